@@ -7,7 +7,7 @@ else is the queue's: a finished analysis is used again, one that stopped early i
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -124,7 +124,7 @@ class BatchLoop:
         self._places = {video.identity: place for place, video in enumerate(stored)}
         self._known = {video.identity: video for video in stored}
 
-    def run(self, videos: Iterable[BatchVideo | None]) -> Iterator[BatchEvent]:
+    def run(self, videos: Iterable[BatchVideo | None]) -> Generator[BatchEvent, None, None]:
         """Analyse videos and yield the events of all.
 
         Args:

@@ -144,7 +144,7 @@ def test_an_engine_that_is_away_is_one_sentence(clips: Path, tmp_path: Path) -> 
         words = ("--base-url", server.base_url, *words[2:])
         again = run("batch", clips / "*.mp4", *words, cwd=tmp_path)
     assert again.returncode == 3, again.stderr
-    counts = {**dict.fromkeys(RESULT_STATES, 0), "done": 2, "failed": 1, "pending": 0}
+    counts = dict.fromkeys(RESULT_STATES, 0) | {"done": 2, "failed": 1, "pending": 0}
     assert summary_of(tmp_path)["counts"] == counts
 
 

@@ -80,11 +80,15 @@ def killed(cluster: LocalCluster, folder: Path) -> Callable[[], None]:
     """Kill an actor after the first report and a node after the third, in a thread."""
     reports = folder / "out" / "reports"
 
+    def until(count: int) -> None:
+        while len(list(reports.glob("*.json"))) < count:
+            time.sleep(0.05)
+
     def kill() -> None:
-        for count, work in ((1, lambda: cluster.actors()[0].send_signal(signal.SIGKILL)), (3, cluster.kill_node)):
-            while len(list(reports.glob("*.json"))) < count:
-                time.sleep(0.05)
-            work()
+        until(1)
+        cluster.actors()[0].send_signal(signal.SIGKILL)
+        until(3)
+        cluster.kill_node()
 
     return kill
 

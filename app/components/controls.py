@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from app.formatting import error_words, plain
 from framelens.core.background_task import BackgroundTask
 from framelens.core.errors import AppError
 from framelens.i18n import t
+from framelens.reports.content.page_text import error_words, plain
 
 ButtonKind = Literal["primary", "secondary", "tertiary"]
 """Weight of a button on the page."""

@@ -15,7 +15,6 @@ from app import resources
 from app.components import assets, player, slots
 from app.components.controls import button, show_error, show_refusals
 from app.context import may_change, services
-from app.formatting import plain, technical_facts, video_facts
 from app.panels.analyse import progress, request_form, stopped_job, video_picker
 from app.panels.ask import chat, composer, start
 from app.panels.report import comparison, report
@@ -24,6 +23,7 @@ from framelens.api.playback import keep_video, video_for
 from framelens.core.domain import Analysis, VideoInfo
 from framelens.core.errors import AppError
 from framelens.i18n import t
+from framelens.reports.content.page_text import plain, technical_facts, video_facts
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator

@@ -11,7 +11,6 @@ from app import resources
 from app.components import assets, player
 from app.components.controls import button, choose, show_error
 from app.context import services
-from app.formatting import plain
 from app.panels.analyse import progress
 from app.panels.ask import chat, composer, start
 from app.state import page_state
@@ -19,6 +18,7 @@ from framelens.api.playback import video_for
 from framelens.core.errors import AppError
 from framelens.i18n import t
 from framelens.reports.content.labels import printable
+from framelens.reports.content.page_text import plain
 
 if TYPE_CHECKING:
     from framelens.questions.conversation import Conversation

@@ -11,9 +11,9 @@ from app import resources
 from app.components.assets import component
 from app.components.controls import button, show_error
 from app.context import services
-from app.formatting import plain
 from framelens.core.errors import AppError, InputError
 from framelens.i18n import language, t
+from framelens.reports.content.page_text import plain
 
 _COLUMNS = (1, 1, 1)
 _mount = component("login")

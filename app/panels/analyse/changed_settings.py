@@ -12,11 +12,11 @@ import streamlit as st
 from app.components import report_blocks
 from app.components.controls import button, follow
 from app.context import services
-from app.formatting import plain
 from app.state import page_state
 from framelens.core.roles import current_user
 from framelens.i18n import t
 from framelens.reports.content.labels import named
+from framelens.reports.content.page_text import plain
 
 if TYPE_CHECKING:
     from framelens.jobs.snapshot import JobSnapshot

@@ -9,7 +9,6 @@ from typing import Any
 import streamlit as st
 
 from app.components.controls import Options, choose
-from app.formatting import error_words, plain
 from app.state import FORM, page_state
 from framelens.analysis.planning.frame_budget import SIDES, is_budgeted
 from framelens.analysis.planning.time_parsing import has_range, parse_range
@@ -17,6 +16,7 @@ from framelens.core.domain import MOST_FRAMES, Selection, Strategy
 from framelens.core.errors import AppError
 from framelens.core.units import clock
 from framelens.i18n import t
+from framelens.reports.content.page_text import error_words, plain
 
 _STRATEGIES: tuple[Strategy, ...] = ("auto", "uniform", "every")
 """Offered here; the commands and the API have more."""

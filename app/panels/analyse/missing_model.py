@@ -9,7 +9,6 @@ import streamlit as st
 
 from app.components.controls import ButtonKind, Options, button
 from app.context import services
-from app.formatting import joined, plain
 from app.panels.menu import model_change
 from app.state import page_state
 from framelens import registry
@@ -17,6 +16,7 @@ from framelens.core.roles import current_user
 from framelens.core.units import human_size
 from framelens.i18n import t
 from framelens.jobs.readiness import ModelCandidate, Readiness, download_text, need_text, readiness, with_candidate
+from framelens.reports.content.page_text import joined, plain
 
 
 def ready() -> Readiness:

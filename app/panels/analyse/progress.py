@@ -16,7 +16,6 @@ from app.components import report_blocks
 from app.components.controls import button
 from app.components.report_blocks import PartView, Renderer
 from app.context import may_change, services
-from app.formatting import joined, plain, remaining, short_clock
 from app.panels.work.rows import count_text, stage_text
 from app.state import page_state
 from framelens.analysis.parsing.answer_parser import partial_text
@@ -26,6 +25,7 @@ from framelens.core.units import clock
 from framelens.i18n import notice_text, sentences, t
 from framelens.i18n.formatting import beside_text, phase_text
 from framelens.reports.content.labels import layout_parts, part_name, troubles
+from framelens.reports.content.page_text import joined, plain, remaining, short_clock
 from framelens.reports.content.questions import answer_to_question
 from framelens.reports.content.statements import unfinished
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 from app.components.controls import Options, button, choose
 from app.context import may_change, services
-from app.formatting import error_words, joined, local_time, plain
+from app.formatting import local_time
 from app.panels.analyse import frame_options, missing_model, video_picker
 from app.state import FORM, page_state
 from framelens import registry
@@ -24,6 +24,7 @@ from framelens.engine.recognition import has_diariser
 from framelens.i18n import LANGUAGES, language, t
 from framelens.i18n.formatting import span
 from framelens.questions.conversation import MOST_QUESTION
+from framelens.reports.content.page_text import error_words, joined, plain
 
 if TYPE_CHECKING:
     from framelens.jobs.readiness import Readiness

@@ -11,10 +11,8 @@ import streamlit as st
 from app.components import report_blocks
 from app.components.controls import ButtonKind, button, show_error, show_warning
 from app.context import may_change, services
-from app.formatting import error_words, plain
 from app.panels.analyse import changed_settings, missing_model, progress
 from app.panels.menu import model_change
-from app.panels.menu.engine import short_model_name
 from app.state import page_state
 from framelens.core.domain import Notice
 from framelens.core.engines.model_hub import ModelHub, chosen_hub, other_hubs
@@ -23,6 +21,7 @@ from framelens.core.roles import current_user
 from framelens.i18n import notice_text, sentences, t
 from framelens.reports.content.labels import layout_parts, named
 from framelens.reports.content.measurements import frames
+from framelens.reports.content.page_text import error_words, plain, short_model_name
 
 if TYPE_CHECKING:
     from framelens.jobs.snapshot import JobSnapshot

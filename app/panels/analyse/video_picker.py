@@ -13,12 +13,12 @@ from app import resources
 from app.components import slots, uploader
 from app.components.controls import Options, button
 from app.context import services
-from app.formatting import plain
 from app.state import page_state
 from framelens.api.subtitle_uploads import pair_uploads
 from framelens.core.errors import AppError, VideoError
 from framelens.core.files import readable
 from framelens.i18n import t
+from framelens.reports.content.page_text import plain
 from framelens.video.inputs import Input, resolve
 from framelens.video.subtitles.discovery import SUBTITLE_SUFFIXES, files_beside
 

@@ -12,7 +12,6 @@ from app.components import exports
 from app.components.controls import button, show_error
 from app.components.exports import SaveButton, SaveGroup
 from app.context import may_change, services
-from app.formatting import plain
 from app.panels.ask import start, turns
 from app.panels.ask.pictures import Pictures
 from app.panels.library import trash
@@ -20,6 +19,7 @@ from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.core.evidence import Moments
 from framelens.i18n import t
+from framelens.reports.content.page_text import plain
 
 if TYPE_CHECKING:
     from framelens.questions.conversation import Conversation, FrameRef

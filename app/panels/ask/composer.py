@@ -10,7 +10,6 @@ import streamlit as st
 from app.components import uploader
 from app.components.controls import Options, button, removable, show_error, show_refusals
 from app.context import may_change, services
-from app.formatting import plain
 from app.panels.analyse import frame_options, missing_model, video_picker
 from app.panels.ask import settings, start
 from app.state import page_state
@@ -19,6 +18,7 @@ from framelens.i18n import t
 from framelens.questions.conversation import MOST_QUESTION, Conversation, Look
 from framelens.questions.retrieval.text_question import is_about_text
 from framelens.questions.suggestions import suggested_questions
+from framelens.reports.content.page_text import plain
 from framelens.store.videos.upload_limits import UploadPurpose
 
 _AREA = "st-key-ask_composer"

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.components.controls import Options, button, removable
 from app.context import services
-from app.formatting import joined, local_time
+from app.formatting import local_time
 from app.panels.analyse import video_picker
 from app.panels.library import trash
 from app.panels.work import rows
@@ -14,6 +14,7 @@ from app.state import page_state
 from framelens.i18n import language, t
 from framelens.questions.conversation import Conversation, started
 from framelens.reports.content.labels import printable
+from framelens.reports.content.page_text import joined
 
 _LISTED = 20
 """Conversations in the list at first."""

@@ -16,7 +16,6 @@ from app.components import assets, report_blocks
 from app.components.controls import button
 from app.components.player import search_strip
 from app.context import may_change, services
-from app.formatting import joined, plain
 from app.panels.analyse import frame_options
 from app.panels.ask import settings
 from app.panels.menu import engine
@@ -31,6 +30,7 @@ from framelens.questions.conversation import MOST_QUESTION, Conversation, FrameR
 from framelens.questions.export import doubts
 from framelens.questions.report import reported_answer
 from framelens.questions.retrieval.values import Looking
+from framelens.reports.content.page_text import joined, plain, short_model_name
 from framelens.reports.content.searches import BriefSearch, found_by_search
 
 if TYPE_CHECKING:
@@ -338,7 +338,7 @@ def _draw_sent(turn: Turn) -> None:
     """Draw the contents of the model's prompt, and its usage."""
     use, usage = turn.context, turn.usage
     lines = {
-        "model": engine.short_model_name(turn.model),
+        "model": short_model_name(turn.model),
         "mode": t(f"report.mode_{use.mode}"),
         "pictures": _numbers(use.pictures),
         "described": _numbers(use.described),

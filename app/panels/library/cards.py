@@ -13,7 +13,7 @@ from app.components.assets import component, sent, sent_about
 from app.components.ranges import VideoRange, act_on_sent, range_action
 from app.components.report_blocks import Value
 from app.context import may_change, services
-from app.formatting import joined, length_clock, local_time, short_clock
+from app.formatting import local_time
 from app.panels.analyse import frame_options
 from app.panels.library import filters
 from app.panels.report.comparison import template_name
@@ -21,6 +21,7 @@ from app.state import page_state
 from framelens.core.domain import UNKNOWN_PATH
 from framelens.core.files import base_name
 from framelens.i18n import t
+from framelens.reports.content.page_text import joined, length_clock, short_clock
 from framelens.store.library_index import Hit, LibraryEntry
 
 PAGE = 24

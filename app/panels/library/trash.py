@@ -8,12 +8,13 @@ import streamlit as st
 from app.components import dialogs
 from app.components.controls import button
 from app.context import may_change, services
-from app.formatting import joined, local_time, plain
+from app.formatting import local_time
 from app.panels.work import rows
 from app.state import page_state
 from framelens.core.errors import InputError
 from framelens.i18n import t
 from framelens.jobs.stored.bulk_operations import purge
+from framelens.reports.content.page_text import joined, plain
 from framelens.store.trash import KEPT_DAYS, TrashEntry, TrashKind
 
 _MOST_NAMED = 5

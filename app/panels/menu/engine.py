@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 import streamlit as st
 
 from app.context import services
-from app.formatting import error_words, plain
 from framelens.core.events import EngineProgress
 from framelens.engine.hardware import installed_vllm
 from framelens.i18n import t
 from framelens.i18n.formatting import phase_text
 from framelens.jobs.readiness import readiness
+from framelens.reports.content.page_text import error_words, is_path, plain, short_model_name
 
 if TYPE_CHECKING:
     from framelens.engine.base import EngineStatus
@@ -52,7 +51,7 @@ def _card() -> None:
             st.markdown(t("models.missing.none"))
             return
         st.badge(state_words(status), color=COLOURS[status.state])
-        st.markdown(plain(short_model_name(status.model)), help=plain(status.model) if _is_path(status.model) else None)
+        st.markdown(plain(short_model_name(status.model)), help=plain(status.model) if is_path(status.model) else None)
         for words in _sight(status):
             st.caption(words)
         if status.state == "starting" and status.phase:
@@ -81,17 +80,6 @@ def state_words(status: EngineStatus) -> str:
     """Return the engine's state in words; a remote engine that wasn't contacted yet isn't called stopped."""
     is_unasked = status.kind == "remote" and status.state == "stopped"
     return t("ui.engine_unchecked" if is_unasked else f"ui.engine_{status.state}")
-
-
-def short_model_name(model: str) -> str:
-    """Return a short name: a hub id unchanged, the last part of a folder, host and port of an address."""
-    if model.startswith(("http://", "https://")):
-        return urlsplit(model).netloc.rpartition("@")[2]
-    return PureWindowsPath(model).name if _is_path(model) else model
-
-
-def _is_path(model: str) -> bool:
-    return PureWindowsPath(model).anchor != "" or model.startswith((".", "~")) or "\\" in model
 
 
 def facts(status: EngineStatus) -> list[str]:

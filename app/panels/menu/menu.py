@@ -11,11 +11,11 @@ from app import resources
 from app.components.assets import component
 from app.components.controls import Options, choose
 from app.context import LANGUAGE_COOKIE, LANGUAGE_KEY, default_language, page_language, services
-from app.formatting import plain
 from app.panels.menu import engine
 from app.state import page_state
 from app.views import login
 from framelens.i18n import LANGUAGES, t
+from framelens.reports.content.page_text import plain, short_model_name
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -94,6 +94,6 @@ def _open(*, shows_model: bool) -> DeltaGenerator:
     if not shows_model or resources.installed().error:
         return st.popover(t("ui.menu"), icon=":material/menu:", type="tertiary", key="menu_open")
     status = services().engine.status()
-    model = plain(engine.short_model_name(status.model)) if engine.has_model() else t("models.missing.none")
+    model = plain(short_model_name(status.model)) if engine.has_model() else t("models.missing.none")
     words = f":{engine.COLOURS[status.state]}[●] {model}"
     return st.popover(words, type="tertiary", key="menu_open")

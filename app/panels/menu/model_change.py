@@ -9,13 +9,13 @@ import streamlit as st
 
 from app.components.controls import button, show_error, show_warning
 from app.context import services
-from app.formatting import error_words, plain
-from app.panels.menu.engine import draw_phase, short_model_name
+from app.panels.menu.engine import draw_phase
 from app.state import page_state
 from framelens.core.engines.model_hub import MIRROR, ModelHub, other_hubs
 from framelens.core.errors import AppError, ModelNotFound
 from framelens.core.roles import require
 from framelens.i18n import t
+from framelens.reports.content.page_text import error_words, plain, short_model_name
 
 _POLL_SECONDS = 1.0
 _UNREACHABLE = (

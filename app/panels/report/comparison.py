@@ -11,9 +11,8 @@ from app.components.assets import component
 from app.components.controls import button, choose, show_error
 from app.components.report_blocks import Value
 from app.context import may_change, services
-from app.formatting import joined, local_time, plain
+from app.formatting import local_time
 from app.panels.analyse import missing_model
-from app.panels.menu.engine import short_model_name
 from app.state import CHOOSING, page_state
 from framelens import registry
 from framelens.core.domain import Analysis
@@ -22,6 +21,7 @@ from framelens.core.files import base_name
 from framelens.i18n import t
 from framelens.i18n.formatting import exactly
 from framelens.reports.content.labels import printable
+from framelens.reports.content.page_text import joined, plain, short_model_name
 
 if TYPE_CHECKING:
     from framelens.jobs.snapshot import JobSnapshot

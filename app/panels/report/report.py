@@ -20,7 +20,7 @@ from app.components import report_blocks
 from app.components.controls import button
 from app.components.ranges import VideoRange, found_ranges, range_action
 from app.context import may_change, services
-from app.formatting import local_time, plain
+from app.formatting import local_time
 from app.panels.analyse import progress, request_form, stopped_job
 from app.panels.report import speakers, toolbar
 from app.state import page_state
@@ -32,6 +32,7 @@ from framelens.reports.content.builder import sections
 from framelens.reports.content.document import Block, Heading, Paragraph
 from framelens.reports.content.document import words as words_of
 from framelens.reports.content.labels import NO_MODEL, headline, parts_of, shareable_text, unusable
+from framelens.reports.content.page_text import plain
 
 if TYPE_CHECKING:
     from framelens.jobs.snapshot import JobSnapshot

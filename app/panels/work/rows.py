@@ -11,12 +11,12 @@ import streamlit as st
 from app import resources
 from app.components.assets import component, sent_about
 from app.context import services
-from app.formatting import joined, short_clock
 from app.panels.report.comparison import template_name
 from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.core.units import extrapolated_seconds
 from framelens.i18n import t
+from framelens.reports.content.page_text import joined, short_clock
 
 if TYPE_CHECKING:
     from framelens.core.analysis_state import AnalysisState

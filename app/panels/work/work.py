@@ -12,7 +12,7 @@ from app import resources
 from app.components import slots
 from app.components.controls import button
 from app.context import may_change, services
-from app.formatting import joined, local_time, plain, remaining, short_time
+from app.formatting import local_time, short_time
 from app.panels.analyse import frame_options
 from app.panels.report.comparison import template_name
 from app.panels.work import rows
@@ -20,6 +20,7 @@ from app.panels.work.rows import JobRow, RowGroup
 from app.state import page_state
 from framelens.core.files import base_name
 from framelens.i18n import t
+from framelens.reports.content.page_text import joined, plain, remaining
 from framelens.store.library_index import LibraryEntry, LibraryQuery
 
 if TYPE_CHECKING:

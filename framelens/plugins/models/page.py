@@ -6,7 +6,6 @@ import streamlit as st
 
 from app.components import slots
 from app.context import services
-from app.formatting import error_words, plain
 from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.core.roles import requires
@@ -22,6 +21,7 @@ from framelens.plugins.models.panels import (
     remote_engine,
     table,
 )
+from framelens.reports.content.page_text import error_words, plain
 
 
 def _draw_way_back() -> None:

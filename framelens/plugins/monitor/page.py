@@ -13,8 +13,7 @@ import streamlit as st
 from app.components import charts
 from app.components.charts import Chart, Series
 from app.context import services
-from app.formatting import error_words, joined, plain
-from app.panels.menu.engine import COLOURS, draw_engines, facts, short_model_name
+from app.panels.menu.engine import COLOURS, draw_engines, facts
 from framelens.core.roles import requires
 from framelens.engine.hardware import cpu_name
 from framelens.engine.system_metrics import PROCESS_ROLES, GpuSample
@@ -22,6 +21,7 @@ from framelens.i18n import t
 from framelens.i18n.formatting import phase_text
 from framelens.plugins.monitor.engine_metrics import LONGEST_INTERVAL_SECONDS, EngineLoad
 from framelens.plugins.monitor.monitor import KEPT_SECONDS, PERIOD_SECONDS, Sample, monitor_of
+from framelens.reports.content.page_text import error_words, joined, plain, short_model_name
 
 if TYPE_CHECKING:
     from framelens.engine.base import EngineStatus

@@ -10,7 +10,6 @@ import streamlit as st
 from app import resources
 from app.components.controls import Options, button, follow, show_error, show_warning
 from app.context import may_change, services
-from app.formatting import plain
 from app.state import page_state
 from framelens.core.background_task import BackgroundTask, BackgroundTasks
 from framelens.core.errors import AppError, InputError
@@ -20,6 +19,7 @@ from framelens.core.roles import current_user
 from framelens.i18n import aside, t
 from framelens.plugins.sources.words import progress_words
 from framelens.registry import address_error
+from framelens.reports.content.page_text import plain
 from framelens.store.videos.link_transfer import FetchProgress
 from framelens.store.videos.links import LinkFetcher, allow, may_allow, may_name_any, operator_sources
 

@@ -6,7 +6,6 @@ import streamlit as st
 
 from app.components.controls import button, follow, show_error
 from app.context import services
-from app.formatting import plain
 from app.panels.menu.engine import draw_phase
 from app.state import page_state
 from framelens.core.background_task import BackgroundTask
@@ -21,6 +20,7 @@ from framelens.models.catalogue import Catalogue
 from framelens.plugins.speech.hub_model import is_installed
 from framelens.plugins.speech.installation import SpeechInstallation, start_installation
 from framelens.plugins.speech.speaker_models import SpeakerReference
+from framelens.reports.content.page_text import plain
 
 SpeechDownload = BackgroundTask[EngineProgress, object]
 _HOUR = 3600.0

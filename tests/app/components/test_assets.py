@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.components.assets import printable_data
-from app.formatting import plain
+from framelens.reports.content.page_text import plain
 
 
 def test_markdown_names_marks_that_turn_text() -> None:

@@ -16,7 +16,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import resources
-from app.formatting import error_words, local_time, plain
+from app.formatting import local_time
 from framelens.analysis.task import Task
 from framelens.composition import Services
 from framelens.core.domain import AnalysisRequest, Language, Notice, ReportedAnswer, ReportedConversation
@@ -24,6 +24,7 @@ from framelens.core.errors import ConfigError, EngineError
 from framelens.core.events import AnalysisEvent, AnswerChanged, AnswerDelta, HashProgress, Noticed, StageStarted
 from framelens.engine.base import EngineStatus
 from framelens.i18n import LANGUAGES, error_text, t
+from framelens.reports.content.page_text import error_words, plain
 from framelens.reports.formats import FORMATS
 from tests.app.conftest import Open
 from tests.app.fake_services import ScriptedEngine, ended, script, wait, with_bench

@@ -15,7 +15,6 @@ from streamlit.testing.v1 import AppTest
 import framelens
 from app import resources
 from app.context import LANGUAGE_KEY
-from app.formatting import plain
 from app.panels.ask import turns
 from framelens import config
 from framelens.composition import Services, open_services
@@ -24,6 +23,7 @@ from framelens.core.evidence import Interval, Moments, Point, VoteSample
 from framelens.i18n import LANGUAGES, Language, notice_text, sentences, t
 from framelens.jobs.answers import keep_settings
 from framelens.questions.conversation import AskSettings, Conversation, Evidence, FrameRef, Look, started
+from framelens.reports.content.page_text import plain
 from framelens.reports.content.searches import found_by_search
 from tests.app.views.test_analyse import parts_shown, texts
 from tests.cards import write_card_video

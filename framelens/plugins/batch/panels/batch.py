@@ -15,7 +15,7 @@ from app.components import exports
 from app.components.controls import button, show_error
 from app.components.exports import SaveButton, SaveGroup
 from app.context import may_change, services
-from app.formatting import error_words, joined, length_clock, local_time, plain, remaining
+from app.formatting import local_time
 from app.panels.analyse import changed_settings
 from app.panels.work import rows
 from app.state import page_state
@@ -29,6 +29,7 @@ from framelens.plugins.batch.page_batches import PageBatches
 from framelens.plugins.batch.results import VideoStatus, counts_of, status_of, title_of
 from framelens.plugins.batch.summary import counts_text
 from framelens.reports.content.labels import shortened
+from framelens.reports.content.page_text import error_words, joined, length_clock, plain, remaining
 
 if TYPE_CHECKING:
     from framelens.plugins.batch.batch import Batch

@@ -10,7 +10,6 @@ import streamlit as st
 
 from app.components.controls import button, follow, show_error
 from app.context import services
-from app.formatting import plain
 from framelens.config import export_environment
 from framelens.core.background_task import BackgroundTask
 from framelens.core.errors import AppError
@@ -33,6 +32,7 @@ from framelens.plugins.batch.cluster.check import (
 from framelens.plugins.batch.cluster.commands import ENGINE_PORT, ClusterNetwork, cluster_commands
 from framelens.plugins.batch.cluster.plan import ClusterHardware, plan_cluster
 from framelens.plugins.batch.ray_jobs.client import LOCAL_DASHBOARD, RayCluster
+from framelens.reports.content.page_text import plain
 
 _USUAL_GIB = 80
 _CheckResult = tuple[ClusterFacts, tuple[CheckFinding, ...]]

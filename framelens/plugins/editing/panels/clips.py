@@ -13,7 +13,6 @@ from app.components.controls import button, choose, show_error, show_warning
 from app.components.exports import SaveButton, SaveGroup
 from app.components.ranges import RangeAction, VideoRange
 from app.context import services
-from app.formatting import error_words, plain
 from framelens.analysis.planning.time_parsing import parse_range
 from framelens.api.playback import video_for
 from framelens.core.domain import Analysis
@@ -24,6 +23,7 @@ from framelens.jobs.snapshot import JobSnapshot
 from framelens.plugins.editing.clips.downloads import MOST_PIECES, piece_text
 from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, PieceKind, moved, pieces_of
 from framelens.plugins.editing.clips.plan import ClipMode
+from framelens.reports.content.page_text import error_words, plain
 
 _MOST_NAMED = 3
 """Names in a warning."""

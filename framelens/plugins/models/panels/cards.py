@@ -4,13 +4,13 @@ import streamlit as st
 
 from app.components.controls import ButtonKind, button
 from app.context import services
-from app.formatting import joined, plain
 from app.panels.analyse import missing_model
 from app.panels.menu.engine import has_model
 from framelens.core.units import gib_number, human_size
 from framelens.i18n import t
 from framelens.jobs.readiness import Card, ModelCandidate, model_cards
 from framelens.plugins.models.panels.current_model import is_changing
+from framelens.reports.content.page_text import joined, plain
 
 _ICONS: dict[Card, str] = {"best": "star", "quick": "bolt", "small": "compress"}
 

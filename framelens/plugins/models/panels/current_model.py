@@ -4,9 +4,8 @@ import streamlit as st
 
 from app.components.controls import button, show_error
 from app.context import services
-from app.formatting import joined, plain
 from app.panels.menu import model_change
-from app.panels.menu.engine import COLOURS, draw_engines, draw_phase, facts, has_model, short_model_name, state_words
+from app.panels.menu.engine import COLOURS, draw_engines, draw_phase, facts, has_model, state_words
 from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.engine.base import EngineStatus
@@ -15,6 +14,7 @@ from framelens.jobs.readiness import Readiness, candidate, readiness
 from framelens.plugins.models.panels import vision_check
 from framelens.plugins.models.tasks import tasks_of
 from framelens.plugins.models.vision_checks import last_check
+from framelens.reports.content.page_text import joined, plain, short_model_name
 from framelens.store.model_records import confirm_download
 
 _POLL_SECONDS = 2.0

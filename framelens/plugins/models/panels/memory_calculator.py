@@ -8,7 +8,6 @@ import streamlit as st
 
 from app.components import charts, report_blocks
 from app.components.controls import show_warning
-from app.formatting import plain
 from framelens.core.units import GIB, gib_text
 from framelens.engine.hardware_profile import CARD_SIZES_GIB, HardwareProfile
 from framelens.i18n import t
@@ -19,6 +18,7 @@ from framelens.models.memory import MemoryEstimate, estimate_memory
 from framelens.models.placement import USABLE, ways_to_divide
 from framelens.models.serving_plan import Device, Plan
 from framelens.plugins.models.formatting import format_cells, term_rows
+from framelens.reports.content.page_text import plain
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator

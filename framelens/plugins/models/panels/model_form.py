@@ -13,7 +13,6 @@ import streamlit as st
 from app.components import charts
 from app.components.controls import Options, button, choose, show_error, show_warning
 from app.context import services
-from app.formatting import plain
 from framelens.core.engines.model_hub import chosen_hub
 from framelens.core.errors import AppError, ModelNotFound
 from framelens.core.files import typed_path
@@ -35,6 +34,7 @@ from framelens.plugins.models.panels.form_state import form_state
 from framelens.plugins.models.panels.table import CONFIG, ENGINE, NAME, fill_form
 from framelens.plugins.models.selection import ModelChoice, ModelSettings, env_lines, find_model, proposal_for, with_fix
 from framelens.plugins.models.tasks import tasks_of
+from framelens.reports.content.page_text import plain
 
 _NAMELESS = ("model_folder_missing", "model_not_in_catalogue", "model_unlike_catalogue", "model_owner_missing",
              "model_owner_unknown")  # fmt: skip

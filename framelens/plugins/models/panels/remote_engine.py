@@ -4,7 +4,6 @@ import streamlit as st
 
 from app.components.controls import button, follow, show_error
 from app.context import services
-from app.formatting import plain
 from app.panels.menu.engine import draw_phase
 from app.state import page_state
 from framelens.core.errors import AppError
@@ -12,6 +11,7 @@ from framelens.i18n import notice_text, t
 from framelens.plugins.models.panels.current_model import is_changing
 from framelens.plugins.models.remote_query import RemoteEngineReport
 from framelens.plugins.models.tasks import tasks_of, with_remote_engine
+from framelens.reports.content.page_text import plain
 
 _URL, _KEY, _MODEL, _ERROR = "elsewhere_url", "elsewhere_key", "elsewhere_model", "elsewhere_error"
 

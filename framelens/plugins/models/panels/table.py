@@ -12,7 +12,6 @@ import streamlit as st
 
 from app.components.assets import component, sent
 from app.context import services
-from app.formatting import joined, plain
 from app.panels.menu.engine import has_model
 from framelens.core.engines.vllm_arguments import config_text
 from framelens.core.errors import AppError
@@ -28,6 +27,7 @@ from framelens.models.placement import GpuCard, Proposal, least_bytes
 from framelens.plugins.models.formatting import parameters_text, why_not
 from framelens.plugins.models.panels.form_state import form_state
 from framelens.plugins.models.selection import find_model, proposal_for
+from framelens.reports.content.page_text import joined, plain
 
 _HEADS = ("models.column_model", "models.page.memory", "models.column_format", "models.page.lengths")
 _MORE_HEADS = ("models.page.frames", "models.column_licence")

@@ -6,14 +6,14 @@ import streamlit as st
 
 from app.components.controls import Options, button, follow, show_error
 from app.context import services
-from app.formatting import plain
-from app.panels.menu.engine import draw_phase, short_model_name
+from app.panels.menu.engine import draw_phase
 from framelens.i18n import language, t
 from framelens.llm.vision_check import VisionCard
 from framelens.llm.vision_check import draw as draw_card
 from framelens.plugins.models import vision_checks
 from framelens.plugins.models.panels.form_state import form_state
 from framelens.plugins.models.tasks import tasks_of
+from framelens.reports.content.page_text import plain, short_model_name
 from framelens.store.model_records import Measured
 
 _SIZES = ((448, 252), (640, 360), (896, 504), (1280, 720))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.formatting import length_clock
+from framelens.reports.content.page_text import length_clock
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,6 @@
 
 What this room does not do:
 
-- Several sound tracks: the first is heard.
+- Several sound tracks at a time: one is heard, that of the wanted language where there is one.
 - Music, noises or who speaks: a plugin separates speakers.
 """

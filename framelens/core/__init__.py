@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-_EXPORT = re.compile(r"^ +from (\S+) import (\w+) as \2$", re.MULTILINE)
+_EXPORT = re.compile(r"^ +from (\S+) import (\w+) as (\w+)$", re.MULTILINE)
 
 
 def own_version() -> str:
@@ -31,16 +31,18 @@ def exported(module: dict[str, Any], name: str) -> Any:
 
     The list is what the module's source imports below `if TYPE_CHECKING`, so that type checkers read the same.
     """
-    places = _exports(module["__name__"])
+    places = exports(module["__name__"])
     if name == "__all__":
         return sorted(places)
     if name not in places:
         raise AttributeError(f"module {module['__name__']!r} has no attribute {name!r}")
-    value = module[name] = getattr(import_module(places[name]), name)
+    room, original = places[name]
+    value = module[name] = getattr(import_module(room), original)
     return value
 
 
 @cache
-def _exports(module: str) -> dict[str, str]:
+def exports(module: str) -> dict[str, tuple[str, str]]:
+    """Return the room of each exported name, and what it is called there."""
     loader: Any = sys.modules[module].__loader__
-    return {name: place for place, name in _EXPORT.findall(loader.get_source(module))}
+    return {name: (room, original) for room, original, name in _EXPORT.findall(loader.get_source(module))}

@@ -9,8 +9,8 @@ from typing import Any
 
 from framelens.core.errors import ConfigError
 from framelens.core.units import GIB
+from framelens.engine.gpu_metrics import GpuReader
 from framelens.engine.hardware import cpu_cores, cpu_flags, installed_vllm, memory_bytes
-from framelens.engine.system_metrics import GpuReader
 from framelens.i18n import t
 from framelens.models.architecture import Shape
 from framelens.models.catalogue_parser import CatalogueEntry

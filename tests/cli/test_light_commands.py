@@ -78,9 +78,9 @@ def test_help_and_version_import_no_command(word: str, tmp_path: Path) -> None:
         "framelens.plugin",
         "framelens.registry",
         "framelens.config",
+        "framelens.core.roles",
         "framelens.core.engines",
         "framelens.core.engines.model_hub",
-        "framelens.core.roles",
     }
     assert ours - plugins - (of_registry if word == "--help" else set()) == {
         "framelens.cli",

@@ -11,11 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from framelens.core.background_task import in_thread
-from framelens.engine.base import Engine
-from framelens.engine.endpoints import metrics_url, read_metrics
-from framelens.engine.remote_engine import normal_base_urls
-from framelens.engine.short_requests import NoAnswer, get_text
+from framelens.plugin import Engine, NoAnswer, get_text, in_thread, metrics_url, normal_base_urls, read_metrics
 
 LoadAbsence = Literal["not_running", "no_answer", "no_metrics"]
 """Reason for a missing load: the engine doesn't run, didn't answer in time, or publishes no vLLM metrics."""

@@ -16,17 +16,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from framelens.core.background_task import BackgroundTask
-from framelens.core.errors import AppError
-from framelens.core.roles import LOCAL_USER, as_user
-from framelens.engine.system_metrics import GpuReader, GpuSamples, SystemMetricsReader, SystemSample
+from framelens import AppError
+from framelens.plugin import LOCAL_USER, BackgroundTask, GpuReader, GpuSamples, as_user
 from framelens.plugins.monitor.engine_metrics import EngineLoad, EngineMetricsReader, LoadAbsence
+from framelens.plugins.monitor.machine_metrics import SystemMetricsReader, SystemSample
 
 if TYPE_CHECKING:
-    from framelens.composition import Services
-    from framelens.jobs.engine_session import EngineSession
-    from framelens.jobs.engine_switcher import EngineSwitcher
-    from framelens.jobs.queue import Jobs
+    from framelens.plugin import Services
 
 PERIOD_SECONDS = 2.0
 KEPT_SECONDS = 600.0
@@ -124,19 +120,19 @@ class Monitor:
 
 def monitor_of(services: Services) -> Monitor:
     """Return the monitor of these services, which is closed with them."""
-    return services.part("monitor", lambda opened: Monitor(_LoadInUse(opened.switcher), partial(_counts, opened.jobs)))
+    return services.part("monitor", lambda opened: Monitor(_LoadInUse(opened), partial(_counts, opened)))
 
 
 class _LoadInUse:
     """Load of the engine in use, whichever it is."""
 
-    def __init__(self, switcher: EngineSwitcher[EngineSession]) -> None:
-        self._switcher = switcher
-        self._session: EngineSession | None = None
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._session: object = None
         self._read: EngineMetricsReader | None = None
 
     def __call__(self) -> EngineLoad | LoadAbsence:
-        session = self._switcher.session
+        session = self._services.switcher.session
         if self._read is None or session is not self._session:
             settings = session.settings
             self._read = EngineMetricsReader(session.engine, base_url=settings.base_url, api_key=settings.api_key)
@@ -144,7 +140,7 @@ class _LoadInUse:
         return self._read()
 
 
-def _counts(jobs: Jobs) -> tuple[int, int]:
+def _counts(services: Services) -> tuple[int, int]:
     """Count the jobs of all users that run in any process on this data folder, and that wait in this process."""
     with as_user(LOCAL_USER):
-        return len(jobs.all_running()), len(jobs.waiting())
+        return len(services.jobs.all_running()), len(services.jobs.waiting())

@@ -14,18 +14,13 @@ from app.components import charts
 from app.components.charts import Chart, Series
 from app.context import services
 from app.panels.menu.engine import COLOURS, draw_engines, facts
-from framelens.core.roles import requires
-from framelens.engine.hardware import cpu_name
-from framelens.engine.system_metrics import PROCESS_ROLES, GpuSample
-from framelens.i18n import t
-from framelens.i18n.formatting import phase_text
+from framelens.plugin import GpuSample, cpu_name, error_words, joined, phase_text, plain, requires, short_model_name, t
 from framelens.plugins.monitor.engine_metrics import LONGEST_INTERVAL_SECONDS, EngineLoad
+from framelens.plugins.monitor.machine_metrics import PROCESS_ROLES
 from framelens.plugins.monitor.monitor import KEPT_SECONDS, PERIOD_SECONDS, Sample, monitor_of
-from framelens.reports.content.page_text import error_words, joined, plain, short_model_name
 
 if TYPE_CHECKING:
-    from framelens.engine.base import EngineStatus
-    from framelens.jobs.snapshot import JobSnapshot
+    from framelens.plugin import EngineStatus, JobSnapshot
 
 _SPANS = (120.0, 300.0, KEPT_SECONDS)
 """Time axes in seconds."""

@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator
 
-from framelens.config import Settings
-from framelens.engine.check_findings import CheckFinding
-from framelens.engine.diagnostics.checks import doctor_finding
+from framelens.plugin import CheckFinding, Settings, doctor_finding
 from framelens.plugins.sources import ytdlp
-from framelens.store.videos.links import allowed_addresses
+from framelens.plugins.sources.allowed import allowed_addresses
 
 
 def checks(settings: Settings) -> Iterator[CheckFinding]:

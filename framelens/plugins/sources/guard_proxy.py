@@ -15,8 +15,8 @@ from contextlib import suppress
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from framelens.core.errors import AppError, InputError
-from framelens.store.videos.outbound import Outbound
+from framelens import AppError, InputError
+from framelens.plugin import Outbound
 
 T = TypeVar("T")
 _MOST_HEAD_BYTES = 64 << 10

@@ -11,21 +11,28 @@ from app import resources
 from app.components.controls import Options, button, follow, show_error, show_warning
 from app.context import may_change, services
 from app.state import page_state
-from framelens.core.background_task import BackgroundTask, BackgroundTasks
-from framelens.core.errors import AppError, InputError
-from framelens.core.files import address_in
-from framelens.core.links import is_link, typed_link, with_scheme
-from framelens.core.roles import current_user
-from framelens.i18n import aside, t
+from framelens import AppError, InputError
+from framelens.plugin import (
+    BackgroundTask,
+    BackgroundTasks,
+    FetchProgress,
+    LinkFetcher,
+    address_error,
+    address_in,
+    aside,
+    current_user,
+    is_link,
+    may_name_any,
+    plain,
+    t,
+    typed_link,
+    with_scheme,
+)
+from framelens.plugins.sources.allowed import allow, may_allow, operator_sources
 from framelens.plugins.sources.words import progress_words
-from framelens.registry import address_error
-from framelens.reports.content.page_text import plain
-from framelens.store.videos.link_transfer import FetchProgress
-from framelens.store.videos.links import LinkFetcher, allow, may_allow, may_name_any, operator_sources
 
 if TYPE_CHECKING:
-    from framelens.config import Settings
-    from framelens.store.videos.video_repository import VideoRepository
+    from framelens.plugin import Settings, VideoRepository
 
 _BOX, _FETCHED = "link", "link_fetched"
 """Keys of the session: the text box, and the task of the last link."""

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from framelens import config
-from framelens.cli.progress_lines import ProgressLine
-from framelens.composition import open_videos
-from framelens.core.links import typed_link
-from framelens.jobs.running import running
+from framelens.plugin import FetchProgress, LinkFetcher, ProgressLine, load, open_videos, running, typed_link
+from framelens.plugins.sources.allowed import operator_sources
 from framelens.plugins.sources.words import progress_words
-from framelens.store.videos.link_transfer import FetchProgress
-from framelens.store.videos.links import LinkFetcher, operator_sources
 
 
 def fetched(typed: str) -> Path:
@@ -22,7 +17,7 @@ def fetched(typed: str) -> Path:
     """
     command = running()
     if typed not in command.fetched:
-        settings = command.settings or config.load()
+        settings = command.settings or load()
         videos = open_videos(settings)
         with ProgressLine(quiet=command.quiet) as line:
             links = LinkFetcher(videos, operator_sources(settings.sources, settings.data_dir), is_open=True)

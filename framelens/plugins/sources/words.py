@@ -1,8 +1,6 @@
 """Words about a fetch, for the command line and the page."""
 
-from framelens.core.units import clock, human_size
-from framelens.i18n import t
-from framelens.store.videos.link_transfer import FetchProgress
+from framelens.plugin import FetchProgress, clock, human_size, t
 
 
 def progress_words(now: FetchProgress) -> str:

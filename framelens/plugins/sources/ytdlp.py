@@ -25,15 +25,20 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
-from framelens.core.child_environment import reader_environment
-from framelens.core.errors import Cancelled, InputError
-from framelens.core.files import safe_file_name, single_line
-from framelens.core.links import typed_link, unsigned
-from framelens.core.redaction import redact
-from framelens.core.units import foreign_number
+from framelens import Cancelled, InputError
+from framelens.plugin import (
+    Outbound,
+    RemoteVideo,
+    Write,
+    foreign_number,
+    reader_environment,
+    redact,
+    safe_file_name,
+    single_line,
+    typed_link,
+    unsigned,
+)
 from framelens.plugins.sources.guard_proxy import GuardProxy
-from framelens.store.videos.link_transfer import RemoteVideo, Write
-from framelens.store.videos.outbound import Outbound
 
 INSTALL = 'pip install "framelens[links]"'
 _OPTIONS = (

@@ -6,10 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from framelens.config import Settings
-from framelens.core.domain import SpeakerTurn
-from framelens.core.files import typed_path
-from framelens.engine.recognisers import Pieces, SpeechModelName
+from framelens.plugin import DecoderWorker, Pieces, Settings, SpeakerTurn, SpeechModelName, typed_path
 from framelens.plugins.speech.diarisation.messages import (
     MESSAGES,
     WORKER,
@@ -21,7 +18,6 @@ from framelens.plugins.speech.diarisation.messages import (
 from framelens.plugins.speech.hub_model import SPARE_BYTES, HubModel, answer_of, answers_of, threads_here
 from framelens.plugins.speech.recogniser import parts
 from framelens.plugins.speech.speaker_models import SpeakerReference, default_models, models_in
-from framelens.video.worker_pool import DecoderWorker
 
 _BYTES_A_SECOND = 16 * 16_000
 """Memory for a second of sound: its samples as they arrive, and as floats twice."""

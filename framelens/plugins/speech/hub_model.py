@@ -14,14 +14,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Generic, Protocol, Self, TypeVar
 
-from framelens.config import Settings
-from framelens.core.engines.model_hub import chosen_hub, is_offline
-from framelens.core.errors import DecodeError, EngineError, InputError, ModelNotFound, StorageError
-from framelens.core.events import ProgressListener
-from framelens.core.units import human_size
-from framelens.engine.downloads.hub import download
-from framelens.store.model_records import confirm_download, confirmed_downloads
-from framelens.video.worker_pool import DecoderWorker
+from framelens import DecodeError, EngineError, InputError, ModelNotFound, StorageError
+from framelens.plugin import (
+    DecoderWorker,
+    ProgressListener,
+    Settings,
+    chosen_hub,
+    confirm_download,
+    confirmed_downloads,
+    download,
+    human_size,
+    is_offline,
+)
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)

@@ -6,13 +6,17 @@ import tempfile
 import threading
 from pathlib import Path
 
-from framelens.core.background_task import BackgroundTask
-from framelens.core.errors import Cancelled, EngineError
-from framelens.core.events import EngineProgress, ProgressListener
-from framelens.core.installation import install_command, install_line
-from framelens.core.redaction import redact
-from framelens.core.roles import requires
-from framelens.engine.local.child_process import ChildProcess, LogReader
+from framelens import Cancelled, EngineError, EngineProgress
+from framelens.plugin import (
+    BackgroundTask,
+    ChildProcess,
+    LogReader,
+    ProgressListener,
+    install_command,
+    install_line,
+    redact,
+    requires,
+)
 
 SpeechInstallation = BackgroundTask[EngineProgress, None]
 _POLL_SECONDS = 0.5

@@ -11,10 +11,8 @@ import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from framelens.core.errors import ModelNotFound
-from framelens.core.events import ProgressListener
-from framelens.engine.hub_cache import find_in_cache
-from framelens.engine.model_resolution import resolve_model
+from framelens import ModelNotFound
+from framelens.plugin import ProgressListener, find_in_cache, resolve_model
 from framelens.plugins.speech.hub_model import download_files
 from framelens.plugins.speech.recognition.messages import Device, ModelFamily
 

@@ -8,19 +8,24 @@ from app.components.controls import button, follow, show_error
 from app.context import services
 from app.panels.menu.engine import draw_phase
 from app.state import page_state
-from framelens.core.background_task import BackgroundTask
-from framelens.core.events import EngineProgress
-from framelens.core.installation import install_line
-from framelens.core.roles import requires
-from framelens.core.units import human_size
-from framelens.engine.recognition import LocalModel, local_diariser, local_recogniser
-from framelens.i18n import t
-from framelens.i18n.formatting import phase_text, span
-from framelens.models.catalogue import Catalogue
+from framelens import EngineProgress
+from framelens.plugin import (
+    BackgroundTask,
+    Catalogue,
+    LocalModel,
+    human_size,
+    install_line,
+    local_diariser,
+    local_recogniser,
+    phase_text,
+    plain,
+    requires,
+    span,
+    t,
+)
 from framelens.plugins.speech.hub_model import is_installed
 from framelens.plugins.speech.installation import SpeechInstallation, start_installation
 from framelens.plugins.speech.speaker_models import SpeakerReference
-from framelens.reports.content.page_text import plain
 
 SpeechDownload = BackgroundTask[EngineProgress, object]
 _HOUR = 3600.0

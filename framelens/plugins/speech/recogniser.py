@@ -10,10 +10,20 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 
-from framelens.config import Settings
-from framelens.core.domain import SoundPiece, SpeechSpans, Spoken, seconds_of, speech_between
-from framelens.core.errors import EngineError, StorageError
-from framelens.engine.recognisers import Pieces, SpeechListener, SpeechModelName
+from framelens import EngineError, StorageError
+from framelens.plugin import (
+    DecoderWorker,
+    ModelRecords,
+    Pieces,
+    Settings,
+    SoundPiece,
+    SpeechListener,
+    SpeechModelName,
+    SpeechSpans,
+    Spoken,
+    seconds_of,
+    speech_between,
+)
 from framelens.plugins.speech.hub_model import SPARE_BYTES, HubModel, answer_of, answers_of, is_installed, threads_here
 from framelens.plugins.speech.models import PACKAGES, WhisperReference, find_model
 from framelens.plugins.speech.recognition.cues import cues_of
@@ -28,8 +38,6 @@ from framelens.plugins.speech.recognition.messages import (
     WordsHeard,
 )
 from framelens.plugins.speech.sherpa_models import SherpaReference, find_sherpa_model
-from framelens.store.model_records import ModelRecords
-from framelens.video.worker_pool import DecoderWorker
 
 _log = logging.getLogger(__name__)
 _CPU_DEFAULT, _GPU_DEFAULT = "small", "large-v3-turbo"
@@ -61,7 +69,7 @@ def default_size() -> str:
 
 def device_here() -> Device:
     """Return what a model would run on here; the worker falls back to the CPU if a card can't be used."""
-    from framelens.engine.system_metrics import GpuReader
+    from framelens.plugin import GpuReader
 
     return "cuda" if GpuReader()().cards else "cpu"
 

@@ -11,10 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from framelens.core.errors import ModelNotFound
-from framelens.core.events import ProgressListener
-from framelens.core.files import typed_path
-from framelens.engine.hub_cache import find_in_cache
+from framelens import ModelNotFound
+from framelens.plugin import ProgressListener, find_in_cache, typed_path
 from framelens.plugins.speech.hub_model import download_files, has_bytes
 from framelens.plugins.speech.recognition.messages import SHERPA_FILES, Device, sherpa_weights
 

@@ -10,9 +10,8 @@ import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from framelens.core.errors import ModelNotFound
-from framelens.core.events import ProgressListener
-from framelens.engine.hub_cache import find_in_cache
+from framelens import ModelNotFound
+from framelens.plugin import ProgressListener, find_in_cache
 from framelens.plugins.speech.hub_model import download_files, has_bytes
 
 _SEGMENTATION = ("csukuangfj/sherpa-onnx-pyannote-segmentation-3-0", "model.onnx")

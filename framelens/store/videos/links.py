@@ -7,22 +7,19 @@ request. A file that has changed is fetched from its beginning, so that no two v
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from framelens import registry
 from framelens.core.errors import InputError
 from framelens.core.files import single_line
 from framelens.core.links import Link, SourceSettings, unsigned
-from framelens.core.roles import current_user, requires
+from framelens.core.roles import current_user
 from framelens.core.units import human_size
-from framelens.store.model_records import ModelRecords
 from framelens.store.videos.arriving_video import ArrivingVideo
 from framelens.store.videos.link_transfer import ArrivedFile, FetchProgress, OnProgress, RemoteVideo, Transfer, WebPage
 from framelens.store.videos.outbound import BROKEN, Outbound
@@ -31,10 +28,6 @@ from framelens.video import ffmpeg
 
 _MOST_ATTEMPTS = 5
 """Most attempts at a file whose connection breaks off, each from where the last attempt ended."""
-_OWN = tuple(
-    map(ipaddress.ip_network, ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"))
-)
-"""This machine, and the networks of RFC 1918 and RFC 4193; not link-local networks, where clouds keep metadata."""
 _PASSWORD = re.compile(rb"<input[^>]+type\s*=\s*[\"']?password", re.IGNORECASE)
 
 
@@ -203,40 +196,6 @@ class LinkFetcher:
 def _origin(remote: RemoteVideo, link: str) -> Link:
     retrieved = datetime.now(UTC).isoformat(timespec="seconds")
     return Link(link, single_line(remote.title), single_line(remote.uploader), retrieved)
-
-
-def operator_sources(sources: SourceSettings, data_dir: Path) -> SourceSettings:
-    """Return the settings of links with the addresses that the operator has allowed. Raises StorageError."""
-    return replace(sources, private_networks=(*sources.private_networks, *allowed_addresses(data_dir)))
-
-
-def allowed_addresses(data_dir: Path) -> tuple[str, ...]:
-    """Return the addresses that the operator has allowed on the page, as networks. Raises StorageError."""
-    return tuple(_allowed(data_dir).all())
-
-
-def may_allow(address: str) -> bool:
-    """Return whether an address is of this machine or of a private network, which the operator may allow by itself."""
-    try:
-        return any(ipaddress.ip_address(address) in network for network in _OWN)
-    except ValueError:  # a name without an address
-        return False
-
-
-@requires("administrator")
-def allow(data_dir: Path, address: str) -> None:
-    """Let the operator's links reach this address from now on.
-
-    Raises:
-        InputError: "role_administrator".
-        StorageError: It can't be kept.
-    """
-    if may_allow(address):
-        _allowed(data_dir).save(str(ipaddress.ip_network(address)), datetime.now(UTC).isoformat())
-
-
-def _allowed(data_dir: Path) -> ModelRecords[str]:
-    return ModelRecords(data_dir, "allowed_addresses", str)
 
 
 def may_name_any(*, is_shared: bool) -> bool:

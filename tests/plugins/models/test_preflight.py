@@ -12,12 +12,12 @@ from framelens.core.errors import ConfigError, ModelNotFound
 from framelens.core.units import GIB
 from framelens.engine.check_findings import CheckFinding, Fix
 from framelens.engine.diagnostics.facts import DiskFacts, GpuFacts, SystemFacts
-from framelens.engine.system_metrics import RunningEngine
 from framelens.i18n import error_text, notice_text
 from framelens.models.catalogue import built_in, raw_built_in
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.config import read_shape
 from framelens.plugins.models.preflight import check
+from framelens.plugins.models.preflight.running_engines import RunningEngine
 from framelens.plugins.models.preflight.subject import CheckedModel, PreflightSubject
 from tests.models.checkpoints import AWQ, GPTQ, QWEN2, QWEN2_VL, QWEN3_MOE
 

@@ -17,10 +17,11 @@ import pytest
 
 from framelens.core.errors import StorageError
 from framelens.engine.base import Endpoint
+from framelens.engine.gpu_metrics import GpuReader
 from framelens.engine.local.child_process import ChildProcess
 from framelens.engine.local.local_engine import LocalEngine
-from framelens.engine.system_metrics import GpuReader, SystemMetricsReader, own_memory
 from framelens.plugins.monitor.engine_metrics import EngineLoad, EngineMetricsReader
+from framelens.plugins.monitor.machine_metrics import SystemMetricsReader, own_memory
 from framelens.plugins.monitor.monitor import Monitor
 from tests.engine.fake_nvml import FakeNvml
 

@@ -23,11 +23,12 @@ from framelens.core.events import EngineProgress
 from framelens.core.roles import User, as_user
 from framelens.engine.base import EngineStatus
 from framelens.engine.engine_pool import EnginePool
+from framelens.engine.gpu_metrics import GpuReader, GpuSample, GpuSamples
 from framelens.engine.remote_engine import RemoteEngine
-from framelens.engine.system_metrics import GpuReader, GpuSample, GpuSamples, SystemSample
 from framelens.i18n import LANGUAGES, error_text, t
 from framelens.plugins.monitor import page as system
 from framelens.plugins.monitor.engine_metrics import EngineLoad
+from framelens.plugins.monitor.machine_metrics import SystemSample
 from framelens.plugins.monitor.monitor import Monitor, Sample
 from tests.app.conftest import Open
 from tests.app.fake_services import ScriptedEngine, script, with_bench

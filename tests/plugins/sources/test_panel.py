@@ -15,8 +15,8 @@ from framelens.composition import Services
 from framelens.core import roles
 from framelens.core.links import SourceSettings
 from framelens.core.roles import Role, User
+from framelens.plugins.sources import allowed
 from framelens.plugins.sources.checks import checks
-from framelens.store.videos import links
 from tests.app.fake_services import with_bench
 from tests.video_server import Served, serving
 
@@ -155,7 +155,7 @@ def test_a_viewer_has_no_box(page: AppTest, allow: Allow, log_in: Callable[[Role
 
 def test_doctor_names_the_addresses_that_were_allowed(services: Services) -> None:
     assert "doctor_links_allowed" not in [one.key for one in checks(services.settings)]
-    links.allow(services.settings.data_dir, "192.168.1.5")
-    links.allow(services.settings.data_dir, "169.254.169.254")  # a cloud's metadata
+    allowed.allow(services.settings.data_dir, "192.168.1.5")
+    allowed.allow(services.settings.data_dir, "169.254.169.254")  # a cloud's metadata
     (found,) = [one for one in checks(services.settings) if one.key == "doctor_links_allowed"]
     assert found.values == {"addresses": "192.168.1.5/32"}

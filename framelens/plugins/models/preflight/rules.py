@@ -15,10 +15,10 @@ from framelens.core.engines.model_hub import chosen_hub
 from framelens.core.units import GIB, gib_text
 from framelens.engine.check_findings import CheckFinding, Fix
 from framelens.engine.diagnostics.checks import old_cards
-from framelens.engine.system_metrics import VLLM_SHARE, RunningEngine, visible_cards
 from framelens.models.architecture import FRAME, image_tokens
 from framelens.models.memory import estimate_memory, tokens_in
 from framelens.models.placement import USABLE, MemoryNeed, estimate_need, tensor_sizes
+from framelens.plugins.models.preflight.running_engines import VLLM_SHARE, RunningEngine, visible_cards
 from framelens.plugins.models.preflight.subject import Check, PreflightSubject, Rule, Values, another_model
 
 # From transformers' own documentation of the two classes.

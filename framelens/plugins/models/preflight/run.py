@@ -19,11 +19,11 @@ from framelens.engine.diagnostics.facts import ModelFacts, gather_facts
 from framelens.engine.downloads.hub import hub_config, hub_weights_bytes
 from framelens.engine.local.model_arguments import effective_arguments, known_shape, least_cache_gib, read_object
 from framelens.engine.local.vllm import vllm_launcher
-from framelens.engine.system_metrics import running_engines
 from framelens.models.catalogue import Catalogue, Match, load_catalogue, raw_built_in
 from framelens.models.checkpoint import loaded_bytes
 from framelens.models.memory import weights_bytes
 from framelens.plugins.models.preflight import check
+from framelens.plugins.models.preflight.running_engines import running_engines
 from framelens.plugins.models.preflight.subject import CheckedModel, PreflightSubject
 
 _CPU_CACHE = "VLLM_CPU_KVCACHE_SPACE"

@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib.metadata import version
 
-from framelens.cli.common import cancel_on_signals
-from framelens.cli.grammar import Options
-from framelens.cli.listening import settle_speech
-from framelens.config import Settings
-from framelens.core.errors import ConfigError
-from framelens.engine.recognition import LocalModel, LocalRecogniser, local_diariser, local_recogniser
-from framelens.i18n import t
-from framelens.i18n.formatting import span
+from framelens import ConfigError
+from framelens.plugin import (
+    LocalModel,
+    LocalRecogniser,
+    Options,
+    Settings,
+    cancel_on_signals,
+    local_diariser,
+    local_recogniser,
+    settle_speech,
+    span,
+    t,
+)
 from framelens.plugins.speech import models
 from framelens.plugins.speech.hub_model import check_installed
 from framelens.plugins.speech.recogniser import default_size

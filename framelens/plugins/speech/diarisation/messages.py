@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from framelens.core.codec import Failure
-from framelens.core.domain import SpeakerTurn
+from framelens.plugin import Failure, SpeakerTurn
 from framelens.plugins.speech.recognition.messages import STUCK_SECONDS
 
 WORKER = "framelens.plugins.speech.diarisation.worker"

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from framelens.core.domain import SpeakerTurn
-from framelens.core.errors import InputError
+from framelens import InputError
+from framelens.plugin import SpeakerTurn, further_requests, lower_priority, move_on, serve
 from framelens.plugins.speech.diarisation.messages import (
     DiarisationProgress,
     DiarisationRequest,
@@ -26,8 +26,6 @@ from framelens.plugins.speech.diarisation.messages import (
 from framelens.plugins.speech.recognition.messages import SoundSent
 from framelens.plugins.speech.recognition.packing import RATE, Samples
 from framelens.plugins.speech.recognition.worker import NICENESS
-from framelens.video import limits
-from framelens.video.worker import further_requests, serve
 
 _MOST_WINDOWS = 7200
 """Windows of ten seconds that are compared, two hours at sherpa-onnx's own distance of one second; the clustering needs
@@ -45,7 +43,7 @@ def files_of(request: DiarisationRequest) -> list[Path]:
 
 def begin(request: DiarisationRequest) -> Iterator[Message]:
     """Start a request; see framelens.video.worker.serve."""
-    limits.lower_priority(NICENESS)
+    lower_priority(NICENESS)
     return messages_of(request)
 
 
@@ -67,7 +65,7 @@ def messages_of(request: DiarisationRequest) -> Iterator[Message]:
 
     def work() -> None:
         def note(done: int, total: int) -> int:
-            limits.move_on()
+            move_on()
             progress.put(DiarisationProgress(done / max(1, total)))
             return 0
 

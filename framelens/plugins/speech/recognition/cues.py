@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from framelens.core.domain import Cue
+from framelens import Cue
 from framelens.plugins.speech.recognition.messages import Word
 
 # Usual limits of subtitles: two lines of 42 columns, seven seconds.

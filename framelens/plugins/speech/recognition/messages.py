@@ -4,8 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from framelens.core.codec import Failure
-from framelens.core.domain import SpeechSpans
+from framelens.plugin import Failure, SpeechSpans
 
 WORKER = "framelens.plugins.speech.recognition.worker"
 """Module of the worker's program."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from framelens.core.errors import InputError
+from framelens import InputError
+from framelens.plugin import move_on
 from framelens.plugins.speech.recognition.messages import SHERPA_FILES, SpeechRequest, Word, sherpa_weights
 from framelens.plugins.speech.recognition.packing import RATE, SpeechPassage, Window
-from framelens.video import limits
 
 _LANGUAGES = {"sensevoice": ("zh", "en", "ja", "ko", "yue"), "paraformer": ("zh", "en")}
 _LONGEST_TOKEN_SECONDS = 0.6
@@ -40,7 +40,7 @@ class SherpaReader:
             stream = self._model.create_stream()
             stream.accept_waveform(RATE, passage.samples)
             self._model.decode_stream(stream)
-            limits.move_on()
+            move_on()
             found = stream.result
             words += words_of(found.tokens, found.timestamps, passage, is_marked=self._family == "paraformer")
         return words

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from framelens.core.domain import SpeechSpans
-from framelens.core.errors import InputError
+from framelens import InputError
+from framelens.plugin import SpeechSpans, further_requests, lower_priority, move_on, serve
 from framelens.plugins.speech.recognition.messages import (
     ModelLoaded,
     SoundSent,
@@ -26,8 +26,6 @@ from framelens.plugins.speech.recognition.messages import (
 )
 from framelens.plugins.speech.recognition.packing import RATE, Packer, Samples, SpeechPassage, Window
 from framelens.plugins.speech.recognition.sherpa import SherpaReader
-from framelens.video import limits
-from framelens.video.worker import further_requests, serve
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -49,7 +47,7 @@ def files_of(request: SpeechRequest) -> list[Path]:
 
 def begin(request: SpeechRequest) -> Iterator[Message]:
     """Start a request; see framelens.video.worker.serve."""
-    limits.lower_priority(NICENESS)
+    lower_priority(NICENESS)
     if request.device == "cuda":
         try:
             return messages_of(request, _load(request, "cuda", "float16"))
@@ -119,7 +117,7 @@ def speech_in(part: SoundSent) -> SpeechSpans:
     from faster_whisper.vad import VadOptions, get_speech_timestamps
 
     found = get_speech_timestamps(_floats(part), VadOptions(min_speech_duration_ms=_SHORTEST_SPEECH_MS))
-    limits.move_on()
+    move_on()
     return tuple(tuple(part.start_seconds + one[end] / RATE for end in ("start", "end")) for one in found)
 
 
@@ -159,7 +157,7 @@ class WindowReader:
             self._language = info.language
         words: list[Word] = []
         for segment in segments:
-            limits.move_on()
+            move_on()
             said = [one for one in segment.words if one.word.strip()]
             words += [Word(*window.times(one.start, one.end), one.word, ends_segment=one is said[-1]) for one in said]
         return words

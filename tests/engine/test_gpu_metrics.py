@@ -1,26 +1,14 @@
-"""What the cards report, the reason where there are no cards, and the engines that run on them."""
+"""What the cards report, and the reason where there are no cards."""
 
 from __future__ import annotations
 
-import sys
-from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import psutil
 import pynvml
 import pytest
 
-from framelens.engine.local.child_process import GUARD
-from framelens.engine.system_metrics import (
-    GpuAbsence,
-    GpuReader,
-    GpuSample,
-    RunningEngine,
-    running_engines,
-    visible_cards,
-)
+from framelens.engine.gpu_metrics import GpuAbsence, GpuReader, GpuSample
 from tests.engine.fake_nvml import ANSWERS, FakeNvml
 
 NOT_SUPPORTED = pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
@@ -113,22 +101,3 @@ def test_real_nvml_reports_what_the_machine_has() -> None:
     found = read()
     read.close()
     assert bool(found.cards) != bool(found.absence)
-
-
-def test_engines_of_other_programs_have_another_supervisor(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = ["--served-model-name", "org/other", "--gpu-memory-utilization=0.4", "--tensor-parallel-size=2"]
-    vllm = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *settings]
-    commands = {1: [sys.executable, "-I", str(GUARD), "8.0", "3,4", *vllm], 2: vllm, 3: ["bash"]}
-    environment = {"CUDA_VISIBLE_DEVICES": "2,3,5"}
-    processes = [
-        SimpleNamespace(pid=pid, cmdline=partial(list, words), environ=lambda: environment, create_time=lambda: 7.0)
-        for pid, words in commands.items()
-    ]
-    monkeypatch.setattr(psutil, "process_iter", lambda: processes)
-    assert running_engines() == (RunningEngine("org/other", 1, 7.0, 0.4, (2, 3)),)
-
-
-@pytest.mark.parametrize(("devices", "numbers"), [("1,0", (1, 0)), ("", ()), ("GPU-8a4c", ()), ("0, 2", (0, 2))])
-def test_visible_cards_are_those_that_cuda_shows(devices: str, numbers: tuple[int, ...]) -> None:
-    assert visible_cards({"CUDA_VISIBLE_DEVICES": devices}) == numbers
-    assert visible_cards({})[:2] == (0, 1)

@@ -17,6 +17,7 @@ from streamlit.navigation.page import StreamlitPage
 from app import resources
 from app.components import assets, dialogs, slots
 from app.components.controls import show_error
+from app.page_tools import TOOLS
 from app.panels.menu import menu
 from app.panels.work import work
 from app.state import page_state
@@ -29,7 +30,7 @@ PAGES: tuple[tuple[str, str, Callable[[], None], registry.Role], ...] = (
     ("analyse", ":material/movie:", analyse.draw, "viewer"),
     ("ask", ":material/forum:", ask.draw, "viewer"),
     ("library", ":material/video_library:", library.draw, "viewer"),
-    *((one.name, one.icon, draw, one.role) for one, draw in registry.pages()),
+    *((page.name, page.icon, partial(draw, TOOLS), page.role) for page, draw in registry.pages()),
 )
 
 
@@ -42,6 +43,7 @@ def _page_of(name: str, icon: str, draw: Callable[[], None], _: registry.Role) -
         return make()
 
 
+slots.pass_tools(TOOLS)
 st.set_page_config(page_title="FrameLens", page_icon="🎞️", layout="wide")
 assets.draw_styles()
 needs_login = login.is_needed()

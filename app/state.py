@@ -5,16 +5,15 @@ The ids of video and job are in the URL, so that a reload or a reopened tab retu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import streamlit as st
 
 from framelens.analysis.planning.time_parsing import parse_range
 from framelens.core.domain import MOST_FRAMES
 from framelens.core.errors import AppError
+from framelens.plugin_page import ActionState
 
 _KEY = "framelens"
 FORM: dict[str, object] = {
@@ -25,22 +24,6 @@ FORM: dict[str, object] = {
 -1 separates no speakers."""
 CHOOSING = "choose"
 """Placeholder for an id in the address: the report to compare with is still to be chosen."""
-
-
-@dataclass
-class ActionState:
-    """State that actions of the reader change; `error` is the error of the last action."""
-
-    error: AppError | None = None
-
-    @contextmanager
-    def catching_errors(self, where: Literal["error", "ask_error"] = "error") -> Iterator[None]:
-        """Run an action of the reader, and keep its AppError in place of the previous action's."""
-        setattr(self, where, None)
-        try:
-            yield
-        except AppError as error:
-            setattr(self, where, error)
 
 
 @dataclass

@@ -71,6 +71,8 @@ class Hooks(Protocol):
     def page_parts(self, place: str) -> str | None:
         """Return the function for a place in the pages, or None.
 
+        Each gets the `framelens.plugin_page.PageTools` that it draws with before what is named here.
+
         - analyse.page(job): draws at the top of the Analyse page; true if that is the whole page. The job may be None.
         - analyse.several(name, videos, request): begins the analyses of several videos and opens them on the page. A
           video is its name and its path, or the error if it can't be used.
@@ -78,12 +80,12 @@ class Hooks(Protocol):
         - library.actions(job_ids): draws beside the buttons for the chosen reports of the Library.
         - models.experts(catalogue): draws in the folded part of the Models page.
         - models.extra(catalogue): draws on the Models page.
-        - range.action(): returns an `app.components.ranges.RangeAction` for ranges of a video, whose button is at each
+        - range.action(): returns an `framelens.plugin_page.RangeAction` for ranges of a video, whose button is at each
           finding, chapter, interval and search hit, and at a range drawn in the player.
         - report.actions(job, analysis): draws in the menu of a report.
         - report.files(job, analysis): draws below the files of a report, where the user may change something.
         - sidebar(): draws below the list of work.
-        - work.groups(): yields rows of the sidebar, each of several analyses (`app.panels.work.rows.RowGroup`).
+        - work.groups(): yields rows of the sidebar, each of several analyses (`framelens.plugin_page.RowGroup`).
         """
 
     @_spec
@@ -138,7 +140,7 @@ class Page:
     Attributes:
         name: End of its address; its title is the text `ui.page_NAME`.
         icon: Icon of Material Symbols, as ":material/monitoring:".
-        draw: Function without arguments that draws it, as "module:function".
+        draw: Function that draws it with the `framelens.plugin_page.PageTools` it gets, as "module:function".
         role: Least role of a user who sees it.
     """
 
@@ -458,7 +460,7 @@ def page_names() -> tuple[str, ...]:
     return tuple(page.name for _, page in _pages())
 
 
-def pages() -> Iterator[tuple[Page, Callable[[], None]]]:
+def pages() -> Iterator[tuple[Page, Callable[[Any], None]]]:
     """Yield the pages of plugins with the functions that draw them."""
     for owner, page in _pages():
         if (draw := loaded(owner, page.draw)) is not None:

@@ -4,54 +4,12 @@ Updates don't flicker: only the points, the numbers and the scale are drawn agai
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from app.components.assets import component
+from framelens.plugin_page import Chart, Series
 
-Unit = Literal["share", "bytes", "number"]
 _mount = component("charts")
 _mount_bar = component("stack")
-
-
-@dataclass(frozen=True)
-class Series:
-    """One line of a chart.
-
-    Attributes:
-        label: Its name in the legend.
-        values: A value for each moment, None for a gap.
-        sparse: Draw dots, and show the last value that exists as the current value.
-    """
-
-    label: str
-    values: Sequence[float | None]
-    sparse: bool = False
-
-
-@dataclass(frozen=True)
-class Chart:
-    """Lines on one scale.
-
-    Attributes:
-        title: The name of the chart.
-        lines: Its lines.
-        unit: Shares of 1 are shown as percent, bytes as GiB.
-        words: Text around a number with "{n}" for it, such as "{n} °C".
-        top: Upper end of the scale, None for the highest value; the lower end is 0.
-        stacked: Stack the lines on one another.
-        note: A few words below the name.
-        wide: Take the width of two charts.
-    """
-
-    title: str
-    lines: Sequence[Series]
-    unit: Unit = "number"
-    words: str = "{n}"
-    top: float | None = None
-    stacked: bool = False
-    note: str = ""
-    wide: bool = False
 
 
 def draw(

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Literal
+from typing import Any
 
 import streamlit as st
 
 from framelens.core.background_task import BackgroundTask
 from framelens.core.errors import AppError
 from framelens.i18n import t
+from framelens.plugin_page import ButtonKind
 from framelens.reports.content.page_text import error_words, plain
 
-ButtonKind = Literal["primary", "secondary", "tertiary"]
-"""Weight of a button on the page."""
-Options = dict[str, Any]
-"""Options of a widget."""
 _POLL_SECONDS = 1.0
 _MENUS = "menus_closed"
 """Key of the number of times that a menu was closed; it is part of each menu's widget key."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from typing import Literal
 
@@ -12,31 +12,7 @@ import streamlit as st
 from app import resources
 from app.components.assets import component, sent
 from framelens.i18n import language, t
-
-
-@dataclass(frozen=True)
-class SaveButton:
-    """A button.
-
-    Attributes:
-        label: Its text.
-        url: The address of its file.
-        about: What is in the file.
-    """
-
-    label: str
-    url: str
-    about: str = ""
-
-
-@dataclass(frozen=True)
-class SaveGroup:
-    """Buttons that belong together, below a caption, which may be empty; only the caption is shown if it is folded."""
-
-    items: tuple[SaveButton, ...]
-    caption: str = ""
-    is_folded: bool = False
-
+from framelens.plugin_page import SaveGroup
 
 _mount = component("exports")
 

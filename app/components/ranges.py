@@ -3,54 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import cast
 
 import streamlit as st
 
+from app.components import slots
 from app.components.assets import sent
-from framelens import registry
 from framelens.core.errors import AppError
 from framelens.core.evidence import Moments
+from framelens.plugin_page import RangeAction, VideoRange
 from framelens.reports.content.labels import one_line
-
-Value = dict[str, object]
-
-
-@dataclass(frozen=True)
-class VideoRange:
-    """A range of a video.
-
-    Attributes:
-        start_seconds: Its start, from the first picture.
-        end_seconds: Its end.
-        name: Name of its content, or "" if the content has no name.
-        job_id: The analysis of the video, or "" without an analysis.
-        video_id: The video without an analysis.
-        is_cited: The edges are the times of frames that show the content, not the content's own edges.
-    """
-
-    start_seconds: float
-    end_seconds: float
-    name: str = ""
-    job_id: str = ""
-    video_id: str = ""
-    is_cited: bool = False
-
-    def value(self, action: RangeAction) -> Value:
-        """Return the range as a value for the browser, with its button's words; name "" means the name beside it."""
-        edges = {"start": self.start_seconds, "end": self.end_seconds, "cited": self.is_cited}
-        return {"words": action.words, **edges, "name": self.name, "job": self.job_id}
-
-
-@dataclass(frozen=True)
-class RangeAction:
-    """What a plugin does with a range: the words of its button, and a function that is called when it is pressed."""
-
-    words: str
-    act: Callable[[VideoRange], None]
 
 
 def found_ranges(moments: Moments) -> Iterator[VideoRange]:
@@ -62,7 +26,7 @@ def found_ranges(moments: Moments) -> Iterator[VideoRange]:
 
 def range_action() -> RangeAction | None:
     """Return the action of the first plugin that offers an action, or None."""
-    for offered in registry.parts("range.action"):
+    for offered in slots.parts("range.action"):
         with suppress(AppError):  # of a faulty plugin, which is in the log
             if action := offered():
                 return cast(RangeAction, action)

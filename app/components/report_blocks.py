@@ -15,10 +15,11 @@ import streamlit as st
 
 from app import resources
 from app.components.assets import component, sent
-from app.components.ranges import RangeAction, VideoRange, act_on_sent
+from app.components.ranges import act_on_sent
 from framelens.core.domain import Keyframe
 from framelens.core.images import smaller
 from framelens.i18n import t
+from framelens.plugin_page import RangeAction, VideoRange
 from framelens.reports.content.document import (
     Block,
     ChapterCard,

@@ -1,25 +1,43 @@
 """Places in the pages in which plugins draw (`framelens.registry.PAGE_PLACES`)."""
 
-from collections.abc import Iterator
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from app.components.controls import show_error
 from framelens import registry
 from framelens.core.errors import AppError
 
+if TYPE_CHECKING:
+    from framelens.plugin_page import PageTools
 
-def draw(place: str, *given: object) -> bool:
+_tools: list[PageTools] = []
+
+
+def pass_tools(tools: PageTools) -> None:
+    """Pass these tools to all functions of plugins; they use components, so they are set from above."""
+    _tools[:] = [tools]
+
+
+def parts(place: str) -> Iterator[Callable[..., Any]]:
+    """Yield the functions of plugins for a place, with the tools of the page."""
+    return (partial(function, *_tools) for function in registry.parts(place))
+
+
+def draw(place: str, *arguments: object) -> bool:
     """Let plugins draw in a place until a plugin returns true for having drawn all of it; return whether any has.
 
     A plugin's error is shown there, and the rest of the page is drawn.
     """
-    return any(bool(drawn) for drawn in results(place, *given))
+    return any(bool(drawn) for drawn in results(place, *arguments))
 
 
-def results(place: str, *given: object) -> Iterator[Any]:
+def results(place: str, *arguments: object) -> Iterator[Any]:
     """Yield what the functions of plugins for a place return; a function's error is shown."""
-    for function in registry.parts(place):
+    for function in parts(place):
         try:
-            yield function(*given)
+            yield function(*arguments)
         except AppError as error:
             show_error(error)

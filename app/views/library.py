@@ -7,7 +7,6 @@ import streamlit as st
 
 from app.components import exports, slots, uploader
 from app.components.controls import button, choose, show_error, show_refusals, show_warning
-from app.components.exports import SaveButton, SaveGroup
 from app.context import may_change, services
 from app.panels.library import cards, filters, trash
 from app.state import page_state
@@ -15,6 +14,7 @@ from framelens.core.files import single_line
 from framelens.i18n import label, t
 from framelens.jobs.stored.bulk_operations import MOST_EXPORTED
 from framelens.jobs.stored.report_import import reports_of
+from framelens.plugin_page import SaveButton, SaveGroup
 from framelens.reports.content.page_text import error_words, plain
 from framelens.reports.formats import FORMATS
 

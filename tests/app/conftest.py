@@ -13,7 +13,9 @@ from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from app import context, resources
+from app.components import slots
 from app.context import LANGUAGE_KEY
+from app.page_tools import TOOLS
 from framelens import i18n, registry
 from framelens.composition import Services
 from tests.app.fake_services import Run, open_fake, script
@@ -21,6 +23,9 @@ from tests.cards import write_card_video
 
 ENTRY = Path(__file__).resolve().parents[2] / "app" / "entry.py"
 Open = Callable[[Run], Services]
+
+
+slots.pass_tools(TOOLS)
 
 
 @pytest.fixture(scope="session", autouse=True)

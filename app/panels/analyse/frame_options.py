@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.components.controls import Options, choose
+from app.components.controls import choose
 from app.state import FORM, page_state
 from framelens.analysis.planning.frame_budget import SIDES, is_budgeted
 from framelens.analysis.planning.time_parsing import has_range, parse_range
@@ -16,6 +16,7 @@ from framelens.core.domain import MOST_FRAMES, Selection, Strategy
 from framelens.core.errors import AppError
 from framelens.core.units import clock
 from framelens.i18n import t
+from framelens.plugin_page import Options
 from framelens.reports.content.page_text import error_words, plain
 
 _STRATEGIES: tuple[Strategy, ...] = ("auto", "uniform", "every")

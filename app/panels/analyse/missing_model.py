@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from app.components.controls import ButtonKind, Options, button
+from app.components.controls import button
 from app.context import services
 from app.panels.menu import model_change
 from app.state import page_state
@@ -16,6 +16,7 @@ from framelens.core.roles import current_user
 from framelens.core.units import human_size
 from framelens.i18n import t
 from framelens.jobs.readiness import ModelCandidate, Readiness, download_text, need_text, readiness, with_candidate
+from framelens.plugin_page import ButtonKind, Options
 from framelens.reports.content.page_text import joined, plain
 
 

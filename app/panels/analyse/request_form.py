@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.components.controls import Options, button, choose
+from app.components import slots
+from app.components.controls import button, choose
 from app.context import may_change, services
 from app.formatting import local_time
 from app.panels.analyse import frame_options, missing_model, video_picker
 from app.state import FORM, page_state
-from framelens import registry
 from framelens.analysis.planning.estimate import Estimate
 from framelens.api.playback import video_for
 from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest, VideoInfo
@@ -23,6 +23,7 @@ from framelens.core.files import base_name
 from framelens.engine.recognition import has_diariser
 from framelens.i18n import LANGUAGES, language, t
 from framelens.i18n.formatting import span
+from framelens.plugin_page import Options
 from framelens.questions.conversation import MOST_QUESTION
 from framelens.reports.content.page_text import error_words, joined, plain
 
@@ -183,7 +184,7 @@ def _start(*, use_model: bool = True) -> None:
 
 def _start_several(*, use_model: bool) -> None:
     """Start analyses of the chosen videos or of the chosen folder, and show them."""
-    start = next(registry.parts("analyse.several"), None)
+    start = next(slots.parts("analyse.several"), None)
     if start is None:
         raise ConfigError("several_without_plugin")
     state, videos = page_state(), services().videos

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.components import report_blocks
-from app.components.controls import ButtonKind, button, show_error, show_warning
+from app.components.controls import button, show_error, show_warning
 from app.context import may_change, services
 from app.panels.analyse import changed_settings, missing_model, progress
 from app.panels.menu import model_change
@@ -19,6 +19,7 @@ from framelens.core.engines.model_hub import ModelHub, chosen_hub, other_hubs
 from framelens.core.errors import EngineBrokeOff, EngineBusy, EngineError, EngineTimeout, ModelNotFound
 from framelens.core.roles import current_user
 from framelens.i18n import notice_text, sentences, t
+from framelens.plugin_page import ButtonKind
 from framelens.reports.content.labels import layout_parts, named
 from framelens.reports.content.measurements import frames
 from framelens.reports.content.page_text import error_words, plain, short_model_name

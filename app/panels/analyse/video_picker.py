@@ -11,13 +11,14 @@ import streamlit as st
 
 from app import resources
 from app.components import slots, uploader
-from app.components.controls import Options, button
+from app.components.controls import button
 from app.context import services
 from app.state import page_state
 from framelens.api.subtitle_uploads import pair_uploads
 from framelens.core.errors import AppError, VideoError
 from framelens.core.files import readable
 from framelens.i18n import t
+from framelens.plugin_page import Options
 from framelens.reports.content.page_text import plain
 from framelens.video.inputs import Input, resolve
 from framelens.video.subtitles.discovery import SUBTITLE_SUFFIXES, files_beside

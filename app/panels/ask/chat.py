@@ -10,7 +10,6 @@ import streamlit as st
 
 from app.components import exports
 from app.components.controls import button, show_error
-from app.components.exports import SaveButton, SaveGroup
 from app.context import may_change, services
 from app.panels.ask import start, turns
 from app.panels.ask.pictures import Pictures
@@ -19,6 +18,7 @@ from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.core.evidence import Moments
 from framelens.i18n import t
+from framelens.plugin_page import SaveButton, SaveGroup
 from framelens.reports.content.page_text import plain
 
 if TYPE_CHECKING:

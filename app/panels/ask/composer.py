@@ -8,13 +8,14 @@ from functools import partial
 import streamlit as st
 
 from app.components import uploader
-from app.components.controls import Options, button, removable, show_error, show_refusals
+from app.components.controls import button, removable, show_error, show_refusals
 from app.context import may_change, services
 from app.panels.analyse import frame_options, missing_model, video_picker
 from app.panels.ask import settings, start
 from app.state import page_state
 from framelens.core.domain import Analysis
 from framelens.i18n import t
+from framelens.plugin_page import Options
 from framelens.questions.conversation import MOST_QUESTION, Conversation, Look
 from framelens.questions.retrieval.text_question import is_about_text
 from framelens.questions.suggestions import suggested_questions

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import streamlit as st
 
-from app.components.controls import Options
 from app.context import services
 from framelens.core.errors import InputError
 from framelens.i18n import t
 from framelens.jobs.answers import usual_settings
+from framelens.plugin_page import Options
 from framelens.questions.conversation import MOST_SYSTEM_PROMPT, AskSettings, Conversation
 
 _PROMPT_HEIGHT = 120

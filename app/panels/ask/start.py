@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.components.controls import Options, button, removable
+from app.components.controls import button, removable
 from app.context import services
 from app.formatting import local_time
 from app.panels.analyse import video_picker
@@ -12,6 +12,7 @@ from app.panels.library import trash
 from app.panels.work import rows
 from app.state import page_state
 from framelens.i18n import language, t
+from framelens.plugin_page import JobRow, Options
 from framelens.questions.conversation import Conversation, started
 from framelens.reports.content.labels import printable
 from framelens.reports.content.page_text import joined
@@ -81,10 +82,10 @@ def _show_more() -> None:
     st.session_state["ask_more"] = st.session_state.get("ask_more", 0) + 1
 
 
-def _row(one: Conversation) -> rows.JobRow:
+def _row(one: Conversation) -> JobRow:
     entries = services().jobs.library.entries(one.about)
     videos = ", ".join(entry.name for entry in entries) or t("ask.page.without_video")
     is_running = services().answers.is_running(one.id)
     state = t("ask.page.answering" if is_running else "ask.page.conversation")
     facts = (videos, local_time(one.created), state if is_running else "")
-    return rows.JobRow(one.id, one.name, facts, icon="running" if is_running else "chat", state=state)
+    return JobRow(one.id, one.name, facts, icon="running" if is_running else "chat", state=state)

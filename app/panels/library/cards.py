@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import resources
 from app.components.assets import component, sent, sent_about
-from app.components.ranges import VideoRange, act_on_sent, range_action
+from app.components.ranges import act_on_sent, range_action
 from app.components.report_blocks import Value
 from app.context import may_change, services
 from app.formatting import local_time
@@ -21,6 +21,7 @@ from app.state import page_state
 from framelens.core.domain import UNKNOWN_PATH
 from framelens.core.files import base_name
 from framelens.i18n import t
+from framelens.plugin_page import VideoRange
 from framelens.reports.content.page_text import joined, length_clock, short_clock
 from framelens.store.library_index import Hit, LibraryEntry
 

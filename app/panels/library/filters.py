@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 import streamlit as st
 
-from app.components.controls import Options, button, choose, show_warning
+from app.components.controls import button, choose, show_warning
 from app.context import services
 from app.panels.report.comparison import template_name
 from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.core.files import base_name
 from framelens.i18n import LANGUAGES, aside, t
+from framelens.plugin_page import Options
 from framelens.reports.content.labels import printable
 from framelens.reports.content.page_text import error_words
 from framelens.store.library_index import LibraryQuery, Order

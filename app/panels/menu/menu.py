@@ -9,12 +9,13 @@ import streamlit as st
 
 from app import resources
 from app.components.assets import component
-from app.components.controls import Options, choose
+from app.components.controls import choose
 from app.context import LANGUAGE_COOKIE, LANGUAGE_KEY, default_language, page_language, services
 from app.panels.menu import engine
 from app.state import page_state
 from app.views import login
 from framelens.i18n import LANGUAGES, t
+from framelens.plugin_page import Options
 from framelens.reports.content.page_text import plain, short_model_name
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ import streamlit as st
 
 from app.components import report_blocks
 from app.components.controls import button
-from app.components.ranges import VideoRange, found_ranges, range_action
+from app.components.ranges import found_ranges, range_action
 from app.context import may_change, services
 from app.formatting import local_time
 from app.panels.analyse import progress, request_form, stopped_job
@@ -28,6 +28,7 @@ from framelens import registry
 from framelens.api.playback import video_for
 from framelens.core.domain import UNKNOWN_PATH, Analysis, Notice
 from framelens.i18n import labelled, language, notice_text, t
+from framelens.plugin_page import VideoRange
 from framelens.reports.content.builder import sections
 from framelens.reports.content.document import Block, Heading, Paragraph
 from framelens.reports.content.document import words as words_of

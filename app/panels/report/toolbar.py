@@ -11,7 +11,6 @@ import streamlit as st
 from app.components import exports, slots
 from app.components.assets import component
 from app.components.controls import button, menu
-from app.components.exports import SaveButton, SaveGroup
 from app.context import may_change, services
 from app.panels.analyse import frame_options, request_form
 from app.panels.report import comparison
@@ -19,6 +18,7 @@ from app.state import page_state
 from framelens.core.domain import Analysis
 from framelens.core.errors import AppError
 from framelens.i18n import label, language, t
+from framelens.plugin_page import SaveButton, SaveGroup
 from framelens.reports.content.page_text import plain
 from framelens.reports.format import Use
 from framelens.reports.formats import FORMATS

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -16,6 +15,7 @@ from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.core.units import extrapolated_seconds
 from framelens.i18n import t
+from framelens.plugin_page import JobRow
 from framelens.reports.content.page_text import joined, short_clock
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from framelens.jobs.snapshot import JobSnapshot
     from framelens.store.library_index import LibraryEntry
 
-PICTURE_SIDE = 160
-"""Longest side of a row's picture in pixels."""
 _ESTIMATE_SECONDS = 60
 """How long an estimate is cached: the queue asks every two seconds, and throughput changes slowly."""
 _NUM_ESTIMATED = 8  # an estimate probes the video, which takes a third of a second; the others count as their mean
@@ -92,61 +90,6 @@ def count_text(analysis: AnalysisState) -> str:
 def progress_words(job: JobSnapshot) -> str:
     """Return what a running analysis does at the moment, and how far it is, as its own page does."""
     return joined(f"{round(100 * job.share)} %", stage_text(job), count_text(job.progress))
-
-
-@dataclass(frozen=True)
-class JobRow:
-    """A row.
-
-    Attributes:
-        id: Id of the job.
-        name: First line.
-        facts: Second line, which distinguishes the analysis from others like it.
-        status: Third line: how far it is, or how and when it ended.
-        icon: Name of a state.
-        state: The state in words.
-        more: Facts for the tooltip, which has the facts above, too.
-        is_open: Whether it is the open analysis.
-        actions: Labels of its buttons by the names of their icons: first, pause, cancel.
-        picture: Address of a small picture, or "" without a picture.
-    """
-
-    id: str
-    name: str
-    facts: Sequence[str]
-    icon: str
-    state: str
-    status: Sequence[str] = ()
-    more: Sequence[str] = ()
-    is_open: bool = False
-    actions: Mapping[str, str] = field(default_factory=dict)
-    picture: str = ""
-
-    @property
-    def value(self) -> dict[str, object]:
-        """Return it as the browser gets it."""
-        about = dict.fromkeys((self.name, self.state, *self.facts, *self.status, *self.more))
-        lines = [joined(*self.facts), joined(*self.status)]
-        return vars(self) | {"lines": list(filter(None, lines)), "about": joined(*about)}
-
-
-@dataclass(frozen=True)
-class RowGroup:
-    """A row of several analyses.
-
-    Attributes:
-        row: The row.
-        created: ISO time in UTC.
-        job_ids: The analyses, which have no rows of their own.
-        open: Shows them.
-        is_moving: Whether one of them waits or runs, or is about to.
-    """
-
-    row: JobRow
-    created: str
-    job_ids: frozenset[str]
-    open: Callable[[], None]
-    is_moving: bool = False
 
 
 def draw(

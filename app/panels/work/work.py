@@ -16,10 +16,10 @@ from app.formatting import local_time, short_time
 from app.panels.analyse import frame_options
 from app.panels.report.comparison import template_name
 from app.panels.work import rows
-from app.panels.work.rows import JobRow, RowGroup
 from app.state import page_state
 from framelens.core.files import base_name
 from framelens.i18n import t
+from framelens.plugin_page import PICTURE_SIDE, JobRow, RowGroup
 from framelens.reports.content.page_text import joined, plain, remaining
 from framelens.store.library_index import LibraryEntry, LibraryQuery
 
@@ -107,7 +107,7 @@ def _live_row(job: JobSnapshot, place: int) -> JobRow:
         more=(base_name(job.model),),
         is_open=job.id == page_state().job_id,
         actions={name: t(f"ui.queue_{name}") for name in (*actions, "cancel") if may_change()},
-        picture=resources.picture_url(job.id, found[0], rows.PICTURE_SIDE) if found else "",
+        picture=resources.picture_url(job.id, found[0], PICTURE_SIDE) if found else "",
     )
 
 

@@ -2,15 +2,15 @@
 
 import streamlit as st
 
-from app.context import services
 from framelens.i18n import t
+from framelens.plugin_page import PageTools
 from framelens_headlines.format import headlines
 
 
-def draw() -> None:
+def draw(ui: PageTools) -> None:
     """Draw the page."""
     st.markdown(f"## {t('ui.page_headlines')}")
-    latest = next((job for job in services().jobs.recent() if job.analysis), None)
+    latest = next((job for job in ui.services.jobs.recent() if job.analysis), None)
     if latest is None or latest.analysis is None:
         st.caption(t("ui.headlines_none"))
         return

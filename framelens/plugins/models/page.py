@@ -4,14 +4,12 @@ from contextlib import suppress
 
 import streamlit as st
 
-from app.components import slots
-from app.context import services
-from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.core.roles import requires
 from framelens.engine import hardware_profile
 from framelens.i18n import t
 from framelens.models.catalogue import load_catalogue
+from framelens.plugin_page import PageTools
 from framelens.plugins.models.panels import (
     answers,
     cards,
@@ -24,14 +22,14 @@ from framelens.plugins.models.panels import (
 from framelens.reports.content.page_text import error_words, plain
 
 
-def _draw_way_back() -> None:
+def _draw_way_back(ui: PageTools) -> None:
     """Draw the button that leads back to the open report or video, with everything that was typed there."""
-    state = page_state()
+    state = ui.view
     with suppress(AppError):
         if state.job_id:
-            name = services().jobs.snapshot(state.job_id).name
+            name = ui.services.jobs.snapshot(state.job_id).name
         elif state.video_id:
-            name = services().videos.name(state.video_id)
+            name = ui.services.videos.name(state.video_id)
         else:
             return
         st.button(
@@ -44,28 +42,28 @@ def _draw_way_back() -> None:
 
 
 @requires("administrator")
-def draw() -> None:
+def draw(ui: PageTools) -> None:
     """Draw the page. The engine's state refreshes by itself, the rest on interaction."""
     st.markdown(f"## {t('ui.page_models')}")
-    _draw_way_back()
-    catalogue, here = load_catalogue(services().settings.data_dir / "models"), hardware_profile.here()
-    current_model.draw()
+    _draw_way_back(ui)
+    catalogue, here = load_catalogue(ui.services.settings.data_dir / "models"), hardware_profile.here()
+    current_model.draw(ui)
     st.markdown(f"##### {t('models.page.choose')}")
-    cards.draw()
-    remote_engine.draw()
+    cards.draw(ui)
+    remote_engine.draw(ui)
     with st.expander(t("models.page.all"), icon=":material/list:", expanded=model_form.is_chosen()):
-        model_form.draw(catalogue, here)
-        table.draw(catalogue, here)
+        model_form.draw(ui, catalogue, here)
+        table.draw(ui, catalogue, here)
     for problem in catalogue.problems:
         st.warning(plain(error_words(problem)), icon=":material/warning:")
-    slots.draw("models.extra", catalogue)
+    ui.draw_parts("models.extra", catalogue)
     with st.expander(t("models.page.experts"), icon=":material/tune:"):
         with st.expander(t("models.page.answers")):
-            answers.draw()
+            answers.draw(ui)
         with st.expander(t("models.page.size")):
-            table.draw_sizes(catalogue, here)
+            table.draw_sizes(ui, catalogue, here)
         with st.expander(t("models.page.calculation")):
-            memory_calculator.draw(catalogue, here)
-        slots.draw("models.experts", catalogue)
+            memory_calculator.draw(ui, catalogue, here)
+        ui.draw_parts("models.experts", catalogue)
         with st.expander(t("models.page.formats")):
-            memory_calculator.draw_formats()
+            memory_calculator.draw_formats(ui)

@@ -10,11 +10,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.components import charts
-from app.components.charts import Chart, Series
-from app.context import services
-from app.panels.menu.engine import COLOURS, draw_engines, facts
 from framelens.plugin import GpuSample, cpu_name, error_words, joined, phase_text, plain, requires, short_model_name, t
+from framelens.plugin_page import Chart, PageTools, Series
 from framelens.plugins.monitor.engine_metrics import LONGEST_INTERVAL_SECONDS, EngineLoad
 from framelens.plugins.monitor.machine_metrics import PROCESS_ROLES
 from framelens.plugins.monitor.monitor import KEPT_SECONDS, PERIOD_SECONDS, Sample, monitor_of
@@ -28,29 +25,29 @@ _JOBS = ("running", "waiting")
 
 
 @requires("administrator")
-def draw() -> None:
+def draw(ui: PageTools) -> None:
     """Draw the page; its charts refresh by themselves."""
     st.markdown(f"## {t('ui.page_system')}")
     st.caption(t("system.about", n=round(PERIOD_SECONDS)))
-    st.fragment(_draw, run_every=PERIOD_SECONDS)()
+    st.fragment(_draw, run_every=PERIOD_SECONDS)(ui)
 
 
 @requires("administrator")
-def _draw() -> None:
-    samples = monitor_of(services()).watch()
-    if not samples or monitor_of(services()).has_failed:
-        words = t("system.stopped" if samples else "system.nothing", log=services().log_path)
+def _draw(ui: PageTools) -> None:
+    samples = monitor_of(ui.services).watch()
+    if not samples or monitor_of(ui.services).has_failed:
+        words = t("system.stopped" if samples else "system.nothing", log=ui.services.log_path)
         st.info(plain(words), icon=":material/monitoring:")
     if not samples:
         return
     _draw_heading("machine")
-    _draw_charts("machine", samples, machine_charts(samples, cpu_name()))
-    _draw_cards(samples)
-    _draw_engine(samples)
-    _draw_queue(samples)
+    _draw_charts(ui, "machine", samples, machine_charts(samples, cpu_name()))
+    _draw_cards(ui, samples)
+    _draw_engine(ui, samples)
+    _draw_queue(ui, samples)
 
 
-def _draw_cards(samples: Sequence[Sample]) -> None:
+def _draw_cards(ui: PageTools, samples: Sequence[Sample]) -> None:
     now = samples[-1].cards
     if now.absence and now.absence != "no_card":
         _draw_heading("cards")
@@ -58,21 +55,21 @@ def _draw_cards(samples: Sequence[Sample]) -> None:
     for card in now.cards:
         number = str(card.index) if len(now.cards) > 1 else ""
         _draw_heading("cards", number, card.name or t("system.card_not_responding"))
-        _draw_charts(f"card-{card.index}", samples, card_charts(samples, card))
+        _draw_charts(ui, f"card-{card.index}", samples, card_charts(samples, card))
 
 
-def _draw_engine(samples: Sequence[Sample]) -> None:
-    status = services().engine.status()
+def _draw_engine(ui: PageTools, samples: Sequence[Sample]) -> None:
+    status = ui.services.engine.status()
     _draw_heading("engine")
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.badge(t(f"ui.engine_{status.state}"), color=COLOURS[status.state])
-        for fact in (short_model_name(status.model), *facts(status)):
+        ui.draw_engine_state(status)
+        for fact in (short_model_name(status.model), *ui.engine_facts(status)):
             st.badge(plain(fact), color="gray")
-    draw_engines()
+    ui.draw_engines()
     if words := _no_load_reason(status, samples[-1]):
         st.caption(plain(words))
     if any(isinstance(sample.load, EngineLoad) for sample in samples):
-        _draw_charts("engine", samples, load_charts(samples))
+        _draw_charts(ui, "engine", samples, load_charts(samples))
 
 
 def _no_load_reason(status: EngineStatus, now: Sample) -> str:
@@ -86,13 +83,13 @@ def _no_load_reason(status: EngineStatus, now: Sample) -> str:
     return t(f"system.engine_unavailable.{now.load}")
 
 
-def _draw_queue(samples: Sequence[Sample]) -> None:
+def _draw_queue(ui: PageTools, samples: Sequence[Sample]) -> None:
     """Draw the queue, where something ran or waited in the time that is shown."""
     if not any(any(sample.jobs) for sample in samples):
         return
     _draw_heading("queue")
-    _draw_charts("queue", samples, [queue_chart(samples)])
-    running, waiting = services().jobs.all_running(), services().jobs.waiting()
+    _draw_charts(ui, "queue", samples, [queue_chart(samples)])
+    running, waiting = ui.services.jobs.all_running(), ui.services.jobs.waiting()
     for job in running:
         st.markdown(f":material/progress_activity: {plain(_line(job))}")
     for place, job in enumerate(waiting, start=1):
@@ -110,12 +107,12 @@ def _draw_heading(name: str, number: str = "", about: str = "") -> None:
     st.markdown(f"##### {plain(joined(words, about))}")
 
 
-def _draw_charts(name: str, samples: Sequence[Sample], drawn: Sequence[charts.Chart]) -> None:
+def _draw_charts(ui: PageTools, name: str, samples: Sequence[Sample], drawn: Sequence[Chart]) -> None:
     span = span_seconds(samples)
     words = {"first": t("system.minutes_ago", n=round(span / 60)), "last": t("system.now"), "none": "–"}
     words["ago"] = t("system.seconds_ago", n="{n}")
     scale = {"span_seconds": span, "gap_seconds": LONGEST_INTERVAL_SECONDS}
-    charts.draw(drawn, ages(samples), key=f"system-{name}", words=words, **scale)
+    ui.draw_charts(drawn, ages(samples), key=f"system-{name}", words=words, **scale)
 
 
 def ages(samples: Sequence[Sample]) -> list[float]:

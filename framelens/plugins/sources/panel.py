@@ -7,10 +7,6 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import resources
-from app.components.controls import Options, button, follow, show_error, show_warning
-from app.context import may_change, services
-from app.state import page_state
 from framelens import AppError, InputError
 from framelens.plugin import (
     BackgroundTask,
@@ -28,6 +24,7 @@ from framelens.plugin import (
     typed_link,
     with_scheme,
 )
+from framelens.plugin_page import Options, PageTools
 from framelens.plugins.sources.allowed import allow, may_allow, operator_sources
 from framelens.plugins.sources.words import progress_words
 
@@ -71,55 +68,55 @@ class PageFetches:
         self._tasks.close(_STOP_SECONDS)
 
 
-def draw() -> None:
+def draw(ui: PageTools) -> None:
     """Draw the text box, or in its place the fetch that it began; choose the video once it is there.
 
     Nothing is drawn for users who may fetch from no address.
     """
-    if not may_change() or not (_may_name_any() or services().settings.sources.urls):
+    if not ui.may_change or not (_may_name_any(ui) or ui.services.settings.sources.urls):
         return
-    task = _fetches().get(st.session_state.get(_FETCHED, ""))
+    task = _fetches(ui).get(st.session_state.get(_FETCHED, ""))
     if task and task.state == "done":
         del st.session_state[_FETCHED]
         st.session_state[_BOX] = ""
-        page_state().choose_video(task.result)
+        ui.view.choose_video(task.result)
         st.rerun()
     if task and task.is_running:
-        follow(task, _draw_progress, task)
+        ui.follow(task, _draw_progress, ui, task)
         return
     if task and task.error:
-        _draw_error(task.error)
+        _draw_error(ui, task.error)
     options: Options = {"placeholder": t("sources.box_hint"), "label_visibility": "collapsed"}
-    st.text_input(t("sources.box"), key=_BOX, on_change=_begin, persist_state="session", **options)
+    st.text_input(t("sources.box"), key=_BOX, on_change=partial(_begin, ui), persist_state="session", **options)
 
 
-def _draw_error(error: AppError) -> None:
+def _draw_error(ui: PageTools, error: AppError) -> None:
     """Draw why the link was not fetched, with a button that tries again, or first allows an address of one's own."""
     address = str(error.values.get("address", ""))
-    if error.key == "address_private" and may_allow(address) and _may_allow_any():
+    if error.key == "address_private" and may_allow(address) and _may_allow_any(ui):
         host = str(error.values["host"])
-        show_warning(t("sources.private", host=host if host == address else f"{host}{aside(address)}"), "lan")
-        button(t("sources.allow"), "link_allow", _allow, address, icon="check")
+        ui.show_warning(t("sources.private", host=host if host == address else f"{host}{aside(address)}"), "lan")
+        ui.button(t("sources.allow"), "link_allow", _allow, ui, address, icon="check")
     else:
-        show_error(error)
-        button(t("sources.again"), "link_again", _begin, icon="refresh", kind="tertiary")
+        ui.show_error(error)
+        ui.button(t("sources.again"), "link_again", _begin, ui, icon="refresh", kind="tertiary")
 
 
-def _may_allow_any() -> bool:
+def _may_allow_any(ui: PageTools) -> bool:
     """Return whether the reader may allow addresses: an administrator, without accounts on this machine alone."""
-    return _may_name_any() and (resources.login_session() is not None or not resources.installed().is_public)
+    return _may_name_any(ui) and ui.is_private
 
 
-def _allow(address: str) -> None:
-    with page_state().catching_errors():
-        if _may_allow_any():
-            allow(services().settings.data_dir, address)
-        _begin()
+def _allow(ui: PageTools, address: str) -> None:
+    with ui.view.catching_errors():
+        if _may_allow_any(ui):
+            allow(ui.services.settings.data_dir, address)
+        _begin(ui)
 
 
-def _begin() -> None:
+def _begin(ui: PageTools) -> None:
     typed = with_scheme(st.session_state[_BOX].strip())
-    state = page_state()
+    state = ui.view
     state.choose_again()
     st.session_state.pop(_FETCHED, None)  # with its error
     with state.catching_errors():
@@ -129,21 +126,21 @@ def _begin() -> None:
             if camera := address_in(typed):
                 raise address_error(camera)
             raise InputError("url_invalid", url=typed[:200])
-        st.session_state[_FETCHED] = _fetches().start(typed_link(typed), is_open=_may_name_any())
+        st.session_state[_FETCHED] = _fetches(ui).start(typed_link(typed), is_open=_may_name_any(ui))
 
 
-def _draw_progress(task: BackgroundTask[FetchProgress, str]) -> None:
+def _draw_progress(ui: PageTools, task: BackgroundTask[FetchProgress, str]) -> None:
     """Draw the progress of a fetch, with a button that stops it."""
     if now := task.progress:
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.caption(plain(progress_words(now)))
-            button(t("ui.cancel"), "link_cancel", task.cancel, icon="close", kind="tertiary")
+            ui.button(t("ui.cancel"), "link_cancel", task.cancel, icon="close", kind="tertiary")
         st.progress(min(1.0, now.received_bytes / now.size_bytes) if now.size_bytes else 0.0)
 
 
-def _fetches() -> PageFetches:
-    return services().part("links", lambda opened: PageFetches(opened.videos, opened.settings))
+def _fetches(ui: PageTools) -> PageFetches:
+    return ui.services.part("links", lambda opened: PageFetches(opened.videos, opened.settings))
 
 
-def _may_name_any() -> bool:
-    return may_name_any(is_shared=services().settings.access.insecure)
+def _may_name_any(ui: PageTools) -> bool:
+    return may_name_any(is_shared=ui.services.settings.access.insecure)

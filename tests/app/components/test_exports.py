@@ -8,7 +8,7 @@ import pytest
 import streamlit as st
 
 from app.components import exports
-from app.components.exports import SaveButton, SaveGroup
+from framelens.plugin_page import SaveButton, SaveGroup
 
 
 def test_press_is_answered_by_every_later_run(monkeypatch: pytest.MonkeyPatch) -> None:

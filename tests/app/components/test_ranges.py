@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from app.components.ranges import RangeAction, VideoRange, _range_of, found_ranges
+from app.components.ranges import _range_of, found_ranges
 from app.components.report_blocks import Renderer, pieces
 from framelens.core.domain import Analysis, Keyframe
 from framelens.core.evidence import Interval, Moments, Point, VoteSample
+from framelens.plugin_page import RangeAction, VideoRange
 from framelens.reports.content.builder import sections
 from framelens.reports.content.document import PictureBlock, ThumbnailRow
 from tests.reports.content.test_labels import rich

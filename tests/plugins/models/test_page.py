@@ -40,9 +40,10 @@ Show = Callable[..., AppTest]
 
 
 def models_page() -> None:
+    from app.page_tools import TOOLS
     from framelens.plugins.models import page as models
 
-    models.draw()
+    models.draw(TOOLS)
 
 
 @pytest.fixture

@@ -42,9 +42,10 @@ Show = Callable[..., AppTest]
 
 
 def system_page() -> None:
+    from app.page_tools import TOOLS
     from framelens.plugins.monitor import page as system
 
-    system.draw()
+    system.draw(TOOLS)
 
 
 @pytest.fixture

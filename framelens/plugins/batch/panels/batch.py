@@ -10,21 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app import resources
-from app.components import exports
-from app.components.controls import button, show_error
-from app.components.exports import SaveButton, SaveGroup
-from app.context import may_change, services
-from app.formatting import local_time
-from app.panels.analyse import changed_settings
-from app.panels.work import rows
-from app.state import page_state
 from framelens.analysis.parsing.answer_parser import partial_text
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import AppError, InputError
 from framelens.core.files import single_line
 from framelens.i18n import t
 from framelens.jobs.snapshot import WORKING, JobSnapshot
+from framelens.plugin_page import PICTURE_SIDE, PageTools, SaveButton, SaveGroup
 from framelens.plugins.batch.page_batches import PageBatches
 from framelens.plugins.batch.results import VideoStatus, counts_of, status_of, title_of
 from framelens.plugins.batch.summary import counts_text
@@ -45,37 +37,37 @@ _MOST_WORDS = 120
 Conflicts = dict[str, dict[str, tuple[str, str]]]
 
 
-def batches() -> PageBatches:
+def batches(ui: PageTools) -> PageBatches:
     """Return the batches that the page starts, which all sessions share."""
-    return services().part(
+    return ui.services.part(
         "batches", lambda made: PageBatches(made.store, made.jobs, made.templates, lambda: made.planner)
     )
 
 
-def start(name: str, videos: Iterable[tuple[str, Path | AppError]], request: AnalysisRequest) -> None:
+def start(ui: PageTools, name: str, videos: Iterable[tuple[str, Path | AppError]], request: AnalysisRequest) -> None:
     """Start a batch of these videos and show it; see `PageBatches.start`."""
-    page_state().open_batch(batches().start(name, videos, request).id)
+    ui.view.open_batch(batches(ui).start(name, videos, request).id)
 
 
-def draw_page(job: JobSnapshot | None) -> bool:
+def draw_page(ui: PageTools, job: JobSnapshot | None) -> bool:
     """Draw the batch that the address names, or the way back to it from an analysis.
 
     Returns:
         Whether a batch was drawn, and so the whole page.
     """
-    is_drawn = job is None and bool(page_state().batch_id) and not page_state().video_id
+    is_drawn = job is None and bool(ui.view.batch_id) and not ui.view.video_id
     if job:
-        _draw_back(job.id)
+        _draw_back(ui, job.id)
     elif is_drawn:
-        _draw()
+        _draw(ui)
     return is_drawn
 
 
-def _draw() -> None:
+def _draw(ui: PageTools) -> None:
     """Draw the batch; return to the choice of videos if it is unknown."""
-    state = page_state()
+    state = ui.view
     try:
-        batch = batches().stored.get(state.batch_id or "")
+        batch = batches(ui).stored.get(state.batch_id or "")
     except AppError as error:
         state.choose_video(None)
         state.error = error
@@ -83,114 +75,116 @@ def _draw() -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         with st.container(gap=None):
             st.markdown(f"#### {plain(batch.shown_name)}")
-            st.caption(plain(joined(local_time(batch.created), str(batch.folder or ""))))
-        button(t("ui.new"), "new", lambda: state.choose_video(None), icon="add")
+            st.caption(plain(joined(ui.local_time(batch.created), str(batch.folder or ""))))
+        ui.button(t("ui.new"), "new", lambda: state.choose_video(None), icon="add")
     if batch.request.question:
         st.markdown(plain(batch.request.question))
-    poll = st.fragment(_draw_progress, run_every=_POLL_SECONDS if _may_change(batch) else None)
-    poll(batch.id)
+    poll = st.fragment(_draw_progress, run_every=_POLL_SECONDS if _may_change(ui, batch) else None)
+    poll(ui, batch.id)
 
 
-def _draw_back(job_id: str) -> None:
-    batch_id = page_state().batch_id
+def _draw_back(ui: PageTools, job_id: str) -> None:
+    batch_id = ui.view.batch_id
     if not batch_id:
         return
     try:
-        batch = batches().stored.get(batch_id)
+        batch = batches(ui).stored.get(batch_id)
     except AppError:
         return
     if any(one.job_id == job_id for one in batch.videos):
-        words, act, tip = plain(batch.shown_name), page_state().open_batch, t("batch.page.back")
-        button(words, "back_to_batch", act, batch.id, icon="arrow_back", kind="tertiary", help=tip)
+        words, act, tip = plain(batch.shown_name), ui.view.open_batch, t("batch.page.back")
+        ui.button(words, "back_to_batch", act, batch.id, icon="arrow_back", kind="tertiary", help=tip)
 
 
-def _may_change(batch: Batch) -> bool:
+def _may_change(ui: PageTools, batch: Batch) -> bool:
     """Return whether the batch changes by itself; pending videos of a command may begin in its process."""
-    statuses = status_of(batch, services().jobs)
+    statuses = status_of(batch, ui.services.jobs)
     is_elsewhere = batch.folder is not None and any(one.state == "pending" for one in statuses)
-    return is_elsewhere or batches().is_working(batch, statuses)
+    return is_elsewhere or batches(ui).is_working(batch, statuses)
 
 
-def _draw_progress(batch_id: str) -> None:
-    batch = batches().stored.get(batch_id)
-    statuses = status_of(batch, services().jobs)
-    live = _live_jobs(statuses)
+def _draw_progress(ui: PageTools, batch_id: str) -> None:
+    batch = batches(ui).stored.get(batch_id)
+    statuses = status_of(batch, ui.services.jobs)
+    live = _live_jobs(ui, statuses)
     ended, total = sum(one.is_over for one in statuses), len(statuses)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        left = remaining(_seconds_left(statuses))
+        left = remaining(_seconds_left(ui, statuses))
         st.markdown(plain(joined(counts_text(counts_of(statuses), total), left)))
         with st.container(horizontal=True, gap="small", width="content"):
-            conflicts = _draw_actions(batch, statuses)
+            conflicts = _draw_actions(ui, batch, statuses)
     # Between the buttons and the table, whose own buttons are drawn above it while the pointer is on it.
     if ended < total:
         st.progress((ended + sum(job.share for job in live.values())) / total)
-    for error in filter(None, (page_state().error, batches().error_of(batch_id))):
-        show_error(error)
+    for error in filter(None, (ui.view.error, batches(ui).error_of(batch_id))):
+        ui.show_error(error)
     if conflicts:
-        _draw_conflicts(batch, conflicts)
-    _draw_table(batch.id, statuses, live)
-    if page_state().opened or (ended == total and st.session_state.get("batch_worked") == batch_id):
+        _draw_conflicts(ui, batch, conflicts)
+    _draw_table(ui, batch.id, statuses, live)
+    if ui.view.opened or (ended == total and st.session_state.get("batch_worked") == batch_id):
         st.session_state["batch_worked"] = ""
         st.rerun()  # the whole page: it no longer polls, or an analysis was opened
     if ended < total:
         st.session_state["batch_worked"] = batch_id
 
 
-def _live_jobs(statuses: Sequence[VideoStatus]) -> dict[str, JobSnapshot]:
+def _live_jobs(ui: PageTools, statuses: Sequence[VideoStatus]) -> dict[str, JobSnapshot]:
     """Return the jobs that are being worked on, by their ids."""
     ids = [one.video.job_id for one in statuses if one.state in WORKING]
-    return {job.id: job for job in map(services().jobs.brief, ids)}
+    return {job.id: job for job in map(ui.services.jobs.brief, ids)}
 
 
-def _draw_actions(batch: Batch, statuses: Sequence[VideoStatus]) -> Conflicts:
+def _draw_actions(ui: PageTools, batch: Batch, statuses: Sequence[VideoStatus]) -> Conflicts:
     """Draw the buttons, and return what has to be decided before the batch can continue, if anything."""
     conflicts: Conflicts = {}
 
     def cancel() -> None:
-        with page_state().catching_errors():
-            batches().cancel(batch)
+        with ui.view.catching_errors():
+            batches(ui).cancel(batch)
 
-    is_working = batches().is_working(batch, statuses)
-    if may_change() and is_working:
-        button(t("batch.page.stop"), "batch_stop", cancel, icon="stop")
-    if may_change() and batches().can_continue(batch, statuses):
-        conflicts = {} if is_working else batches().conflicts(statuses)  # it takes a while, and this is polled
+    is_working = batches(ui).is_working(batch, statuses)
+    if ui.may_change and is_working:
+        ui.button(t("batch.page.stop"), "batch_stop", cancel, icon="stop")
+    if ui.may_change and batches(ui).can_continue(batch, statuses):
+        conflicts = {} if is_working else batches(ui).conflicts(statuses)  # it takes a while, and this is polled
         if not conflicts:
-            button(t("batch.page.continue"), "batch_continue", _proceed, batch, False, icon="resume")
+            ui.button(t("batch.page.continue"), "batch_continue", _proceed, ui, batch, False, icon="resume")
     if any(one.is_over for one in statuses):
-        url = exports.export_url(f"batches/{batch.id}.zip")
-        exports.draw([SaveGroup((SaveButton(t("batch.page.save"), url, t("batch.page.save_how")),))], key="batch_save")
+        url = ui.export_url(f"batches/{batch.id}.zip")
+        ui.draw_saves([SaveGroup((SaveButton(t("batch.page.save"), url, t("batch.page.save_how")),))], key="batch_save")
     return conflicts
 
 
-def _draw_conflicts(batch: Batch, conflicts: Conflicts) -> None:
+def _draw_conflicts(ui: PageTools, batch: Batch, conflicts: Conflicts) -> None:
     """Draw the settings that have changed since answers were made, and the ways to continue."""
-    jobs = [services().jobs.brief(job_id) for job_id in conflicts]
+    jobs = [ui.services.jobs.brief(job_id) for job_id in conflicts]
     changes = {name: values for found in reversed(conflicts.values()) for name, values in found.items()}
 
     def beside() -> None:
         with suppress(InputError):  # the settings change as soon as running analyses have ended
-            batches().proceed(batch)
+            batches(ui).proceed(batch)
 
-    changed_settings.draw(jobs, changes, partial(_proceed, batch, True), beside)
-
-
-def _proceed(batch: Batch, accept_changes: bool) -> None:
-    with page_state().catching_errors():
-        batches().proceed(batch, accept_changes=accept_changes)
+    ui.draw_changed_settings(jobs, changes, partial(_proceed, ui, batch, True), beside)
 
 
-def _seconds_left(statuses: Sequence[VideoStatus]) -> float | None:
+def _proceed(ui: PageTools, batch: Batch, accept_changes: bool) -> None:
+    with ui.view.catching_errors():
+        batches(ui).proceed(batch, accept_changes=accept_changes)
+
+
+def _seconds_left(ui: PageTools, statuses: Sequence[VideoStatus]) -> float | None:
     """Estimate the remaining time of the jobs that wait or run in this process."""
     ids = {one.video.job_id for one in statuses if not one.is_over}
-    jobs = services().jobs
+    jobs = ui.services.jobs
     live = [job for job in (*jobs.waiting(), *(jobs.snapshot(one) for one in jobs.running())) if job.id in ids]
-    return rows.seconds_left(tuple(live)) if live else None
+    return ui.seconds_left(tuple(live)) if live else None
 
 
-def _draw_table(batch_id: str, statuses: Sequence[VideoStatus], live: Mapping[str, JobSnapshot]) -> None:
+def _draw_table(ui: PageTools, batch_id: str, statuses: Sequence[VideoStatus], live: Mapping[str, JobSnapshot]) -> None:
     """Draw a row for each video, which can be sorted and searched; a click opens the report."""
-    shown = [_live_row(one, live[one.video.job_id]) if one.video.job_id in live else _row(one) for one in statuses]
+    shown = [
+        _live_row(ui, one, live[one.video.job_id]) if one.video.job_id in live else _row(ui, one) for one in statuses
+    ]
     names = {name: t(f"batch.{name}") for name in ("video", "state", "length", "says")}
     columns: dict[str, Any] = {name: st.column_config.TextColumn(label) for name, label in names.items()}
     columns["state"] = st.column_config.TextColumn(names["state"], width=_STATE_WIDTH)
@@ -200,7 +194,7 @@ def _draw_table(batch_id: str, statuses: Sequence[VideoStatus], live: Mapping[st
     def open_row() -> None:
         for row, _ in st.session_state[key]["selection"]["cells"]:
             if job_id := statuses[row].video.job_id:
-                page_state().open_job(job_id)
+                ui.view.open_job(job_id)
 
     st.dataframe(
         {name: [one[name] for one in shown] for name in ("picture", *names)},
@@ -214,27 +208,27 @@ def _draw_table(batch_id: str, statuses: Sequence[VideoStatus], live: Mapping[st
     )
 
 
-def _row(status: VideoStatus) -> dict[str, str]:
+def _row(ui: PageTools, status: VideoStatus) -> dict[str, str]:
     entry = status.entry
     return {
-        "picture": resources.cover_url(entry),
+        "picture": ui.cover_url(entry),
         "video": status.video.name,
-        "says": _reason(status) or (entry.title or _title(entry.id, status.state, entry) if entry else ""),
+        "says": _reason(ui, status) or (entry.title or _title(ui, entry.id, status.state, entry) if entry else ""),
         "length": length_clock(entry.seconds) if entry and entry.seconds else "",
         "state": t(f"library.state.{status.state}"),
     }
 
 
-def _live_row(status: VideoStatus, job: JobSnapshot) -> dict[str, str]:
+def _live_row(ui: PageTools, status: VideoStatus, job: JobSnapshot) -> dict[str, str]:
     """Return the row of a video that is being analysed: its first picture, how far it is, and the first words."""
     found, length = (*job.progress.keyframes, *job.progress.found), job.progress.video
     seconds = length.duration_seconds_from_header if length else None
     return {
-        "picture": resources.picture_url(job.id, found[0], rows.PICTURE_SIDE) if found else "",
+        "picture": ui.picture_url(job.id, found[0], PICTURE_SIDE) if found else "",
         "video": status.video.name,
         "says": _first_words(job),
         "length": length_clock(seconds) if seconds else "",
-        "state": rows.progress_words(job) if job.state != "measuring" else t(f"library.state.{job.state}"),
+        "state": ui.progress_words(job) if job.state != "measuring" else t(f"library.state.{job.state}"),
     }
 
 
@@ -247,22 +241,22 @@ def _first_words(job: JobSnapshot) -> str:
 
 
 @st.cache_resource(max_entries=2048, show_spinner=False)
-def _title(job_id: str, state: str, _entry: LibraryEntry) -> str:
+def _title(_ui: PageTools, job_id: str, state: str, _entry: LibraryEntry) -> str:
     """Return the first statement of a report without a headline; it is kept, since reading a report takes a while."""
     try:
-        return title_of(services().jobs, _entry)
+        return title_of(_ui.services.jobs, _entry)
     except AppError:
         return ""
 
 
-def _reason(status: VideoStatus) -> str:
+def _reason(ui: PageTools, status: VideoStatus) -> str:
     """Return why a video was refused or its analysis has no answer, "" if it has an answer or its state says why."""
     if failure := status.video.failure:
         return error_words(failure.as_error())
     if status.state not in ("failed", "model_failed"):
         return ""
     try:
-        error = services().jobs.brief(status.video.job_id).error
+        error = ui.services.jobs.brief(status.video.job_id).error
     except AppError:
         return ""
     return error_words(error) if error else ""

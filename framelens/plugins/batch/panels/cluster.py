@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 
 import streamlit as st
 
-from app.components.controls import button, follow, show_error
-from app.context import services
 from framelens.config import export_environment
 from framelens.core.background_task import BackgroundTask
 from framelens.core.errors import AppError
@@ -18,6 +16,7 @@ from framelens.engine.hardware_profile import CARD_SIZES_GIB
 from framelens.i18n import notice_text, t
 from framelens.models.catalogue import Catalogue
 from framelens.models.placement import GpuCard
+from framelens.plugin_page import PageTools
 from framelens.plugins.batch.cluster.check import (
     LINK_COLUMNS,
     NODE_COLUMNS,
@@ -40,15 +39,15 @@ ClusterCheck = BackgroundTask[None, _CheckResult]
 _ADDRESS, _MODEL = "cluster_address", "cluster_folder"
 
 
-def draw(catalogue: Catalogue) -> None:
+def draw(ui: PageTools, catalogue: Catalogue) -> None:
     """Draw the plan and the check, folded."""
     with st.expander(t("cluster.page")):
-        draw_plan(catalogue)
+        draw_plan(ui, catalogue)
         st.divider()
-        draw_check()
+        draw_check(ui)
 
 
-def draw_plan(catalogue: Catalogue) -> None:
+def draw_plan(ui: PageTools, catalogue: Catalogue) -> None:
     """Draw the form, and below it the plan or the reason why there is no plan."""
     st.caption(t("cluster.page_about"))
     hardware, model = _draw_machines(catalogue)
@@ -57,7 +56,7 @@ def draw_plan(catalogue: Catalogue) -> None:
         plan = plan_cluster(hardware, model, catalogue)
         blocks = cluster_commands(plan, network)
     except AppError as error:
-        show_error(error)
+        ui.show_error(error)
         return
     layout = plan.layout
     sizes = {"tensor": layout.tensor, "pipeline": layout.pipeline, "copies": layout.copies}
@@ -91,12 +90,12 @@ def _draw_network() -> ClusterNetwork:
 # ---- check -----------------------------------------------------------------------------------------------------------
 
 
-def cluster_check() -> ClusterCheck:
+def cluster_check(ui: PageTools) -> ClusterCheck:
     """Return the check of a Ray cluster, whose outcome all sessions see."""
-    return services().part("cluster_check", lambda _: ClusterCheck("cluster check"))
+    return ui.services.part("cluster_check", lambda _: ClusterCheck("cluster check"))
 
 
-def draw_check() -> None:
+def draw_check(ui: PageTools) -> None:
     """Draw the fields, the button, and what the last check found."""
     st.caption(t("cluster.check_about"))
     left, right = st.columns(2)
@@ -104,18 +103,18 @@ def draw_check() -> None:
     right.text_input(
         t("cluster.check_model"), key=_MODEL, placeholder="/models/Qwen2.5-VL-72B", persist_state="session"
     )
-    follow(cluster_check(), _draw_task)
+    ui.follow(cluster_check(ui), _draw_task, ui)
 
 
-def _draw_task() -> None:
-    task = cluster_check()
+def _draw_task(ui: PageTools) -> None:
+    task = cluster_check(ui)
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        button(t("cluster.check"), "cluster_check", _start, icon="network_check", disabled=task.is_running)
+        ui.button(t("cluster.check"), "cluster_check", _start, ui, icon="network_check", disabled=task.is_running)
         if task.is_running:
-            button(t("cluster.check_stop"), "cluster_check_stop", task.cancel)
+            ui.button(t("cluster.check_stop"), "cluster_check_stop", task.cancel)
             st.caption(plain(t("cluster.check_runs", address=task.subject)))
     if task.state == "failed" and task.error:
-        show_error(task.error)
+        ui.show_error(task.error)
     elif task.result:
         _draw_found(*task.result)
 
@@ -137,13 +136,13 @@ def _draw_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     st.dataframe([dict(zip(titles, row, strict=True)) for row in rows], hide_index=True)
 
 
-def _start() -> None:
+def _start(ui: PageTools) -> None:
     address = (st.session_state.get(_ADDRESS) or "").strip() or LOCAL_DASHBOARD
     model = (st.session_state.get(_MODEL) or "").strip()
-    export_environment(services().settings)  # the token of the cluster may be in .env
+    export_environment(ui.services.settings)  # the token of the cluster may be in .env
 
     def check(on_progress: Callable[[None], None], cancel: threading.Event) -> _CheckResult:
         facts = check_cluster(RayCluster(address), model=model, port=ENGINE_PORT, cancel=cancel)
         return facts, find_problems(facts, model=model, port=ENGINE_PORT)
 
-    cluster_check().start(check, subject=address)
+    cluster_check(ui).start(check, subject=address)

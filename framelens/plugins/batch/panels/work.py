@@ -6,12 +6,8 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from app.context import services
-from app.formatting import local_time, short_time
-from app.panels.report.comparison import template_name
-from app.panels.work.rows import JobRow, RowGroup
-from app.state import page_state
 from framelens.core.errors import AppError
+from framelens.plugin_page import JobRow, PageTools, RowGroup
 from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.panels.batch import batches
 from framelens.plugins.batch.results import VideoStatus, counts_of, status_of
@@ -23,27 +19,27 @@ if TYPE_CHECKING:
 _MOST_BATCHES = 3
 
 
-def groups() -> Iterator[RowGroup]:
+def groups(ui: PageTools) -> Iterator[RowGroup]:
     """Yield a row for each of the latest batches."""
     try:
-        found = BatchRepository(services().store).recent(_MOST_BATCHES)
+        found = BatchRepository(ui.services.store).recent(_MOST_BATCHES)
     except AppError:  # the analyses are listed all the same
         return
     for batch in found:
-        ids, statuses = frozenset(one.job_id for one in batch.videos), status_of(batch, services().jobs)
-        is_moving, act = batches().is_working(batch, statuses), partial(page_state().open_batch, batch.id)
-        yield RowGroup(_row(batch, statuses, is_moving=is_moving), batch.created, ids, act, is_moving)
+        ids, statuses = frozenset(one.job_id for one in batch.videos), status_of(batch, ui.services.jobs)
+        is_moving, act = batches(ui).is_working(batch, statuses), partial(ui.view.open_batch, batch.id)
+        yield RowGroup(_row(ui, batch, statuses, is_moving=is_moving), batch.created, ids, act, is_moving)
 
 
-def _row(batch: Batch, statuses: Sequence[VideoStatus], *, is_moving: bool) -> JobRow:
+def _row(ui: PageTools, batch: Batch, statuses: Sequence[VideoStatus], *, is_moving: bool) -> JobRow:
     counts = states_text(counts_of(statuses))
     return JobRow(
         f"batch-{batch.id}",
         batch.shown_name,
-        (batch.request.question or template_name(batch.request.template),),
+        (batch.request.question or ui.template_name(batch.request.template),),
         icon="running" if is_moving else "batch",
         state=counts,
-        status=(counts, "" if is_moving else short_time(batch.created)),
-        more=(local_time(batch.created),),
-        is_open=batch.id == page_state().batch_id and page_state().job_id is None,
+        status=(counts, "" if is_moving else ui.short_time(batch.created)),
+        more=(ui.local_time(batch.created),),
+        is_open=batch.id == ui.view.batch_id and ui.view.job_id is None,
     )

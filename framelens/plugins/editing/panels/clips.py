@@ -8,11 +8,6 @@ from typing import Any, get_args
 
 import streamlit as st
 
-from app.components import dialogs, exports
-from app.components.controls import button, choose, show_error, show_warning
-from app.components.exports import SaveButton, SaveGroup
-from app.components.ranges import RangeAction, VideoRange
-from app.context import services
 from framelens.analysis.planning.time_parsing import parse_range
 from framelens.api.playback import video_for
 from framelens.core.domain import Analysis
@@ -20,6 +15,7 @@ from framelens.core.errors import AppError
 from framelens.core.units import clock
 from framelens.i18n import t
 from framelens.jobs.snapshot import JobSnapshot
+from framelens.plugin_page import PageTools, RangeAction, SaveButton, SaveGroup, VideoRange
 from framelens.plugins.editing.clips.downloads import MOST_PIECES, piece_text
 from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, PieceKind, moved, pieces_of
 from framelens.plugins.editing.clips.plan import ClipMode
@@ -31,35 +27,35 @@ _LIKELIEST: tuple[PieceKind, ...] = ("interval", "finding", "chapter")
 """Kinds of pieces, the kind that is kept at first foremost: what the user searched for, if anything was found."""
 
 
-def action() -> RangeAction:
+def action(ui: PageTools) -> RangeAction:
     """Return the action at a range of a video: open the dialog that saves it."""
-    return RangeAction(t("clip.action"), lambda asked: dialogs.ask(t("clip.title"), _draw_one, asked))
+    return RangeAction(t("clip.action"), lambda asked: ui.ask(t("clip.title"), _draw_one, ui, asked))
 
 
-def _ask_for_all(job_ids: Sequence[str]) -> None:
+def _ask_for_all(ui: PageTools, job_ids: Sequence[str]) -> None:
     title = t("clip.all_title") if len(job_ids) == 1 else t("clip.several_title", n=len(job_ids))
-    dialogs.ask(title, _draw_all, _list(job_ids), width="large")
+    ui.ask(title, _draw_all, ui, _list(ui, job_ids), width="large")
 
 
-def draw_entry(job: JobSnapshot, analysis: Analysis) -> None:
+def draw_entry(ui: PageTools, job: JobSnapshot, analysis: Analysis) -> None:
     """Draw the button for all clips of a report, if its video can be read and something can be cut out."""
-    if next(pieces_of(analysis), None) and _video_id(job):
-        button(t("clip.all"), "clips_all", _ask_for_all, (job.id,), icon="content_cut", kind="tertiary")
+    if next(pieces_of(analysis), None) and _video_id(ui, job):
+        ui.button(t("clip.all"), "clips_all", _ask_for_all, ui, (job.id,), icon="content_cut", kind="tertiary")
 
 
-def draw_library_entry(job_ids: Sequence[str]) -> None:
+def draw_library_entry(ui: PageTools, job_ids: Sequence[str]) -> None:
     """Draw the button for the clips of the chosen reports."""
-    button(t("clip.all"), "library_clips", _ask_for_all, job_ids, icon="content_cut")
+    ui.button(t("clip.all"), "library_clips", _ask_for_all, ui, job_ids, icon="content_cut")
 
 
-def _video_id(job: JobSnapshot) -> str | None:
-    return video_for(services().videos, services().jobs, job)
+def _video_id(ui: PageTools, job: JobSnapshot) -> str | None:
+    return video_for(ui.services.videos, ui.services.jobs, job)
 
 
 # ---- one range
 
 
-def _draw_one(asked: VideoRange) -> None:
+def _draw_one(ui: PageTools, asked: VideoRange) -> None:
     """Draw the fields for the times of a clip, and the button that saves it."""
     margin = MARGIN_SECONDS if asked.is_cited else 0.0
     edges = (max(0.0, asked.start_seconds - margin), asked.end_seconds + margin)
@@ -72,22 +68,22 @@ def _draw_one(asked: VideoRange) -> None:
     with st.container(horizontal=True, gap="small"):
         start = st.text_input(t("clip.start"), clock(edges[0]), key=f"{key}_start", width=140)
         end = st.text_input(t("clip.end"), clock(edges[1]), key=f"{key}_end", width=140)
-    mode = _draw_mode(key)
+    mode = _draw_mode(ui, key)
     try:
         first, last = parse_range(start, end) or (0.0, None)
     except AppError as error:
-        show_error(error)
+        ui.show_error(error)
         return
     text = piece_text(Piece("", 0, "", first, last))
     place = f"jobs/{asked.job_id}" if asked.job_id else f"videos/{asked.video_id}"
-    url = exports.export_url(f"{place}/clips", pieces=text, mode=mode)
-    exports.draw([SaveGroup((SaveButton(t("clip.save"), url),))], key="clip_save", has_choices=True)
+    url = ui.export_url(f"{place}/clips", pieces=text, mode=mode)
+    ui.draw_saves([SaveGroup((SaveButton(t("clip.save"), url),))], key="clip_save", has_choices=True)
 
 
-def _draw_mode(key: str) -> ClipMode:
+def _draw_mode(ui: PageTools, key: str) -> ClipMode:
     labels = {mode: t(f"clip.mode_{mode}") for mode in get_args(ClipMode)}
     labels = dict(sorted(labels.items(), key=lambda one: one[0] != "exact"))
-    mode: ClipMode = choose(t("clip.mode"), labels, f"{key}_mode", st.radio)
+    mode: ClipMode = ui.choose(t("clip.mode"), labels, f"{key}_mode", st.radio)
     return mode
 
 
@@ -123,12 +119,12 @@ class _Listed:
         return "_".join(dict.fromkeys(row.job_id for row in self.rows))
 
 
-def _list(job_ids: Sequence[str]) -> _Listed:
+def _list(ui: PageTools, job_ids: Sequence[str]) -> _Listed:
     rows: list[_Row] = []
     without = []
     has_subtitles = False
-    for entry in services().jobs.library.entries(job_ids):
-        analysis = services().reports.get(entry.id) if _video_id(services().jobs.snapshot(entry.id)) else None
+    for entry in ui.services.jobs.library.entries(job_ids):
+        analysis = ui.services.reports.get(entry.id) if _video_id(ui, ui.services.jobs.snapshot(entry.id)) else None
         found = [_Row(piece, entry.id, entry.name) for piece in pieces_of(analysis, MARGIN_SECONDS)] if analysis else []
         rows += found
         without += [] if found else [entry.name]
@@ -136,40 +132,40 @@ def _list(job_ids: Sequence[str]) -> _Listed:
     return _Listed(tuple(rows), tuple(without), has_subtitles)
 
 
-def _draw_all(listed: _Listed) -> None:
+def _draw_all(ui: PageTools, listed: _Listed) -> None:
     """Draw a list to keep, skip, trim and put in order, and the button that saves the kept pieces."""
     if listed.without:
-        _draw_left_out(listed.without)
+        _draw_left_out(ui, listed.without)
     if not listed.rows:
         return
     kept, wrong = _draw_list(listed)
-    mode = _draw_mode(f"clips_{listed.key}")
+    mode = _draw_mode(ui, f"clips_{listed.key}")
     for sentence in wrong:
-        show_warning(sentence)
+        ui.show_warning(sentence)
     if not kept:
         st.caption(t("clip.none"))
     elif len(kept) > MOST_PIECES:
         st.caption(t("clip.most", most=MOST_PIECES, n=len(kept)))
     elif not wrong:
-        exports.draw([SaveGroup(_save_buttons(listed, kept, mode))], key="clips_save", has_choices=True)
+        ui.draw_saves([SaveGroup(_save_buttons(ui, listed, kept, mode))], key="clips_save", has_choices=True)
 
 
-def _draw_left_out(names: Sequence[str]) -> None:
+def _draw_left_out(ui: PageTools, names: Sequence[str]) -> None:
     shown = [*names[:_MOST_NAMED], *(["…"] if len(names) > _MOST_NAMED else [])]
-    show_warning(t("clip.without", n=len(names), names=t("facts.list").join(shown)))
+    ui.show_warning(t("clip.without", n=len(names), names=t("facts.list").join(shown)))
 
 
-def _save_buttons(listed: _Listed, kept: Sequence[_Row], mode: ClipMode) -> tuple[SaveButton, ...]:
+def _save_buttons(ui: PageTools, listed: _Listed, kept: Sequence[_Row], mode: ClipMode) -> tuple[SaveButton, ...]:
     """Return the buttons for the clips and for a reel of them, below what can be chosen for the reel."""
     place = f"jobs/{kept[0].job_id}/clips"
     text = ",".join(piece_text(row.piece, row.job_id) for row in kept)
-    clips = SaveButton(t("clip.save_all", n=len(kept)), exports.export_url(place, pieces=text, mode=mode))
+    clips = SaveButton(t("clip.save_all", n=len(kept)), ui.export_url(place, pieces=text, mode=mode))
     if len(kept) < 2:
         return (clips,)
     names = ("chapters", "subtitles") if listed.has_subtitles else ("chapters",)
     with st.container(horizontal=True, gap="medium"):
         chosen = {name: str(int(st.checkbox(t(f"clip.{name}"), key=f"clips_{listed.key}_{name}"))) for name in names}
-    return (clips, SaveButton(t("clip.save_reel"), exports.export_url(place, pieces=text, reel="1", **chosen)))
+    return (clips, SaveButton(t("clip.save_reel"), ui.export_url(place, pieces=text, reel="1", **chosen)))
 
 
 def _draw_list(listed: _Listed) -> tuple[list[_Row], list[str]]:

@@ -2,41 +2,38 @@
 
 import streamlit as st
 
-from app.components.controls import ButtonKind, button
-from app.context import services
-from app.panels.analyse import missing_model
-from app.panels.menu.engine import has_model
 from framelens.core.units import gib_number, human_size
 from framelens.i18n import t
 from framelens.jobs.readiness import Card, ModelCandidate, model_cards
+from framelens.plugin_page import ButtonKind, PageTools
 from framelens.plugins.models.panels.current_model import is_changing
 from framelens.reports.content.page_text import joined, plain
 
 _ICONS: dict[Card, str] = {"best": "star", "quick": "bolt", "small": "compress"}
 
 
-def draw() -> None:
+def draw(ui: PageTools) -> None:
     """Draw the cards beside each other, on a phone below each other."""
-    cards = model_cards(services().settings)
+    cards = model_cards(ui.services.settings)
     if not cards:
         st.info(t("models.page.none"), icon=":material/memory:")
         return
     best = next(iter(cards.values()))
     for place, (card, one) in zip(st.columns(len(cards)), cards.items(), strict=True):
         with place, st.container(border=True, gap="small", height="stretch"):
-            _draw_card(card, one, best)
+            _draw_card(ui, card, one, best)
 
 
-def _draw_card(card: Card, one: ModelCandidate, best: ModelCandidate) -> None:
+def _draw_card(ui: PageTools, card: Card, one: ModelCandidate, best: ModelCandidate) -> None:
     size = human_size(one.download_bytes) if one.download_bytes else t("models.missing.here")
     st.caption(f":material/{_ICONS[card]}: {t(f'models.card.{card}')}")
     st.markdown(f"**{plain(one.name)}**")
     st.markdown(plain(joined(size, one.licence)))
     st.caption(plain(_why(card, one, best)))
-    is_used = has_model() and services().settings.model_path == one.model and not services().settings.base_url
+    is_used = ui.has_model() and ui.services.settings.model_path == one.model and not ui.services.settings.base_url
     words = t("models.page.used_row" if is_used else "models.card.get" if one.download_bytes else "models.card.use")
-    kind: ButtonKind = "primary" if card == "best" and not has_model() else "secondary"
-    button(words, f"model_card_{card}", missing_model.get, one, kind=kind, disabled=is_used or is_changing())
+    kind: ButtonKind = "primary" if card == "best" and not ui.has_model() else "secondary"
+    ui.button(words, f"model_card_{card}", ui.get_model, one, kind=kind, disabled=is_used or is_changing(ui))
 
 
 def _why(card: Card, one: ModelCandidate, best: ModelCandidate) -> str:

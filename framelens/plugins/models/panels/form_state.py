@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.state import ActionState
+from framelens.plugin_page import ActionState
 
 _KEY = "model_form"
 

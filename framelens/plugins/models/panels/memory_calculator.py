@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from app.components import charts, report_blocks
-from app.components.controls import show_warning
 from framelens.core.units import GIB, gib_text
 from framelens.engine.hardware_profile import CARD_SIZES_GIB, HardwareProfile
 from framelens.i18n import t
@@ -17,6 +15,7 @@ from framelens.models.formats import FORMATS, FormatKey, NumberFormat, format_of
 from framelens.models.memory import MemoryEstimate, estimate_memory
 from framelens.models.placement import USABLE, ways_to_divide
 from framelens.models.serving_plan import Device, Plan
+from framelens.plugin_page import PageTools
 from framelens.plugins.models.formatting import format_cells, term_rows
 from framelens.reports.content.page_text import plain
 
@@ -36,7 +35,7 @@ _CARDS = {7.5: "RTX 20", 8.0: "RTX 30, A100", 8.9: "RTX 40, L40", 9.0: "H100"}
 """GPUs that introduced a compute capability, by their common names."""
 
 
-def draw(catalogue: Catalogue, here: HardwareProfile) -> None:
+def draw(ui: PageTools, catalogue: Catalogue, here: HardwareProfile) -> None:
     """Draw the settings, the bar, and the terms with their formulas."""
     entries = catalogue.by_id
     wide, narrow = st.columns([3, 2])
@@ -50,15 +49,15 @@ def draw(catalogue: Catalogue, here: HardwareProfile) -> None:
         required=True,
         key="sum_where",
     )
-    plan, size_gib = _draw_controls(shape, device, here)
+    plan, size_gib = _draw_controls(ui, shape, device, here)
     sum_ = estimate_memory(shape, plan)
-    _draw_bar(sum_, size_gib)
+    _draw_bar(ui, sum_, size_gib)
     if device == "gpu":
         _draw_sizes(sum_)
-    _draw_terms(sum_)
+    _draw_terms(ui, sum_)
 
 
-def _draw_controls(shape: Shape, device: Device, here: HardwareProfile) -> tuple[Plan, float]:
+def _draw_controls(ui: PageTools, shape: Shape, device: Device, here: HardwareProfile) -> tuple[Plan, float]:
     """Draw the controls; return the plan they describe, and the GiB of a GPU or of the memory."""
     first, second = st.columns(3), st.columns(3)
     formats = {key: _format_name(shape, key) for key in (_STORED, *_formats(shape, device))}
@@ -88,7 +87,7 @@ def _draw_controls(shape: Shape, device: Device, here: HardwareProfile) -> tuple
         pipeline = second[2].selectbox(t("models.page.calculation_pp"), (1, 2, 4), key="sum_pp")
         if ways_to_divide(shape, tensor)[0] != tensor:
             words = t("models.page.calculation_tp_bad", heads=shape.text.heads, n=tensor)
-            show_warning(words)
+            ui.show_warning(words)
     size = _draw_size(st.columns(3)[0], device, here)
     plan = Plan(
         max_model_len=length,
@@ -145,7 +144,7 @@ def _format_name(shape: Shape, key: FormatKey | Literal["stored"]) -> str:
 # ---- result ----------------------------------------------------------------------------------------------------------
 
 
-def _draw_bar(sum_: MemoryEstimate, size_gib: float) -> None:
+def _draw_bar(ui: PageTools, sum_: MemoryEstimate, size_gib: float) -> None:
     available = size_gib * GIB * USABLE
     key = "calculation_of_card" if sum_.plan.device == "gpu" else "calculation_of_cpu"
     amounts = {
@@ -159,7 +158,7 @@ def _draw_bar(sum_: MemoryEstimate, size_gib: float) -> None:
         f":{'green' if fits else 'red'}[{':material/check_circle:' if fits else ':material/error:'}] {plain(about)}"
     )
     parts = [(t(f"models.term.{one.key}"), one.card_bytes, gib_text(one.card_bytes, digits=2)) for one in sum_.terms]
-    charts.draw_stacked_bar(parts, available=available, about=about, key="sum_bar")
+    ui.draw_stacked_bar(parts, available=available, about=about, key="sum_bar")
 
 
 def _draw_sizes(sum_: MemoryEstimate) -> None:
@@ -171,24 +170,22 @@ def _draw_sizes(sum_: MemoryEstimate) -> None:
     st.caption(plain(words + (f" × {sum_.plan.cards}" if sum_.plan.cards > 1 else "")))
 
 
-def _draw_terms(sum_: MemoryEstimate) -> None:
+def _draw_terms(ui: PageTools, sum_: MemoryEstimate) -> None:
     names, rows = term_rows(sum_)
     heads = [t(f"models.column_{name}") for name in names]
     if sum_.plan.cards == 1:
         heads[1] = t("models.page.memory")
-    report_blocks.draw_table(
-        heads, rows, key="sum_terms", numbers=tuple(range(1, len(names) - 1)), wide=(len(names) - 1,)
-    )
+    ui.draw_table(heads, rows, key="sum_terms", numbers=tuple(range(1, len(names) - 1)), wide=(len(names) - 1,))
     st.caption(plain(t("models.per_token", kib=f"{sum_.cache_bytes_per_token / 1024:.4g}")))
     st.caption(plain(t("models.estimate")))
 
 
-def draw_formats() -> None:
+def draw_formats(ui: PageTools) -> None:
     """Draw the table, and a note on the quality that a format costs."""
     st.caption(t("models.page.formats_about"))
     heads = [t(f"models.column_{name}") for name in ("format", "bits", "seven", "capability", "cpu", "about")]
     rows = [_cells(one) for one in FORMATS]
-    report_blocks.draw_table(heads, rows, key="model_formats", numbers=(1, 2), wide=(5,))
+    ui.draw_table(heads, rows, key="model_formats", numbers=(1, 2), wide=(5,))
     st.caption(t("models.quality"))
 
 

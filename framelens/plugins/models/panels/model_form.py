@@ -10,9 +10,6 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.components import charts
-from app.components.controls import Options, button, choose, show_error, show_warning
-from app.context import services
 from framelens.core.engines.model_hub import chosen_hub
 from framelens.core.errors import AppError, ModelNotFound
 from framelens.core.files import typed_path
@@ -28,6 +25,7 @@ from framelens.models.formats import format_of
 from framelens.models.memory import estimate_memory
 from framelens.models.placement import Proposal
 from framelens.models.serving_plan import parse_plan
+from framelens.plugin_page import Options, PageTools
 from framelens.plugins.models.formatting import parameters_text, requests_text, why_nothing_fits
 from framelens.plugins.models.panels.current_model import is_changing
 from framelens.plugins.models.panels.form_state import form_state
@@ -52,7 +50,7 @@ def is_chosen() -> bool:
     return bool((st.session_state.get(NAME) or "").strip())
 
 
-def draw(catalogue: Catalogue, place: HardwareProfile) -> None:
+def draw(ui: PageTools, catalogue: Catalogue, place: HardwareProfile) -> None:
     """Draw the name field and, below it, what belongs to the model it means."""
     name = st.text_input(
         t("models.page.name"),
@@ -67,23 +65,23 @@ def draw(catalogue: Catalogue, place: HardwareProfile) -> None:
     try:
         choice = find_model(name or "", catalogue)
     except AppError as error:
-        _draw_unknown(name or "", error, catalogue, place)
+        _draw_unknown(ui, name or "", error, catalogue, place)
         return
     with st.container(border=True):
         _draw_model(choice)
-        _draw_settings(catalogue, choice, place)
+        _draw_settings(ui, catalogue, choice, place)
 
 
-def _draw_unknown(name: str, error: AppError, catalogue: Catalogue, place: HardwareProfile) -> None:
+def _draw_unknown(ui: PageTools, name: str, error: AppError, catalogue: Catalogue, place: HardwareProfile) -> None:
     """Say that no model has this name, in the words of the page, with a button for each of the nearest."""
     nearest = () if Path(typed_path(name)).is_absolute() else catalogue.nearest(name)
     if isinstance(error, ModelNotFound) and error.key in _NAMELESS and not Path(typed_path(name)).is_absolute():
-        show_warning(t(f"models.page.unknown_name{'' if nearest else '_unlike'}", name=name), "search_off")
+        ui.show_warning(t(f"models.page.unknown_name{'' if nearest else '_unlike'}", name=name), "search_off")
     else:
-        show_error(error)
+        ui.show_error(error)
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         for id_ in nearest:
-            button(plain(catalogue.by_id[id_].name), f"model_near_{id_}", fill_form, id_, catalogue, place)
+            ui.button(plain(catalogue.by_id[id_].name), f"model_near_{id_}", fill_form, id_, catalogue, place)
 
 
 # ---- model -----------------------------------------------------------------------------------------------------------
@@ -135,18 +133,18 @@ def _draw_place(choice: ModelChoice) -> None:
 # ---- settings --------------------------------------------------------------------------------------------------------
 
 
-def _draw_settings(catalogue: Catalogue, choice: ModelChoice, place: HardwareProfile) -> None:
+def _draw_settings(ui: PageTools, catalogue: Catalogue, choice: ModelChoice, place: HardwareProfile) -> None:
     proposal = proposal_for(choice, place)
     if choice.entry and proposal is None:
         why = why_nothing_fits(choice.entry, place.card, place.need(choice.entry.shape, {}))
         words = t("models.page.nothing_fits", machine=place.words(), why=why)
-        show_warning(words, "memory")
+        ui.show_warning(words, "memory")
     engines = {"vllm": "vLLM", "transformers": "transformers serve"}
     default = None if ENGINE in st.session_state else "vllm"
     options: Options = {"help": t("models.page.engine_help"), "required": True, "persist_state": "session"}
-    engine = choose(t("models.page.engine"), engines, ENGINE, st.segmented_control, default=default, **options)
-    wanted = _draw_config(choice, proposal, place, engine or "vllm")
-    _draw_apply(catalogue, choice, place, wanted)
+    engine = ui.choose(t("models.page.engine"), engines, ENGINE, st.segmented_control, default=default, **options)
+    wanted = _draw_config(ui, choice, proposal, place, engine or "vllm")
+    _draw_apply(ui, catalogue, choice, place, wanted)
     if wanted.config is not None:
         with st.expander(t("models.page.env"), icon=":material/content_copy:"):
             st.caption(plain(t("models.page.env_why")))
@@ -155,7 +153,9 @@ def _draw_settings(catalogue: Catalogue, choice: ModelChoice, place: HardwarePro
             st.code(env_lines(replace(wanted, config={**wanted.config, **leave}), environment), language="bash")
 
 
-def _draw_config(choice: ModelChoice, proposal: Proposal | None, place: HardwareProfile, engine: str) -> ModelSettings:
+def _draw_config(
+    ui: PageTools, choice: ModelChoice, proposal: Proposal | None, place: HardwareProfile, engine: str
+) -> ModelSettings:
     """Draw VLLM_CONFIG with the memory it takes, and return the settings."""
     text = ""
     if engine == "vllm":
@@ -172,19 +172,19 @@ def _draw_config(choice: ModelChoice, proposal: Proposal | None, place: Hardware
             or ""
         )
     try:
-        settings = with_local_model(services().settings, model=choice.model, vllm_config=text, engine=engine)
+        settings = with_local_model(ui.services.settings, model=choice.model, vllm_config=text, engine=engine)
     except AppError as error:
         wanted = ModelSettings(choice.model, text, engine, None)
-        if not _checked_findings(wanted):  # one of the findings is this error, with its fix
-            show_error(error)
+        if not _checked_findings(ui, wanted):  # one of the findings is this error, with its fix
+            ui.show_error(error)
         return wanted
     wanted = ModelSettings(choice.model, text, engine, settings.vllm_config)
     if engine == "vllm" and choice.entry:
-        _draw_memory(choice, wanted, place)
+        _draw_memory(ui, choice, wanted, place)
     return wanted
 
 
-def _draw_memory(choice: ModelChoice, wanted: ModelSettings, place: HardwareProfile) -> None:
+def _draw_memory(ui: PageTools, choice: ModelChoice, wanted: ModelSettings, place: HardwareProfile) -> None:
     """Draw how much of this machine's memory these settings take."""
     assert choice.entry
     config = wanted.config or {}
@@ -198,41 +198,43 @@ def _draw_memory(choice: ModelChoice, wanted: ModelSettings, place: HardwareProf
         about += f" · {t('models.page.free_part', **values)}"
         st.caption(plain(about))
     else:
-        show_warning(about, "memory")
+        ui.show_warning(about, "memory")
     parts = [(t(f"models.term.{one.key}"), one.card_bytes, gib_text(one.card_bytes)) for one in sum_.terms]
-    charts.draw_stacked_bar(parts, available=available, about=about, key="model_choice_memory")
+    ui.draw_stacked_bar(parts, available=available, about=about, key="model_choice_memory")
 
 
 # ---- check and switch ------------------------------------------------------------------------------------------------
 
 
-def _draw_apply(catalogue: Catalogue, choice: ModelChoice, place: HardwareProfile, wanted: ModelSettings) -> None:
+def _draw_apply(
+    ui: PageTools, catalogue: Catalogue, choice: ModelChoice, place: HardwareProfile, wanted: ModelSettings
+) -> None:
     """Draw the choice for running analyses, the buttons, and the error of the last attempt."""
-    running = len(services().jobs.running())
+    running = len(ui.services.jobs.running())
     if running:
         labels = {False: t("models.page.finish_first"), True: t("models.page.pause_now")}
         words, tip = t("models.page.running", n=running), t("models.page.running_help")
-        choose(words, labels, _PAUSING, st.segmented_control, default=False, required=True, help=tip)
+        ui.choose(words, labels, _PAUSING, st.segmented_control, default=False, required=True, help=tip)
     with st.container(horizontal=True, gap="small"):
         words = t(f"models.page.{'use' if choice.folder else 'use_download'}")
-        is_blocked = wanted.config is None or is_changing()
-        button(words, "model_use", _use, wanted, kind="primary", disabled=is_blocked)
+        is_blocked = wanted.config is None or is_changing(ui)
+        ui.button(words, "model_use", _use, ui, wanted, kind="primary", disabled=is_blocked)
         words, tip = t("models.page.check"), t("models.page.check_help")
-        button(words, "model_check", _check, wanted, icon="rule", help=tip, disabled=wanted.written is None)
-    task = tasks_of(services()).preflight
+        ui.button(words, "model_check", _check, ui, wanted, icon="rule", help=tip, disabled=wanted.written is None)
+    task = tasks_of(ui.services).preflight
     if task.is_running:
         st.markdown(f":material/progress_activity: {t('models.page.checking')}")
-    findings, state = _checked_findings(wanted), form_state()
+    findings, state = _checked_findings(ui, wanted), form_state()
     apply_fix = partial(_apply_fix, wanted.model, catalogue, place)
     if findings is not None:
-        _draw_findings(findings, wanted, apply_fix)
+        _draw_findings(ui, findings, wanted, apply_fix)
     if error := state.error or (task.error if task.state == "failed" and task.subject == wanted.model else None):
-        show_error(error)
+        ui.show_error(error)
 
 
-def _checked_findings(wanted: ModelSettings) -> tuple[CheckFinding, ...] | None:
+def _checked_findings(ui: PageTools, wanted: ModelSettings) -> tuple[CheckFinding, ...] | None:
     """Return the findings for exactly these settings, or None where they weren't checked."""
-    checked = tasks_of(services()).preflight.result
+    checked = tasks_of(ui.services).preflight.result
     return checked[1] if checked and checked[0] == wanted else None
 
 
@@ -244,21 +246,21 @@ def _apply_fix(previous: str, catalogue: Catalogue, place: HardwareProfile, want
     st.session_state[CONFIG], st.session_state[ENGINE] = wanted.vllm_config, wanted.engine
 
 
-def _check(wanted: ModelSettings) -> None:
+def _check(ui: PageTools, wanted: ModelSettings) -> None:
     with form_state().catching_errors():
-        tasks_of(services()).start_preflight(wanted)
+        tasks_of(ui.services).start_preflight(wanted)
 
 
-def _use(wanted: ModelSettings) -> None:
+def _use(ui: PageTools, wanted: ModelSettings) -> None:
     """Check the model in the background, and get it unless the check fails: the running engine would be stopped."""
     with form_state().catching_errors():
-        settings = with_local_model(services().settings, **wanted.named)
-        get = partial(services().model_switch.get, settings, pausing=bool(st.session_state.get(_PAUSING)))
-        tasks_of(services()).start_preflight(wanted, then=get)
+        settings = with_local_model(ui.services.settings, **wanted.named)
+        get = partial(ui.services.model_switch.get, settings, pausing=bool(st.session_state.get(_PAUSING)))
+        tasks_of(ui.services).start_preflight(wanted, then=get)
 
 
 def _draw_findings(
-    findings: tuple[CheckFinding, ...], wanted: ModelSettings, on_fix: Callable[[ModelSettings], None]
+    ui: PageTools, findings: tuple[CheckFinding, ...], wanted: ModelSettings, on_fix: Callable[[ModelSettings], None]
 ) -> None:
     """Draw the findings, the worst first; a button calls `on_fix` with the fixed settings."""
     if not findings:
@@ -268,4 +270,4 @@ def _draw_findings(
         show(plain(notice_text(finding.notice)), icon=icon)
         if finding.fix:
             words = plain(notice_text(finding.fix.notice))
-            button(words, f"model_fix_{place}", on_fix, with_fix(wanted, finding.fix), icon="build")
+            ui.button(words, f"model_fix_{place}", on_fix, with_fix(wanted, finding.fix), icon="build")

@@ -2,12 +2,9 @@
 
 import streamlit as st
 
-from app.components.controls import button, follow, show_error
-from app.context import services
-from app.panels.menu.engine import draw_phase
-from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.i18n import notice_text, t
+from framelens.plugin_page import PageTools
 from framelens.plugins.models.panels.current_model import is_changing
 from framelens.plugins.models.remote_query import RemoteEngineReport
 from framelens.plugins.models.tasks import tasks_of, with_remote_engine
@@ -16,9 +13,9 @@ from framelens.reports.content.page_text import plain
 _URL, _KEY, _MODEL, _ERROR = "elsewhere_url", "elsewhere_key", "elsewhere_model", "elsewhere_error"
 
 
-def draw() -> None:
+def draw(ui: PageTools) -> None:
     """Draw the fields, the two buttons, and the outcome of the test."""
-    is_open = page_state().open_section == "remote"
+    is_open = ui.view.open_section == "remote"
     with st.expander(t("models.remote.title"), icon=":material/lan:", expanded=is_open):
         st.caption(t("models.remote.about"))
         example = "http://192.168.1.20:8000/v1"
@@ -27,20 +24,22 @@ def draw() -> None:
         left.text_input(t("models.remote.model"), key=_MODEL, persist_state="session",
                         placeholder=t("models.remote.model_example"))  # fmt: skip
         right.text_input(t("models.remote.key"), key=_KEY, type="password", persist_state="session")
-        follow(tasks_of(services()).remote_query, _draw)
+        ui.follow(tasks_of(ui.services).remote_query, _draw, ui)
 
 
-def _draw() -> None:
-    query = tasks_of(services()).remote_query
+def _draw(ui: PageTools) -> None:
+    query = tasks_of(ui.services).remote_query
     is_incomplete = not (st.session_state.get(_URL) or "").strip()
     with st.container(horizontal=True, gap="small"):
         words, is_blocked = t("models.remote.test"), is_incomplete or query.is_running
-        button(words, "elsewhere_test", _test, icon="network_check", disabled=is_blocked)
-        button(t("models.remote.use"), "elsewhere_use", _use, kind="primary", disabled=is_incomplete or is_changing())
+        ui.button(words, "elsewhere_test", _test, ui, icon="network_check", disabled=is_blocked)
+        ui.button(
+            t("models.remote.use"), "elsewhere_use", _use, ui, kind="primary", disabled=is_incomplete or is_changing(ui)
+        )
     if error := st.session_state.get(_ERROR) or (query.error if query.state == "failed" else None):
-        show_error(error)
+        ui.show_error(error)
     elif query.is_running and query.progress:
-        draw_phase(query.progress)
+        ui.draw_engine_phase(query.progress)
     elif query.result:
         _draw_answer(query.result)
 
@@ -61,18 +60,18 @@ def _fields() -> dict[str, str]:
     return {name: (st.session_state.get(key) or "").strip() for name, key in names.items()}
 
 
-def _test() -> None:
+def _test(ui: PageTools) -> None:
     st.session_state[_ERROR] = None
     try:
-        tasks_of(services()).query_remote_engine(**_fields())
+        tasks_of(ui.services).query_remote_engine(**_fields())
     except AppError as error:
         st.session_state[_ERROR] = error
 
 
-def _use() -> None:
+def _use(ui: PageTools) -> None:
     """Switch to the engine; running analyses are finished first, whatever is chosen for local models."""
     st.session_state[_ERROR] = None
     try:
-        services().model_switch.begin(with_remote_engine(services().settings, **_fields()))
+        ui.services.model_switch.begin(with_remote_engine(ui.services.settings, **_fields()))
     except AppError as error:
         st.session_state[_ERROR] = error

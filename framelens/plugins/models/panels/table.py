@@ -10,9 +10,6 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from app.components.assets import component, sent
-from app.context import services
-from app.panels.menu.engine import has_model
 from framelens.core.engines.vllm_arguments import config_text
 from framelens.core.errors import AppError
 from framelens.core.units import GIB, gib_number
@@ -24,6 +21,7 @@ from framelens.models.catalogue import Catalogue
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.formats import format_of
 from framelens.models.placement import GpuCard, Proposal, least_bytes
+from framelens.plugin_page import PageTools
 from framelens.plugins.models.formatting import parameters_text, why_not
 from framelens.plugins.models.panels.form_state import form_state
 from framelens.plugins.models.selection import find_model, proposal_for
@@ -37,16 +35,15 @@ _USUAL_GIB = (24, 16, 12, 8)
 """Sizes offered besides this machine."""
 NAME, CONFIG, ENGINE = "model_name", "model_config", "model_engine"
 """Keys of the fields in which a model is chosen."""
-_mount = component("models", package=__package__)
 
 
-def draw(catalogue: Catalogue, here: HardwareProfile) -> None:
+def draw(ui: PageTools, catalogue: Catalogue, here: HardwareProfile) -> None:
     """Draw the table of the models that run on this machine."""
     st.caption(plain(joined(here.words(), t("models.page.table_about"))))
-    _draw_table(catalogue, here, here, key="model_rows", has_rest=False)
+    _draw_table(ui, catalogue, here, here, key="model_rows", has_rest=False)
 
 
-def draw_sizes(catalogue: Catalogue, here: HardwareProfile) -> None:
+def draw_sizes(ui: PageTools, catalogue: Catalogue, here: HardwareProfile) -> None:
     """Draw the choice of a size of memory, and the table of all models for it."""
     known = _profiles(here)
     key = st.segmented_control(
@@ -61,11 +58,11 @@ def draw_sizes(catalogue: Catalogue, here: HardwareProfile) -> None:
     st.caption(plain(place.words()))
     if place.card is None:
         st.caption(t("models.page.table_cpu"))
-    _draw_table(catalogue, here, place, key="model_rows_sizes", has_rest=True)
+    _draw_table(ui, catalogue, here, place, key="model_rows_sizes", has_rest=True)
 
 
 def _draw_table(
-    catalogue: Catalogue, here: HardwareProfile, place: HardwareProfile, *, key: str, has_rest: bool
+    ui: PageTools, catalogue: Catalogue, here: HardwareProfile, place: HardwareProfile, *, key: str, has_rest: bool
 ) -> None:
     """Draw the models that run at a place, with `has_rest` the others, too; a row chooses its model here."""
     entries = tuple(catalogue.by_id.values())
@@ -73,14 +70,15 @@ def _draw_table(
     if not found:
         st.info(t("models.page.none"), icon=":material/memory:")
     fitting = {one.entry.id for one in found}
-    settings = services().settings
-    used = settings.model_path if has_model() and not settings.base_url else ""
+    settings = ui.services.settings
+    used = settings.model_path if ui.has_model() and not settings.base_url else ""
     rest = sorted(
         (one for one in entries if has_rest and one.id not in fitting),
         key=lambda one: least_bytes(one.shape, place.device),
     )
     rows = [_row(one, place, used) for one in found]
     draw_rows(
+        ui,
         rows[:_NUM_UNFOLDED],
         {
             t("models.page.more", n=len(rows[_NUM_UNFOLDED:])): rows[_NUM_UNFOLDED:],
@@ -177,6 +175,7 @@ class ModelRow:
 
 
 def draw_rows(
+    ui: PageTools,
     rows: Sequence[ModelRow],
     folded: Mapping[str, Sequence[ModelRow]],
     *,
@@ -188,6 +187,7 @@ def draw_rows(
     """Draw the rows.
 
     Args:
+        ui: Tools of the page.
         rows: The rows that are always shown.
         folded: More rows, by the title under which they are folded away.
         heads: Headings of name, memory and facts, in this order.
@@ -198,10 +198,12 @@ def draw_rows(
     all_rows = [row for some in (rows, *folded.values()) for row in some]
 
     def notify() -> None:
-        chosen = sent(key, "use")
+        chosen = ui.sent(key, "use")
         if any(chosen == row.id for row in all_rows):
             on_use(chosen)
 
     folds = [{"title": title, "rows": [vars(row) for row in some]} for title, some in folded.items() if some]
     shown = {"rows": [vars(row) for row in rows], "folds": folds}
-    _mount(key=key, data={**shown, "heads": list(heads), "words": dict(words)}, on_use_change=notify)
+    ui.mount(
+        "models", __package__, key=key, data={**shown, "heads": list(heads), "words": dict(words)}, on_use_change=notify
+    )

@@ -4,12 +4,10 @@ from base64 import b64encode
 
 import streamlit as st
 
-from app.components.controls import Options, button, follow, show_error
-from app.context import services
-from app.panels.menu.engine import draw_phase
 from framelens.i18n import language, t
 from framelens.llm.vision_check import VisionCard
 from framelens.llm.vision_check import draw as draw_card
+from framelens.plugin_page import Options, PageTools
 from framelens.plugins.models import vision_checks
 from framelens.plugins.models.panels.form_state import form_state
 from framelens.plugins.models.tasks import tasks_of
@@ -22,46 +20,46 @@ _CARD_WIDTH = 150
 _SIZE = "sight_size"
 
 
-def draw() -> None:
+def draw(ui: PageTools) -> None:
     """Draw the check of the engine in use, and its latest stored outcome."""
-    outcome = vision_checks.last_check(services().settings)
-    check = tasks_of(services()).vision_check
+    outcome = vision_checks.last_check(ui.services.settings)
+    check = tasks_of(ui.services).vision_check
     with st.expander(t("models.vision_check.title"), icon=":material/visibility:", expanded=check.state != "idle"):
-        follow(check, _draw, outcome)
+        ui.follow(check, _draw, ui, outcome)
 
 
-def _draw(outcome: Measured | None) -> None:
-    check = tasks_of(services()).vision_check
+def _draw(ui: PageTools, outcome: Measured | None) -> None:
+    check = tasks_of(ui.services).vision_check
     if check.is_running:
         if check.progress:
-            draw_phase(check.progress)
-        button(t("models.benchmark.cancel"), "sight_cancel", check.cancel, icon="close")
+            ui.draw_engine_phase(check.progress)
+        ui.button(t("models.benchmark.cancel"), "sight_cancel", check.cancel, icon="close")
         return
-    _draw_offer()
-    if check.state == "failed" and check.error and check.subject == services().engine.status().model:
-        show_error(check.error)
+    _draw_offer(ui)
+    if check.state == "failed" and check.error and check.subject == ui.services.engine.status().model:
+        ui.show_error(check.error)
     if outcome:
         _draw_outcome(outcome)
 
 
-def _draw_offer() -> None:
+def _draw_offer(ui: PageTools) -> None:
     st.caption(t("models.vision_check.about"))
-    default_size = vision_checks.usual_size(services().settings)
+    default_size = vision_checks.usual_size(ui.services.settings)
     sizes = {f"{width} × {height}": (width, height) for width, height in sorted({default_size, *_SIZES})}
-    running = len(services().jobs.running())
+    running = len(ui.services.jobs.running())
     words, default = t("models.vision_check.size"), f"{default_size[0]} × {default_size[1]}"
     options: Options = {"default": default, "required": True, "help": t("models.vision_check.size_help")}
     size = st.segmented_control(words, list(sizes), key=_SIZE, **options)
     if running:
         st.caption(t("models.vision_check.waits", n=running))
     words, chosen = t("models.vision_check.begin"), sizes.get(size or "", default_size)
-    is_blocked = bool(running) or services().switcher.switch.is_running
-    button(words, "sight_begin", _begin, chosen, icon="visibility", disabled=is_blocked)
+    is_blocked = bool(running) or ui.services.switcher.switch.is_running
+    ui.button(words, "sight_begin", _begin, ui, chosen, icon="visibility", disabled=is_blocked)
 
 
-def _begin(size: tuple[int, int]) -> None:
+def _begin(ui: PageTools, size: tuple[int, int]) -> None:
     with form_state().catching_errors():
-        tasks_of(services()).start_vision_check(size)
+        tasks_of(ui.services).start_vision_check(size)
 
 
 # ---- afterwards ------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import resources
+from app.page_tools import TOOLS
 from app.panels.analyse import video_picker
 from app.panels.work import work
 from framelens.analysis.task import Task
@@ -42,7 +43,7 @@ from tests.app.views.test_analyse import parts_shown, texts
 
 def submitted_batch(page: AppTest) -> Batch:
     """The batch that the page shows, once all its videos are in the queue."""
-    batches, batch_id = batch.batches(), page.query_params["batch"]
+    batches, batch_id = batch.batches(TOOLS), page.query_params["batch"]
     while batches.is_submitting(batch_id):
         time.sleep(0.01)
     return batches.stored.get(batch_id)
@@ -203,7 +204,7 @@ def test_changed_settings_are_decided_about_once(
     services = replace(whole, jobs=jobs)
     resources.install(resources.Installed(services=services, key="key"))
     videos = [(name, folder / name) for name in ("a.mp4", "b.mp4")]
-    page.query_params["batch"] = batch.batches().start("", videos, AnalysisRequest(Path("x"), frames=2)).id
+    page.query_params["batch"] = batch.batches(TOOLS).start("", videos, AnalysisRequest(Path("x"), frames=2)).id
     record = submitted_batch(page)
     assert {ended(services, one.job_id).state for one in record.videos} == {"failed"}
     settings["answer_tokens"] = "512"
@@ -211,7 +212,7 @@ def test_changed_settings_are_decided_about_once(
     assert t("ui.changed", "en", n=2) in texts(page) and "2 videos: 2 failed" in texts(page)
     assert "batch_continue" not in [one.key for one in page.button]
     with pytest.raises(InputError, match="settings_changed"):
-        batch.batches().proceed(record)
+        batch.batches(TOOLS).proceed(record)
     page.button(key="continue_changed").click().run()
     assert {ended(services, one.job_id).conditions["answer_tokens"] for one in record.videos} == {"512"}
     jobs.close()
@@ -220,7 +221,7 @@ def test_changed_settings_are_decided_about_once(
 @pytest.mark.slow
 def test_what_was_not_submitted_is_continued_later(services: Services, page: AppTest, folder: Path) -> None:
     """The program ended before all jobs were in the queue."""
-    batches = batch.batches()
+    batches = batch.batches(TOOLS)
     videos = tuple(BatchVideo("", folder / name, name) for name in ("a.mp4", "b.mp4"))
     record = batches.stored.add(Batch("left", videos, AnalysisRequest(Path("x"), frames=2)))
     page.query_params["batch"] = record.id
@@ -279,7 +280,7 @@ def test_uploads_of_others_are_in_no_folder(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_viewer_starts_continues_and_stops_no_batch(services: Services, folder: Path, page: AppTest) -> None:
-    batches, request = batch.batches(), AnalysisRequest(Path("x"), frames=2)
+    batches, request = batch.batches(TOOLS), AnalysisRequest(Path("x"), frames=2)
     with as_user(User("u1", "vic", "viewer")):
         record = batches.stored.add(Batch("left", (BatchVideo("", folder / "a.mp4", "a.mp4"),), request))
         for act in (lambda: batches.start("x", (), request), lambda: batches.proceed(record)):
@@ -301,7 +302,7 @@ def test_closing_leaves_what_was_not_submitted(
         return submit(request, **more)
 
     monkeypatch.setattr(services.jobs, "submit", slow)
-    batches, names = batch.batches(), ("a.mp4", "b.mp4")
+    batches, names = batch.batches(TOOLS), ("a.mp4", "b.mp4")
     with as_user(LOCAL_USER):
         record = batches.start("x", [(name, folder / name) for name in names], AnalysisRequest(Path("x"), frames=2))
         assert begun.wait(30)

@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.context import LANGUAGE_KEY
+from app.page_tools import TOOLS
 from framelens.composition import Services
 from framelens.core.domain import Language
 from framelens.core.errors import Cancelled, EngineError
@@ -24,9 +25,10 @@ from tests.plugins.batch.cluster.test_check import link, node
 
 
 def panel() -> None:
+    from app.page_tools import TOOLS
     from framelens.plugins.batch.panels import cluster
 
-    cluster.draw_check()
+    cluster.draw_check(TOOLS)
 
 
 @pytest.fixture
@@ -37,8 +39,8 @@ def services(open_services: Open) -> Services:
 @pytest.fixture(autouse=True)
 def task(services: Services) -> Iterator[None]:
     yield
-    cluster.cluster_check().forget()
-    cluster.cluster_check().wait(30)
+    cluster.cluster_check(TOOLS).forget()
+    cluster.cluster_check(TOOLS).wait(30)
 
 
 @pytest.fixture
@@ -73,7 +75,7 @@ def pressed(language: Language, address: str, model: str = "") -> AppTest:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_nodes_links_and_problems_are_shown(language: Language, asked: list[tuple[str, str]]) -> None:
     page = pressed(language, "", "/models/m")
-    cluster.cluster_check().wait(30)
+    cluster.cluster_check(TOOLS).wait(30)
     page.run()
     assert not page.exception and not page.error
     assert asked == [(LOCAL_DASHBOARD, "/models/m")]
@@ -84,7 +86,7 @@ def test_nodes_links_and_problems_are_shown(language: Language, asked: list[tupl
 
 def test_a_cluster_that_is_away_is_a_sentence(asked: list[tuple[str, str]]) -> None:
     page = pressed("en", "http://away")
-    cluster.cluster_check().wait(30)
+    cluster.cluster_check(TOOLS).wait(30)
     page.run()
     assert "300" in page.error[0].value and not page.dataframe
 
@@ -93,7 +95,7 @@ def test_a_check_can_be_stopped(asked: list[tuple[str, str]]) -> None:
     page = pressed("en", "http://waits")
     assert page.button(key="cluster_check").disabled
     page.button(key="cluster_check_stop").click().run()
-    cluster.cluster_check().wait(30)
+    cluster.cluster_check(TOOLS).wait(30)
     page.run()
-    assert cluster.cluster_check().state == "cancelled" and not page.error
+    assert cluster.cluster_check(TOOLS).state == "cancelled" and not page.error
     assert not page.button(key="cluster_check").disabled

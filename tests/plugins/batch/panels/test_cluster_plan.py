@@ -11,10 +11,11 @@ from framelens.i18n import LANGUAGES
 
 
 def panel() -> None:
+    from app.page_tools import TOOLS
     from framelens.models.catalogue import built_in
     from framelens.plugins.batch.panels import cluster
 
-    cluster.draw_plan(built_in())
+    cluster.draw_plan(TOOLS, built_in())
 
 
 def shown(language: Language) -> AppTest:

@@ -19,9 +19,10 @@ from tests.llm.scripted import saying, serve
 
 
 def draw() -> None:
+    from app.page_tools import TOOLS
     from framelens.plugins.models.panels import current_model
 
-    current_model.draw()
+    current_model.draw(TOOLS)
 
 
 def test_several_engines_are_listed_with_their_states(services: Services) -> None:

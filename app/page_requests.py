@@ -56,7 +56,7 @@ class _Page:
         self._answered = asyncio.Event()
         self._answered.set()
         self._polls_wait = False  # while a request other than a timer's is answered
-        self._hash = self._query = ""  # the server's page and address
+        self._hash = self._query = ""  # the server's page and address; unknown until the browser asks
         self._replaced: deque[Place] = deque(maxlen=_MOST_PLACES)
 
     async def receive(self) -> Message:
@@ -66,8 +66,8 @@ class _Page:
             content = message.get("bytes") or b""
             if kind_of(content) != "rerun_script":
                 return message
-            asked = BackMsg.FromString(content)
-            request = asked.rerun_script
+            parsed = BackMsg.FromString(content)
+            request = parsed.rerun_script
             if request.is_auto_rerun and not _has_click(request):
                 if self._polls_wait or self._is_old(request):
                     continue  # the timer will ask again
@@ -77,7 +77,7 @@ class _Page:
                 self._answered.clear()
                 self._polls_wait = True
             self._bring_up_to_date(request)
-            return {**message, "bytes": asked.SerializeToString()}
+            return {**message, "bytes": parsed.SerializeToString()}
 
     def _is_old(self, request: ClientState) -> bool:
         """Return whether a request was sent from a replaced place, unless the reader goes to that place."""
@@ -96,7 +96,7 @@ class _Page:
         for widget in request.widget_states.widgets if is_old else ():
             if widget.trigger_value:
                 widget.trigger_value = False
-        if is_old or request.fragment_id:
+        if is_old or (request.fragment_id and self._hash):
             request.page_script_hash, request.page_name, request.query_string = self._hash, "", self._query
         else:
             self._move(request.page_script_hash or self._hash, request.query_string)
@@ -127,10 +127,10 @@ class _Page:
             self._answered.set()
 
 
-def _has_click(asked: ClientState) -> bool:
+def _has_click(request: ClientState) -> bool:
     """Return whether a request has a click, or a message of a component."""
     return any(
-        getattr(widget, name) for widget in asked.widget_states.widgets for name in _TRIGGERS if widget.HasField(name)
+        getattr(widget, name) for widget in request.widget_states.widgets for name in _TRIGGERS if widget.HasField(name)
     )
 
 

@@ -84,6 +84,9 @@ class Line:
             await self._send({"type": "websocket.send", "bytes": message.SerializeToString()})
         await settle()
 
+    def close(self) -> None:
+        self._serving.cancel()
+
     def reached(self) -> list[tuple[str, str, bool]]:
         """Page, address, and whether a button is pressed, of the requests that have reached Streamlit since."""
         found = []
@@ -102,7 +105,7 @@ def over_a_line(test: Callable[[Line], Coroutine[None, None, None]]) -> Callable
             await line.answer(begins("first"), FINISHED)
             line.reached()
             await test(line)
-            line._serving.cancel()
+            line.close()
 
         asyncio.run(connected())
 
@@ -179,6 +182,18 @@ def test_address_of_the_reader_is_kept() -> None:
             assert line.reached() == [(asked.page_script_hash, asked.query_string, False)]
 
     over_a_line(test)()
+
+
+def test_page_that_connects_again_keeps_its_address() -> None:
+    async def test() -> None:
+        line = Line()
+        await line.ask(poll("second", "job=1"))
+        await line.answer(begins("second"), FINISHED)
+        await line.ask(click("second", "job=1", fragment_id="list"))
+        assert line.reached() == [("second", "job=1", False), ("second", "job=1", True)]
+        line.close()
+
+    asyncio.run(test())
 
 
 def test_other_messages_pass_at_once() -> None:

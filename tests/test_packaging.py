@@ -25,6 +25,7 @@ from types import ModuleType
 import pytest
 from packaging.utils import canonicalize_name
 
+from framelens.core import installation
 from framelens.engine.diagnostics.checks import PYTHONS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -215,7 +216,7 @@ def _await_health(url: str, process: subprocess.Popen[bytes]) -> None:
 
 @pytest.mark.slow
 def test_the_core_needs_no_package_of_the_extra_app(tmp_path: Path) -> None:
-    hidden = ("docx", "fastapi_standalone_docs", "streamlit", "watchfiles")
+    hidden = (*installation._PACKAGES["app"], *installation._PACKAGES["editing"], "watchfiles")
     hiding = f"import sys; sys.modules.update(dict.fromkeys({hidden}))"
     code = f"{hiding}; from framelens.cli.main import main; sys.exit(main())"
     environment = {**os.environ, "FRAMELENS_DATA_DIR": str(tmp_path / "data"), "LANG": "C.UTF-8"}
@@ -225,13 +226,14 @@ def test_the_core_needs_no_package_of_the_extra_app(tmp_path: Path) -> None:
         return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
 
     sample = str(ROOT / "framelens" / "samples" / "sample.mp4")
-    analyse = ("analyse", sample, "--no-model", "-o", "r.pdf")
+    analyse = ("analyse", sample, "--no-model", "-o", "r.html", "-o", "r.json", "-o", "r.md")
     for words in (analyse, ("keyframes", sample), ("doctor", "--plugins"), ("--help",)):
         done = run(*words)
         assert done.returncode == 0, (words, done.stderr)
-    for words, extra in ((("app",), "app"), (("analyse", sample, "--no-model", "-o", "r.docx"), "editing")):
+    refused = (("app",), ("analyse", sample, "-o", "r.pdf"), ("download", "org/model"), ("admin", "users", "list"))
+    for words, extra in (*((words, "app") for words in refused), (("analyse", sample, "-o", "r.docx"), "editing")):
         done = run(*words)
-        assert done.returncode == 2 and f'pip install "framelens[{extra}]"' in done.stderr, done.stderr
+        assert done.returncode == 2 and f"framelens[{extra}]" in done.stderr, (words, done.stderr)
 
 
 @pytest.mark.parametrize("engine", ["cpu", "gpu"])

@@ -120,7 +120,7 @@ def _failure(error: Exception, ctx: click.Context | None) -> AppError:
     name = (ctx and ctx.invoked_subcommand) or ""
     log.exception("framelens %s failed", name)
     failure = as_app_error(error)
-    if owner := _foreign_owner(name):
+    if (owner := _foreign_owner(name)) and failure.key != "extra_missing":
         from framelens.registry import failure_values
 
         failure = InputError("plugin_failed", **failure_values(owner, error))
@@ -169,6 +169,8 @@ class _Commands(LazyGroup):
         try:
             return _with_common_options(import_command(place), name)
         except registry.FAULTS as error:
+            if isinstance(error, ModuleNotFoundError) and (missing := as_app_error(error)).key == "extra_missing":
+                raise missing from error
             registry.leave_out(owner, place, error)
             raise ConfigError("plugin_failed", **registry.failure_values(owner, error)) from error
 

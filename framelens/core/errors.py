@@ -69,6 +69,11 @@ def as_app_error(error: Exception, log: object = "") -> AppError:
         return error
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
         return StorageError("too_many_files")
+    if isinstance(error, ModuleNotFoundError):
+        from framelens.core.installation import extra_error, extra_of  # which imports this module
+
+        if extra_of(error.name or ""):
+            return extra_error(error.name or "")
     return AppError("internal", kind=type(error).__name__, log=str(log or log_path()))
 
 

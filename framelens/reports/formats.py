@@ -13,6 +13,7 @@ from framelens import registry
 from framelens.core.domain import Analysis, Language
 from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import name_key, numbered, safe_stem, single_line
+from framelens.core.installation import require
 from framelens.i18n import error_text
 from framelens.reports.files import ReportFile
 from framelens.reports.format import ReportFormat, lazy
@@ -35,6 +36,7 @@ FORMATS: dict[str, ReportFormat] = {
         "read",
         partial(lazy("framelens.reports.document_worker:write"), "pdf", "framelens.reports.pdf.report:write"),
         has_appendix=True,
+        check=partial(require, "typst", "pypdf", "uharfbuzz"),
     ),
     "srt": ReportFormat(
         ".srt",

@@ -3,12 +3,11 @@
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 from framelens.cli.common import PORT, whole_number
 from framelens.cli.grammar import Options, command, flag, option
-from framelens.core.errors import ConfigError
+from framelens.core.installation import require
 
 
 def application() -> Path:
@@ -28,8 +27,7 @@ def run(options: Options) -> int:
     Raises:
         ConfigError: Streamlit isn't installed.
     """
-    if find_spec("streamlit") is None:
-        raise ConfigError("app_not_installed", python=sys.executable)
+    require("streamlit")
     # -P keeps a file in the working directory from being imported in place of a library.
     command = [sys.executable, "-P", str(application() / "server.py"), *options.unknown]
     command += [] if options.host is None else ["--server.address", options.host]

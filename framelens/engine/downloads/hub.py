@@ -20,6 +20,7 @@ from framelens.core.child_environment import hub_environment, with_package
 from framelens.core.engines.model_hub import HubKind, ModelHub, chosen_hub
 from framelens.core.errors import Cancelled, ModelNotFound, StorageError
 from framelens.core.events import EngineProgress, ProgressListener
+from framelens.core.installation import require
 from framelens.core.redaction import redact
 from framelens.core.units import clock, foreign_number, human_size
 from framelens.engine import hub_cache, model_resolution
@@ -93,8 +94,10 @@ def download(
         ModelNotFound: No such model, no access, hub unreachable, weights in pickles alone, or files that differ from
             the hub's.
         StorageError: The disk is full or the folder not writable.
+        ConfigError: The hub's client is not installed.
         Cancelled: `cancel` was set.
     """
+    require("huggingface_hub")
     hub = hub or chosen_hub()
     cache = cache_dir or hub_cache.hub_cache_folder(hub)
     order = {

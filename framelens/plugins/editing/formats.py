@@ -1,24 +1,17 @@
 """Report formats of editing programs, offices and spreadsheets."""
 
-import sys
-from importlib.util import find_spec
+from functools import partial
 
 from framelens.core.domain import Analysis, Language
-from framelens.core.errors import ConfigError
+from framelens.core.installation import require
 from framelens.reports.format import ReportFormat, lazy
 
 _write_document = lazy("framelens.reports.document_worker:write")
 
 
-def _check_docx() -> None:
-    """Raise ConfigError "docx_missing" without python-docx."""
-    if find_spec("docx") is None:
-        raise ConfigError("docx_missing", python=sys.executable)
-
-
 def _write_docx(analysis: Analysis, language: Language, *, appendix: bool = False) -> bytes:
-    """Return the Word document. Raises ConfigError "docx_missing" without python-docx."""
-    _check_docx()
+    """Return the Word document. Raises ConfigError "extra_missing" without python-docx."""
+    require("docx")
     writer = "framelens.plugins.editing.docx.report:write"
     return bytes(_write_document("docx", writer, analysis, language, appendix=appendix))
 
@@ -30,7 +23,7 @@ FORMATS = {
         "read",
         _write_docx,
         has_appendix=True,
-        check=_check_docx,
+        check=partial(require, "docx"),
     ),
     "youtube": ReportFormat(
         ".youtube.txt",

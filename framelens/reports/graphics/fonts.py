@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import uharfbuzz  # type: ignore[import-untyped]
-
 from framelens.reports.content.labels import printable
 
 FOLDER = Path(__file__).parents[2] / "fonts"
@@ -156,6 +154,8 @@ class FontFile:
     """
 
     def __init__(self, path: Path, place: int = 0) -> None:
+        import uharfbuzz  # type: ignore[import-untyped]  # HTML reports are made without it
+
         face = uharfbuzz.Face(uharfbuzz.Blob.from_file_path(str(path)), place)
         self.tables = frozenset(face.table_tags)
         self._known = face.unicodes

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 from framelens.core.codec import receive, send
 from framelens.core.domain import Notice, ScreenText
 from framelens.core.events import Noticed
+from framelens.core.installation import extra_of
 from framelens.video import limits, sandbox
 from framelens.video.files import picture_key
 
@@ -213,6 +214,8 @@ def load_text_reader() -> tuple[ReadText | None, Notice | None]:
 
         return TextReader(), None
     except Exception as error:  # noqa: BLE001 - a broken optional library must not cost the report
+        if isinstance(error, ModuleNotFoundError) and (extra := extra_of(error.name or "")):
+            return None, Notice("text_not_installed", {"extra": extra}, "info")
         _log.warning("text on the screen cannot be read", exc_info=True)
         return None, Notice("text_not_read", {"reason": f"{type(error).__name__}: {error}"})
 

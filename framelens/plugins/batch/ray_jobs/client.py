@@ -13,12 +13,12 @@ import socket
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import urlsplit
 
 from framelens.core.errors import ConfigError, EngineError
+from framelens.core.installation import require
 from framelens.core.redaction import redact, remember_secret
 from framelens.engine.short_requests import NoAnswer, get_json
 
@@ -37,8 +37,7 @@ _ADDRESS_VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
 
 def require_ray() -> None:
     """Raise ConfigError unless the extra `fleet` is installed."""
-    if find_spec("ray") is None:
-        raise ConfigError("fleet_missing", python=sys.executable)
+    require("ray")
 
 
 def normal_ray_address(text: str) -> str:

@@ -8,7 +8,6 @@ import secrets
 import signal
 import sys
 from contextlib import closing
-from importlib.util import find_spec
 from pathlib import Path
 
 from framelens.cli.analysis_options import engine_options, load_settings
@@ -18,6 +17,7 @@ from framelens.composition import open_services
 from framelens.core import own_version
 from framelens.core.errors import ConfigError
 from framelens.core.files import shown_path, typed_path
+from framelens.core.installation import require
 from framelens.i18n import t
 from framelens.plugins.server.listening import open_socket
 
@@ -34,8 +34,7 @@ def run(options: Options) -> int:
     Raises:
         AppError: A setting is wrong, a package is missing, or the port is in use.
     """
-    if find_spec("mcp") is None:
-        raise ConfigError("mcp_missing", python=sys.executable)
+    require("mcp")
     settings = load_settings(options)
     roots = [_root(folder) for folder in options.root]
     listening = None if options.http is None else open_socket(_HOST, options.http)

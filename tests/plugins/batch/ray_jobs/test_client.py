@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from framelens.core.errors import AppError, ConfigError
@@ -54,10 +56,10 @@ def test_a_head_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_the_extra_there_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ConfigError) as caught:
         RayCluster("127.0.0.1")
-    assert caught.value.key == "fleet_missing"
+    assert caught.value.key == "extra_missing"
 
 
 def test_only_loopback_addresses_are_this_machine() -> None:

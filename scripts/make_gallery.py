@@ -122,7 +122,9 @@ def reply(body: Mapping[str, Any], language: str) -> str:
     if body.get("max_tokens") == 1 and not said:
         return "."
     if said == systems["classify"]:
-        return json.dumps({"kind": "when", "look_for": [_ANSWERS[language]["look_for"]]}, ensure_ascii=False)
+        return json.dumps(
+            {"kind": "when", "thing": _ANSWERS[language]["look_for"], "range": [], "parts": []}, ensure_ascii=False
+        )
     if said == systems["lookalikes"]:
         return json.dumps({"lookalikes": []})
     if said == systems["vote"]:

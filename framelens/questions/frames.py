@@ -13,12 +13,16 @@ from framelens.questions.conversation import AnswerDraft, AskEvent, FrameRef, Lo
 from framelens.questions.moments.finder import SHOWN_SIDE, answer_by_search, by_votes
 from framelens.questions.repository import ConversationRepository
 from framelens.questions.retrieval import classification
-from framelens.questions.retrieval.classification import kind_in_words, searched_parts
-from framelens.questions.retrieval.named_parts import part_in_text
-from framelens.questions.retrieval.named_times import moment_in_text, range_in_text
+from framelens.questions.retrieval.classification import Classification, Part
+from framelens.questions.retrieval.openings import kind_by_opening
 from framelens.questions.retrieval.select import RetrievalTools, Scope, is_here, needs_no_model, overlap, select
 from framelens.questions.retrieval.values import SEARCHED, FrameSelection, Looking, Sought
+from framelens.questions.retrieval.written_times import moment_in_text, range_in_text
 
+_MOST_THINGS = 3
+"""Most things that are looked for together."""
+_DENSE_SECONDS = 60.0
+"""Longest part of a video from which frames are taken densely where the question names it by its place."""
 _MOST_MIDDLES = 8
 """Frames of found moments that are added for another part of the question."""
 
@@ -62,58 +66,89 @@ class _FrameAdder:
         *before, turn = self.draft.conversation.branch()
         self.earlier = [one.question for one in before]
         self.known = {(frame.analysis_id, frame.time_seconds) for one in before for frame in one.frames}
-        whole = list(map(Scope(self.analyses).range_of, self.analyses.values()))
-        self.look, self.letters = look_at(turn.question, turn.look, whole), turn.settings.letters
-        found = turn.evidence.moments if turn.evidence else ()
-        self.searched = [one.thing for one in found if one.by == "votes"]
+        self.whole = list(map(Scope(self.analyses).range_of, self.analyses.values()))
+        self.look, self.letters = look_at(turn.question, turn.look, self.whole), turn.settings.letters
+        moments = turn.evidence.moments if turn.evidence else ()
+        self.searched = list(dict.fromkeys(one.thing for one in moments if one.by == "votes"))
         self.scope = Scope(self.analyses, look=self.look, known=self.known)
 
     def events(self) -> Generator[AskEvent, None, str]:
         """Yield the events, and return what the model has still to answer."""
         question = self.draft.turn.question
+        classified = yield from self._classified(question)
+        if classified.range_seconds:
+            self._narrow(classified)
         in_range = (is_here(one, self.tools) or self.scope.keyframes_in(one) for one in self.analyses.values())
         if self.look != self.draft.turn.look and any(in_range):
             yield from self._applied([Noticed(_range_notice(self.look))])
-        parts = self._parts(question)
-        left = []
-        for part in parts:
-            if len(parts) > 1 and kind_in_words(part) not in SEARCHED:
-                left.append(part)
-                continue
-            sought = yield from self._classified(part)
-            if (yield from self._search(sought)):
+        left: list[Part] = []
+        for part in classified.parts:
+            is_searched = len(classified.parts) == 1 or part.sought.kind in SEARCHED
+            if is_searched and (yield from self._search(part.sought)):
                 continue
             left.append(part)
-            if len(parts) == 1:
-                yield from self._applied(self._selected(question, sought))
-        if len(parts) > 1 and left:
-            yield from self._for_the_rest(" ".join(left))
-        return question if len(left) == len(parts) else " ".join(left)
-
-    def _parts(self, question: str) -> tuple[str, ...]:
-        """Return the parts of a question if a search answers any of them, else the question."""
-        return (question,) if self.look.kind != "auto" or self.letters else searched_parts(question)
+        if len(left) == len(classified.parts):
+            yield from self._applied(self._selected(question, _whole(left)))
+            return question
+        if left:
+            yield from self._for_the_rest(" ".join(part.question for part in left), _whole(left))
+        return " ".join(part.question for part in left)
 
     def _applied(self, events: Iterable[AskEvent]) -> Iterator[AskEvent]:
         """Yield the events, which are applied to the draft."""
         return map(self.draft.applied, events)
 
-    def _classified(self, part: str) -> Generator[AskEvent, None, Sought]:
-        """Return what a question asks for; the model is asked where the frames depend on it."""
-        whole = self.draft.turn.question
-        earlier = self.earlier if part == whole else [*self.earlier, whole]
-        sought = classification.by_words(part, earlier)
-        kind = sought.kind if self.look.kind == "auto" else self.look.kind
-        sought = replace(sought, kind=kind)
-        if self.searched:  # a search that continues
-            thing = self.searched.pop(0)
-            self.searched = [one for one in self.searched if one != thing]
-            return Sought(kind if kind in SEARCHED else "when", (thing,))
-        if kind == "spoken" or needs_no_model(self.scope, sought, self.connection, self.tools):
-            return sought
-        yield Looking("question")
-        asked = classification.by_model(part, earlier, self.connection, self.draft.conversation.language, self.cancel)
-        return asked if self.look.kind == "auto" else replace(asked, kind=kind)
+    def _classified(self, question: str) -> Generator[AskEvent, None, Classification]:
+        """Return what a question asks for; the model is asked where its words leave that open."""
+        by_words = classification.by_words(question)
+        words = self._wanted(question, by_words)
+        is_continued = bool(self.searched) and len(words.parts) == 1
+        if not (is_continued or classification.is_decided(question) or self._needs_no_model(by_words, words)):
+            yield Looking("question")
+            seconds = self.whole[0][1] if len(self.whole) == 1 else 0.0
+            language = self.draft.conversation.language
+            asked = classification.by_model(question, self.earlier, seconds, self.connection, language, self.cancel)
+            words = self._wanted(question, asked)
+        return replace(words, parts=tuple(map(self._continued, words.parts)))
+
+    def _wanted(self, question: str, asked: Classification) -> Classification:
+        """Return what is asked for as a whole unless a search answers a part of it, in the kind that the user wants."""
+        kind = self.look.kind
+        is_divided = kind == "auto" and not self.letters and any(one.sought.kind in SEARCHED for one in asked.parts)
+        if is_divided:
+            return asked
+        whole = _whole(asked.parts)
+        return replace(asked, parts=(Part(question, whole if kind == "auto" else replace(whole, kind=kind)),))
+
+    def _needs_no_model(self, by_words: Classification, words: Classification) -> bool:
+        """Return whether the frames depend on nothing that the model could say about the question."""
+        sought = _whole(words.parts)
+        why = needs_no_model(self.scope, sought, self.connection, self.tools)
+        if self.look.kind == "auto":
+            # Questions of the other kinds may name a part of the video.
+            open_kinds = (None,) if self.look.has_range else (None, "local", "global", "spoken")
+            is_known = all(kind_by_opening(part.question) not in open_kinds for part in by_words.parts)
+        else:
+            is_known = True
+        return why in ("unseen", "no_video") or (is_known and bool(why or sought.kind == "spoken"))
+
+    def _continued(self, part: Part) -> Part:
+        """Return a part with the thing of the search that it continues."""
+        if not self.searched or (self.look.kind != "auto" and part.sought.kind not in SEARCHED):
+            return part
+        kind = part.sought.kind if part.sought.kind in SEARCHED else "when"
+        return replace(part, sought=Sought(kind, (self.searched.pop(0),)))
+
+    def _narrow(self, asked: Classification) -> None:
+        """Look at the part of the video that the model has read from the question, unless a range is given."""
+        if self.look.has_range or len(self.whole) != 1 or not asked.range_seconds:
+            return
+        start, end = asked.range_seconds
+        is_dense = self.look.kind == "auto" and end - start <= _DENSE_SECONDS and _whole(asked.parts).kind == "local"
+        kind = "local" if is_dense else self.look.kind
+        if overlap(*self.whole[0], start, end) != self.whole[0]:
+            self.look = Look(kind, start, end)
+            self.scope = replace(self.scope, look=self.look)
 
     def _search(self, sought: Sought) -> Generator[AskEvent, None, bool]:
         """Search for what a question asks for; return whether that answers it."""
@@ -143,7 +178,7 @@ class _FrameAdder:
         for notice in _notices(selected.choice, len(selected.frames)):
             yield Noticed(notice)
 
-    def _for_the_rest(self, rest: str) -> Iterator[AskEvent]:
+    def _for_the_rest(self, rest: str, sought: Sought) -> Iterator[AskEvent]:
         """Add frames for what a search hasn't answered: from the middle of what it has found, or as for any question.
 
         Those at both ends are there already.
@@ -154,8 +189,7 @@ class _FrameAdder:
             for one in moments
             for interval in one.intervals
         ]
-        if not middles or kind_in_words(rest) == "global":
-            sought = yield from self._classified(rest)
+        if not middles or sought.kind == "global":
             yield from self._applied(self._selected(rest, sought))
             return
         yield Looking("frames")
@@ -178,33 +212,42 @@ def look_at(question: str, given: Look, whole: Sequence[tuple[float, float]]) ->
         given: What the user wants.
         whole: Start and end of each video in seconds.
     """
-    named = _named_look(question, whole)
-    if not named or given.has_range:
+    written = _written_look(question, whole)
+    if not written or given.has_range:
         return given
-    ranges = [overlap(*one, named.start_seconds, named.end_seconds) for one in whole]
+    ranges = [overlap(*one, written.start_seconds, written.end_seconds) for one in whole]
     if all(first >= last for first, last in ranges) or ranges == whole:
         return given
-    end = named.end_seconds and min(named.end_seconds, max(last for _, last in ranges))
-    return replace(named, kind=named.kind if given.kind == "auto" else given.kind, end_seconds=end)
+    end = written.end_seconds and min(written.end_seconds, max(last for _, last in ranges))
+    return replace(written, kind=written.kind if given.kind == "auto" else given.kind, end_seconds=end)
 
 
-def _named_look(question: str, whole: Sequence[tuple[float, float]]) -> Look | None:
-    """Return the range that a question names, or the range around its moment; None without a range or a moment.
+def _written_look(question: str, whole: Sequence[tuple[float, float]]) -> Look | None:
+    """Return the range that is written in a question, or the range around its moment; None without either.
 
-    A search for all moments of a thing isn't limited to the moment that the question mentions. A part such as the end
-    is a range of its own in each video, and is used only with a single video.
+    A search for all moments of a thing isn't limited to the moment that the question mentions. The last seconds are
+    others in each video, and count only with a single video.
 
     Args:
         question: The question.
         whole: Start and end of each video in seconds.
     """
-    if found := range_in_text(question):
-        return Look(start_seconds=found[0], end_seconds=found[1])
-    kind = kind_in_words(question)
+    if written := range_in_text(question):
+        start, end, _ = written
+        if start >= 0:
+            return Look(start_seconds=start, end_seconds=end)
+        return Look(start_seconds=max(0.0, whole[0][1] + start), end_seconds=whole[0][1]) if len(whole) == 1 else None
+    kind = kind_by_opening(question)
     if kind not in ("when", "count") and (moment := moment_in_text(question)):
-        return Look("auto" if kind else "local", moment[0], moment[1])
-    part = part_in_text(question) if len(whole) == 1 else None
-    return Look("local" if part.is_edge and not kind else "auto", *part.place(*whole[0])) if part else None
+        return Look("local" if kind in (None, "local") else "auto", moment[0], moment[1])
+    return None
+
+
+def _whole(parts: Sequence[Part]) -> Sought:
+    """Return what several questions ask for together."""
+    kinds = {part.sought.kind for part in parts}
+    things = dict.fromkeys(thing for part in parts for thing in part.sought.look_for)
+    return Sought(kinds.pop() if len(kinds) == 1 else "local", tuple(things)[:_MOST_THINGS])
 
 
 def _range_notice(look: Look) -> Notice:

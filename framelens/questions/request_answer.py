@@ -36,12 +36,7 @@ from framelens.questions.frames import look_at
 from framelens.questions.moments.bisection import expected_frames, usual_looks
 from framelens.questions.report import reported
 from framelens.questions.repository import ConversationRepository
-from framelens.questions.retrieval.classification import (
-    is_in_known_words,
-    kind_in_words,
-    parts_in_words,
-    searched_parts,
-)
+from framelens.questions.retrieval.openings import kind_by_opening, opening_of, parts_in_words
 from framelens.questions.retrieval.select import SCORING_SECONDS, RetrievalTools, is_dense, num_dense_frames, overlap
 from framelens.questions.retrieval.text_question import is_about_text
 from framelens.questions.retrieval.values import SEARCHED, Kind, Looking
@@ -68,7 +63,7 @@ class RequestAnswerer:
 
     def reads_screen(self, question: str) -> bool:
         """Return whether the answer rests on text on the screen, which is recognized for all keyframes first."""
-        return any(kind_in_words(part) == "read" for part in parts_in_words(question))
+        return any(kind_by_opening(part) == "read" for part in parts_in_words(question))
 
     def is_about_text(self, question: str) -> bool:
         """Return whether text on the screen or speech may answer a question, without a model."""
@@ -187,7 +182,7 @@ def _id_of(analysis: Analysis) -> str:
 def _without_description(question: str) -> str:
     """Return the parts of a question that the description of the video doesn't answer; all if it has no others."""
     parts = parts_in_words(question)
-    asked = [part for part in parts if kind_in_words(part) != "global"]
+    asked = [part for part in parts if kind_by_opening(part) != "global"]
     return " ".join(asked) if 0 < len(asked) < len(parts) else question
 
 
@@ -225,33 +220,40 @@ def plan_answer(question: str, whole: tuple[float, float], frames: int) -> tuple
     if look.kind == "local":
         plans: tuple[QuestionPlan, ...] = (QuestionPlan(),)
     else:
-        plans = _ways(question, end - start, frames, whole_seconds=whole[1] - whole[0])
+        plans = _ways(question, end - start, frames, whole_seconds=whole[1] - whole[0], has_range=look.has_range)
     dense = num_dense_frames(end - start, frames) if look.has_range else None
     return tuple(replace(one, frames=dense, describes=describes or not one.is_search) for one in plans)
 
 
-def _ways(question: str, seconds: float, frames: int, *, whole_seconds: float) -> tuple[QuestionPlan, ...]:
+def _ways(
+    question: str, seconds: float, frames: int, *, whole_seconds: float, has_range: bool
+) -> tuple[QuestionPlan, ...]:
     """Return the ways to answer a question about so many seconds of a video of `whole_seconds` with `frames`."""
-    parts = searched_parts(question)
-    kinds = [kind_in_words(part) for part in parts]
-    searches = sum(kind in SEARCHED for kind in kinds)
-    if len(parts) > 1:
-        return (_search(seconds, searches, is_written=searches < len(parts)),)
-    (kind,) = kinds
+    parts = parts_in_words(question)
+    openings = list(map(opening_of, parts))
+    is_classified = not all(one.is_decided for one in openings)
+    searches = sum(one.kind in SEARCHED for one in openings)
+    if searches and len(parts) > 1:
+        return (_search(seconds, searches, is_written=searches < len(parts), is_classified=is_classified),)
+    if searches:
+        return (_search(seconds, is_classified=is_classified),)
+    kinds = {one.kind for one in openings}
+    kind = kinds.pop() if len(kinds) == 1 else None
     by_frames = _by_frames(kind or "local", seconds, frames, whole_seconds=whole_seconds)
-    if kind is None and not is_in_known_words(question):
-        return _search(seconds), by_frames
-    return (_search(seconds) if searches else by_frames,)
+    if kind in ("global", "spoken") or (kind and not by_frames.looks[1] and (has_range or kind == "read")):
+        return (by_frames,)
+    by_frames = replace(by_frames, is_classified=is_classified)
+    return (by_frames,) if kind else (_search(seconds), by_frames)
 
 
-def _search(seconds: float, searches: int = 1, *, is_written: bool = False) -> QuestionPlan:
+def _search(seconds: float, searches: int = 1, *, is_written: bool = False, is_classified: bool = True) -> QuestionPlan:
     limits = AskSettings()
     fewest, most = (searches * min(number, limits.search_frames) for number in usual_looks(seconds))
     return QuestionPlan(
         (fewest, most),
         searches * float(limits.search_seconds),
         is_search=True,
-        is_classified=True,
+        is_classified=is_classified,
         is_written=is_written,
     )
 

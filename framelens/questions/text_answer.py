@@ -30,12 +30,12 @@ from framelens.questions.moments.finder import (
 )
 from framelens.questions.moments.text_voter import FrameTextReader, Texts, TextVoter, vote_of
 from framelens.questions.repository import ConversationRepository
-from framelens.questions.retrieval.classification import kind_in_words, parts_in_words
-from framelens.questions.retrieval.named_times import AROUND_SECONDS, moment_in_text
+from framelens.questions.retrieval.openings import kind_by_opening, parts_in_words
 from framelens.questions.retrieval.select import RetrievalTools, Scope, is_here
 from framelens.questions.retrieval.text_matching import TextMatcher, plain
 from framelens.questions.retrieval.text_question import TextQuestion, is_about_text, names_object, text_question
 from framelens.questions.retrieval.values import Kind, Looking, Sought
+from framelens.questions.retrieval.written_times import AROUND_SECONDS, moment_in_text
 from framelens.video.features.text_recognition import TextReading
 
 _SECONDS = 120.0
@@ -115,11 +115,9 @@ def answer_from_text(
 
 def _parts(conversation: Conversation, scope: Scope, *, has_model: bool) -> list[_Part]:
     """Return the parts of the current question; empty if text and speech don't answer it."""
-    *before, turn = conversation.branch()
-    earlier = [one.question for one in before]
     found = []
-    for part in parts_in_words(turn.question):
-        asked = text_question(part, earlier)
+    for part in parts_in_words(conversation.last.question):
+        asked = text_question(part)
         is_answered = asked is not None and _is_answered(asked, scope, has_model=has_model)
         found.append(_Part(part, asked if is_answered else None))
     is_enough = all if has_model else any
@@ -167,7 +165,7 @@ class _TextAnswer:
 
     def events(self, part: str, asked: TextQuestion) -> Iterator[AskEvent]:
         """Yield the answer to a part of the question."""
-        kind = kind_in_words(part) or "when"
+        kind = kind_by_opening(part) or "when"
         if asked.source == "speech":
             events = self._heard(kind, asked)
         elif asked.words:

@@ -55,6 +55,8 @@ class Flood:
 class Server:
     """`requests` are the chat completions that came, parsed. `aborted` is set when a client closed its connection.
 
+    Those about the kind of a question are `classifications` instead, and answered with nothing, unless it `classifies`.
+
     While `dead` is set, it hangs up on every request. `headers` are the completions' headers, in lower case. With
     `flood`, it answers every request with the flood.
     """
@@ -66,7 +68,9 @@ class Server:
     finish: str = "stop"
     model: str = "model"
     owner: str = "me"
+    classifies: bool = False
     requests: list[dict[str, Any]] = field(default_factory=list)
+    classifications: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     aborted: threading.Event = field(default_factory=threading.Event)
     dead: threading.Event = field(default_factory=threading.Event)
@@ -124,6 +128,11 @@ class _Handler(loopback.Handler):
         if self.path != "/v1/chat/completions":
             self.send_json(404, {"detail": "Not Found"})
             return
+        if body.get("response_format", {}).get("json_schema", {}).get("name") == "question":
+            self.state.classifications.append(body)
+            if not self.state.classifies:
+                self._stream(body, "{}", iter(()))
+                return
         self.state.requests.append(body)
         self.state.headers.append({name.lower(): value for name, value in self.headers.items()})
         try:

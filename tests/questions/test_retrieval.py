@@ -375,7 +375,8 @@ def answers(body: dict[str, Any]) -> Iterator[str]:
         yield from sees(body)
     elif body.get("response_format", {}).get("json_schema", {}).get("name") == "question":
         asked = body["messages"][-1]["content"].partition("Question:")[2].splitlines()[0]
-        yield json.dumps({"kind": "local", "look_for": [f"a {one} card" for one in ONCE if one in asked]})
+        thing = next((f"a {one} card" for one in ONCE if one in asked), "")
+        yield json.dumps({"kind": "local", "thing": thing, "range": [], "parts": []})
     else:
         yield "x" if body["max_tokens"] == 1 else "Red [1]."
 
@@ -397,7 +398,7 @@ def session(server: Server, data: Path) -> framelens.Session:
 @pytest.mark.slow
 def test_question_brings_its_own_frames_to_the_model(few: Analysis, data: Path) -> None:
     first, second, *_ = hidden(few)
-    with serve(answers) as server, session(server, data) as one:
+    with serve(answers, classifies=True) as server, session(server, data) as one:
         conversation = one.ask(few.id, f"Which card follows the {first} one?")
         again = one.ask(conversation, f"And which follows the {second} one?")
         whole = one.ask(again, "Summarise the video.")
@@ -420,7 +421,7 @@ def test_question_brings_its_own_frames_to_the_model(few: Analysis, data: Path) 
 
 @pytest.mark.slow
 def test_named_kind_and_range_decide_the_frames(few: Analysis, data: Path) -> None:
-    with serve(answers) as server, session(server, data) as one:
+    with serve(answers, classifies=True) as server, session(server, data) as one:
         everything = one.ask(few.id, "Is there a red card?", look=framelens.Look("global")).last
         dense = one.ask(few.id, "Is there a red card?", look=framelens.Look("local", 100.0, 103.0)).last
     assert [frame.time_seconds for frame in everything.frames] == [frame.time_seconds for frame in few.keyframes]
@@ -436,7 +437,7 @@ def test_conversation_says_that_the_video_is_gone(few: Analysis, data: Path, que
     away = path.with_suffix(".away")
     path.rename(away)
     try:
-        with serve(answers) as server, session(server, data) as one:
+        with serve(answers, classifies=True) as server, session(server, data) as one:
             turn = one.ask(few.id, question).last
     finally:
         away.rename(path)

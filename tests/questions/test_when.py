@@ -60,6 +60,18 @@ def likely(yes: float) -> Whole:
     return Whole(json.dumps({"choices": [choice]}).encode(), content_type="application/json")
 
 
+def reading(**answer: object) -> Behave:
+    """Say what a question asks for, and answer everything else as `looking` does."""
+
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        if body.get("response_format"):
+            yield json.dumps({"kind": "local", "thing": "", "range": [], "parts": []} | answer)
+        else:
+            yield from looking()(body)
+
+    return behave
+
+
 def looking(*, always: bool = False) -> Behave:
     """Vote on a picture by its colour, and answer everything else with "x"."""
 
@@ -163,17 +175,59 @@ def test_frames_of_a_moment_are_spread_around_it(video: Path, data: Path) -> Non
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("question", "times"),
+    ("question", "named", "times"),
     [
-        ("What happens at the end?", [10.6, 11.8, 13.1, 14.3]),
-        ("Summarise the last two seconds of the video.", [13.2, 13.7, 14.2, 14.7]),
+        ("What happens at the end?", [10, 15], [10.6, 11.8, 13.1, 14.3]),
+        ("Was geschieht im letzten Drittel?", [10, 15], [10.6, 11.8, 13.1, 14.3]),
+        ("Summarise the last 2 seconds of the video.", [0, 5], [13.2, 13.7, 14.2, 14.7]),
     ],
 )
-def test_frames_of_a_part_are_spread_over_it(video: Path, data: Path, question: str, times: list[float]) -> None:
-    with serve(looking()) as server, session(server, data) as one:
+def test_frames_of_a_part_are_spread_over_it(
+    video: Path, data: Path, question: str, named: list[int], times: list[float]
+) -> None:
+    with serve(reading(range=named), classifies=True) as server, session(server, data) as one:
         turn = one.ask(video, question).last
     assert [ref.time_seconds for ref in turn.attached] == times
     assert [notice.key for notice in turn.notices] == ["ask_range", "ask_frames_range"]
+
+
+LANGUAGES = {
+    "Wann erscheint die rote Karte?": ("when", "eine rote Karte (red)"),
+    "¿Cuántas veces aparece la tarjeta roja?": ("count", "una tarjeta roja (red)"),
+    "赤いカードはいつ現れますか？": ("when", "赤いカード (red)"),
+    "List every time that the red card is on the table": ("when", "a red card"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("question", LANGUAGES)
+def test_any_language_is_searched_after_one_request(video: Path, data: Path, question: str) -> None:
+    kind, thing = LANGUAGES[question]
+    with serve(reading(kind=kind, thing=thing), classifies=True) as server, session(server, data) as one:
+        turn = one.ask(video, question).last
+    assert spans(turn) == [(30, 44), (90, 119)] and len(server.classifications) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "question", [WHEN, "How many times does a red card appear?", "有没有红卡？", "红卡出现了几次？"]
+)
+def test_a_clear_opening_needs_no_request(video: Path, data: Path, question: str) -> None:
+    with serve(looking()) as server, session(server, data) as one:
+        turn = one.ask(video, question).last
+    assert spans(turn) == [(30, 44), (90, 119)] and server.classifications == []
+
+
+@pytest.mark.slow
+def test_questions_in_one_are_the_models(video: Path, data: Path) -> None:
+    parts = [
+        {"question": "Wann erscheint die rote Karte?", "kind": "when", "thing": "eine rote Karte (red)"},
+        {"question": "Wer hält sie?", "kind": "local", "thing": "eine rote Karte"},
+    ]
+    question = "Wann erscheint die rote Karte und wer hält sie?"
+    with serve(reading(parts=parts), classifies=True) as server, session(server, data) as one:
+        turn = one.ask(video, question).last
+    assert spans(turn) == [(30, 44), (90, 119)] and turn.answer.endswith("\n\nx") and len(server.classifications) == 1
 
 
 @pytest.mark.slow

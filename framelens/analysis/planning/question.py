@@ -13,8 +13,8 @@ from framelens.analysis.planning.frame_budget import RequestCapacity
 from framelens.core.domain import AnalysisRequest, Layout
 from framelens.store.model_records import LookTiming
 
-# Tokens of the short request about the kind of the question, counted with the tokenizer of Qwen2.5-VL.
-_CLASSIFY_TOKENS, _CLASSIFY_ANSWER = 420, 40
+# Tokens of the short request about a question: 420 with the tokenizer of Qwen2.5-VL for half as many words.
+_CLASSIFY_TOKENS, _CLASSIFY_ANSWER = 560, 50
 
 
 @dataclass(frozen=True)

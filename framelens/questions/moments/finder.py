@@ -1,5 +1,6 @@
 """Answer to "when" and "how often": a search in each video, and what it found in words, with frames as evidence."""
 
+import re
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -25,7 +26,6 @@ from framelens.questions.moments.lookalikes import lookalikes
 from framelens.questions.moments.search import SearchLimits, search
 from framelens.questions.moments.timeline import doubt_of
 from framelens.questions.repository import ConversationRepository
-from framelens.questions.retrieval.classification import is_same_thing
 from framelens.questions.retrieval.select import RetrievalTools, Scope
 from framelens.questions.retrieval.values import Kind, Looking, Sought
 from framelens.questions.votes import VoteAsker, Voter
@@ -211,6 +211,17 @@ def _known_votes(conversation: Conversation, scope: Scope, thing: str, method: S
         if analysis and is_same and is_proof and (one.start_seconds, one.end_seconds) == scope.range_of(analysis):
             found[one.analysis_id] = one
     return found
+
+
+def is_same_thing(one: str, other: str) -> bool:
+    """Return whether two names mean the same thing: "a red card" and "the red cards"."""
+    return bool(_bare_words(one)) and _bare_words(one) == _bare_words(other)
+
+
+def _bare_words(thing: str) -> list[str]:
+    """Return the words of a name without articles and plurals, single Chinese characters without 的."""
+    words = re.findall(r"[\u4e00-\u9fff]|[^\W\u4e00-\u9fff]+", thing.lower())
+    return [re.sub(r"(?<=..)(?<!s)s$", "", one) for one in words if one not in ("a", "an", "the", "的")]
 
 
 def _candidates(

@@ -12,7 +12,8 @@ from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.core.domain import Language
 from framelens.core.files import single_line
 from framelens.i18n import in_language, t
-from framelens.questions.retrieval.classification import asked_for_json, quoted, with_article
+from framelens.questions.retrieval.classification import asked_for_json, quoted
+from framelens.questions.retrieval.openings import with_article
 
 _MOST, _LONGEST = 3, 60
 """Most names, and characters of a name."""

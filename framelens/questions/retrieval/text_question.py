@@ -1,13 +1,12 @@
 """Question that text on the screen or speech may answer without a model: where to look, and for which words."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from framelens.questions.retrieval.classification import SPOKEN, kind_in_words, parts_in_words, things_in_words
-from framelens.questions.retrieval.named_parts import without_times
+from framelens.questions.retrieval.openings import kind_by_opening, opening_of, parts_in_words
 from framelens.questions.retrieval.values import SEARCHED
+from framelens.questions.retrieval.written_times import without_times
 
 Source = Literal["screen", "speech"]
 _QUOTED = re.compile(
@@ -35,6 +34,11 @@ _NAMES_TEXT = re.compile(
 _SUBJECT_READS = re.compile(
     rf"\b(?:{_PLACES}|it|this|that)\s+(?:ever |first |also )*says?\b"
     rf"|\b(?:do|does|did)\s+(?:the|this|that|his|her)\s+(?:\w+\s+)?{_PLACES}\b.*\bsays?\b",
+    re.IGNORECASE,
+)
+_SPOKEN = re.compile(
+    r"\b(?:says?|said|saying|mention\w*|announce\w*|narrat\w+|spoken|lyrics|hears?|heard|talk\w* about)\b"
+    r"|说(?:了|过|的是?)?(?:什么|啥|些什么|到)|提到|[说讲提谈]过|讲到|谈(?:到|论)|听到|台词|解说|旁白|歌词",
     re.IGNORECASE,
 )
 _SAYS_HAN = re.compile(r"[说讲念喊叫]\s*[“\"「『‘']|[说讲提念谈]了(?![什啥哪])")
@@ -86,7 +90,7 @@ _AROUND = re.compile(
     re.I,
 )
 _AROUND_HAN = re.compile(
-    r"^[他她它谁是在有的]|^(?:人们?|大家|老师|讲者|视频)|(?:这?[一几两]?个?(?:单?词|字)|字样|文字)$|^(?:单词|文字|标题|词语?)"
+    r"^[他她它谁是在有的]|^哪[里儿]|^(?:人们?|大家|老师|讲者|视频)|(?:这?[一几两]?个?(?:单?词|字)|字样|文字)$|^(?:单词|文字|标题|词语?)"
     r"|(?:被|第一次|首次|最后一次|又|再次)+$|[的了过吗呢吧？?。！!]$|(?:在|于|写[着到]?|显示|出现|消失)$|^(?:写[着到]?|显示|出现)了?"
 )
 _PASSIVE_HAN = re.compile(r"(?:第一次|首次|最后一次)?被(?:说|讲|提|谈|念)(?:到|起|及|出)?")
@@ -127,15 +131,14 @@ class TextQuestion:
     is_certain: bool
 
 
-def text_question(question: str, earlier: Sequence[str] = ()) -> TextQuestion | None:
+def text_question(question: str) -> TextQuestion | None:
     """Return what a question asks of text or speech, in English or Chinese; None if it can only be about what is seen.
 
     Args:
         question: The question, or a part of it.
-        earlier: Questions before it, which it may refer to.
     """
     question = " ".join(without_times(question).split())
-    kind = kind_in_words(question)
+    kind = kind_by_opening(question)
     quoted = _QUOTED.search(question)
     rest = _QUOTED.sub(" ", question) if quoted else question
     is_speech = _is_about_speech(question)
@@ -156,7 +159,7 @@ def text_question(question: str, earlier: Sequence[str] = ()) -> TextQuestion | 
         return TextQuestion(source, words, is_certain=False) if is_written else None
     if kind not in (*SEARCHED, "read", "spoken") and not is_named:
         return None
-    words = _words(question, source, earlier)
+    words = _words(question, source)
     if not words:
         return None
     is_text = is_speech or (is_named and not _DETERMINED.match(words))
@@ -178,7 +181,7 @@ def names_object(question: str) -> bool:
 def _is_about_speech(question: str) -> bool:
     if _SUBTITLES.search(question):
         return True
-    is_said = SPOKEN.search(question) or _SAYS_HAN.search(question)
+    is_said = _SPOKEN.search(question) or _SAYS_HAN.search(question)
     return bool(is_said) and not (_SUBJECT_READS.search(question) or _ON_SCREEN.search(question))
 
 
@@ -190,13 +193,13 @@ def _is_text(question: str, quoted: re.Match[str]) -> bool:
     return is_bare or bool(_NAMES_TEXT.search(rest))
 
 
-def _words(question: str, source: Source, earlier: Sequence[str]) -> str:
+def _words(question: str, source: Source) -> str:
     """Return the words whose times are asked for, without quotation marks around them; "" if none are recognised."""
     if re.search(r"[\u4e00-\u9fff]", question) and not re.search(r"\b(?:when|does|is|the)\b", question, re.I):
         words = "" if source == "screen" or _PASSIVE_HAN.search(question) else _spoken_words(question)
         if not words:
             question = _PASSIVE_HAN.sub("", question)
-            words = next(iter(things_in_words(_ON_SCREEN.sub("", question), earlier)), "")
+            words = opening_of(_ON_SCREEN.sub("", question)).thing
         return _bare(words)
     words = _spoken_words(question) if source == "speech" else _match(_SCREEN_SAYS, question)
     if not words and (asked := _ASKS_FOR.match(question)):

@@ -179,7 +179,7 @@ def test_one_frame_over_capacity_needs_a_second_request(side: int | None, contex
 
 # ---- with a question
 
-WHEN = "When does a red card appear?"
+WHEN = "When does a man fall?"
 LOOKED = replace(SEEN, looks=(LookTiming(100, 20.0), LookTiming(380, 68.0), LookTiming(20, 12.0)))
 
 
@@ -215,8 +215,9 @@ def test_a_question_that_the_model_may_search_for_is_a_range() -> None:
 
 
 def test_words_that_leave_no_doubt_make_a_search_sure() -> None:
-    searched, exists = asked(WHEN, LOOKED).seconds, asked("Is there a red card?", LOOKED).seconds
-    assert searched and exists and exists == pytest.approx(searched, rel=0.01)
+    searched, exists = asked("When does a red card appear?", LOOKED), asked("Is there a red card?", LOOKED)
+    assert exists.is_searched and exists.seconds == searched.seconds
+    assert exists.prompt_tokens < asked(WHEN, LOOKED).prompt_tokens, "the model is asked nothing before the search"
 
 
 def test_any_question_takes_longer_than_a_description() -> None:

@@ -40,12 +40,12 @@ _SIGNS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     ("spoken", ("说了什么", "说什么", "提到")),
     ("local", ("谁", "为什么", "怎么", "哪里", "哪儿", "什么", "几个", "多少")),
 )
-"""The same in Chinese, wherever it stands."""
+"""The same in Chinese, anywhere in the question."""
 _ARTICLES = ("a", "an", "any", "some", "the")
 _HELPS = ("is", "are", "was", "were", "does", "do", "did", "can", "will", "has", "have")
 _LEADS = ("there", "we see", "you see", "i see", "one see", "see")
 _CLOSES = ("disappear", "appear", "appears", "appeared", "visible", "shown", "seen", "show up", "come into view")
-"""What stands before or after a thing that is looked for, and says no more than that it is there."""
+"""Words before and after a thing that say no more than that it is there."""
 _ASIDES = ("in the video", "in this video", "in the picture", "on the screen", "on screen", "again", "first", "ever")
 _LEADS_HAN = _listed(
     "请问 在 这个视频 视频里 视频中 画面里 画面中 画面上 一共 总共 第一次 最后一次 能不能 可以 能 会 是 了"
@@ -62,7 +62,7 @@ _PLACES = frozenset(
 """What may name a part of the video."""
 _PLACES_HAN = re.compile("最后|开头|开始|结尾|末尾|结束|中间|[前后半段秒]|分钟")
 _DOUBT_HAN = re.compile(rf"^[它他她其这那谁][们个]?$|第.次|每次|什么|时候|各|[和或与又，,？?]|{_PLACES_HAN.pattern}")
-_DENIES = frozenset(("not", "never", "no", "nobody", "nothing"))
+_DENIES = frozenset(("not", "never", "no", "nothing"))
 _ENDS = _DOUBT.union(
     _HELPS,
     _listed(

@@ -55,25 +55,25 @@ if needs_login:
     login.draw()
     st.stop()
 state = page_state()
-open_pages = [one for one in PAGES if current_user().may(one[3])]
+open_pages = [entry for entry in PAGES if current_user().may(entry[3])]
 names = [name for name, *_ in open_pages]
-pages = [_page_of(*one) for one in open_pages]
+pages = [_page_of(*entry) for entry in open_pages]
 page = st.navigation(pages, position="hidden")
 st.set_page_config(page_title=f"{page.title} · FrameLens")
 if state.pop_opened() and page is not pages[0]:
     st.switch_page(pages[0], query_params=state.address)
 if (name := state.pop_requested_page()) in names and page is not (target := pages[names.index(name)]):
     st.switch_page(target, query_params=state.address)
-of_all = [one for one, (*_, role) in zip(pages, open_pages, strict=True) if role != "administrator"]
-of_administrators = [one for one in pages if one not in of_all]  # the menu has their links
+of_all = [linked for linked, (*_, role) in zip(pages, open_pages, strict=True) if role != "administrator"]
+of_administrators = [linked for linked in pages if linked not in of_all]  # the menu has their links
 with st.sidebar:
     with st.container(gap="xsmall"):
-        for one in of_all:
-            st.page_link(one, query_params=state.address)
+        for linked in of_all:
+            st.page_link(linked, query_params=state.address)
     listed = st.container()
 with st.container(horizontal=True, gap=None, key=assets.PHONE_PAGES):
-    for one in of_all:
-        st.page_link(one, query_params=state.address)
+    for linked in of_all:
+        st.page_link(linked, query_params=state.address)
 body = st.container()
 # mounted before the page body, so before a link can be pressed
 assets.turn_page(page.url_path, state.job_id or "", menu.language_cookie())

@@ -94,16 +94,16 @@ class VideoRange:
     is_cited: bool = False
 
     def value(self, action: RangeAction) -> dict[str, object]:
-        """Return the range as a value for the browser, with its button's words; name "" means the name beside it."""
+        """Return the range as a value for the browser, with its button's label; name "" means the name beside it."""
         edges = {"start": self.start_seconds, "end": self.end_seconds, "cited": self.is_cited}
-        return {"words": action.words, **edges, "name": self.name, "job": self.job_id}
+        return {"words": action.label, **edges, "name": self.name, "job": self.job_id}
 
 
 @dataclass(frozen=True)
 class RangeAction:
-    """What a plugin does with a range: the words of its button, and a function that is called when it is pressed."""
+    """What a plugin does with a range: the label of its button, and a function that is called when it is pressed."""
 
-    words: str
+    label: str
     act: Callable[[VideoRange], None]
 
 
@@ -267,7 +267,7 @@ class PageTools(Protocol):
 
     def button(
         self,
-        words: str,
+        label: str,
         key: str,
         act: Callable[..., Any],
         *arguments: object,
@@ -275,10 +275,10 @@ class PageTools(Protocol):
         kind: ButtonKind = "secondary",
         **options: Any,
     ) -> None:
-        """Draw a button that calls `act` with the arguments; `words` are Markdown, `options` those of `st.button`."""
+        """Draw a button that calls `act` with the arguments; `label` is Markdown, `options` those of `st.button`."""
 
     def choose(
-        self, words: str, labels: Mapping[Any, str], key: str, draw: Callable[..., Any] = ..., **options: Any
+        self, label: str, labels: Mapping[Any, str], key: str, draw: Callable[..., Any] = ..., **options: Any
     ) -> Any:
         """Draw a choice of values by their labels, by default as `st.selectbox`, and return what is chosen."""
 
@@ -293,7 +293,7 @@ class PageTools(Protocol):
     def show_error(self, reason: AppError) -> None:
         """Show why something failed."""
 
-    def show_warning(self, words: str, icon: str = "warning") -> None:
+    def show_warning(self, text: str, icon: str = "warning") -> None:
         """Show a sentence, literally, that something may be wrong, with this Material symbol."""
 
     def draw_saves(

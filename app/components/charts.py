@@ -38,7 +38,7 @@ def draw(
 
 def _round(line: Series) -> dict[str, object]:
     """Round the values to four digits, more than a screen shows, to keep the message small."""
-    return {**vars(line), "values": [None if one is None else float(f"{one:.4g}") for one in line.values]}
+    return {**vars(line), "values": [None if value is None else float(f"{value:.4g}") for value in line.values]}
 
 
 def draw_stacked_bar(parts: Iterable[tuple[str, float, str]], *, available: float, about: str, key: str) -> None:

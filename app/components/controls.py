@@ -20,7 +20,7 @@ _MENUS = "menus_closed"
 
 
 def button(
-    words: str,
+    label: str,
     key: str,
     act: Callable[..., Any],
     *arguments: object,
@@ -31,7 +31,7 @@ def button(
     """Draw a button.
 
     Args:
-        words: Its label, in Markdown.
+        label: Its label, in Markdown.
         key: The widget key.
         act: Called when it is pressed, before the page is drawn again.
         *arguments: What `act` is called with.
@@ -40,12 +40,12 @@ def button(
         **options: Other arguments of `st.button`.
     """
     symbol = f":material/{icon}:" if icon else None
-    st.button(words, key=key, type=kind, icon=symbol, on_click=act, args=arguments, **options)
+    st.button(label, key=key, type=kind, icon=symbol, on_click=act, args=arguments, **options)
 
 
-def menu(words: str, **options: Any) -> AbstractContextManager[Any]:
+def menu(label: str, **options: Any) -> AbstractContextManager[Any]:
     """Draw a menu that `close_menu` closes; a plain popover would stay open behind a dialog and take its Escape."""
-    return st.popover(words, key=f"menu_{st.session_state.get(_MENUS, 0)}", **options)
+    return st.popover(label, key=f"menu_{st.session_state.get(_MENUS, 0)}", **options)
 
 
 def close_menu() -> None:
@@ -59,10 +59,10 @@ def removable(name: str, key: str, act: Callable[..., Any], *arguments: object) 
 
 
 def choose(
-    words: str, labels: Mapping[Any, str], key: str, draw: Callable[..., Any] = st.selectbox, **options: Any
+    label: str, labels: Mapping[Any, str], key: str, draw: Callable[..., Any] = st.selectbox, **options: Any
 ) -> Any:
     """Draw a choice of values by their labels and return what is chosen; `options` are others of `draw`."""
-    return draw(words, list(labels), format_func=labels.__getitem__, key=key, **options)
+    return draw(label, list(labels), format_func=labels.__getitem__, key=key, **options)
 
 
 def follow(task: BackgroundTask[Any, Any], draw: Callable[..., None], *arguments: object) -> None:
@@ -82,9 +82,9 @@ def show_error(reason: AppError) -> None:
     st.error(plain(error_words(reason)), icon=":material/error:")
 
 
-def show_warning(words: str, icon: str = "warning") -> None:
+def show_warning(text: str, icon: str = "warning") -> None:
     """Show a sentence, literally, that something may be wrong, with this Material symbol."""
-    st.warning(plain(words), icon=f":material/{icon}:")
+    st.warning(plain(text), icon=f":material/{icon}:")
 
 
 def show_refusals(sentences: Iterable[str]) -> None:

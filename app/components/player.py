@@ -71,7 +71,7 @@ def draw(
         "marks": marks(job),
         "job": job_id,
         "range": state.range,
-        "range_action": action.words if (action := range_action()) else "",
+        "range_action": action.label if (action := range_action()) else "",
         # The browser fills in the placeholders.
         "words": {word: t(f"ui.player_{word}", **_PLACEHOLDERS) for word in _WORDS},
     }

@@ -20,8 +20,8 @@ from framelens.reports.content.labels import one_line
 def found_ranges(moments: Moments) -> Iterator[VideoRange]:
     """Yield the intervals that a search has found, each with the name of the thing that was looked for."""
     name = one_line(moments.thing)
-    for one in moments.intervals:
-        yield VideoRange(one.first.time_seconds, one.end_seconds, name, moments.analysis_id)
+    for interval in moments.intervals:
+        yield VideoRange(interval.first.time_seconds, interval.end_seconds, name, moments.analysis_id)
 
 
 def range_action() -> RangeAction | None:
@@ -41,9 +41,9 @@ def act_on_sent(key: str, *, job_id: str = "", video_id: str = "") -> None:
         job_id: The analysis, where the range doesn't name it.
         video_id: The video without an analysis.
     """
-    action, found = range_action(), _range_of(sent(key, "act"), job_id, video_id)
-    if action and found:
-        action.act(found)
+    action, pressed = range_action(), _range_of(sent(key, "act"), job_id, video_id)
+    if action and pressed:
+        action.act(pressed)
         st.rerun()  # the component may be in a fragment, but what the action shows is not
 
 

@@ -46,15 +46,15 @@ def seconds_left(jobs: tuple[JobSnapshot, ...]) -> float | None:
 
     Jobs without an estimate count as the mean of the others. Returns None if no job has an estimate.
     """
-    known = []
+    estimates = []
     for job in jobs[:_NUM_ESTIMATED]:
         try:
             seconds = expected_seconds(job.id, job)
         except AppError:  # the video no longer exists: the job ends at once
             seconds = 0.0
         if seconds is not None:
-            known.append(seconds * (1.0 - job.share))
-    return extrapolated_seconds(sum(known), len(known), len(jobs)) if any(known) else None
+            estimates.append(seconds * (1.0 - job.share))
+    return extrapolated_seconds(sum(estimates), len(estimates), len(jobs)) if any(estimates) else None
 
 
 @st.cache_resource(ttl=_ESTIMATE_SECONDS, max_entries=512, show_spinner=False)

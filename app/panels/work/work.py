@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -55,7 +56,7 @@ def _draw(was_moving: bool) -> None:
     drawn = list(_rows(running, waiting, groups))
     if not drawn:
         return
-    opened = {one.row.id: one.open for one in groups}
+    opened = {group.row.id: group.open for group in groups}
 
     def open_row(row_id: str) -> None:
         opened.get(row_id, partial(page_state().open_job, row_id))()
@@ -64,8 +65,8 @@ def _draw(was_moving: bool) -> None:
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap=None):
             st.markdown(f"**{t('ui.work')}**", width="content")
             if len(running) + len(waiting) > 1 and may_change():
-                words, cancel = t("ui.queue_cancel_all"), services().jobs.cancel_all
-                button(words, "queue_cancel_all", cancel, icon="close", kind="tertiary")
+                label, cancel = t("ui.queue_cancel_all"), services().jobs.cancel_all
+                button(label, "queue_cancel_all", cancel, icon="close", kind="tertiary")
         if len(running) + len(waiting) > 1:
             count = t("ui.queue_count", n=len(running) + len(waiting))
             left = remaining(rows.seconds_left((*running, *waiting)))
@@ -77,51 +78,51 @@ def _rows(
     running: Iterable[JobSnapshot], waiting: Iterable[JobSnapshot], groups: Sequence[RowGroup]
 ) -> Iterable[JobRow]:
     """Yield what runs, then the next that wait, then groups and analyses by their age."""
-    grouped = frozenset[str]().union(*(one.job_ids for one in groups))
-    live = [*((job, 0) for job in running), *((job, place) for place, job in enumerate(waiting, start=1))]
-    alone = [(job, place) for job, place in live if job.id not in grouped]
-    shown = [(job, place) for job, place in alone if place <= _MOST_WAITING or job.id == page_state().job_id]
-    yield from (_live_row(job, place) for job, place in shown)
-    known = grouped.union(job.id for job, _ in live)
-    entries = services().jobs.library.find(LibraryQuery(), order="newest", offset=0, limit=_NUM_SHOWN + len(known))
-    done = [one for one in entries if one.id not in known]
-    dated = [*((one.created, _entry_row(one)) for one in done), *((one.created, one.row) for one in groups)]
-    dated.sort(key=lambda one: one[0], reverse=True)
+    grouped = frozenset[str]().union(*(group.job_ids for group in groups))
+    live = [*((job, 0) for job in running), *((job, position) for position, job in enumerate(waiting, start=1))]
+    alone = [(job, position) for job, position in live if job.id not in grouped]
+    shown = [(job, position) for job, position in alone if position <= _MOST_WAITING or job.id == page_state().job_id]
+    yield from (_live_row(job, position) for job, position in shown)
+    listed = grouped.union(job.id for job, _ in live)
+    entries = services().jobs.library.find(LibraryQuery(), order="newest", offset=0, limit=_NUM_SHOWN + len(listed))
+    done = [entry for entry in entries if entry.id not in listed]
+    dated = [*((entry.created, _entry_row(entry)) for entry in done), *((group.created, group.row) for group in groups)]
+    dated.sort(key=itemgetter(0), reverse=True)
     yield from (row for _, row in dated[: max(1, _NUM_SHOWN - len(shown))])
 
 
-def _live_row(job: JobSnapshot, place: int) -> JobRow:
-    """Build the row of an analysis that runs, or waits at this place of the queue."""
-    state = t("ui.queue_waits", n=place) if place else rows.progress_words(job)
+def _live_row(job: JobSnapshot, position: int) -> JobRow:
+    """Build the row of an analysis that runs, or waits at this position of the queue."""
+    state = t("ui.queue_waits", n=position) if position else rows.progress_words(job)
     part = frame_options.format_selection(job.request.selection, digits=0)
     asked = job.request.question or template_name(job.request.template)
-    found = (*job.progress.keyframes, *job.progress.found)
-    actions = ["first"] if place > 1 else ["pause"] if not place and job.can_pause else []
+    frames = (*job.progress.keyframes, *job.progress.found)
+    actions = ["first"] if position > 1 else ["pause"] if not position and job.can_pause else []
     return JobRow(
         job.id,
         job.name,
         (asked, part),
-        icon="queued" if place else "running",
+        icon="queued" if position else "running",
         state=state,
         status=(state,),
         more=(base_name(job.model),),
         is_open=job.id == page_state().job_id,
         actions={name: t(f"ui.queue_{name}") for name in (*actions, "cancel") if may_change()},
-        picture=resources.picture_url(job.id, found[0], PICTURE_SIDE) if found else "",
+        picture=resources.picture_url(job.id, frames[0], PICTURE_SIDE) if frames else "",
     )
 
 
 def _entry_row(entry: LibraryEntry) -> JobRow:
     state = services().jobs.state_of(entry)
-    words = t(f"library.state.{state}")
+    label = t(f"library.state.{state}")
     part = frame_options.format_stored_range(entry.start_seconds, entry.end_seconds, digits=0)
     return JobRow(
         entry.id,
         entry.name,
         (rows.what_of(entry), part),
         icon=state,
-        state=words,
-        status=("" if state == "done" else words, short_time(entry.created)),
+        state=label,
+        status=("" if state == "done" else label, short_time(entry.created)),
         more=(local_time(entry.created), base_name(entry.model)),
         is_open=entry.id == page_state().job_id,
         picture=resources.cover_url(entry),

@@ -1,12 +1,10 @@
 """Records about models on this machine: timings, vision checks and confirmed downloads."""
 
-import json
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -14,7 +12,6 @@ from msgspec import Meta
 
 from framelens.core.codec import from_json, to_json
 from framelens.core.errors import StorageError
-from framelens.core.files import new_id
 from framelens.store.database import open_store
 
 _log = logging.getLogger(__name__)
@@ -27,7 +24,6 @@ _MOST = 200
 _ALL = ""
 """Name of the record with the surveys."""
 T = TypeVar("T")
-Measured = Mapping[str, Any]
 Count = Annotated[int, Meta(ge=0)]
 Figure = Annotated[float, Meta(ge=0, le=sys.float_info.max)]  # finite
 
@@ -175,7 +171,7 @@ class TimingStats:
 
     def of(self, engine: str) -> KnownTimings:
         """Get the statistics of this engine, and of all surveys."""
-        with _harmless():
+        with harmless():
             known = self._records.all()
             return replace(known.get(engine, KnownTimings()), surveys=known.get(_ALL, KnownTimings()).surveys)
         return KnownTimings()
@@ -204,46 +200,8 @@ class TimingStats:
         self._change(_ALL, lambda known: replace(known, surveys=(*known.surveys, survey)[-_MOST_RUNS:]))
 
     def _change(self, engine: str, change: Callable[[KnownTimings], KnownTimings]) -> None:
-        with _harmless():
+        with harmless():
             self._records.change(engine, lambda known: change(known or KnownTimings()))
-
-
-class VisionChecks:
-    """Vision checks in a data folder: each has a model, its engine, number format, the size of the frames, and a score.
-
-    If the database can't be used, the check is lost and the error is logged.
-    """
-
-    _SAME = ("model", "engine", "format", "width", "height")
-
-    def __init__(self, data_dir: Path) -> None:
-        self._records = ModelRecords(data_dir, "sights", dict[str, Any], _MOST)
-
-    def all(self) -> tuple[Measured, ...]:
-        """List all checks, the latest last."""
-        with _harmless():
-            return tuple(self._records.all().values())
-        return ()
-
-    def matching(self, **values: object) -> tuple[Measured, ...]:
-        """List the checks that have these values, the latest last."""
-        return tuple(one for one in self.all() if all(one.get(name) == value for name, value in values.items()))
-
-    def save(self, measured: Measured) -> None:
-        """Save a check in place of an earlier check of the same model."""
-
-        def is_same(other: Measured) -> bool:
-            return all(other.get(name) == measured[name] for name in self._SAME)
-
-        with _harmless():
-            names = (name for name, other in self._records.all().items() if is_same(other))
-            self._records.save(next(names, new_id()), dict(measured))
-
-    def keep(self, document: Mapping[str, Any]) -> Measured:
-        """Save a check with the present time, and return it in the form in which it is read."""
-        whole: Measured = json.loads(json.dumps({**document, "at": f"{datetime.now():%Y-%m-%d %H:%M}"}))
-        self.save(whole)
-        return whole
 
 
 def confirmed_downloads(data_dir: Path) -> ModelRecords[bool]:
@@ -257,7 +215,7 @@ def confirm_download(data_dir: Path, hub_id: str) -> None:
 
 
 @contextmanager
-def _harmless() -> Iterator[None]:
+def harmless() -> Iterator[None]:
     """Log an error of the database, in place of raising it."""
     try:
         yield

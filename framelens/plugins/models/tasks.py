@@ -23,7 +23,7 @@ from framelens.jobs.model_switch import with_local_model
 from framelens.plugins.models import remote_query, vision_checks
 from framelens.plugins.models.preflight.run import preflight
 from framelens.plugins.models.selection import ModelSettings
-from framelens.store.model_records import Measured
+from framelens.plugins.models.vision_checks import Measured
 
 if TYPE_CHECKING:
     from framelens.jobs.engine_session import EngineSession

@@ -1,10 +1,16 @@
 """Vision checks of an engine with test cards, and the stored outcomes."""
 
+import json
 import threading
+from collections.abc import Mapping
 from dataclasses import asdict, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 from framelens.config import Settings
 from framelens.core.events import EngineProgress, ProgressListener
+from framelens.core.files import new_id
 from framelens.engine.base import Engine
 from framelens.engine.hardware import installed_vllm
 from framelens.engine.local.model_arguments import effective_arguments, shape_of
@@ -12,9 +18,49 @@ from framelens.i18n import LANGUAGES, notice_text, t
 from framelens.jobs.engine_session import usual_side
 from framelens.models.formats import format_of
 from framelens.models.serving_plan import parse_plan
-from framelens.store.model_records import Measured, VisionChecks
+from framelens.store.model_records import ModelRecords, harmless
 
+Measured = Mapping[str, Any]
 _FRAME_SHAPE = 9 / 16
+_MOST = 200
+
+
+class VisionChecks:
+    """Vision checks in a data folder: each has a model, its engine, number format, the size of the frames, and a score.
+
+    If the database can't be used, the check is lost and the error is logged.
+    """
+
+    _SAME = ("model", "engine", "format", "width", "height")
+
+    def __init__(self, data_dir: Path) -> None:
+        self._records = ModelRecords(data_dir, "sights", dict[str, Any], _MOST)
+
+    def all(self) -> tuple[Measured, ...]:
+        """List all checks, the latest last."""
+        with harmless():
+            return tuple(self._records.all().values())
+        return ()
+
+    def matching(self, **values: object) -> tuple[Measured, ...]:
+        """List the checks that have these values, the latest last."""
+        return tuple(one for one in self.all() if all(one.get(name) == value for name, value in values.items()))
+
+    def save(self, measured: Measured) -> None:
+        """Save a check in place of an earlier check of the same model."""
+
+        def is_same(other: Measured) -> bool:
+            return all(other.get(name) == measured[name] for name in self._SAME)
+
+        with harmless():
+            names = (name for name, other in self._records.all().items() if is_same(other))
+            self._records.save(next(names, new_id()), dict(measured))
+
+    def keep(self, document: Mapping[str, Any]) -> Measured:
+        """Save a check with the present time, and return it in the form in which it is read."""
+        whole: Measured = json.loads(json.dumps({**document, "at": f"{datetime.now():%Y-%m-%d %H:%M}"}))
+        self.save(whole)
+        return whole
 
 
 def check_sight(
@@ -38,7 +84,7 @@ def check_sight(
         Cancelled: `cancel` was set.
     """
     from framelens.llm.chat import connect
-    from framelens.llm.vision_check import check_vision
+    from framelens.plugins.models.vision_scoring import check_vision
 
     endpoint = engine.ensure_ready(on_progress, cancel)
     chat = connect(

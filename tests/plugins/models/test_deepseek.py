@@ -9,7 +9,6 @@ import pytest
 
 from framelens import config
 from framelens.engine.check_findings import CheckFinding, Fix
-from framelens.engine.engine_choice import choose_engine
 from framelens.i18n import error_text, notice_text
 from framelens.models.catalogue import built_in, raw_built_in
 from framelens.plugins.models.preflight import check
@@ -74,29 +73,6 @@ def test_deepseek_vl2_runs_in_vllm_only() -> None:
     assert found.key == "transformers_lacks_type" and found.fix == Fix(engine="vllm")
     for language in ("zh", "en"):
         assert "deepseek_vl_v2" in error_text(found.error, language)
-
-
-@pytest.mark.parametrize(
-    ("id_", "engine"), [(SMALL, "transformers"), (LARGE, "transformers"), (VL2, "vllm"), ("Qwen/Qwen3-0.6B", "vllm")]
-)
-def test_each_is_served_by_the_engine_that_has_it(id_: str, engine: str) -> None:
-    kin = built_in().of_type(config_of(id_)["model_type"])
-    assert kin is not None
-    for device in ("auto", "cpu"):
-        assert choose_engine(device, installed="cpu", prefers=kin.engine) == engine  # type: ignore[arg-type]
-    assert choose_engine("cuda", installed="gpu", prefers=kin.engine) == engine
-
-
-@pytest.mark.parametrize(
-    ("features", "engine"),
-    [({"sse2"}, "transformers"), ({"sse2", "avx2"}, "vllm"), ({"asimd"}, "vllm"), (set(), "vllm")],
-)
-def test_old_cpu_uses_transformers_engine(features: set[str], engine: str) -> None:
-    found = {
-        installed: choose_engine("auto", installed=installed, prefers=None, cpu_features=features)
-        for installed in ("cpu", "gpu")
-    }
-    assert found == {"cpu": engine, "gpu": "vllm"}  # on a card it is the card that counts
 
 
 def stops(model: str) -> list[CheckFinding]:

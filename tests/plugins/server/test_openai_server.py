@@ -21,11 +21,11 @@ from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import EngineError
 from framelens.core.events import Finished
 from framelens.engine.base import Engine
-from framelens.engine.engine_choice import choose_engine
 from framelens.engine.local.local_engine import LocalEngine
 from framelens.engine.remote_engine import RemoteEngine
 from framelens.jobs.engine_session import EngineSession
 from framelens.llm.messages import data_url
+from framelens.plugins.server.engine_choice import choose_engine
 from framelens.plugins.server.openai_server import ServeOptions, serve_app
 from tests.app.fake_services import keyframes
 from tests.cards import write_card_video

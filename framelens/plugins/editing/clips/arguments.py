@@ -7,10 +7,10 @@ from math import floor
 from pathlib import Path
 
 from framelens.core.domain import VideoInfo
+from framelens.plugins.editing.clips.frame_times import TimedVideo
 from framelens.plugins.editing.clips.plan import ClipPlan
 from framelens.plugins.editing.timeline.rates import timecode_at
 from framelens.video.ffmpeg import PROTOCOLS, address
-from framelens.video.frame_times import TimedVideo
 
 _ENCODER = ("-c:v", "libx264", "-preset", "fast", "-crf", "18")
 """A quality at which no difference is seen."""

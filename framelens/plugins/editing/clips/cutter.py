@@ -22,6 +22,7 @@ from framelens.core.files import cut_to_bytes, is_free, name_key, name_limit, nu
 from framelens.core.units import clock, rounded_time
 from framelens.plugins.editing.clips import arguments, captions
 from framelens.plugins.editing.clips.arguments import Canvas
+from framelens.plugins.editing.clips.frame_times import TimedVideo, TimesReader
 from framelens.plugins.editing.clips.pieces import Piece
 from framelens.plugins.editing.clips.plan import ClipMode, ClipPlan, exact_plan, fast_plan
 from framelens.plugins.editing.timeline.markers import escape_ffmetadata
@@ -31,7 +32,6 @@ from framelens.store.fs_utils import storage_errors
 from framelens.store.locks import scratch_folder
 from framelens.video import ffmpeg
 from framelens.video.files import check_file, printable_path
-from framelens.video.frame_times import TimedVideo, TimesReader
 
 _log = logging.getLogger(__name__)
 FORMATS: dict[str, str] = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}

@@ -10,8 +10,8 @@ from typing import Literal
 
 from framelens.core.errors import VideoError
 from framelens.core.units import clock
+from framelens.plugins.editing.clips.frame_times import TimedVideo
 from framelens.video.files import printable_path
-from framelens.video.frame_times import TimedVideo
 from framelens.video.keyframes.strategies import SAME_SECONDS, FrameTimes, rounding_of
 
 ClipMode = Literal["fast", "exact"]

@@ -22,8 +22,7 @@ from framelens.engine.check_findings import CheckFinding
 from framelens.engine.engine_builder import build_engine
 from framelens.i18n import language, t
 from framelens.plugins.models.preflight.run import preflight
-from framelens.plugins.models.vision_checks import check_sight, result_text
-from framelens.store.model_records import Measured
+from framelens.plugins.models.vision_checks import Measured, check_sight, result_text
 
 _UNRELIABLE = ("poor", "blind")
 

@@ -11,8 +11,8 @@ from framelens.plugin_page import Options, PageTools
 from framelens.plugins.models import vision_checks
 from framelens.plugins.models.panels.form_state import form_state
 from framelens.plugins.models.tasks import tasks_of
+from framelens.plugins.models.vision_checks import Measured
 from framelens.reports.content.page_text import plain, short_model_name
-from framelens.store.model_records import Measured
 
 _SIZES = ((448, 252), (640, 360), (896, 504), (1280, 720))
 """Picture sizes offered, in pixels."""

@@ -18,7 +18,6 @@ from framelens.core.engines.model_hub import chosen_hub
 from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError, ModelNotFound
 from framelens.engine.base import Engine
 from framelens.engine.engine_builder import build_engine
-from framelens.engine.engine_choice import Kind, RequestedDevice, choose_engine
 from framelens.engine.hardware import cpu_features, installed_vllm
 from framelens.engine.local.model_arguments import check_folder, read_object
 from framelens.engine.model_resolution import resolve_model
@@ -27,6 +26,7 @@ from framelens.jobs.readiness import readiness
 from framelens.models.catalogue import built_in, load_catalogue
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.config import read_shape
+from framelens.plugins.server.engine_choice import Kind, RequestedDevice, choose_engine
 from framelens.plugins.server.listening import open_socket, serve_until
 from framelens.plugins.server.tool_calls import tool_call_parser
 from framelens.store.fs_utils import log_to

@@ -13,7 +13,8 @@ from PIL import Image
 from framelens.engine.base import Endpoint
 from framelens.i18n import t
 from framelens.llm.chat import EngineChat, connect
-from framelens.llm.vision_check import COLOURS, VisionCard, VisionCheckResult, cards, check_vision, draw, score
+from framelens.llm.vision_check import COLOURS, VisionCard, cards, draw
+from framelens.plugins.models.vision_scoring import VisionCheckResult, check_vision, score
 from tests.llm.scripted import Refuse, Server, has_pictures, saying, serve
 
 pytestmark = pytest.mark.usefixtures("english")

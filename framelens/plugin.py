@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 from framelens.core import exported
 
 if TYPE_CHECKING:
+    from framelens.api.programs import ANALYST as ANALYST
+    from framelens.api.programs import VIEWER as VIEWER
+    from framelens.api.programs import ServicesDep as ServicesDep
+    from framelens.api.tools import ToolCall as ToolCall
     from framelens.cli.common import cancel_on_signals as cancel_on_signals
     from framelens.cli.grammar import Options as Options
     from framelens.cli.listening import settle_speech as settle_speech
@@ -71,6 +75,7 @@ if TYPE_CHECKING:
     from framelens.engine.recognisers import Pieces as Pieces
     from framelens.engine.recognisers import SpeechListener as SpeechListener
     from framelens.engine.recognisers import SpeechModelName as SpeechModelName
+    from framelens.engine.recognition import LocalDiariser as LocalDiariser
     from framelens.engine.recognition import LocalModel as LocalModel
     from framelens.engine.recognition import LocalRecogniser as LocalRecogniser
     from framelens.engine.recognition import local_diariser as local_diariser
@@ -85,6 +90,7 @@ if TYPE_CHECKING:
     from framelens.jobs.running import running as running
     from framelens.jobs.snapshot import JobSnapshot as JobSnapshot
     from framelens.models.catalogue import Catalogue as Catalogue
+    from framelens.registry import Hooks as Hooks
     from framelens.registry import Page as Page
     from framelens.registry import address_error as address_error
     from framelens.registry import hook as hook
@@ -104,6 +110,7 @@ if TYPE_CHECKING:
     from framelens.store.videos.links import may_name_any as may_name_any
     from framelens.store.videos.outbound import Outbound as Outbound
     from framelens.store.videos.video_repository import VideoRepository as VideoRepository
+    from framelens.video.files import is_video_name as is_video_name
     from framelens.video.limits import lower_priority as lower_priority
     from framelens.video.limits import move_on as move_on
     from framelens.video.worker import further_requests as further_requests

@@ -57,7 +57,10 @@ _left_out: dict[tuple[str, str], str] = {}
 
 
 class Hooks(Protocol):
-    """What a plugin may add. Objects are named as "module:object" and imported when they are used."""
+    """What a plugin may add. Objects are named as "module:object" and imported when they are used.
+
+    Types without a module are those of `framelens.plugin`.
+    """
 
     @_spec
     def commands(self) -> Mapping[str, str]:
@@ -93,24 +96,24 @@ class Hooks(Protocol):
         """Return the function for a place in commands and services, or None.
 
         - api: a router of FastAPI with routes for programs; the plugin `server` serves them below /api/v1, and each
-          depends on a role of `framelens.api.programs`.
+          depends on the role `VIEWER` or `ANALYST`.
         - cli.several(inputs, code_of, settings, options, output): runs `framelens analyse` with several
           videos, and returns the exit code.
         - doctor.checks(settings): yields findings of `framelens doctor` about the plugin
-          (`framelens.engine.check_findings`).
+          (`CheckFinding`).
         - download.speech(options, settings): downloads the model that transcribes speech, with `options.speakers` the
           models that separate speakers, for `framelens download`, and returns the exit code.
-        - link.page(url, outbound, cancel): returns the `framelens.store.videos.links.RemoteVideo` of a page; InputError
+        - link.page(url, outbound, cancel): returns the `RemoteVideo` of a page; InputError
           "url_no_video" if it has no video.
         - mcp.tools(): yields functions, each a tool of the MCP server with the name of the function
-          (`framelens.api.tools`).
+          (`ToolCall`).
         - resume(services): continues unfinished work of earlier processes of the application.
         - routes(gate, prefix): returns Starlette routes whose addresses begin with the prefix.
         """
 
     @_spec
     def report_formats(self) -> Mapping[str, Any]:
-        """Return each `framelens.plugin.ReportFormat` by its name; its functions may be `framelens.plugin.lazy`."""
+        """Return each `ReportFormat` by its name; its functions may be `lazy`."""
 
     @_spec
     def sources(self) -> Mapping[str, str]:
@@ -124,13 +127,13 @@ class Hooks(Protocol):
     def transcribers(self) -> Mapping[str, str]:
         """Return functions from the settings to what works with them, or to None.
 
-        "recogniser" returns a `framelens.engine.recognition.LocalRecogniser`, which transcribes speech, and
+        "recogniser" returns a `LocalRecogniser`, which transcribes speech, and
         "diariser" a `LocalDiariser`, which separates speakers.
         """
 
     @_spec
     def launch_checks(self, settings: config.Settings) -> Any:
-        """Return the `framelens.plugin.LaunchChecks` of a local engine with these settings, or None."""
+        """Return the `LaunchChecks` of a local engine with these settings, or None."""
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +26,13 @@ def test_hooks_and_pages_import_no_room() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     rooms = {name.split(".")[1] for name in done.stdout.split() if name.startswith("framelens.")}
     assert rooms == {"config", "core", "plugin", "registry"}
+
+
+def test_the_example_imports_public_names_alone() -> None:
+    folder = Path(__file__).resolve().parents[2] / "examples" / "plugin"
+    text = "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*.py"))
+    imported = set(re.findall(r"^ *(?:from|import) ((?:app|framelens)\b[.\w]*)", text, re.MULTILINE))
+    assert imported == {"framelens", "framelens.plugin", "framelens.plugin_page"}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

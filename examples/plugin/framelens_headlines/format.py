@@ -1,8 +1,7 @@
 """Report format: a line for each finding, with its time."""
 
-from framelens.core.domain import Analysis, Language
-from framelens.core.units import clock
-from framelens.reports.format import ReportFormat
+from framelens import Analysis, Language
+from framelens.plugin import ReportFormat, clock
 
 
 def headlines(analysis: Analysis) -> list[str]:

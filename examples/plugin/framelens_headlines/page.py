@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from framelens.i18n import t
+from framelens.plugin import t
 from framelens.plugin_page import PageTools
 from framelens_headlines.format import headlines
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from framelens.core.errors import VideoError
-from framelens.video.files import is_video_name
+from framelens import VideoError
+from framelens.plugin import is_video_name
 
 
 def newest(typed: str) -> Path:

@@ -18,6 +18,7 @@ import pytest_timeout
 
 from framelens import config, i18n, registry
 from framelens.core.domain import Language
+from framelens.engine import running_engines
 from framelens.engine.base import Endpoint, Launcher
 from framelens.engine.local.local_engine import LocalEngine
 from framelens.engine.local.transformers import transformers_launcher
@@ -191,6 +192,12 @@ def clean_environment(request: pytest.FixtureRequest, monkeypatch: pytest.Monkey
     if request.node.get_closest_marker("engine"):
         monkeypatch.setenv("VLLM_CPU_OMP_THREADS_BIND", "nobind")
     monkeypatch.setattr(config, "REPOSITORY", tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def no_running_engines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Engines of the developer's machine are not looked for."""
+    monkeypatch.setattr(running_engines, "PLACES", ())
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""Short GET requests to engines, hubs and clusters, whose answer is text or JSON: no retries, no streaming.
+"""Short requests to engines, hubs and clusters, whose answer is text or JSON: no retries, no streaming.
 
 Redirects to another origin are not followed, since the API key is meant for this origin only. The client is imported by
 the first request, so that commands without requests start without httpx.
@@ -59,11 +59,12 @@ def get_json(url: str, *, api_key: str = "", timeout_seconds: float = 5.0) -> ob
     Raises:
         NoAnswer: No connection, a status other than 2xx, or a body that is too slow, too long, compressed or no JSON.
     """
-    body = _get(url, api_key, timeout_seconds)
-    found = read_json(body)
-    if found is None and body:
-        raise NoAnswer("the answer is not JSON", 200, body=body.decode(errors="replace"))
-    return found
+    return _parsed(_body("GET", url, api_key, timeout_seconds))
+
+
+def post_json(url: str, sent: object, *, timeout_seconds: float = 5.0) -> object:
+    """Send JSON to `url`, and parse the answer; arguments and errors are those of `get_json`."""
+    return _parsed(_body("POST", url, "", timeout_seconds, sent))
 
 
 def get_text(url: str, *, api_key: str = "", timeout_seconds: float = 5.0) -> str:
@@ -72,17 +73,26 @@ def get_text(url: str, *, api_key: str = "", timeout_seconds: float = 5.0) -> st
     Raises:
         NoAnswer: No connection, a status other than 2xx, or a body that is too slow, too long or compressed.
     """
-    return _get(url, api_key, timeout_seconds).decode(errors="replace")
+    return _body("GET", url, api_key, timeout_seconds).decode(errors="replace")
 
 
-def _get(url: str, api_key: str, timeout_seconds: float) -> bytes:
+def _parsed(body: bytes) -> object:
+    found = read_json(body)
+    if found is None and body:
+        raise NoAnswer("the answer is not JSON", 200, body=body.decode(errors="replace"))
+    return found
+
+
+def _body(method: str, url: str, api_key: str, timeout_seconds: float, sent: object = None) -> bytes:
     import httpx
 
     from framelens.http_client import ResponseLimits, reason_of, short_request
 
     limits = ResponseLimits(2 * timeout_seconds, error=_no_answer)
     try:
-        response = short_request(url, "GET", url, api_key=api_key, timeout_seconds=timeout_seconds, limits=limits)
+        response = short_request(
+            url, method, url, api_key=api_key, timeout_seconds=timeout_seconds, body=sent, limits=limits
+        )
     except ConfigError as error:
         raise NoAnswer(str(error)) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -23,6 +23,7 @@ from framelens.engine.downloads.hub import download
 from framelens.engine.engine_builder import build_engine
 from framelens.engine.local.model_arguments import check_folder
 from framelens.engine.model_names import resolve_named_model
+from framelens.engine.remote_engine import normal_base_urls
 from framelens.jobs.engine_session import EngineSession, SharedParts, conditions
 from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.queue import Jobs
@@ -60,6 +61,24 @@ def with_local_model(settings: Settings, *, model: str, vllm_config: str, engine
         engine=read.engine,
         base_url="",
     )
+
+
+def with_remote_engine(settings: Settings, *, base_url: str, api_key: str, model: str) -> Settings:
+    """Return `settings` with a remote engine.
+
+    Args:
+        settings: The settings to change.
+        base_url: Address of its API, or of several engines with the same model.
+        api_key: Its key, "" without a key.
+        model: Name of the model, "" for the model that it serves.
+
+    Raises:
+        ConfigError: The address or the key is not valid.
+    """
+    url, name = ", ".join(normal_base_urls(base_url)), model.strip()
+    key = config.checked_key("FRAMELENS_API_KEY", api_key)
+    named = {"model_path": name or config.DEFAULT_MODEL_PATH, "model_chosen": bool(name)}
+    return replace(settings, base_url=url, api_key=key, **named)  # type: ignore[arg-type]
 
 
 def _read(named: Mapping[str, str]) -> Settings:

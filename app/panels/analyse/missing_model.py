@@ -9,6 +9,7 @@ import streamlit as st
 
 from app.components.controls import button
 from app.context import services
+from app.panels.analyse import running_engine
 from app.panels.menu import model_change
 from app.state import page_state
 from framelens import registry
@@ -53,7 +54,8 @@ def draw(
         if now.model and now.model is not offer and services().settings.model_chosen:
             st.caption(plain(_why_not(now, now.model)))
         if is_administrator and not (is_changing and model_change.has_own_buttons()):
-            draw_get(now, key="missing_use", primary=not is_changing)
+            is_running = not is_changing and running_engine.draw()
+            draw_get(now, key="missing_use", primary=not (is_changing or is_running))
         with st.container(horizontal=True, gap="small"):
             if is_administrator and registry.has_page("models"):
                 words, act = t("models.missing.remote"), page_state().go_to_page

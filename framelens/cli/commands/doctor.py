@@ -22,6 +22,7 @@ from framelens.engine.check_findings import CheckFinding, worst_first
 from framelens.engine.diagnostics.checks import doctor_finding, run_checks
 from framelens.engine.diagnostics.facts import SystemFacts, gather_facts
 from framelens.engine.local.launch_checks import launch_checks
+from framelens.engine.running_engines import running_engines
 from framelens.i18n import labelled, t
 from framelens.jobs.readiness import model_offers, with_recommended
 from framelens.video.sandbox_check import SandboxReport, check_sandbox
@@ -57,7 +58,13 @@ def run(options: Options) -> int:
     facts = gather_facts(checked, fault)
     unknown = (doctor_finding("plugins_unknown", "hinders", name=name) for name in registry.unknown_names())
     findings = worst_first(
-        (*run_checks(facts, checked), sandbox_finding(check_sandbox()), *unknown, *_of_plugins(settings))
+        (
+            *run_checks(facts, checked),
+            sandbox_finding(check_sandbox()),
+            *unknown,
+            *_running_engines(settings),
+            *_of_plugins(settings),
+        )
     )
     if fault is None:
         findings = _add_preflight(findings, checked)
@@ -71,6 +78,14 @@ def run(options: Options) -> int:
         sections = {"variables": shown, "chosen": chosen} if chosen else {"variables": shown}
         print("\n".join(_lines(facts, findings, settings, sections, path)))
     return 4 if any(finding.severity == "stops" for finding in findings) else 0
+
+
+def _running_engines(settings: config.Settings) -> Iterator[CheckFinding]:
+    """Yield the engines that run on this machine, where no engine is named."""
+    for engine in () if settings.base_url else running_engines():
+        models = ", ".join(model.name for model in engine.models)
+        values = {"product": engine.product, "base_url": engine.base_url, "model": engine.models[0].name}
+        yield doctor_finding("engine_running", "tells", models=models, **values)
 
 
 def _of_plugins(settings: config.Settings) -> Iterator[CheckFinding]:

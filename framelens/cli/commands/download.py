@@ -23,6 +23,7 @@ from framelens.engine.downloads.hub import download
 from framelens.engine.engine_builder import build_engine
 from framelens.engine.model_names import resolve_named_model
 from framelens.engine.model_resolution import check_model_folder
+from framelens.engine.running_engines import running_engines
 from framelens.i18n import aside, t
 from framelens.jobs.readiness import (
     ModelCandidate,
@@ -117,6 +118,9 @@ def settle(settings: Settings, options: Options) -> Settings:
 def _unconfirmed(now: Readiness, model: ModelCandidate, settings: Settings) -> Iterator[str]:
     """Yield that the report is made without a model, how to get one, and the other ways: a line each."""
     yield t("cli.without_named" if settings.model_chosen else "cli.without_any", model=model.model)
+    if running := next((engine for engine in running_engines() if engine.models[0].sees is not False), None):
+        values = {"product": running.product, "base_url": running.base_url, "model": running.models[0].name}
+        yield t("cli.without_running", **values)
     if offer := now.offered:
         option = "--yes" if offer is model else f"--model {offer.model} --yes"
         size = human_size(offer.download_bytes) if offer.download_bytes else ""

@@ -8,7 +8,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from framelens import config
 from framelens.analysis.task import Control
 from framelens.composition import Services
 from framelens.config import Settings
@@ -17,9 +16,8 @@ from framelens.core.errors import AppError
 from framelens.core.events import EngineProgress, ProgressListener
 from framelens.core.roles import requires
 from framelens.engine.check_findings import CheckFinding
-from framelens.engine.remote_engine import normal_base_urls
 from framelens.i18n import in_language, language
-from framelens.jobs.model_switch import with_local_model
+from framelens.jobs.model_switch import with_local_model, with_remote_engine
 from framelens.plugins.models import remote_query, vision_checks
 from framelens.plugins.models.preflight.run import preflight
 from framelens.plugins.models.selection import ModelSettings
@@ -121,24 +119,6 @@ class ModelTasks:
 def tasks_of(services: Services) -> ModelTasks:
     """Return the background tasks of these services."""
     return services.part("models", lambda of: ModelTasks(of.switcher))
-
-
-def with_remote_engine(settings: Settings, *, base_url: str, api_key: str, model: str) -> Settings:
-    """Return `settings` with a remote engine.
-
-    Args:
-        settings: The settings to change.
-        base_url: Address of its API, or of several engines with the same model.
-        api_key: Its key, "" without a key.
-        model: Name of the model, "" for the model that it serves.
-
-    Raises:
-        ConfigError: The address or the key is not valid.
-    """
-    url, name = ", ".join(normal_base_urls(base_url)), model.strip()
-    key = config.checked_key("FRAMELENS_API_KEY", api_key)
-    named = {"model_path": name or config.DEFAULT_MODEL_PATH, "model_chosen": bool(name)}
-    return replace(settings, base_url=url, api_key=key, **named)  # type: ignore[arg-type]
 
 
 def _begin(

@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import resources
+from app.panels.analyse import running_engine
 from framelens import registry
 from framelens.analysis.task import Task
 from framelens.composition import Services
@@ -20,12 +21,14 @@ from framelens.core.events import AnalysisEvent, EngineProgress, ProgressListene
 from framelens.engine import hardware_profile
 from framelens.engine.base import EngineStatus
 from framelens.engine.hardware_profile import build_profile
+from framelens.engine.running_engines import RunningEngine, RunningModel
 from framelens.i18n import t
 from framelens.store.library_index import LibraryQuery
 from framelens.store.model_records import confirmed_downloads
 from tests.app.conftest import Open
 from tests.app.fake_services import ScriptedEngine, ended, script, with_bench
 from tests.app.views.test_analyse import started, texts
+from tests.llm import scripted
 
 BIG = "Qwen/Qwen2.5-VL-7B-Instruct"
 SMALL = "Qwen/Qwen3-VL-4B-Instruct"
@@ -119,6 +122,25 @@ def test_a_default_that_nobody_chose_is_not_named(page: AppTest, absent: Service
     reported = texts(page)
     assert t("models.missing.none", "en") in reported
     assert "Qwen2.5-VL-7B" not in reported and "does not fit" not in reported
+
+
+@pytest.mark.slow
+def test_an_engine_that_runs_here_is_used_by_one_click(
+    page: AppTest, absent: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with scripted.serve(scripted.saying("fine")) as engine:
+        models = (RunningModel("model", True), RunningModel("small", False))
+        running = (RunningEngine("Ollama", engine.base_url, models),)
+        monkeypatch.setattr(running_engine, "running_engines", lambda _: running)
+        with_video(page, absent)
+        absent.part("running engines", lambda _: running_engine.EngineSearch()).wait()
+        page.run()
+        first, second = (page.button(key=f"running_Ollama_{model.name}").label for model in models)
+        assert first == "Use model of Ollama · runs here, sees pictures" and second.endswith("text only")
+        page.button(key="running_Ollama_model").click().run()
+        absent.switcher.switch.wait()
+        assert (absent.settings.base_url, absent.settings.model_path) == (engine.base_url, "model")
+    absent.close()
 
 
 @pytest.mark.slow

@@ -70,7 +70,9 @@ def test_a_folder_gives_reports_and_a_summary(clips: Path, tmp_path: Path) -> No
 def test_json_prints_one_event_a_line(clips: Path, tmp_path: Path) -> None:
     done = run("batch", clips, *OPTIONS, "--json", "--jobs", 1, cwd=tmp_path)
     found = lines(done.stdout)
-    assert [one["event"] for one in found] == ["begins", *["begun", "video"] * 3, "ended"]
+    names = [one["event"] for one in found]
+    assert (names[0], names[-1]) == ("begins", "ended")
+    assert sorted(names[1:-1]) == ["begun"] * 3 + ["video"] * 3, "the next begins before a report is written"
     assert [one["error"]["key"] for one in found if one.get("error")] == ["video_not_a_video"]
     assert {one["key"] for one in found[0]["left_out"]} == {"same_video"}
     assert found[-2]["ended"] == found[-2]["total"] == 3

@@ -31,6 +31,7 @@ DASHBOARD_PORT = 8265
 """The port on which `ray start --head` offers its job API."""
 CLIENT_PORT = 10001
 """The port on which it takes connections of programs."""
+_CONNECTIONS = 3
 LOCAL_DASHBOARD = f"http://127.0.0.1:{DASHBOARD_PORT}"
 _ADDRESS_VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
 
@@ -118,10 +119,14 @@ class RayCluster:
 
         host = str(urlsplit(self.address).hostname)
         address = f"ray://{f'[{host}]' if ':' in host else host}:{CLIENT_PORT}"
-        try:
-            ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
-        except Exception as error:
-            raise EngineError("ray_client_closed", address=address, reason=_first_line(error)) from error
+        for attempt in range(_CONNECTIONS, 0, -1):
+            try:
+                ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+                return
+            except Exception as error:
+                if attempt == 1 or not isinstance(error, ConnectionAbortedError):  # it is, if a busy head was too slow
+                    reason = redact(str(error).strip().splitlines()[-1][:300])
+                    raise EngineError("ray_client_closed", address=address, reason=reason) from error
 
     def submit(self, job_id: str, command: str) -> str:
         """Submit a shell command that the head node runs as a job, and return the job's id.

@@ -26,7 +26,11 @@ TOKEN = "the-token-of-a-test-cluster-on-loopback"
 _OBJECT_STORE_BYTES = 80 * 2**20  # rows are keys; Ray's least is 75 MiB
 
 _CPU_GROUPS = Path("/sys/fs/cgroup/cpu")
-_PATIENCE = {"RAY_agent_register_timeout_ms": "120000", "RAY_raylet_start_wait_time_s": "120"}
+_PATIENCE = {
+    "RAY_agent_register_timeout_ms": "120000",
+    "RAY_raylet_start_wait_time_s": "120",
+    "RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": "120",
+}
 """Ray gives its own processes 15 seconds to start, which a busy machine may need for its imports."""
 
 
@@ -105,7 +109,7 @@ def local_cluster(
     """
     environment = {
         **os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "RAY_USAGE_STATS_ENABLED": "0",
-        "FRAMELENS_DATA_DIR": str(folder), **variables,
+        "FRAMELENS_DATA_DIR": str(folder), **_PATIENCE, **variables,
     }  # fmt: skip
     process, port, client_port = _start(folder, [str(nodes), str(core_share)], environment)
     with process:

@@ -115,10 +115,10 @@ def test_what_is_killed_on_a_node_is_done_elsewhere(
 ) -> None:
     killing, words = in_thread("killer", killed(cluster, tmp_path)), ("--no-model", "--format", "json,csv")
     code, events = batch(clips, tmp_path, "--ray", cluster.address, *words)
-    killing.result()
-    cluster.add_node()
     states = [one["state"] for one in events if one["event"] == "video"]
     assert (code, states) == (0, ["without_model"] * VIDEOS)
+    killing.result()
+    cluster.add_node()
     again, events = batch(clips, tmp_path, "--ray", cluster.address, *words)
     assert again == 0 and [one["was_done"] for one in events if one["event"] == "video"] == [True] * VIDEOS
     monkeypatch.setenv("FRAMELENS_DATA_DIR", str(tmp_path / "other"))

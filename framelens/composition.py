@@ -180,7 +180,7 @@ class Services:
 
 def open_videos(settings: Settings) -> VideoRepository:
     """Open the videos of the data folder alone. Raises StorageError."""
-    uploads = UploadLimits(settings.user_limits.upload_bytes, settings.user_limits.unfinished_uploads)
+    uploads = UploadLimits(settings.user_limits.upload_bytes)
     return VideoRepository(settings.data_dir, settings.input_dirs, SAMPLE, uploads)
 
 

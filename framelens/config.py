@@ -68,12 +68,10 @@ class UserLimits:
 
     Attributes:
         upload_bytes: Bytes of all uploads.
-        unfinished_uploads: Number of uploads that are unfinished.
         jobs: Number of jobs that wait or run; counts only with accounts.
     """
 
     upload_bytes: int = 1000 * 1000**3
-    unfinished_uploads: int = 100
     jobs: int = 500
 
 
@@ -92,7 +90,6 @@ class Settings:
     base_url: str
     api_key: str = field(repr=False)
     engine: EngineKind
-    engine_port: int | None
     language: Language | None
     answer_tokens: int
     timeout_seconds: float
@@ -216,7 +213,6 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
         base_url=values.get("FRAMELENS_BASE_URL", "").strip(),
         api_key=_key("FRAMELENS_API_KEY", values),
         engine=_choice("FRAMELENS_ENGINE", values, get_args(EngineKind)) or "vllm",
-        engine_port=_number("FRAMELENS_ENGINE_PORT", values, 1, 65535),
         language=_choice("FRAMELENS_LANGUAGE", values, get_args(Language)) or None,
         answer_tokens=_number("FRAMELENS_ANSWER_TOKENS", values, 16, 32768) or 1024,
         timeout_seconds=float(_number("FRAMELENS_TIMEOUT_SECONDS", values, 1, 86400) or 600),
@@ -241,7 +237,6 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
         sources=_sources(values),
         user_limits=UserLimits(
             upload_bytes=(_number("FRAMELENS_USER_UPLOAD_GB", values, 1, 1_000_000) or 1000) * 1000**3,
-            unfinished_uploads=_number("FRAMELENS_USER_UPLOADS", values, 1, 10_000) or 100,
             jobs=_number("FRAMELENS_USER_JOBS", values, 1, 1_000_000) or 500,
         ),
         passed_on={key: value for key, value in values.items() if key.startswith(_PASSED_ON) and key not in _OURS},
@@ -439,7 +434,6 @@ def _sources(values: Mapping[str, str]) -> SourceSettings:
         urls=_source_urls(values.get("FRAMELENS_SOURCE_URLS", "")),
         private_networks=_networks("FRAMELENS_PRIVATE_NETWORKS", values),
         most_bytes=(_number("FRAMELENS_SOURCE_GB", values, 1, 10_000) or 20) * 1000**3,
-        most_seconds=float(_number("FRAMELENS_SOURCE_SECONDS", values, 1, 86_400) or 3600),
     )
 
 

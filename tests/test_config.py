@@ -87,7 +87,6 @@ def test_every_setting_is_named_in_the_example_file() -> None:
         ({"VLLM_CONFIG": '{"dtype": "half", "dtype": "auto"}'}, "vllm_config_repeats", "dtype"),
         ({"FRAMELENS_SPEECH_CONFIG": "[1]"}, "speech_config_wrong", "[1]"),
         ({"FRAMELENS_LANGUAGE": "fr"}, "setting_choice", "fr"),
-        ({"FRAMELENS_ENGINE_PORT": "70000"}, "setting_number", "65535"),
         ({"FRAMELENS_INPUT_DIRS": "/no/such/folder"}, "input_dir_missing", "/no/such/folder"),
     ],
 )

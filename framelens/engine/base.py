@@ -144,7 +144,6 @@ class Launcher:
         served_name: Returns the name by which requests must call the model of that folder.
         describe: Returns the EngineInfo of a ready engine.
         read_phase: Returns the start phase that a line of the child's log reports, or None.
-        port: None picks a free port.
         notices: Changes that were made to the user's settings.
         inspect: Returns notices about a start with the model's folder; raises EngineError if it would fail.
     """
@@ -157,7 +156,6 @@ class Launcher:
     served_name: Callable[[Path], str]
     describe: Callable[[Endpoint, Path], EngineInfo]
     read_phase: Callable[[str], EngineProgress | None]
-    port: int | None = None
     notices: tuple[Notice, ...] = ()
     inspect: Callable[[Path], tuple[Notice, ...]] = _no_notices
 

@@ -50,7 +50,6 @@ HEALTHY = SystemFacts(
     data=DiskFacts("/data", 900 * GIB),
     cache=DiskFacts("/cache", 900 * GIB),
     model=ModelFacts("org/model", "/cache/org/model", 16 * GIB),
-    port_error=None,
     remote=(),
     log=None,
 )
@@ -98,7 +97,6 @@ def test_a_healthy_machine_has_only_good_findings() -> None:
             {"model": ModelFacts("x", error=ModelNotFound("model_tokenizer_missing", model="x"))},
             ("error", "model_tokenizer_missing"),
         ),
-        ({"port_error": EngineError("port_in_use", port=8000, reason="x")}, ("error", "port_in_use")),
         ({"data": DiskFacts("/data", None, "/data: not writable")}, ("error", "data_dir_unwritable")),
         ({"cache": DiskFacts("/cache", 10**9)}, ("warning", "disk_low")),
         ({"log": LogFacts("/l", EngineError("cuda_fork", model="m"), ("x",))}, ("warning", "last_start")),

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import threading
 import time
 import urllib.request
@@ -241,20 +240,6 @@ def test_stop_during_start_reaches_the_waiting_caller(make_engine: MakeEngine, t
     engine.stop()
     thread.join()
     assert len(raised) == 1 and engine.status().state == "stopped"
-
-
-@pytest.mark.slow
-def test_a_port_in_use_is_found_before_anything_starts(make_engine: MakeEngine, tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        engine = make_engine({}, port=port)
-        with pytest.raises(EngineError) as caught:
-            ready(engine)
-    assert caught.value.key == "port_in_use" and caught.value.values["port"] == port
-    assert not list((tmp_path / "logs").glob("*.log"))
-    assert f":{port}/" in ready(engine).base_url
 
 
 @pytest.mark.slow

@@ -170,9 +170,7 @@ def _by_variable(settings: config.Settings) -> dict[str, object]:
         "FRAMELENS_SOURCE_URLS": sources.urls,
         "FRAMELENS_PRIVATE_NETWORKS": sources.private_networks,
         "FRAMELENS_SOURCE_GB": sources.most_bytes // 1000**3,
-        "FRAMELENS_SOURCE_SECONDS": sources.most_seconds,
         "FRAMELENS_USER_UPLOAD_GB": limits.upload_bytes // 1000**3,
-        "FRAMELENS_USER_UPLOADS": limits.unfinished_uploads,
         "FRAMELENS_USER_JOBS": limits.jobs,
     }
 

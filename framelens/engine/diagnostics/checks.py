@@ -20,7 +20,7 @@ _LITTLE_DISK = 5_000_000_000
 
 def run_checks(facts: SystemFacts, settings: Settings) -> tuple[CheckFinding, ...]:
     """List the findings: first those that keep FrameLens from working, then possible problems, then passed checks."""
-    local = (_port, _program, _cards, _processor, _model)
+    local = (_program, _cards, _processor, _model)
     rules = (_settings, *((_remote,) if settings.base_url else local), _speech, _disks, _last_start)
     return worst_first(finding for rule in rules for finding in rule(facts, settings))
 
@@ -49,11 +49,6 @@ def _remote(facts: SystemFacts, _: Settings) -> Iterator[CheckFinding]:
             yield CheckFinding.of(one.error)
     if conflict := model_conflict(served):
         yield CheckFinding.of(conflict)
-
-
-def _port(facts: SystemFacts, _: Settings) -> Iterator[CheckFinding]:
-    if facts.port_error is not None:
-        yield CheckFinding.of(facts.port_error)
 
 
 def _program(facts: SystemFacts, settings: Settings) -> Iterator[CheckFinding]:

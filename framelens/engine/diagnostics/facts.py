@@ -31,7 +31,6 @@ from framelens.engine.hardware import (
 )
 from framelens.engine.hub_cache import hub_cache_folder
 from framelens.engine.local.child_process import tail
-from framelens.engine.local.launch import choose_port
 from framelens.engine.local.log_diagnosis import failure_in, meaningful_lines
 from framelens.engine.local.model_arguments import check_folder
 from framelens.engine.model_names import explain_folder, resolve_named_model
@@ -119,7 +118,6 @@ class SystemFacts:
         cpu_cores: Physical cores that this process may use.
         memory_nodes: Memory nodes that it may use.
         fault: The error in the settings, instead of which their defaults are checked.
-        port_error: Why the port of the settings can't be used.
     """
 
     system: str = ""
@@ -146,7 +144,6 @@ class SystemFacts:
     model: ModelFacts = ModelFacts()
     speech: SpeechFacts | None = None
     fault: AppError | None = None
-    port_error: AppError | None = None
     remote: tuple[RemoteFacts, ...] = ()
     log: LogFacts | None = None
 
@@ -167,9 +164,9 @@ class SystemFacts:
         return min((card.memory_bytes for card in self.cards if card.memory_bytes), default=None)
 
     def without_engine(self) -> "SystemFacts":
-        """Return the facts as they will be after the engine has ended: free memory and port count as unknown."""
+        """Return the facts as they will be after the engine has ended: free memory counts as unknown."""
         cards = tuple(replace(card, memory_used_bytes=None) for card in self.cards)
-        return replace(self, cards=cards, memory_free_bytes=None, port_error=None)
+        return replace(self, cards=cards, memory_free_bytes=None)
 
 
 def gather_facts(settings: Settings, fault: AppError | None = None) -> SystemFacts:
@@ -207,7 +204,6 @@ def gather_facts(settings: Settings, fault: AppError | None = None) -> SystemFac
         model=ModelFacts(model) if settings.base_url else _model(settings),
         speech=None if fault else _speech(settings),
         fault=fault,
-        port_error=_port_error(settings.engine_port),
         remote=_remote_engines(settings),
         log=_last_log(settings.data_dir / "engine", model),
     )
@@ -291,15 +287,6 @@ def _model(settings: Settings) -> ModelFacts:
         unreadable = AppError("model_unreadable", model=name, reason=str(error))
         return ModelFacts(model_name(name), str(folder or ""), error=unreadable)
     return ModelFacts(model_name(name), str(folder), size)
-
-
-def _port_error(port: int | None) -> AppError | None:
-    try:
-        if port:
-            choose_port(port)
-    except AppError as error:
-        return error
-    return None
 
 
 def _remote_engines(settings: Settings) -> tuple[RemoteFacts, ...]:

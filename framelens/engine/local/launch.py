@@ -44,18 +44,10 @@ class Running:
     info: EngineInfo
 
 
-def choose_port(wanted: int | None) -> int:
-    """Return `wanted` if it is free on loopback, or any free port for None.
-
-    Raises:
-        EngineError: `wanted` is in use.
-    """
+def _free_port() -> int:
+    """Return a port of loopback that is free."""
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", wanted or 0))
-        except OSError as error:
-            raise EngineError("port_in_use", port=wanted, reason=error.strerror or str(error)) from error
+        probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
@@ -179,7 +171,7 @@ class EngineLaunch:
 
     def _launch(self, engine: SharedEngine, folder: Path) -> EngineRecord:
         self.notices = self._launcher.inspect(folder)
-        port, api_key = choose_port(self._launcher.port), secrets.token_urlsafe(32)
+        port, api_key = _free_port(), secrets.token_urlsafe(32)
         self._check_cancel()
         self._add_progress(EngineProgress("launching", {"model": self._launcher.model}))
         self.log_path = self._new_log()

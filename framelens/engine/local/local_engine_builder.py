@@ -33,14 +33,11 @@ def build_local_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
     checks = launch_checks(settings)
     try:
         if settings.engine == "transformers":
-            launcher = transformers_launcher(
-                settings.model_path, port=settings.engine_port, allow_pickle=settings.allow_pickle
-            )
+            launcher = transformers_launcher(settings.model_path, allow_pickle=settings.allow_pickle)
         else:
             launcher = vllm_launcher(
                 settings.model_path,
                 _arguments(settings),
-                port=settings.engine_port,
                 wide=computes_wide(settings),
                 cache_gib=least_cache_gib(settings),
                 allow_pickle=settings.allow_pickle,

@@ -33,15 +33,12 @@ _ENVIRONMENT = {
 _LOADING = re.compile(r"Loading (?:weights|checkpoint shards):.*?\| (\d+)/(\d+) \[")
 
 
-def transformers_launcher(
-    model: str, *, dtype: str = "auto", port: int | None = None, allow_pickle: bool = False
-) -> Launcher:
+def transformers_launcher(model: str, *, dtype: str = "auto", allow_pickle: bool = False) -> Launcher:
     """Build the launcher of a `transformers serve`.
 
     Args:
         model: A reference as for `resolve_model`.
         dtype: As for `transformers serve`.
-        port: None picks a free port.
         allow_pickle: Whether weights may be loaded from pickles, which can run any code.
 
     Raises:
@@ -62,7 +59,6 @@ def transformers_launcher(
         served_name=str,
         describe=functools.partial(describe, model_name(model)),
         read_phase=read_phase,
-        port=port,
     )
 
 

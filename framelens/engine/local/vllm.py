@@ -66,7 +66,6 @@ def vllm_launcher(
     model: str,
     arguments: Mapping[str, object],
     *,
-    port: int | None = None,
     wide: bool = False,
     cache_gib: int = 0,
     allow_pickle: bool = False,
@@ -78,7 +77,6 @@ def vllm_launcher(
     Args:
         model: A reference as for `resolve_model`.
         arguments: vLLM's engine arguments by their Python names.
-        port: None picks a free port.
         wide: As for `fit_arguments`.
         cache_gib: Least size of the key-value cache on a CPU.
         allow_pickle: Whether weights may be loaded from pickles, which can run any code.
@@ -110,7 +108,6 @@ def vllm_launcher(
         served_name=lambda folder: name,
         describe=functools.partial(describe, name),
         read_phase=read_phase,
-        port=port,
         notices=notices,
     )
 

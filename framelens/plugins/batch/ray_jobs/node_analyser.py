@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from framelens.jobs.snapshot import JobSnapshot
 
 _PASSED = ("FRAMELENS_", "VLLM_")
-_OF_A_MACHINE = frozenset(("FRAMELENS_DATA_DIR", "FRAMELENS_INPUT_DIRS", "FRAMELENS_ENGINE_PORT", config.ENV_FILE))
+_OF_A_MACHINE = frozenset(("FRAMELENS_DATA_DIR", "FRAMELENS_INPUT_DIRS", config.ENV_FILE))
 """Settings that each node has for itself."""
 
 

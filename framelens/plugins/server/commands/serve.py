@@ -111,7 +111,6 @@ def _settings(options: Options) -> Settings:
     return replace(
         settings,
         base_url="",
-        engine_port=None,
         model_path=options.model_path or settings.model_path,
         model_chosen=bool(options.model_path) or settings.model_chosen,
         vllm_config={**settings.vllm_config, **config.engine_arguments(options.vllm_config or "")},

@@ -62,5 +62,10 @@ class ReportFormat:
     check: Callable[[], None] = _possible
 
     def to_bytes(self, analysis: Analysis, language: Language, *, appendix: bool = False) -> bytes:
-        """Return the whole file; `appendix` adds the full record to a document, and changes no other format."""
+        """Return the whole file; `appendix` adds the full record to a document, and changes no other format.
+
+        Raises:
+            ConfigError: The format can't be written here.
+        """
+        self.check()
         return self.write(analysis, language, **({"appendix": appendix} if self.has_appendix else {}))

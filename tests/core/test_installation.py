@@ -15,8 +15,9 @@ from framelens.core import installation
 from framelens.core.domain import Notice
 from framelens.core.errors import ConfigError, as_app_error
 from framelens.i18n import error_text
-from framelens.reports.formats import usable_format
+from framelens.reports.formats import FORMATS, usable_format
 from framelens.video.features.text_recognition import load_text_reader
+from tests.reports.test_reports import analysis
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -84,3 +85,9 @@ def test_text_is_not_read_without_its_extra(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.delitem(sys.modules, "framelens.video.features.text_reader", raising=False)
     reader, notice = load_text_reader()
     assert reader is None and notice == Notice("text_not_installed", {"extra": "app"}, "info")
+
+
+def test_report_of_a_program_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "typst", None)
+    with pytest.raises(ConfigError, match="extra_missing"):
+        FORMATS["pdf"].to_bytes(analysis(), "en")

@@ -2,26 +2,15 @@
 
 from functools import partial
 
-from framelens.core.domain import Analysis, Language
 from framelens.core.installation import require
 from framelens.reports.format import ReportFormat, lazy
-
-_write_document = lazy("framelens.reports.document_worker:write")
-
-
-def _write_docx(analysis: Analysis, language: Language, *, appendix: bool = False) -> bytes:
-    """Return the Word document. Raises ConfigError "extra_missing" without python-docx."""
-    require("docx")
-    writer = "framelens.plugins.editing.docx.report:write"
-    return bytes(_write_document("docx", writer, analysis, language, appendix=appendix))
-
 
 FORMATS = {
     "docx": ReportFormat(
         ".docx",
         "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
         "read",
-        _write_docx,
+        partial(lazy("framelens.reports.document_worker:write"), "docx", "framelens.plugins.editing.docx.report:write"),
         has_appendix=True,
         check=partial(require, "docx"),
     ),

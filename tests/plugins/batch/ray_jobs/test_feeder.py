@@ -1,0 +1,137 @@
+"""Where the feeder sends videos when actors die, and when nodes can't analyse any; test_cluster has a real cluster."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from framelens import config
+from framelens.analysis.task import Control, Task
+from framelens.core.codec import Failure
+from framelens.core.domain import AnalysisRequest
+from framelens.core.errors import AppError, Cancelled, EngineError, VideoError
+from framelens.plugins.batch.ray_jobs.feeder import RayFeeder
+
+Answer = Callable[[], Any]
+
+
+class ActorDied(Exception):
+    """Ray's error about an actor that has ended."""
+
+
+class FakeRay:
+    """The part of Ray that the feeder uses: actors begin on the first node that isn't excluded, and answer at once."""
+
+    def __init__(self, answers: list[Answer], nodes: int = 2) -> None:
+        self.answers = answers
+        self.ids = [f"node{number}" for number in range(nodes)]
+        self.started: list[str] = []
+        self.killed = 0
+        self.exceptions = SimpleNamespace(RayError=ActorDied)
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [{"NodeID": one, "Alive": True, "Resources": {"CPU": 2.0}} for one in self.ids]
+
+    def remote(self, kind: type) -> Any:
+        return SimpleNamespace(options=self._options)
+
+    def _options(self, **resources: Any) -> Any:
+        ill = resources.get("label_selector", {}).get("ray.io/node-id", "")
+        node = next(one for one in self.ids if one not in ill)
+
+        def start(variables: object, *, force: bool) -> Any:
+            self.started.append(node)
+            ready = SimpleNamespace(remote=lambda: lambda: node)
+            return SimpleNamespace(ready=ready, analyse=SimpleNamespace(remote=lambda request: self.answers.pop(0)))
+
+        return SimpleNamespace(remote=start)
+
+    def wait(self, asked: list[Answer], timeout: float) -> tuple[list[Answer], list[Answer]]:
+        return ([], asked) if asked[0] is never else (asked, [])
+
+    def get(self, answer: Answer) -> Any:
+        return answer()
+
+    def kill(self, actor: Any) -> None:
+        self.killed += 1
+
+
+def never() -> None:
+    """Stand for an answer that doesn't come."""
+
+
+def dies() -> None:
+    raise ActorDied
+
+
+def gives(error: AppError | None = None) -> Answer:
+    return lambda: SimpleNamespace(failure=Failure.of(error) if error else None)
+
+
+@pytest.fixture
+def feed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[RayFeeder, FakeRay]]:
+    def open_feeder(*answers: Answer, nodes: int = 2) -> tuple[RayFeeder, FakeRay]:
+        ray = FakeRay(list(answers), nodes)
+        monkeypatch.setitem(sys.modules, "ray", ray)
+        cluster: Any = None
+        return RayFeeder(cluster, config.load({}, Path(os.devnull)), {}, use_model=False), ray
+
+    return open_feeder
+
+
+TASK = Task(AnalysisRequest(Path("a.mp4")), "job")
+
+
+def test_an_actor_takes_the_next_video(feed: Any) -> None:
+    feeder, ray = feed(gives(), gives())
+    assert feeder.capacity() == 2
+    assert [feeder.analyse(TASK).failure for _ in range(2)] == [None, None]
+    assert (ray.started, ray.killed) == (["node0"], 0)
+
+
+def test_a_video_whose_actor_died_is_tried_again(feed: Any) -> None:
+    feeder, ray = feed(dies, gives())
+    assert feeder.analyse(TASK).failure is None and len(ray.started) == 2
+
+
+def test_a_video_that_kills_each_actor_fails(feed: Any) -> None:
+    feeder, _ = feed(dies, dies, dies)
+    with pytest.raises(EngineError, match="ray_video_lost"):
+        feeder.analyse(TASK)
+
+
+def test_a_node_without_its_engine_gets_no_more_videos(feed: Any) -> None:
+    away = EngineError("remote_unreachable", base_url="u", reason="r")
+    feeder, ray = feed(gives(away), gives(), gives())
+    assert [feeder.analyse(TASK).failure for _ in range(2)] == [None, None]
+    assert (ray.started, ray.killed) == (["node0", "node1"], 1)
+
+
+def test_without_any_well_node_its_error_is_reported(feed: Any) -> None:
+    away = EngineError("remote_unreachable", base_url="u", reason="r")
+    feeder, _ = feed(gives(away), nodes=1)
+    with pytest.raises(EngineError, match="remote_unreachable"):
+        feeder.analyse(TASK)
+
+
+def test_a_failure_about_the_video_leaves_the_actor(feed: Any) -> None:
+    feeder, ray = feed(lambda: Failure.of(VideoError("video_not_found", path="a.mp4")), gives())
+    with pytest.raises(VideoError, match="video_not_found"):
+        feeder.analyse(TASK)
+    assert feeder.analyse(TASK).failure is None and ray.killed == 0
+
+
+def test_a_stop_ends_the_actor(feed: Any) -> None:
+    feeder, ray = feed(never)
+    cancelled = threading.Event()
+    cancelled.set()
+    with pytest.raises(Cancelled):
+        feeder.analyse(Task(TASK.request, "job", Control(cancel=cancelled)))
+    assert ray.killed == 1

@@ -37,8 +37,7 @@ def exported(module: dict[str, Any], name: str) -> Any:
     if name not in places:
         raise AttributeError(f"module {module['__name__']!r} has no attribute {name!r}")
     room, original = places[name]
-    value = module[name] = getattr(import_module(room), original)
-    return value
+    return getattr(import_module(room), original)
 
 
 @cache

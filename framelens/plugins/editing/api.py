@@ -9,9 +9,9 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from framelens.api.programs import BINARY, VIEWER, ServicesDep
-from framelens.composition import Services
-from framelens.core.errors import InputError
+from framelens import InputError
+from framelens.api.programs import BINARY
+from framelens.plugin import VIEWER, Services, ServicesDep
 from framelens.plugins.editing.clips.downloads import MOST_PIECES, ClipOptions, ClipOrder, ClipOrders
 from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, PieceKind, chosen, pieces_of
 from framelens.plugins.editing.clips.plan import ClipMode

@@ -10,11 +10,13 @@ which Excel detects UTF-8.
 
 from collections.abc import Iterator, Mapping
 
-from framelens.core.domain import Analysis, Finding, Language, ReportedAnswer, ReportedConversation, times_of
+from framelens import Analysis, Finding, Language
+from framelens.core.domain import ReportedAnswer, ReportedConversation, times_of
 from framelens.core.outline import outline_of
 from framelens.core.page_text import rows_of
-from framelens.core.units import clock, rounded_time
-from framelens.i18n import in_language, t
+from framelens.core.units import rounded_time
+from framelens.i18n import in_language
+from framelens.plugin import clock, t
 from framelens.reports.content.labels import field_names, issues, parts_of
 from framelens.reports.content.questions import cited, doubts, why_incomplete
 from framelens.reports.content.searches import interval_issues

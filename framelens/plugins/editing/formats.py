@@ -3,7 +3,7 @@
 from functools import partial
 
 from framelens.core.installation import require
-from framelens.reports.format import ReportFormat, lazy
+from framelens.plugin import ReportFormat, lazy
 
 FORMATS = {
     "docx": ReportFormat(

@@ -10,11 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from framelens import InputError
 from framelens.api.exports import GONE, run_in_turn
 from framelens.api.gate import Gate
 from framelens.api.responses import OpenFileResponse
-from framelens.composition import Services
-from framelens.core.errors import InputError
+from framelens.plugin import Services
 from framelens.plugins.editing.clips.downloads import ClipFile, ClipOptions, ClipOrder, ClipOrders, parse_pieces, write
 from framelens.plugins.editing.clips.plan import ClipMode
 

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from framelens.api.tools import ToolCall
-from framelens.core.errors import ConfigError, InputError
+from framelens import ConfigError, InputError, error_text
 from framelens.core.files import is_free, numbered, shown_path
-from framelens.core.units import clock
-from framelens.i18n import error_text, labelled, t
+from framelens.i18n import labelled
 from framelens.jobs.keyframes import parse_seconds
+from framelens.plugin import ToolCall, clock, t
 from framelens.plugins.editing.clips.cutter import cut_pieces
 from framelens.plugins.editing.clips.downloads import MOST_PIECES
 from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, PieceKind, chosen, pieces_of
@@ -25,7 +24,7 @@ from framelens.store.fs_utils import storage_errors
 from framelens.video.files import held_folder
 
 if TYPE_CHECKING:
-    from framelens.core.domain import Analysis
+    from framelens import Analysis
 
 Text = Annotated[str, Field(max_length=4096)]
 Numbers = Annotated[list[int], Field(max_length=MOST_PIECES)]

@@ -4,9 +4,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from framelens.config import Settings
-from framelens.engine.check_findings import CheckFinding
-from framelens.engine.local.launch_checks import LaunchChecks
+from framelens.plugin import CheckFinding, LaunchChecks, Settings
 
 
 def launch_checks(settings: Settings) -> LaunchChecks:

@@ -4,11 +4,10 @@ from contextlib import suppress
 
 import streamlit as st
 
-from framelens.core.errors import AppError
-from framelens.core.roles import requires
+from framelens import AppError
 from framelens.engine import hardware_profile
-from framelens.i18n import t
 from framelens.models.catalogue import load_catalogue
+from framelens.plugin import error_words, plain, requires, t
 from framelens.plugin_page import PageTools
 from framelens.plugins.models.panels import (
     answers,
@@ -19,7 +18,6 @@ from framelens.plugins.models.panels import (
     remote_engine,
     table,
 )
-from framelens.reports.content.page_text import error_words, plain
 
 
 def _draw_way_back(ui: PageTools) -> None:

@@ -3,14 +3,13 @@
 import threading
 from dataclasses import dataclass
 
-from framelens.config import Settings
-from framelens.core.domain import Notice
-from framelens.core.events import EngineProgress, ProgressListener
+from framelens import EngineProgress, Notice
 from framelens.engine.endpoints import served_models
 from framelens.engine.engine_builder import build_remote_engine
 from framelens.engine.remote_engine import normal_base_url
-from framelens.engine.short_requests import NoAnswer, get_json
+from framelens.engine.short_requests import get_json
 from framelens.llm.text_fallback import prove_sight
+from framelens.plugin import NoAnswer, ProgressListener, Settings
 
 _CALL_SECONDS = 120.0
 """Timeout of a request to a remote engine."""

@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from framelens import ModelNotFound
 from framelens.core.engines.vllm_arguments import config_text
-from framelens.core.errors import ModelNotFound
 from framelens.engine.check_findings import Fix
 from framelens.engine.hardware_profile import HardwareProfile
-from framelens.engine.model_resolution import resolve_model
-from framelens.models.catalogue import Catalogue, Match
+from framelens.models.catalogue import Match
 from framelens.models.catalogue_parser import CatalogueEntry, entry_of_shape
 from framelens.models.checkpoint import read_config, shape_in
 from framelens.models.memory import weights_bytes
 from framelens.models.placement import Proposal
+from framelens.plugin import Catalogue, resolve_model
 
 
 @dataclass(frozen=True)

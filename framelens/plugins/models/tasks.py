@@ -8,16 +8,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from framelens import AppError, EngineProgress
 from framelens.analysis.task import Control
-from framelens.composition import Services
-from framelens.config import Settings
-from framelens.core.background_task import BackgroundTask
-from framelens.core.errors import AppError
-from framelens.core.events import EngineProgress, ProgressListener
-from framelens.core.roles import requires
-from framelens.engine.check_findings import CheckFinding
 from framelens.i18n import in_language, language
 from framelens.jobs.model_switch import with_local_model, with_remote_engine
+from framelens.plugin import BackgroundTask, CheckFinding, ProgressListener, Services, Settings, requires
 from framelens.plugins.models import remote_query, vision_checks
 from framelens.plugins.models.preflight.run import preflight
 from framelens.plugins.models.selection import ModelSettings

@@ -8,17 +8,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from framelens.config import Settings
-from framelens.core.events import EngineProgress, ProgressListener
+from framelens import EngineProgress, notice_text
 from framelens.core.files import new_id
-from framelens.engine.base import Engine
 from framelens.engine.hardware import installed_vllm
 from framelens.engine.local.model_arguments import effective_arguments, shape_of
-from framelens.i18n import LANGUAGES, notice_text, t
+from framelens.i18n import LANGUAGES
 from framelens.jobs.engine_session import usual_side
 from framelens.models.formats import format_of
 from framelens.models.serving_plan import parse_plan
-from framelens.store.model_records import ModelRecords, harmless
+from framelens.plugin import Engine, ModelRecords, ProgressListener, Settings, t
+from framelens.store.model_records import harmless
 
 Measured = Mapping[str, Any]
 _FRAME_SHAPE = 9 / 16

@@ -16,13 +16,13 @@ from typing import Literal
 
 from langchain_core.language_models import BaseChatModel
 
-from framelens.core.domain import Notice
+from framelens import Notice
 from framelens.core.errors import PicturesRefused, TooManyPictures
-from framelens.i18n import t
 from framelens.llm.messages import data_url, with_pictures
 from framelens.llm.stream import ask
 from framelens.llm.text_fallback import prove_sight, rejection, unseen
 from framelens.llm.vision_check import COLOURS, FORMS, VisionCard, as_frames, cards
+from framelens.plugin import t
 
 Verdict = Literal["well", "coarse", "poor", "blind"]
 """well: colours, shapes, digits and their order. coarse: colours and their order. poor: less. blind: no images."""

@@ -10,8 +10,9 @@ import re
 import secrets
 from datetime import UTC, datetime
 
-from framelens.core.errors import ConfigError, InputError
-from framelens.core.files import new_id, single_line
+from framelens import ConfigError, InputError
+from framelens.core.files import new_id
+from framelens.plugin import single_line
 from framelens.plugins.server.api_records import ApiKeyRow, ApiStore
 from framelens.plugins.server.rate_limit import PER_MINUTE
 

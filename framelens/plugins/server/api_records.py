@@ -8,8 +8,8 @@ import sqlite3
 from dataclasses import astuple, dataclass, replace
 from typing import get_args
 
+from framelens import InputError
 from framelens.core.domain import Outcome
-from framelens.core.errors import InputError
 from framelens.jobs.snapshot import AT_WORK
 from framelens.store.database import NOT_IN_TRASH, Store, visible
 

@@ -3,7 +3,7 @@
 from collections.abc import Set
 from typing import Literal
 
-from framelens.core.errors import EngineError
+from framelens import EngineError
 from framelens.engine.hardware import Device
 
 Kind = Literal["vllm", "transformers"]

@@ -6,8 +6,8 @@ import socket
 import threading
 from typing import Any
 
-from framelens.core.background_task import in_thread
-from framelens.core.errors import EngineError
+from framelens import EngineError
+from framelens.plugin import in_thread
 
 _WAKE_SECONDS = 0.5
 

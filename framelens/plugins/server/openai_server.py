@@ -22,14 +22,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from framelens.core.domain import Language
-from framelens.core.errors import AppError, as_app_error
-from framelens.core.redaction import redact
-from framelens.engine.base import Endpoint, Engine
+from framelens import AppError, Language, error_text
+from framelens.core.errors import as_app_error
+from framelens.engine.base import Endpoint
 from framelens.http_client import PooledClient, authorization, request_timeout, response_limits
-from framelens.i18n import error_text, t
 from framelens.llm.limits import limits_of
 from framelens.llm.refusals import read_json, said_in
+from framelens.plugin import Engine, redact, t
 
 log = logging.getLogger(__name__)
 _ASKED = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/tokenize", "/detokenize")

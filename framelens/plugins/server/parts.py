@@ -1,10 +1,8 @@
 """What the plugin keeps for as long as the services are open: the jobs of programs, and the messages about them."""
 
-from framelens.composition import Services
+from framelens.plugin import LinkFetcher, Outbound, Services
 from framelens.plugins.server.submissions import Submissions
 from framelens.plugins.server.webhooks import Webhooks
-from framelens.store.videos.links import LinkFetcher
-from framelens.store.videos.outbound import Outbound
 
 
 def submissions_of(services: Services) -> Submissions:

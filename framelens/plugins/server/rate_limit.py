@@ -5,7 +5,7 @@ import threading
 import time
 from collections import deque
 
-from framelens.core.errors import ConfigError, InputError
+from framelens import ConfigError, InputError
 from framelens.plugins.server.api_records import ApiKeyRow
 
 PER_MINUTE = 600

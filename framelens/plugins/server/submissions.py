@@ -15,22 +15,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from framelens import AppError, Cancelled, InputError
 from framelens.api.subtitle_uploads import attach_subtitles, check_subtitles
-from framelens.core.background_task import BackgroundTasks
-from framelens.core.codec import Failure, from_json, to_json
+from framelens.core.codec import from_json, to_json
 from framelens.core.domain import AnalysisRequest
-from framelens.core.errors import AppError, Cancelled, InputError, as_app_error
+from framelens.core.errors import as_app_error
 from framelens.core.files import new_id
-from framelens.core.roles import as_user, current_user, require
+from framelens.core.roles import require
+from framelens.plugin import BackgroundTasks, Failure, FetchProgress, LinkFetcher, as_user, current_user
 from framelens.plugins.server.api_records import ApiKeyRow, ApiStore, SubmissionRow
 from framelens.store.accounts import AccountStore
-from framelens.store.videos.link_transfer import FetchProgress
-from framelens.store.videos.links import LinkFetcher
 
 if TYPE_CHECKING:
     from framelens.jobs.queue import Jobs
+    from framelens.plugin import VideoRepository
     from framelens.store.database import Store
-    from framelens.store.videos.video_repository import VideoRepository
 
 _STOP_SECONDS = 2.0
 """How long to wait for a fetch to stop at the end of the program."""

@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from pydantic_core import PydanticCustomError
 
 from framelens.core.files import readable
-from framelens.i18n import language, plugin_catalogue, t
+from framelens.i18n import language, plugin_catalogue
+from framelens.plugin import t
 
 _KINDS = tuple(f"api.wrong.{one}" for one in ("int", "float", "bool", "list", "tuple", "parsing", "type", "other"))
 _QUOTED = re.compile(r"'([^']*)'")

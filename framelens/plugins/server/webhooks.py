@@ -21,13 +21,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from framelens.core.background_task import BackgroundTask
-from framelens.core.codec import Failure, from_json, to_json
-from framelens.core.errors import AppError, Cancelled, InputError
+from framelens import AppError, Cancelled, InputError
+from framelens.core.codec import from_json, to_json
 from framelens.core.files import new_id
-from framelens.core.roles import LOCAL_USER, as_user
+from framelens.plugin import LOCAL_USER, BackgroundTask, Failure, Outbound, as_user
 from framelens.plugins.server.api_records import ApiKeyRow, ApiStore, DeliveryRow, WebhookRow
-from framelens.store.videos.outbound import Outbound
 
 if TYPE_CHECKING:
     from framelens.store.database import Store

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import floor
 from pathlib import Path
 
-from framelens.core.domain import VideoInfo
+from framelens import VideoInfo
 from framelens.plugins.editing.clips.frame_times import TimedVideo
 from framelens.plugins.editing.clips.plan import ClipPlan
 from framelens.plugins.editing.timeline.rates import timecode_at

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import ImageFont
 
-from framelens.core.domain import Cue
+from framelens import Cue
 from framelens.reports.graphics.fonts import FAMILY, FOLDER, REGULAR, own
 from framelens.reports.subtitles import ass_clock
 

@@ -15,11 +15,11 @@ from math import inf
 from pathlib import Path
 from typing import Self
 
+from framelens import AppError, Cancelled, ConfigError, Cue, DecodeError, StorageError, VideoError
 from framelens.cli.report_output import ROOM_FOR_NUMBER
-from framelens.core.domain import Cue
-from framelens.core.errors import AppError, Cancelled, ConfigError, DecodeError, StorageError, VideoError
-from framelens.core.files import cut_to_bytes, is_free, name_key, name_limit, numbered, safe_file_name
-from framelens.core.units import clock, rounded_time
+from framelens.core.files import cut_to_bytes, is_free, name_key, name_limit, numbered
+from framelens.core.units import rounded_time
+from framelens.plugin import clock, safe_file_name
 from framelens.plugins.editing.clips import arguments, captions
 from framelens.plugins.editing.clips.arguments import Canvas
 from framelens.plugins.editing.clips.frame_times import TimedVideo, TimesReader

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import ZIP_STORED, ZipFile
 
+from framelens import Cue, InputError, StorageError, error_text
 from framelens.api.playback import video_for
 from framelens.core.background_task import cancel_event, check_cancelled
-from framelens.core.domain import Cue
-from framelens.core.errors import InputError, StorageError
 from framelens.core.files import name_key, numbered, safe_stem
-from framelens.i18n import error_text, labelled, t
+from framelens.i18n import labelled
 from framelens.i18n.formatting import attributed
+from framelens.plugin import t
 from framelens.plugins.editing.clips.cutter import CutPiece, VideoClip, clip_name, cut_pieces, cut_reel
 from framelens.plugins.editing.clips.pieces import Piece, PieceKind, pieces_of
 from framelens.plugins.editing.clips.plan import ClipMode
@@ -28,7 +28,7 @@ from framelens.store.fs_utils import disk_errors
 if TYPE_CHECKING:
     from framelens.jobs.queue import Jobs
     from framelens.jobs.stored.reports import StoredReports
-    from framelens.store.videos.video_repository import VideoRepository
+    from framelens.plugin import VideoRepository
 
 MOST_PIECES = 100
 MOST_SECONDS = 3600.0

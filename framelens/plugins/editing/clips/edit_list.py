@@ -14,11 +14,10 @@ from collections.abc import Iterable, Iterator
 from io import StringIO
 from pathlib import Path
 
+from framelens import InputError
 from framelens.analysis.planning.time_parsing import parse_seconds
-from framelens.core.errors import InputError
-from framelens.core.files import absolute, is_same_file, shown_path, typed_path
-from framelens.core.units import clock
-from framelens.i18n import t
+from framelens.core.files import absolute, is_same_file, shown_path
+from framelens.plugin import clock, t, typed_path
 from framelens.plugins.editing.clips.pieces import Piece
 from framelens.plugins.editing.timeline.losslesscut import project
 from framelens.reports.content.labels import one_line

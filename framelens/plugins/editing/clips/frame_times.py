@@ -9,12 +9,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Self
 
-from framelens.core.domain import VideoInfo
-from framelens.core.errors import DecodeError
-from framelens.core.events import Probed
+from framelens import DecodeError, Probed, VideoInfo
+from framelens.plugin import DecoderWorker
 from framelens.video.files import printable_path
 from framelens.video.keyframes.strategies import FrameTimes, WorkerRequest
-from framelens.video.worker_pool import DecoderWorker
 
 
 @dataclass(frozen=True)

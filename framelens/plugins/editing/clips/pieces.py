@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from framelens.core.domain import Analysis, times_of
-from framelens.core.errors import ConfigError, InputError
-from framelens.i18n import t
+from framelens import Analysis, ConfigError, InputError
+from framelens.core.domain import times_of
+from framelens.plugin import t
 from framelens.plugins.editing.timeline.markers import chapters_of, has_chapters
 from framelens.reports.content.labels import issues, one_line, seconds_of
 from framelens.reports.content.searches import interval_issues

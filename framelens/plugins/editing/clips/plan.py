@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import Literal
 
-from framelens.core.errors import VideoError
-from framelens.core.units import clock
+from framelens import VideoError
+from framelens.plugin import clock
 from framelens.plugins.editing.clips.frame_times import TimedVideo
 from framelens.video.files import printable_path
 from framelens.video.keyframes.strategies import SAME_SECONDS, FrameTimes, rounding_of

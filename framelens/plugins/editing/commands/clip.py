@@ -14,10 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from framelens import config, registry
-from framelens.cli.common import cancel_on_signals, print_json, subtitles_option, use_language, worst_exit_code
-from framelens.cli.grammar import Choice, Options, argument, command, flag, option, parse_path, together
-from framelens.cli.progress_lines import ProgressLine
+from framelens import ConfigError, InputError, config, error_text, notice_text, registry
+from framelens.cli.common import print_json, subtitles_option, use_language, worst_exit_code
+from framelens.cli.grammar import Choice, argument, command, flag, option, parse_path, together
 from framelens.cli.report_output import (
     ROOM_FOR_NUMBER,
     check_output_file,
@@ -26,12 +25,11 @@ from framelens.cli.report_output import (
     names_folder,
     overwrite_option,
 )
-from framelens.core.errors import ConfigError, InputError
-from framelens.core.files import absolute, cut_to_bytes, is_free, name_limit, numbered, shown_path, typed_path
-from framelens.core.units import clock
-from framelens.i18n import error_text, language, notice_text, t
+from framelens.core.files import absolute, cut_to_bytes, is_free, name_limit, numbered, shown_path
+from framelens.i18n import language
 from framelens.i18n.formatting import attributed
 from framelens.jobs.keyframes import parse_seconds
+from framelens.plugin import Options, ProgressLine, cancel_on_signals, clock, t, typed_path
 from framelens.plugins.editing.clips import edit_list
 from framelens.plugins.editing.clips.cutter import (
     CutPiece,
@@ -50,7 +48,7 @@ from framelens.video.extractor import probe
 from framelens.video.files import check_file, sha256_of
 
 if TYPE_CHECKING:
-    from framelens.core.domain import Analysis, Cue
+    from framelens import Analysis, Cue
 
 _KINDS: tuple[PieceKind, ...] = get_args(PieceKind)
 

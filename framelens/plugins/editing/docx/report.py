@@ -20,9 +20,10 @@ from docx.table import _Row
 from docx.text.paragraph import Paragraph as DocxParagraph
 from docx.text.run import Run
 
-from framelens.core.domain import Analysis, Language
+from framelens import Analysis, Language
 from framelens.core.images import smaller
-from framelens.i18n import in_language, t
+from framelens.i18n import in_language
+from framelens.plugin import t
 from framelens.plugins.editing.docx.template import (
     BODY_CM,
     CELL,

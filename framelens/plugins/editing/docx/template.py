@@ -20,7 +20,7 @@ from docx.oxml.parser import OxmlElement
 from docx.shared import Cm, Pt, RGBColor
 from docx.text.paragraph import Paragraph
 
-from framelens.core.domain import Language
+from framelens import Language
 from framelens.core.units import date_of
 from framelens.reports.content.document import Document
 from framelens.reports.content.labels import printable

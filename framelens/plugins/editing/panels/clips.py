@@ -8,18 +8,14 @@ from typing import Any, get_args
 
 import streamlit as st
 
+from framelens import Analysis, AppError
 from framelens.analysis.planning.time_parsing import parse_range
 from framelens.api.playback import video_for
-from framelens.core.domain import Analysis
-from framelens.core.errors import AppError
-from framelens.core.units import clock
-from framelens.i18n import t
-from framelens.jobs.snapshot import JobSnapshot
+from framelens.plugin import JobSnapshot, clock, error_words, plain, t
 from framelens.plugin_page import PageTools, RangeAction, SaveButton, SaveGroup, VideoRange
 from framelens.plugins.editing.clips.downloads import MOST_PIECES, piece_text
 from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, PieceKind, moved, pieces_of
 from framelens.plugins.editing.clips.plan import ClipMode
-from framelens.reports.content.page_text import error_words, plain
 
 _MOST_NAMED = 3
 """Names in a warning."""

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as Xml
 
-from framelens.core.domain import Analysis, AudioTrack, Language
+from framelens import Analysis, Language
+from framelens.core.domain import AudioTrack
 from framelens.core.files import file_address
 from framelens.i18n import in_language
 from framelens.plugins.editing.timeline import markers as timeline

@@ -7,7 +7,7 @@ how the segments were made. Times are a player's.
 
 from collections.abc import Iterable, Iterator
 
-from framelens.core.domain import Analysis, Language
+from framelens import Analysis, Language
 from framelens.i18n import in_language
 from framelens.plugins.editing.clips.pieces import pieces_of
 from framelens.reports.content.labels import one_line, remarks

@@ -18,12 +18,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from framelens import Analysis, Chapter, Language, VideoInfo
 from framelens.core import outline
-from framelens.core.domain import Analysis, Chapter, Language, ReportedAnswer, VideoInfo, times_of
+from framelens.core.domain import ReportedAnswer, times_of
 from framelens.core.evidence import Moments
-from framelens.core.units import clock
-from framelens.i18n import in_language, sentences, t
+from framelens.i18n import in_language, sentences
 from framelens.i18n.formatting import origin
+from framelens.plugin import clock, t
 from framelens.plugins.editing.timeline.rates import Rate, first_frame, is_exact, timecode
 from framelens.reports.content.labels import ai_label, finding_text, one_line, remarks, seconds_of, shortened
 from framelens.reports.content.provenance import aigc_text

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-from framelens.core.domain import DecodeSummary, VideoInfo
+from framelens import DecodeSummary, VideoInfo
 
 _NTSC = (15, 24, 30, 48, 60, 90, 96, 120, 240)
 _MOST, _UNKNOWN = 240, 25  # the highest rate, and the rate of a video without a known rate

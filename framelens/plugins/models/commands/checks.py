@@ -12,15 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from framelens import config
-from framelens.cli.common import cancel_on_signals, finding_lines, finding_text, json_option, print_json, use_language
-from framelens.cli.grammar import Options, argument, command, option
-from framelens.cli.progress_lines import ProgressLine
+from framelens import ConfigError, config
+from framelens.cli.common import finding_lines, finding_text, json_option, print_json, use_language
+from framelens.cli.grammar import argument, command, option
 from framelens.config import export_environment
-from framelens.core.errors import ConfigError
-from framelens.engine.check_findings import CheckFinding
 from framelens.engine.engine_builder import build_engine
-from framelens.i18n import language, t
+from framelens.i18n import language
+from framelens.plugin import CheckFinding, Options, ProgressLine, cancel_on_signals, t
 from framelens.plugins.models.preflight.run import preflight
 from framelens.plugins.models.vision_checks import Measured, check_sight, result_text
 

@@ -10,24 +10,21 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from framelens import config
+from framelens import ConfigError, EngineError, config, error_text
 from framelens.cli.common import json_option, print_json, use_language, whole_number
-from framelens.cli.grammar import Options, argument, flag, group, option
+from framelens.cli.grammar import argument, flag, group, option
 from framelens.config import export_environment
-from framelens.core.errors import ConfigError, EngineError
-from framelens.core.files import typed_path
 from framelens.core.units import GIB
-from framelens.engine.hardware import memory_bytes
 from framelens.engine.hardware_profile import HardwareProfile, build_profile, here, parse_card, parse_gigabytes
 from framelens.engine.local.model_arguments import effective_arguments
 from framelens.engine.model_names import match_text, meant_text
-from framelens.i18n import error_text, t
 from framelens.jobs.readiness import need_text
-from framelens.models.catalogue import Catalogue, find_entry, load_catalogue
+from framelens.models.catalogue import find_entry, load_catalogue
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.memory import estimate_memory
 from framelens.models.placement import MemoryNeed
 from framelens.models.serving_plan import parse_plan
+from framelens.plugin import Catalogue, Options, memory_bytes, t, typed_path
 from framelens.plugins.models.commands import checks, tables
 from framelens.plugins.models.formatting import why_nothing_fits
 

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from framelens.cli.common import wide_console
 from framelens.core.units import gib_text
-from framelens.i18n import labelled, language, t
+from framelens.i18n import labelled, language
 from framelens.jobs.readiness import licence_text
 from framelens.models.architecture import FRAME, Shape, image_tokens
 from framelens.models.catalogue import Match
@@ -16,6 +16,7 @@ from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.formats import FORMATS, format_of
 from framelens.models.memory import MemoryEstimate, weights_bytes
 from framelens.models.placement import GpuCard, Proposal
+from framelens.plugin import t
 from framelens.plugins.models.formatting import format_cells, parameters_text, requests_text, term_rows, why_not
 
 _MOST_ROWS = 12

@@ -4,11 +4,12 @@ from functools import partial
 
 import streamlit as st
 
-from framelens.i18n import t
+from framelens import AskSettings
 from framelens.jobs.answers import keep_settings, usual_settings
+from framelens.plugin import t
 from framelens.plugin_page import PageTools
 from framelens.plugins.models.panels.form_state import form_state
-from framelens.questions.conversation import LIMITS, AskSettings
+from framelens.questions.conversation import LIMITS
 
 _STEPS = {
     "temperature": 0.05,

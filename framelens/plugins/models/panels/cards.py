@@ -2,12 +2,11 @@
 
 import streamlit as st
 
-from framelens.core.units import gib_number, human_size
-from framelens.i18n import t
+from framelens.core.units import gib_number
 from framelens.jobs.readiness import Card, ModelCandidate, model_cards
+from framelens.plugin import human_size, joined, plain, t
 from framelens.plugin_page import ButtonKind, PageTools
 from framelens.plugins.models.panels.current_model import is_changing
-from framelens.reports.content.page_text import joined, plain
 
 _ICONS: dict[Card, str] = {"best": "star", "quick": "bolt", "small": "compress"}
 

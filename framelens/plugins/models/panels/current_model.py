@@ -2,16 +2,13 @@
 
 import streamlit as st
 
-from framelens.core.errors import AppError
-from framelens.engine.base import EngineStatus
-from framelens.i18n import notice_text, t
+from framelens import AppError, notice_text
 from framelens.jobs.readiness import Readiness, candidate, readiness
+from framelens.plugin import EngineStatus, confirm_download, joined, plain, short_model_name, t
 from framelens.plugin_page import PageTools
 from framelens.plugins.models.panels import vision_check
 from framelens.plugins.models.tasks import tasks_of
 from framelens.plugins.models.vision_checks import last_check
-from framelens.reports.content.page_text import joined, plain, short_model_name
-from framelens.store.model_records import confirm_download
 
 _POLL_SECONDS = 2.0
 """Interval between two polls."""

@@ -8,16 +8,14 @@ import streamlit as st
 
 from framelens.core.units import GIB, gib_text
 from framelens.engine.hardware_profile import CARD_SIZES_GIB, HardwareProfile
-from framelens.i18n import t
 from framelens.models.architecture import Shape
-from framelens.models.catalogue import Catalogue
 from framelens.models.formats import FORMATS, FormatKey, NumberFormat, format_of
 from framelens.models.memory import MemoryEstimate, estimate_memory
 from framelens.models.placement import USABLE, ways_to_divide
 from framelens.models.serving_plan import Device, Plan
+from framelens.plugin import Catalogue, plain, t
 from framelens.plugin_page import PageTools
 from framelens.plugins.models.formatting import format_cells, term_rows
-from framelens.reports.content.page_text import plain
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator

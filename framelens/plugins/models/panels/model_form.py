@@ -10,21 +10,19 @@ from pathlib import Path
 
 import streamlit as st
 
-from framelens.core.engines.model_hub import chosen_hub
-from framelens.core.errors import AppError, ModelNotFound
-from framelens.core.files import typed_path
+from framelens import AppError, ModelNotFound, notice_text
 from framelens.core.units import gib_text
-from framelens.engine.check_findings import CheckFinding, Severity
+from framelens.engine.check_findings import Severity
 from framelens.engine.hardware_profile import HardwareProfile
 from framelens.engine.model_names import match_text
-from framelens.i18n import language, notice_text, sentences, t
+from framelens.i18n import language, sentences
 from framelens.jobs.model_switch import with_local_model
 from framelens.jobs.readiness import download_text, free_bytes, hub_text, licence_text, need_text
-from framelens.models.catalogue import Catalogue
 from framelens.models.formats import format_of
 from framelens.models.memory import estimate_memory
 from framelens.models.placement import Proposal
 from framelens.models.serving_plan import parse_plan
+from framelens.plugin import Catalogue, CheckFinding, chosen_hub, plain, t, typed_path
 from framelens.plugin_page import Options, PageTools
 from framelens.plugins.models.formatting import parameters_text, requests_text, why_nothing_fits
 from framelens.plugins.models.panels.current_model import is_changing
@@ -32,7 +30,6 @@ from framelens.plugins.models.panels.form_state import form_state
 from framelens.plugins.models.panels.table import CONFIG, ENGINE, NAME, fill_form
 from framelens.plugins.models.selection import ModelChoice, ModelSettings, env_lines, find_model, proposal_for, with_fix
 from framelens.plugins.models.tasks import tasks_of
-from framelens.reports.content.page_text import plain
 
 _NAMELESS = ("model_folder_missing", "model_not_in_catalogue", "model_unlike_catalogue", "model_owner_missing",
              "model_owner_unknown")  # fmt: skip

@@ -2,14 +2,13 @@
 
 import streamlit as st
 
-from framelens.core.errors import AppError
-from framelens.i18n import notice_text, t
+from framelens import AppError, notice_text
 from framelens.jobs.model_switch import with_remote_engine
+from framelens.plugin import plain, t
 from framelens.plugin_page import PageTools
 from framelens.plugins.models.panels.current_model import is_changing
 from framelens.plugins.models.remote_query import RemoteEngineReport
 from framelens.plugins.models.tasks import tasks_of
-from framelens.reports.content.page_text import plain
 
 _URL, _KEY, _MODEL, _ERROR = "elsewhere_url", "elsewhere_key", "elsewhere_model", "elsewhere_error"
 

@@ -10,22 +10,20 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
+from framelens import AppError
 from framelens.core.engines.vllm_arguments import config_text
-from framelens.core.errors import AppError
 from framelens.core.units import GIB, gib_number
-from framelens.engine.hardware import memory_bytes
 from framelens.engine.hardware_profile import HardwareProfile, build_profile
-from framelens.i18n import language, t
+from framelens.i18n import language
 from framelens.jobs.readiness import licence_text
-from framelens.models.catalogue import Catalogue
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.formats import format_of
 from framelens.models.placement import GpuCard, Proposal, least_bytes
+from framelens.plugin import Catalogue, joined, memory_bytes, plain, t
 from framelens.plugin_page import PageTools
 from framelens.plugins.models.formatting import parameters_text, why_not
 from framelens.plugins.models.panels.form_state import form_state
 from framelens.plugins.models.selection import find_model, proposal_for
-from framelens.reports.content.page_text import joined, plain
 
 _HEADS = ("models.column_model", "models.page.memory", "models.column_format", "models.page.lengths")
 _MORE_HEADS = ("models.page.frames", "models.column_licence")

@@ -4,15 +4,15 @@ from base64 import b64encode
 
 import streamlit as st
 
-from framelens.i18n import language, t
+from framelens.i18n import language
 from framelens.llm.vision_check import VisionCard
 from framelens.llm.vision_check import draw as draw_card
+from framelens.plugin import plain, short_model_name, t
 from framelens.plugin_page import Options, PageTools
 from framelens.plugins.models import vision_checks
 from framelens.plugins.models.panels.form_state import form_state
 from framelens.plugins.models.tasks import tasks_of
 from framelens.plugins.models.vision_checks import Measured
-from framelens.reports.content.page_text import plain, short_model_name
 
 _SIZES = ((448, 252), (640, 360), (896, 504), (1280, 720))
 """Picture sizes offered, in pixels."""

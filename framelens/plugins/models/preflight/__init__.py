@@ -4,7 +4,8 @@ A finding that stops a start is proved by starts that fail in tests/engine; a fi
 that rests on an estimate, hinders.
 """
 
-from framelens.engine.check_findings import CheckFinding, worst_first
+from framelens.engine.check_findings import worst_first
+from framelens.plugin import CheckFinding
 from framelens.plugins.models.preflight.rules import BASIC, RULES
 from framelens.plugins.models.preflight.subject import PreflightSubject
 

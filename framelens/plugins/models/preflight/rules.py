@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from framelens.core.engines.model_hub import chosen_hub
 from framelens.core.units import GIB, gib_text
-from framelens.engine.check_findings import CheckFinding, Fix
+from framelens.engine.check_findings import Fix
 from framelens.engine.diagnostics.checks import old_cards
 from framelens.models.architecture import FRAME, image_tokens
 from framelens.models.memory import estimate_memory, tokens_in
 from framelens.models.placement import USABLE, MemoryNeed, estimate_need, tensor_sizes
+from framelens.plugin import CheckFinding, chosen_hub
 from framelens.plugins.models.preflight.running_engines import VLLM_SHARE, RunningEngine, visible_cards
 from framelens.plugins.models.preflight.subject import Check, PreflightSubject, Rule, Values, another_model
 

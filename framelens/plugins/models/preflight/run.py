@@ -10,18 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from framelens.config import Settings
+from framelens import AppError, ModelNotFound
 from framelens.core.engines import vllm_arguments
-from framelens.core.errors import AppError, ModelNotFound
 from framelens.engine import hardware_profile
-from framelens.engine.check_findings import CheckFinding
 from framelens.engine.diagnostics.facts import ModelFacts, gather_facts
 from framelens.engine.downloads.hub import hub_config, hub_weights_bytes
 from framelens.engine.local.model_arguments import effective_arguments, known_shape, least_cache_gib, read_object
 from framelens.engine.local.vllm import vllm_launcher
-from framelens.models.catalogue import Catalogue, Match, load_catalogue, raw_built_in
+from framelens.models.catalogue import Match, load_catalogue, raw_built_in
 from framelens.models.checkpoint import loaded_bytes
 from framelens.models.memory import weights_bytes
+from framelens.plugin import Catalogue, CheckFinding, Settings
 from framelens.plugins.models.preflight import check
 from framelens.plugins.models.preflight.running_engines import running_engines
 from framelens.plugins.models.preflight.subject import CheckedModel, PreflightSubject

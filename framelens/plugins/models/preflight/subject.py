@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from framelens.core.errors import AppError
-from framelens.engine.check_findings import CheckFinding, Fix, Severity
+from framelens import AppError
+from framelens.engine.check_findings import Fix, Severity
 from framelens.engine.diagnostics.facts import ModelFacts, SystemFacts
 from framelens.models.architecture import Shape
 from framelens.models.catalogue import Match
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.serving_plan import Device, Plan, parse_plan
+from framelens.plugin import CheckFinding
 from framelens.plugins.models.preflight.running_engines import RunningEngine
 
 _OTHER_CONFIG = ("hf_overrides", "hf_config_path", "config_format", "model_impl")

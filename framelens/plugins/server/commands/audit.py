@@ -5,8 +5,8 @@ from dataclasses import asdict
 
 from framelens import config
 from framelens.cli.common import MOST_LISTED, json_option, print_json, use_language, whole_number
-from framelens.cli.grammar import Choice, Options, command, option
-from framelens.i18n import t
+from framelens.cli.grammar import Choice, command, option
+from framelens.plugin import Options, t
 from framelens.store.audit import ACTIONS, AuditEntry, AuditLog
 from framelens.store.database import open_store
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from framelens import config
 from framelens.cli.common import json_option, use_language
-from framelens.cli.grammar import Options, argument, command, flag
+from framelens.cli.grammar import argument, command, flag
 from framelens.cli.report_output import (
     check_ending,
     check_output_file,
@@ -16,9 +16,8 @@ from framelens.cli.report_output import (
     names_folder,
     overwrite_option,
 )
-from framelens.core.files import is_free, numbered, readable, typed_path
-from framelens.core.units import human_size
-from framelens.i18n import t
+from framelens.core.files import is_free, numbered, readable
+from framelens.plugin import Options, human_size, t, typed_path
 from framelens.store.audit import AuditLog
 from framelens.store.backup import backup_bytes, write_backup
 from framelens.store.database import DATABASE, open_store

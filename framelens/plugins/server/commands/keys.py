@@ -10,12 +10,10 @@ from contextlib import closing
 from dataclasses import asdict
 from functools import wraps
 
-from framelens import config
+from framelens import InputError, config
 from framelens.cli.common import json_option, print_json, use_language, whole_number
-from framelens.cli.grammar import Options, argument, group, option
-from framelens.config import Settings
-from framelens.core.errors import InputError
-from framelens.i18n import t
+from framelens.cli.grammar import argument, group, option
+from framelens.plugin import Options, Settings, t
 from framelens.plugins.server import api_keys
 from framelens.plugins.server.api_records import ApiKeyRow, ApiStore
 from framelens.plugins.server.rate_limit import PER_MINUTE, parse_limit

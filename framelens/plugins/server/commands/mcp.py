@@ -10,15 +10,15 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+from framelens import ConfigError
 from framelens.cli.analysis_options import engine_options, load_settings
 from framelens.cli.common import PORT, whole_number
-from framelens.cli.grammar import Options, command, option, parse_path
+from framelens.cli.grammar import command, option, parse_path
 from framelens.composition import open_services
 from framelens.core import own_version
-from framelens.core.errors import ConfigError
-from framelens.core.files import shown_path, typed_path
+from framelens.core.files import shown_path
 from framelens.core.installation import require
-from framelens.i18n import t
+from framelens.plugin import Options, t, typed_path
 from framelens.plugins.server.listening import open_socket
 
 _HOST = "127.0.0.1"

@@ -5,10 +5,9 @@ import sys
 
 from framelens import config
 from framelens.cli.common import json_option, use_language
-from framelens.cli.grammar import Options, argument, command, flag, parse_path
+from framelens.cli.grammar import argument, command, flag, parse_path
 from framelens.core.files import readable
-from framelens.core.units import human_size
-from framelens.i18n import t
+from framelens.plugin import Options, human_size, t
 from framelens.store.backup import BackupManifest, check_backup, restore_backup
 
 

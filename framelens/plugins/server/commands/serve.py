@@ -10,27 +10,31 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NoReturn, get_args
 
-from framelens import config
-from framelens.cli.common import PORT, cancel_on_signals, use_language, whole_number
-from framelens.cli.grammar import Choice, Options, argument, command, option
-from framelens.config import Settings
-from framelens.core.engines.model_hub import chosen_hub
-from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError, ModelNotFound
-from framelens.engine.base import Engine
+from framelens import AppError, Cancelled, ConfigError, EngineError, ModelNotFound, config, notice_text
+from framelens.cli.common import PORT, use_language, whole_number
+from framelens.cli.grammar import Choice, argument, command, option
 from framelens.engine.engine_builder import build_engine
 from framelens.engine.hardware import cpu_features, installed_vllm
 from framelens.engine.local.model_arguments import check_folder, read_object
-from framelens.engine.model_resolution import resolve_model
-from framelens.i18n import language, notice_text, t
+from framelens.i18n import language
 from framelens.jobs.readiness import readiness
 from framelens.models.catalogue import built_in, load_catalogue
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.config import read_shape
+from framelens.plugin import (
+    Engine,
+    Options,
+    Settings,
+    cancel_on_signals,
+    chosen_hub,
+    confirmed_downloads,
+    resolve_model,
+    t,
+)
 from framelens.plugins.server.engine_choice import Kind, RequestedDevice, choose_engine
 from framelens.plugins.server.listening import open_socket, serve_until
 from framelens.plugins.server.tool_calls import tool_call_parser
 from framelens.store.fs_utils import log_to
-from framelens.store.model_records import confirmed_downloads
 
 _PORT = 8003  # default
 _SHUTDOWN_SECONDS = 5

@@ -12,12 +12,11 @@ from functools import wraps
 from getpass import getpass
 from typing import get_args
 
-from framelens import config
+from framelens import ConfigError, config
 from framelens.cli.common import json_option, print_json, use_language
-from framelens.cli.grammar import Choice, Options, argument, flag, group, option
-from framelens.core.errors import ConfigError
+from framelens.cli.grammar import Choice, argument, flag, group, option
 from framelens.core.roles import Role
-from framelens.i18n import t
+from framelens.plugin import Options, t
 from framelens.store.access import Accounts
 from framelens.store.accounts import AccountRow
 from framelens.store.database import open_store

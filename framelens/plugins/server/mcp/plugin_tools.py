@@ -10,9 +10,7 @@ from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult
 from pydantic import BaseModel, create_model
 
-from framelens.api.tools import ToolCall
-from framelens.core.background_task import in_thread
-from framelens.i18n import t
+from framelens.plugin import ToolCall, in_thread, t
 from framelens.plugins.server.mcp import schemas
 from framelens.plugins.server.mcp.results import result
 from framelens.plugins.server.mcp.waiting import Wait, wait_for

@@ -6,16 +6,13 @@ from collections.abc import Iterable, Sequence
 
 from mcp.types import CallToolResult, ImageContent, TextContent
 
+from framelens import Analysis, AppError, Cancelled, Finding, Turn, error_text, notice_text
 from framelens.core.codec import build, to_document
-from framelens.core.domain import Analysis, Finding
-from framelens.core.errors import AppError, Cancelled
 from framelens.core.outline import title_of
-from framelens.core.units import clock
-from framelens.i18n import error_text, notice_text, t
 from framelens.i18n.formatting import stage_text
-from framelens.jobs.snapshot import JobSnapshot, State
+from framelens.jobs.snapshot import State
+from framelens.plugin import JobSnapshot, clock, t
 from framelens.plugins.server.mcp import schemas
-from framelens.questions.conversation import Turn
 from framelens.reports.content.labels import stated_notices
 from framelens.store.library_index import Hit, LibraryEntry
 

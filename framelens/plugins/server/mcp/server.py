@@ -17,9 +17,10 @@ from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import CallToolResult, ToolAnnotations
 from pydantic import ValidationError
 
-from framelens.cli.common import cancel_on_signals
-from framelens.core.errors import AppError, Cancelled, ConfigError, as_app_error
-from framelens.i18n import labelled, sentences, t
+from framelens import AppError, Cancelled, ConfigError
+from framelens.core.errors import as_app_error
+from framelens.i18n import labelled, sentences
+from framelens.plugin import cancel_on_signals, t
 from framelens.plugins.server.listening import serve_until
 from framelens.plugins.server.mcp.results import failed
 from framelens.plugins.server.mcp.tools import McpTools

@@ -17,42 +17,57 @@ from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult
 from pydantic import AfterValidator, Field
 
-from framelens import registry
+from framelens import (
+    Analysis,
+    AnswerDone,
+    AnswerText,
+    AppError,
+    AskSettings,
+    ConfigError,
+    Conversation,
+    EngineProgress,
+    InputError,
+    Keyframe,
+    Look,
+    Queued,
+    VideoError,
+    error_text,
+    notice_text,
+    registry,
+)
 from framelens.analysis.inputs.transcription import cues_between
 from framelens.analysis.prompts.templates import built_in
-from framelens.api.tools import ToolCall
-from framelens.composition import Services
 from framelens.core.analysis_state import AnalysisUpdate
-from framelens.core.background_task import in_thread
-from framelens.core.domain import MOST_FRAMES, Analysis, AnalysisRequest, Keyframe, Selection
-from framelens.core.errors import AppError, ConfigError, InputError, VideoError
-from framelens.core.events import EngineProgress, value_of
-from framelens.core.files import is_inside, readable, restored, shown_path, typed_path
+from framelens.core.domain import MOST_FRAMES, AnalysisRequest, Selection
+from framelens.core.events import value_of
+from framelens.core.files import is_inside, readable, restored, shown_path
 from framelens.core.images import cropped, smaller
-from framelens.core.links import is_link, typed_link
-from framelens.core.units import clock
-from framelens.i18n import error_text, language, notice_text, t
-from framelens.i18n.formatting import attributed, phase_text, stage_text
+from framelens.i18n import language
+from framelens.i18n.formatting import attributed, stage_text
 from framelens.jobs.analyses import build_request, start_run
 from framelens.jobs.asking import Asking, FrameOptions
 from framelens.jobs.keyframes import build_selection, parse_seconds
 from framelens.jobs.transcripts import report_ids, transcript_of
+from framelens.plugin import (
+    LinkFetcher,
+    Services,
+    ToolCall,
+    clock,
+    in_thread,
+    is_link,
+    is_video_name,
+    may_name_any,
+    phase_text,
+    t,
+    typed_link,
+    typed_path,
+)
 from framelens.plugins.server.mcp import results, schemas
 from framelens.plugins.server.mcp.plugin_tools import PluginTool
 from framelens.plugins.server.mcp.results import result
 from framelens.plugins.server.mcp.waiting import POLL_SECONDS, Wait, wait_for
 from framelens.plugins.server.validation import filled
-from framelens.questions.conversation import (
-    AnswerDone,
-    AnswerDraft,
-    AnswerText,
-    AskSettings,
-    Conversation,
-    Look,
-    MomentsSearched,
-    Queued,
-    checked_question,
-)
+from framelens.questions.conversation import AnswerDraft, MomentsSearched, checked_question
 from framelens.questions.repository import ConversationRepository
 from framelens.questions.retrieval.values import Looking
 from framelens.reports.files import written
@@ -60,9 +75,8 @@ from framelens.reports.formats import FORMATS, bundle, files_of, format_named
 from framelens.reports.json import writer
 from framelens.store.fs_utils import storage_errors
 from framelens.store.library_index import LibraryEntry, LibraryQuery, Order
-from framelens.store.videos.links import LinkFetcher, may_name_any
 from framelens.store.videos.video_repository import link_of
-from framelens.video.files import check_file, confine, held_folder, is_video_name
+from framelens.video.files import check_file, confine, held_folder
 
 _log = logging.getLogger(__name__)
 _MOST_PICTURES, _MOST_VIDEOS = 8, 8

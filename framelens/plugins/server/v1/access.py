@@ -13,10 +13,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from framelens import AppError, InputError
 from framelens.api.gate import SAFE_HEADERS
-from framelens.core.errors import AppError, InputError, as_app_error
-from framelens.core.roles import LOCAL_USER, User, as_user
+from framelens.core.errors import as_app_error
+from framelens.core.roles import User
 from framelens.i18n import accepted_language, in_language
+from framelens.plugin import LOCAL_USER, as_user
 from framelens.plugins.server import api_keys
 from framelens.plugins.server.api_records import ApiKeyRow, ApiStore
 from framelens.plugins.server.rate_limit import RateLimiter

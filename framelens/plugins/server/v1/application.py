@@ -15,14 +15,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from framelens import registry
-from framelens.api.programs import VIEWER, ServicesDep
-from framelens.composition import Services
+from framelens import AppError, InputError, registry
 from framelens.core import own_version
 from framelens.core.codec import to_document
-from framelens.core.errors import AppError, InputError
 from framelens.core.spelling import closest
-from framelens.i18n import labelled, sentences, t
+from framelens.i18n import labelled, sentences
+from framelens.plugin import VIEWER, Services, ServicesDep, t
 from framelens.plugins.server.v1 import jobs, questions, uploads, webhooks
 from framelens.plugins.server.v1.access import Access, problem_response
 from framelens.plugins.server.v1.field_descriptions import describe_fields

@@ -11,17 +11,16 @@ from fastapi import Path as InPath
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
+from framelens import InputError, Language
 from framelens.api import exports
-from framelens.api.programs import ANALYST, BINARY, VIEWER, ServicesDep
-from framelens.core.domain import Language
-from framelens.core.errors import InputError
-from framelens.core.files import single_line
+from framelens.api.programs import BINARY
 from framelens.i18n import language
 from framelens.jobs.analyses import build_request
 from framelens.jobs.keyframes import build_selection
 from framelens.jobs.snapshot import State
 from framelens.jobs.stored.bulk_operations import remove
 from framelens.jobs.stored.speakers import name_speakers, speakers_of
+from framelens.plugin import ANALYST, VIEWER, ServicesDep, single_line
 from framelens.plugins.server.parts import submissions_of, webhooks_of
 from framelens.plugins.server.submissions import Submission, VideoSource
 from framelens.plugins.server.v1.dependencies import KeyDep, event_of, ticks

@@ -9,13 +9,13 @@ from starlette.datastructures import Headers
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from framelens import AppError
 from framelens.api.gate import Gate, error_response
-from framelens.core.errors import AppError
 from framelens.core.roles import Role
 from framelens.i18n import accepted_language, in_language
 
 if TYPE_CHECKING:
-    from framelens.composition import Services
+    from framelens.plugin import Services
 
 
 class ProgramApi:

@@ -8,15 +8,14 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from framelens.api.programs import ANALYST, VIEWER, ServicesDep
-from framelens.composition import Services
-from framelens.core.errors import InputError
+from framelens import AskSettings, InputError
 from framelens.i18n import language
+from framelens.plugin import ANALYST, VIEWER, Services, ServicesDep
 from framelens.plugins.server.parts import submissions_of
 from framelens.plugins.server.v1.dependencies import KeyDep, event_of, ticks
 from framelens.plugins.server.v1.jobs import find_job
 from framelens.plugins.server.v1.schemas import Answer, ConversationState, NewQuestion
-from framelens.questions.conversation import AskSettings, started
+from framelens.questions.conversation import started
 
 router = APIRouter(tags=["questions"])
 

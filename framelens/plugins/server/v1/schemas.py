@@ -8,21 +8,20 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from framelens import AppError, FrameRef, Strategy, Turn, error_text, notice_text
 from framelens.api.gate import status_of
 from framelens.api.subtitle_uploads import MOST_SUBTITLES
 from framelens.core import domain, units
 from framelens.core.codec import build
-from framelens.core.domain import MOST_FRAMES, MOST_SPEAKERS, AnswerState, ReportedConversation, Strategy
-from framelens.core.errors import AppError
-from framelens.core.links import typed_link
-from framelens.i18n import error_text, notice_text, t
+from framelens.core.domain import MOST_FRAMES, MOST_SPEAKERS, AnswerState, ReportedConversation
 from framelens.i18n.formatting import stage_text
-from framelens.jobs.snapshot import JobSnapshot, State
+from framelens.jobs.snapshot import State
 from framelens.jobs.stored.speakers import LONGEST_NAME, SpeakerSummary
+from framelens.plugin import JobSnapshot, t, typed_link
 from framelens.plugins.server import webhooks
 from framelens.plugins.server.api_records import DeliveryRow, WebhookRow
 from framelens.plugins.server.submissions import FetchState
-from framelens.questions.conversation import MOST_QUESTION, FrameRef, Turn
+from framelens.questions.conversation import MOST_QUESTION
 from framelens.store.library_index import LibraryEntry
 
 JobState = Literal["fetching", State]

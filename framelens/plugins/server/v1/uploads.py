@@ -11,11 +11,11 @@ from starlette.datastructures import Headers
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
+from framelens import InputError
 from framelens.api import uploads
-from framelens.api.programs import ANALYST, ServicesDep
-from framelens.core.errors import InputError
 from framelens.core.links import media_type
 from framelens.core.roles import require
+from framelens.plugin import ANALYST, ServicesDep
 from framelens.plugins.server.v1.schemas import NewUpload, UploadState
 from framelens.store.videos.video_repository import Upload
 

@@ -55,7 +55,7 @@ def of_when(bench: Bench) -> Iterator[Row]:
         planted(bench.work, clips, minutes=minutes, seed=bench.given.seed * 100 + number)
         for number, minutes in enumerate(bench.given.minutes)
     ]
-    yield from when.rows(bench.one, videos, seed=bench.given.seed)
+    yield from when.rows(bench.one, videos, seed=bench.given.seed, language=bench.given.language)
 
 
 def of_moment(bench: Bench) -> Iterator[Row]:
@@ -90,6 +90,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--footage", type=Path, help="folder of real videos, for `when`")
     parser.add_argument("--minutes", type=int, nargs="+", default=[10, 20, 60], help="lengths of the videos of `when`")
+    parser.add_argument("--language", choices=list(when.QUESTIONS), default="en", help="of the questions of `when`")
     parser.add_argument("--videos", type=int, default=4, help="number of videos of `moment`, with five questions each")
     parser.add_argument("--model", type=Path, default=TINY, help="folder of a model that names colours and votes")
     parser.add_argument("--rounds", type=int, default=9, help="rounds of `followup`")

@@ -22,7 +22,8 @@ from framelens.core.evidence import Moments
 LEAST_RECALL, MOST_FALSE_PER_HOUR, MOST_BORDER_ERROR = 0.95, 0.1, 1.0
 SEARCH_SECONDS = 1800
 """Ceiling of a search, six times the default: on a busy machine votes are slow, and the ceiling would decide."""
-_LOOK = framelens.Look("when")
+QUESTIONS = {"en": "When is there a {} card?", "zh": "{}色卡片什么时候出现？"}
+_CHINESE = {"red": "红", "orange": "橙", "yellow": "黄", "green": "绿", "purple": "紫"}
 _CHOICES = {"novelty": ("auto", (8, 16, 32)), "even": ("uniform", (32,))}
 _HALF_FRAME = 0.5 / RATE
 
@@ -72,16 +73,15 @@ def _share(span: tuple[float, float], card: Occurrence) -> bool:
     return span[0] <= last + _HALF_FRAME and span[1] >= first - _HALF_FRAME
 
 
-def rows(one: framelens.Session, videos: Sequence[PlantedVideo], *, seed: int) -> Iterator[Row]:
+def rows(one: framelens.Session, videos: Sequence[PlantedVideo], *, seed: int, language: str) -> Iterator[Row]:
     """Ask for every planted colour, and for a colour that was not planted, in each video."""
     tally = Tally()
     for video in videos:
         planted = sorted({card.colour for card in video.occurrences})
         absent = random.Random(seed).choice([name for name in COLOURS if name not in planted])
         for colour in (*planted, absent):
-            asked = ask(
-                one, video.path, f"When is there a {colour} card?", look=_LOOK, frames=8, search_seconds=SEARCH_SECONDS
-            )
+            question = QUESTIONS[language].format(colour if language == "en" else _CHINESE[colour])
+            asked = ask(one, video.path, question, language=language, frames=8, search_seconds=SEARCH_SECONDS)
             evidence = asked.conversation.last.evidence
             before = (tally.found, tally.false)
             for moments in evidence.moments if evidence else ():

@@ -16,8 +16,10 @@ from PIL import Image, ImageDraw, ImageFont
 import framelens
 from framelens.core.domain import FrameFacts, Notice, ScreenText
 from framelens.core.errors import ConfigError
+from framelens.core.evidence import Moments, VoteSample
 from framelens.i18n import in_language
 from framelens.questions.moments.text_voter import FrameTextReader
+from framelens.questions.moments.timeline import intervals_of, strip, unread_between
 from framelens.reports.formats import FORMATS
 from framelens.reports.json import reader as json_reader
 from tests.llm.scripted import serve
@@ -256,3 +258,38 @@ def test_unchanged_picture_is_not_read_again() -> None:
     for lines, quality in ((["Total 17"], 90), (["Total 17"], 95), (["Total 11"], 90), (["Total 17"], 92)):
         reader.texts(jpeg(lines, quality))
     assert reading.num_read == 2
+
+
+def readings(turn: framelens.Turn) -> set[int]:
+    (moments,) = turn.evidence.moments if turn.evidence else ()
+    return {one.frame_index for one in moments.samples}
+
+
+@pytest.mark.parametrize("is_new", [False, True], ids=["same conversation", "new conversation"])
+def test_asking_again_takes_over_the_readings(is_new: bool, video: Path, tmp_path: Path) -> None:
+    question = "When does *Protein folding* stand on the screen?"
+    with framelens.Session(data_dir=tmp_path, language="en") as one:
+        first = one.ask(video, question, use_model=False, search_frames=5)
+        again = one.ask(video if is_new else first, question, use_model=False, search_frames=5).last
+        whole = one.ask(video, question, use_model=False).last
+    assert "ceiling of frames" in first.last.answer and "ceiling of frames" in again.answer
+    assert readings(first.last) < readings(again) < readings(whole)
+    assert len(readings(again) - readings(first.last)) == 5
+    assert spans(whole) == [(2.0, 3.3)]
+
+
+def test_unread_gap_joins_no_readings() -> None:
+    def sample(seconds: float, probability: float) -> VoteSample:
+        return VoteSample(round(seconds * RATE), seconds, seconds + 0.1, probability, 1)
+
+    read = (sample(600.0, 0.0), sample(619.0, 0.99), sample(619.5, 0.99), sample(639.0, 0.99), sample(658.0, 0.0))
+    found = Moments("a", "valve", 0.0, 1200.0, read, ended="seconds", by="text")
+    first, second = intervals_of(found)
+    assert (first.times, second.times) == ("10:19.000–10:19.600", "10:39.000–10:39.100")
+    assert all("borders" in one.issues for one in (first, second))
+    assert unread_between((first, second)) == [(619.6, 639.0)]
+    assert strip(replace(found, intervals=(first, second)), 1200)[615:642] == "    █" + " " * 19 + "█" + "  "
+    alone = replace(found, samples=(sample(1100.0, 0.99),))
+    assert [one.times for one in intervals_of(alone)] == ["18:20.000–18:20.100"], "the rest was not read"
+    dense = replace(found, samples=tuple(sample(10 + 0.4 * step, 0.99) for step in range(9)), end_seconds=13.4)
+    assert [one.issues for one in intervals_of(dense)] == [("borders", "letters")]

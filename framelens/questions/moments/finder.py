@@ -18,13 +18,14 @@ from framelens.core.errors import AppError
 from framelens.core.evidence import Interval, Moments, SearchBy
 from framelens.core.files import single_line
 from framelens.core.images import fitted_size
+from framelens.core.units import clock
 from framelens.i18n import in_language, t
 from framelens.i18n.formatting import exactly, length_text
 from framelens.questions import conversation as values
 from framelens.questions.conversation import AskEvent, Conversation, FrameRef
 from framelens.questions.moments.lookalikes import lookalikes
 from framelens.questions.moments.search import SearchLimits, search
-from framelens.questions.moments.timeline import doubt_of
+from framelens.questions.moments.timeline import doubt_of, unread_between
 from framelens.questions.repository import ConversationRepository
 from framelens.questions.retrieval.select import RetrievalTools, Scope
 from framelens.questions.retrieval.values import Kind, Looking, Sought
@@ -41,6 +42,8 @@ SHOWN_SIDE = 1280
 _EVERY_FRAME_SECONDS = 180.0
 """Longest part of a video of which all frames are looked at for text: a frame that shows what another showed isn't read
 but compared, in a hundredth of a second."""
+_MOST_OTHERS = 10
+"""Conversations whose readings a search takes over."""
 _SHOWN = 12
 """Intervals whose first and last frames are cited; the others have their times only."""
 
@@ -135,7 +138,7 @@ def answer_by_search(
     turn, analyses, thing = conversation.last, scope.analyses, sought.look_for[0]
     settings = turn.settings
     yield values.ContextChosen(values.ContextUse(), (), method.model)
-    known = _known_votes(conversation, scope, thing, method)
+    known = _known_votes(conversation, scope, thing, method, repository)
     limits = SearchLimits(
         frames=max(1, settings.search_frames // len(analyses)),
         seconds=min(settings.search_seconds, method.seconds) / len(analyses),
@@ -190,10 +193,13 @@ def report_findings(
     yield values.AnswerText("\n\n".join([*([""] if turn.answer else []), *said]))
 
 
-def _known_votes(conversation: Conversation, scope: Scope, thing: str, method: SearchMethod) -> dict[str, Moments]:
+def _known_votes(
+    conversation: Conversation, scope: Scope, thing: str, method: SearchMethod, repository: ConversationRepository
+) -> dict[str, Moments]:
     """Return the findings of the latest such search for the same thing in the same range, by analysis.
 
-    Searched are the report of the analysis and the conversation.
+    Searched are the report of the analysis and the conversation; for what was read, which is the same for everybody,
+    other conversations about these videos, too.
     """
     reported = (
         (answer.model, search.moments)
@@ -201,16 +207,25 @@ def _known_votes(conversation: Conversation, scope: Scope, thing: str, method: S
         for answer in (analysis.answer.answers if analysis.answer else ())
         for search in answer.searches
     )
-    turns = (one for one in conversation.branch() if one.evidence)
+    others = repository.find(analysis_ids=list(scope.analyses), limit=_MOST_OTHERS) if method.by == "text" else []
+    read = (turn for other in reversed(others) for turn in repository.get(other.id).turns)
+    turns = (one for one in (*read, *conversation.branch()) if one.evidence)
     asked = ((turn.model, one) for turn in turns for one in (turn.evidence or values.Evidence()).moments)
     found = {}
     for by, one in (*reported, *asked):
         analysis = scope.analyses.get(one.analysis_id)
-        is_same = one.by == method.by and by in ("", method.model) and is_same_thing(one.thing, thing)
+        is_same = one.by == method.by and by in ("", method.model) and _is_sought(one, thing)
         is_proof = one.ended not in ("says_yes", "says_nothing")
         if analysis and is_same and is_proof and (one.start_seconds, one.end_seconds) == scope.range_of(analysis):
             found[one.analysis_id] = one
     return found
+
+
+def _is_sought(moments: Moments, thing: str) -> bool:
+    """Return whether findings are about this thing; words that are read have to be the same."""
+    if moments.by == "text":
+        return moments.thing.casefold() == thing.casefold()
+    return is_same_thing(moments.thing, thing)
 
 
 def is_same_thing(one: str, other: str) -> bool:
@@ -279,6 +294,9 @@ def _words(found: Moments, refs: Sequence[FrameRef], name: str, kind: Kind) -> s
     lines.append(seen)
     for number, one in enumerate(found.intervals, 1):
         lines.append(f"{number}. {_interval_words(one, numbers, found)}")
+    unread = [f"{clock(start)}–{clock(end)}" for start, end in unread_between(found.intervals)]
+    if unread and found.by == "text":
+        lines.append(t("ask.moments.text_unread", spans=t("facts.list").join(unread)))
     lines += _doubted_words(found.doubted)
     if found.by == "votes" or (found.by == "text" and count):
         lines.append(t(f"{table}looked" if count else "ask.moments.looked_none", frames=frames, gap=gap))

@@ -118,7 +118,35 @@ def _confirmed(found: Moments) -> list[tuple[Run | None, Run, Run | None]]:
 
 def intervals_of(found: Moments) -> tuple[Interval, ...]:
     """Return the intervals that two agreeing frames confirm, in time order."""
-    return tuple(_interval(*three, found) for three in _confirmed(found))
+    pieces = (piece for three in _confirmed(found) for piece in _pieces(*three))
+    return tuple(_interval(*piece, found) for piece in pieces if piece[1].agreeing and piece[1].is_confirmed)
+
+
+def _pieces(before: Run | None, run: Run, after: Run | None) -> Iterator[tuple[Run | None, Run, Run | None]]:
+    """Yield the parts of a run of readings between which so much was not read that the words may be gone meanwhile."""
+    rows = [[run.samples[0]]]
+    for earlier, later in pairwise(run.samples):
+        if run.is_read and _is_apart(earlier.until_seconds, later.time_seconds):
+            rows.append([])
+        rows[-1].append(later)
+    for number, samples in enumerate(rows):
+        overruled = sum(not yes for yes, _ in groupby(samples, key=lambda one: one.says_yes))
+        piece = Run(says_yes=True, samples=samples, num_overruled=overruled, is_read=run.is_read)
+        yield None if number else before, piece, after if number == len(rows) - 1 else None
+
+
+def _is_apart(end: float, start: float) -> bool:
+    """Return whether what happens between two looks is unknown."""
+    return start - end > NEAR_SECONDS
+
+
+def unread_between(intervals: Sequence[Interval]) -> list[tuple[float, float]]:
+    """Return the times between intervals that may be one, because no frame between them was read."""
+    return [
+        (one.end_seconds, two.start_seconds)
+        for one, two in pairwise(intervals)
+        if one.after is None and two.before is None
+    ]
 
 
 def _interval(before: Run | None, run: Run, after: Run | None, found: Moments) -> Interval:
@@ -132,6 +160,12 @@ def _interval(before: Run | None, run: Run, after: Run | None, found: Moments) -
     is_exact = (outside[0] is None or are_neighbours(outside[0], yes[0])) and (
         outside[1] is None or are_neighbours(yes[-1], outside[1])
     )
+    gone = outside[1].time_seconds if outside[1] else max(found.end_seconds, yes[-1].until_seconds)
+    if run.is_read:
+        start = outside[0].until_seconds if outside[0] else found.start_seconds
+        is_exact = is_exact and not _is_apart(start, yes[0].time_seconds)
+        if _is_apart(yes[-1].until_seconds, gone):
+            gone, is_exact = yes[-1].until_seconds, False
     read = found.texts.get(run.best.frame_index, "")
     is_so: dict[Issue, bool] = {
         "borders": not is_exact,
@@ -153,7 +187,7 @@ def _interval(before: Run | None, run: Run, after: Run | None, found: Moments) -
         changed=round(fmean(changed), 4) if changed else None,
         lookalike=alike,
         issues=tuple(issue for issue, is_true in is_so.items() if is_true),
-        gone_seconds=outside[1].time_seconds if outside[1] else max(found.end_seconds, yes[-1].until_seconds),
+        gone_seconds=gone,
     )
 
 

@@ -41,7 +41,7 @@ class BatchVideo:
         name: Its name for display.
         size_bytes: Size of the file, by which the remaining time is estimated.
         job_id: Id of its analysis, "" before that begins.
-        failure: Why it has no analysis, None if it has or will have one.
+        failure: Why it has no analysis, None if it has an analysis or will have.
         stem: Name of its report files in the folder of results without their endings, "" before they are written.
         is_listed: Whether the batch has it; a video that only an earlier run had keeps its analysis and its stem.
     """
@@ -151,11 +151,11 @@ def request_for(
     return replace(request, frames=planner.held_frames(probe(path), request, template), adapts=False)
 
 
-def collect(found: Sequence[Input], sha256: Sha256, *, cancel: threading.Event | None = None) -> Collected:
+def collect(items: Sequence[Input], sha256: Sha256, *, cancel: threading.Event | None = None) -> Collected:
     """Find the videos among files; a bad path never fails the others.
 
     Args:
-        found: The files, as framelens.video.inputs.resolve finds them.
+        items: The files, as framelens.video.inputs.resolve finds them.
         sha256: Returns the digest of a file, such as `ExtractionCache.sha256`, which remembers it.
         cancel: Ends the search.
 
@@ -164,7 +164,7 @@ def collect(found: Sequence[Input], sha256: Sha256, *, cancel: threading.Event |
     """
     videos: dict[str, BatchVideo] = {}
     left_out: list[LeftOut] = []
-    for item in found:
+    for item in items:
         try:
             video = identify(item, sha256, cancel)
             if known := videos.get(video.key):

@@ -39,18 +39,18 @@ class BatchRepository:
             connection.execute("DELETE FROM batches WHERE id = ?", (batch.id,))
             values = (batch.id, created, folder, user.id, to_json(replace(batch, videos=())))
             connection.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?)", values)
-            rows = ((batch.id, place, to_json(video)) for place, video in enumerate(videos))
+            rows = ((batch.id, index, to_json(video)) for index, video in enumerate(videos))
             connection.executemany("INSERT INTO batch_videos VALUES (?, ?, ?)", rows)
         return batch
 
-    def save_video(self, batch_id: str, place: int, video: BatchVideo) -> None:
-        """Store a video at this place, replacing an earlier video there, or add it."""
+    def save_video(self, batch_id: str, index: int, video: BatchVideo) -> None:
+        """Store a video at this index, replacing an earlier video there, or add it."""
         with self._store.changing() as connection:
-            row = (batch_id, place, to_json(video))
+            row = (batch_id, index, to_json(video))
             connection.execute("INSERT OR REPLACE INTO batch_videos VALUES (?, ?, ?)", row)
 
     def videos(self, batch_id: str) -> list[BatchVideo]:
-        """List the videos of a batch by their places, with those that only an earlier run had."""
+        """List the videos of a batch by their indexes, with those that only an earlier run had."""
         query = "SELECT document FROM batch_videos WHERE batch_id = ? ORDER BY place"
         return [from_json(document, BatchVideo) for (document,) in self._store.select(query, batch_id)]
 

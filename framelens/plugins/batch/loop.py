@@ -1,7 +1,7 @@
 """Loop over the videos of a batch: submits jobs to the queue, waits for them, and yields events.
 
 It holds only as many jobs in the queue as run at a time, so that a stop leaves no jobs that never started. Everything
-else is the queue's: a finished analysis is used again, one that stopped early is resumed.
+else is the queue's: a finished analysis is used again, and an analysis that stopped early is resumed.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ BatchEvent = VideoBegun | VideoProgress | VideoEnded | BatchHalted
 
 
 @dataclass
-class _Run:
+class _Active:
     """A video whose analysis waits or runs, and when that began."""
 
     video: BatchVideo
@@ -115,13 +115,13 @@ class BatchLoop:
     workers: int
     cancel: threading.Event
     force: bool = False
-    _runs: list[_Run] = field(default_factory=list)
+    _active: list[_Active] = field(default_factory=list)
     _error: AppError | None = None
 
     def __post_init__(self) -> None:
         """Read what earlier runs of the batch know of its videos."""
         stored = self.batches.videos(self.batch.id) if self.batches else self.batch.videos
-        self._places = {video.identity: place for place, video in enumerate(stored)}
+        self._indexes = {video.identity: index for index, video in enumerate(stored)}
         self._known = {video.identity: video for video in stored}
 
     def run(self, videos: Iterable[BatchVideo | None]) -> Generator[BatchEvent, None, None]:
@@ -135,15 +135,15 @@ class BatchLoop:
         """
         waiting: Iterator[BatchVideo | None] | None = iter(videos)
         try:
-            while waiting or self._runs:
+            while waiting or self._active:
                 if self._is_stopping:
                     waiting = None
-                    for one in self._runs:
-                        one.run.cancel()
-                over = [one for one in self._runs if one.run.is_over]
-                self._runs = [one for one in self._runs if one not in over]
-                ended = [(one, self._end(self._result(one))) for one in over]
-                while waiting and len(self._runs) < self.workers and not self._is_stopping:
+                    for active in self._active:
+                        active.run.cancel()
+                over = [active for active in self._active if active.run.is_over]
+                self._active = [active for active in self._active if active not in over]
+                ended = [(active, self._end(self._result(active))) for active in over]
+                while waiting and len(self._active) < self.workers and not self._is_stopping:
                     try:
                         video = next(waiting)
                     except StopIteration:
@@ -152,14 +152,14 @@ class BatchLoop:
                     if video is None:
                         break
                     yield self._begin(video)
-                for one, event in ended:  # while the next videos run already
-                    yield from (VideoProgress(one.video, update) for update in one.run.arrived())
+                for active, event in ended:  # while the next videos run already
+                    yield from (VideoProgress(active.video, update) for update in active.run.arrived())
                     yield event
-                for one in self._runs:
-                    yield from (VideoProgress(one.video, update) for update in one.run.arrived())
+                for active in self._active:
+                    yield from (VideoProgress(active.video, update) for update in active.run.arrived())
                 time.sleep(_POLL_SECONDS)
         finally:
-            stop_runs([one.run for one in self._runs])
+            stop_runs([active.run for active in self._active])
         if self._error:
             yield BatchHalted(self._error)
 
@@ -173,10 +173,10 @@ class BatchLoop:
 
     def save(self, video: BatchVideo) -> None:
         """Store a video with its job, its failure and its report files."""
-        place = self._places.setdefault(video.identity, len(self._places))
+        index = self._indexes.setdefault(video.identity, len(self._indexes))
         self._known[video.identity] = video
         if self.batches:
-            self.batches.save_video(self.batch.id, place, video)
+            self.batches.save_video(self.batch.id, index, video)
 
     @property
     def _is_stopping(self) -> bool:
@@ -200,10 +200,10 @@ class BatchLoop:
             raise
         except AppError as error:
             return self._end(VideoEnded(replace(video, failure=Failure.of(error)), failure=Failure.of(error)))
-        begun = _Run(replace(video, job_id=run.job_id), run, time.monotonic())
+        begun = _Active(replace(video, job_id=run.job_id), run, time.monotonic())
         if run.was_finished:
             return self._end(self._result(begun))
-        self._runs.append(begun)
+        self._active.append(begun)
         self.save(begun.video)
         return VideoBegun(begun.video)
 
@@ -226,14 +226,14 @@ class BatchLoop:
     def _halts(self) -> bool:
         return self.batch.folder is not None
 
-    def _result(self, one: _Run) -> VideoEnded:
+    def _result(self, active: _Active) -> VideoEnded:
         """Return how the job of a video has ended; a job whose file is no video is deleted."""
-        job = one.run.result()
-        video, failure = one.video, failure_of(job, self.services.settings)
+        job = active.run.result()
+        video, failure = active.video, failure_of(job, self.services.settings)
         state = result_state(job, failure, halts=self._halts)
         if is_no_video(job):
-            return VideoEnded(replace(video, job_id="", failure=failure), None, False, one.seconds, failure, state)
-        return VideoEnded(video, job, one.run.was_finished, one.seconds, failure, state)
+            return VideoEnded(replace(video, job_id="", failure=failure), None, False, active.seconds, failure, state)
+        return VideoEnded(video, job, active.run.was_finished, active.seconds, failure, state)
 
     def _end(self, ended: VideoEnded) -> VideoEnded:
         """Store how a video has ended, and return it; an error that all would meet halts the loop and is no result."""

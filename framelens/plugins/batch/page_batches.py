@@ -91,7 +91,9 @@ class PageBatches:
 
     def is_working(self, batch: Batch, statuses: Iterable[VideoStatus]) -> bool:
         """Return whether a job of the batch waits or runs, or is about to be submitted."""
-        return self.is_submitting(batch.id) or any(not one.is_over and one.state != "pending" for one in statuses)
+        return self.is_submitting(batch.id) or any(
+            not status.is_over and status.state != "pending" for status in statuses
+        )
 
     def error_of(self, batch_id: str) -> AppError | None:
         """Return why jobs could not be submitted, or None."""
@@ -102,12 +104,12 @@ class PageBatches:
         """Return whether `proceed` would do anything."""
         if self.is_submitting(batch.id):
             return False
-        return any(one.has_stopped or (one.state == "pending" and batch.folder is None) for one in statuses)
+        return any(status.has_stopped or (status.state == "pending" and batch.folder is None) for status in statuses)
 
     def conflicts(self, statuses: Iterable[VideoStatus]) -> dict[str, dict[str, tuple[str, str]]]:
         """Return by job the settings that have changed since it answered something, for jobs that `proceed` resumes."""
-        found = {one.video.job_id: self._jobs.conflicts(one.video.job_id) for one in statuses if one.has_stopped}
-        return {job_id: changes for job_id, changes in found.items() if changes}
+        ids = [status.video.job_id for status in statuses if status.has_stopped]
+        return {job_id: changes for job_id in ids if (changes := self._jobs.conflicts(job_id))}
 
     @requires("analyst")
     def proceed(self, batch: Batch, *, accept_changes: bool = False) -> None:
@@ -121,10 +123,10 @@ class PageBatches:
             InputError: "settings_changed" for the first job that was begun with other settings; all others continue.
         """
         refused: InputError | None = None
-        for one in status_of(batch, self._jobs):
+        for status in status_of(batch, self._jobs):
             try:
-                if one.has_stopped:
-                    self._jobs.resume(one.video.job_id, accept_changes=accept_changes)
+                if status.has_stopped:
+                    self._jobs.resume(status.video.job_id, accept_changes=accept_changes)
             except InputError as error:
                 refused = refused or error
         if batch.folder is None:
@@ -137,9 +139,9 @@ class PageBatches:
         """Submit no further job and stop the batch's jobs, waiting jobs first so that they don't begin."""
         if task := self._tasks.get(batch.id):
             task.cancel()
-        for one in sorted(status_of(batch, self._jobs), key=lambda one: one.state == "running"):
-            if one.video.job_id and not one.is_over:
-                self._jobs.cancel(one.video.job_id)
+        for status in sorted(status_of(batch, self._jobs), key=lambda status: status.state == "running"):
+            if status.video.job_id and not status.is_over:
+                self._jobs.cancel(status.video.job_id)
 
     def close(self) -> None:
         """Submit no further job; what wasn't submitted stays pending."""
@@ -157,7 +159,7 @@ class PageBatches:
                 self._submit_videos(batch, cancel)
 
     def _submit_videos(self, batch: Batch, cancel: threading.Event) -> None:
-        for place, video in enumerate(batch.videos):
+        for index, video in enumerate(batch.videos):
             if video.job_id or video.failure:
                 continue
             if cancel.is_set():
@@ -171,7 +173,7 @@ class PageBatches:
                 raise
             except AppError as error:
                 made = replace(video, failure=Failure.of(error))
-            self.stored.save_video(batch.id, place, made)
+            self.stored.save_video(batch.id, index, made)
 
 
 def bundle(batch: Batch, jobs: Jobs, settings: Settings, language: Language) -> Iterator[ReportFile]:
@@ -179,12 +181,12 @@ def bundle(batch: Batch, jobs: Jobs, settings: Settings, language: Language) -> 
 
     The summary names no folder of this machine and no address of an engine.
     """
-    batch, given, results = replace(batch, folder=None, left_out=()), set[str](), []
+    batch, names, results = replace(batch, folder=None, left_out=()), set[str](), []
     for result in results_of(batch, jobs, settings):
         files = {}
         if result.state not in ("failed", "pending") and (analysis := jobs.snapshot(result.video.job_id).analysis):
-            stem = next(one for one in numbered(safe_stem(result.video.name)) if name_key(one) not in given)
-            given.add(name_key(stem))
+            stem = next(stem for stem in numbered(safe_stem(result.video.name)) if name_key(stem) not in names)
+            names.add(name_key(stem))
             files = {_FORMAT: f"{REPORTS}/{stem}{FORMATS[_FORMAT].suffix}"}
             yield from files_of(_FORMAT, analysis, language, files[_FORMAT])
         video = replace(result.video, path=Path(result.video.name))
@@ -194,7 +196,9 @@ def bundle(batch: Batch, jobs: Jobs, settings: Settings, language: Language) -> 
 
 def _shareable(failure: Failure) -> Failure:
     """Return a failure without folders of this machine and addresses of engines."""
-    values = {name: shareable_value(one) if isinstance(one, str) else one for name, one in failure.values.items()}
+    values = {
+        name: shareable_value(value) if isinstance(value, str) else value for name, value in failure.values.items()
+    }
     return replace(failure, values=values)
 
 

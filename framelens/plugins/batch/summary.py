@@ -91,12 +91,12 @@ def summarise(batch: Batch, results: Sequence[VideoResult], halted: AppError | N
 
 def foreign_file(folder: Path) -> Path | None:
     """Return a file that a summary in this folder would replace, unless it is of an earlier summary; None without."""
-    found = [folder / name for name in NAMES.values() if os.path.lexists(folder / name)]
+    taken = [folder / name for name in NAMES.values() if os.path.lexists(folder / name)]
     try:
         is_ours = json.loads((folder / NAMES["json"]).read_bytes())["format"] == _FORMAT
     except (OSError, ValueError, TypeError, KeyError):
         is_ours = False
-    return None if is_ours else next(iter(found), None)
+    return None if is_ours else next(iter(taken), None)
 
 
 def write_summary(summary: Summary, folder: Path) -> dict[str, Path]:
@@ -119,7 +119,7 @@ def render(summary: Summary, name: str, language: Language) -> bytes:
         if name == "json":
             return json_text(_form(summary))
         if name == "csv":
-            table = (_heads(), *(_cells(*one) for one in summary.videos))
+            table = (_heads(), *(_cells(*row) for row in summary.videos))
             return csv_cells.encode([csv_cells.escape_formula(cell) for cell in row] for row in table)
         document = _document(summary, language)
         from framelens.reports.text import html
@@ -181,7 +181,7 @@ def states_text(counts: dict[str, int]) -> str:
 
 def _video_table(summary: Summary) -> Iterator[Block]:
     yield Heading(2, plain(t("batch.videos")), "videos")
-    rows = ((_link(*one), *(plain(cell or "—") for cell in _cells(*one)[1:])) for one in summary.videos)
+    rows = ((_link(*row), *(plain(cell or "—") for cell in _cells(*row)[1:])) for row in summary.videos)
     yield Table(tuple(plain(head) for head in _heads()), tuple(rows))
 
 
@@ -224,7 +224,7 @@ def _left_out(left_out: Sequence[LeftOut]) -> Iterator[Block]:
     if not left_out:
         return
     yield Heading(2, plain(t("batch.left_out", n=len(left_out))), "left-out")
-    lines = [plain(printable(error_text(one.error))) for one in left_out[:_MOST_LEFT_OUT]]
+    lines = [plain(printable(error_text(path.error))) for path in left_out[:_MOST_LEFT_OUT]]
     more = len(left_out) - len(lines)
     yield Listing((*lines, *((plain(t("batch.and_more", n=more)),) if more else ())))
 
@@ -263,7 +263,7 @@ def _form(summary: Summary) -> dict[str, Any]:
         "counts": {state: summary.counts.get(state, 0) for state in (*RESULT_STATES, "pending")},
         "halted": error_form(summary.halted) if summary.halted else None,
         "videos": [_video_form(result) for _, result in summary.videos],
-        "left_out": [{"path": one.path, "error": error_form(one.failure)} for one in summary.left_out],
+        "left_out": [{"path": left.path, "error": error_form(left.failure)} for left in summary.left_out],
     }  # fmt: skip
 
 

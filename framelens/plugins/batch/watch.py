@@ -99,9 +99,9 @@ class WatchedFolder:
         """List the folder and yield the files that are complete now; each once until it changes."""
         if not self._folder.is_dir():
             raise InputError("watch_no_folder", path=printable_path(self._folder))
-        now, found = time.monotonic(), dict(self._files())
-        self._growing = {path: self._growing[path] for path in found if path in self._growing}
-        for path, state in found.items():
+        now, files = time.monotonic(), dict(self._files())
+        self._growing = {path: self._growing[path] for path in files if path in self._growing}
+        for path, state in files.items():
             if self._known.get(path) == state:
                 continue
             candidate = self._growing.get(path)

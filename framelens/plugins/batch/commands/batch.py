@@ -85,7 +85,7 @@ def run(options: Options) -> int:
         services, workers, feeder = _open(opened, settings, options)
         collected = collect(items, sha256, cancel=cancel)
         if not options.watch:
-            _check_any([*(None for _ in collected.videos), *(one.error for one in collected.left_out)])
+            _check_any([*(None for _ in collected.videos), *(path.error for path in collected.left_out)])
         if feeder:
             _check_nodes(feeder, request, collected)
         batches = BatchRepository(services.store)

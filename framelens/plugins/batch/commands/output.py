@@ -55,10 +55,10 @@ class BatchOutput:
     def begin(self) -> None:
         """Print the number of videos, and the paths that were left out with their errors."""
         batch = self._loop.batch
-        for one in batch.left_out:
-            self._progress.say(error_text(one.error), sys.stderr)
-        self._exit_codes += [one.error.exit_code for one in batch.left_out if not one.is_copy]
-        left_out = [{"path": one.path, **error_form(one.failure)} for one in batch.left_out]
+        for left in batch.left_out:
+            self._progress.say(error_text(left.error), sys.stderr)
+        self._exit_codes += [left.error.exit_code for left in batch.left_out if not left.is_copy]
+        left_out = [{"path": left.path, **error_form(left.failure)} for left in batch.left_out]
         text = t("batch.begins", n=len(batch.videos), folder=printable_path(self._folder))
         self._say(text, event="begins", videos=len(batch.videos), left_out=left_out, folder=self._folder)
 
@@ -177,8 +177,8 @@ class BatchOutput:
             return None
         sizes = {identity: result.video.size_bytes for identity, result in self._results.items()}
         mean = max(1.0, sum(sizes.values()) / len(sizes))
-        done = sum(sizes[one] + mean for one, is_new in self._ended.items() if is_new)
-        left = sum(size + mean for one, size in sizes.items() if one not in self._ended)
+        done = sum(sizes[video] + mean for video, is_new in self._ended.items() if is_new)
+        left = sum(size + mean for video, size in sizes.items() if video not in self._ended)
         return extrapolated_seconds(time.monotonic() - self._began, done, left)
 
     def _say_ended(self, ended: VideoEnded, result: VideoResult, left: float | None) -> None:

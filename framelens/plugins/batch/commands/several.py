@@ -100,8 +100,8 @@ def run(
             progress.show(event)
             if isinstance(event, VideoEnded):
                 outcome = _finish(event, code_of, options, output)
-                place = f"{len(outcomes) + 1}/{total}"
-                progress.say(_json_line(outcome) if options.json else _line(outcome, place), sys.stdout)
+                position = f"{len(outcomes) + 1}/{total}"
+                progress.say(_json_line(outcome) if options.json else _line(outcome, position), sys.stdout)
                 outcomes.append(replace(outcome, job=None))  # releases its pictures, many megabytes
     _print_summary(outcomes, total, time.monotonic() - since, options)
     codes = [outcome.exit_code for outcome in outcomes] + [130] * (len(outcomes) < total)
@@ -111,10 +111,12 @@ def run(
 def _batch_of(items: tuple[Input, ...], settings: Settings, options: Options) -> Batch:
     request, fits = build_common_request(options, settings, Templates(settings.template_dir)), options.frames == FIT
     videos = [
-        BatchVideo("", one.path, printable_path(one.path.name), failure=Failure.of(one.error) if one.error else None)
-        for one in items
+        BatchVideo(
+            "", item.path, printable_path(item.path.name), failure=Failure.of(item.error) if item.error else None
+        )
+        for item in items
     ]
-    paths = "\n".join(str(one.path) for one in items)
+    paths = "\n".join(str(item.path) for item in items)
     return Batch(batch_id(paths, request, {}, fits_request=fits), tuple(videos), request, fits_request=fits)
 
 
@@ -148,13 +150,13 @@ def _finish(ended: VideoEnded, code_of: Callable[[AppError], int], options: Opti
 # ---- what is printed -------------------------------------------------------------------------------------------------
 
 
-def _line(outcome: Outcome, place: str) -> str:
+def _line(outcome: Outcome, position: str) -> str:
     state = t(f"cli.batch_{outcome.state}")
     took = span(outcome.seconds, outcome.seconds) if outcome.seconds else ""
     is_shown = outcome.error and outcome.state == "failed"
     what = error_text(outcome.error) if outcome.error and is_shown else outcome.title
     parts = " · ".join(filter(None, (state, took, _display_path(outcome.path), " ".join(what.split()))))
-    return f"[{place}] {parts}" + (f" → {_display_path(outcome.report)}" if outcome.report else "")
+    return f"[{position}] {parts}" + (f" → {_display_path(outcome.report)}" if outcome.report else "")
 
 
 def _display_path(path: Path) -> str:
@@ -180,13 +182,15 @@ def _json_line(outcome: Outcome) -> str:
 
 
 def _print_summary(outcomes: list[Outcome], total: int, seconds: float, options: Options) -> None:
-    print_failures(one.error for one in outcomes if one.error and one.state not in ("failed", "cancelled"))
+    print_failures(
+        outcome.error for outcome in outcomes if outcome.error and outcome.state not in ("failed", "cancelled")
+    )
     counts = Counter(outcome.state for outcome in outcomes)
     parts = [t(f"cli.batch_{state}_count", n=n) for state in _STATES if (n := counts[state])]
     if left := total - len(outcomes):
         parts.append(t("cli.batch_left_count", n=left))
-    words = {"total": total, "counts": t("cli.batch_comma").join(parts)}
-    summary = t("cli.batch_summary", time=span(seconds, seconds), **words)
+    values = {"total": total, "counts": t("cli.batch_comma").join(parts)}
+    summary = t("cli.batch_summary", time=span(seconds, seconds), **values)
     print(summary, file=sys.stderr if options.json else sys.stdout)
     if left or counts["cancelled"]:
         print(t("cli.batch_stopped"), file=sys.stderr)

@@ -50,15 +50,15 @@ def normal_ray_address(text: str) -> str:
     Raises:
         ConfigError: It's another kind of address, such as a Ray driver's (ray://).
     """
-    given = text.strip().rstrip("/")
+    address = text.strip().rstrip("/")
     try:
-        parts = urlsplit(given if "://" in given else f"http://{given}")
+        parts = urlsplit(address if "://" in address else f"http://{address}")
         port = parts.port or (443 if parts.scheme == "https" else DASHBOARD_PORT)
     except ValueError as error:
-        raise ConfigError("ray_address", value=redact(given)) from error
+        raise ConfigError("ray_address", value=redact(address)) from error
     usable = parts.scheme in ("http", "https") and parts.hostname and not (parts.path or parts.query or parts.username)
     if not usable:
-        raise ConfigError("ray_address", value=redact(given))
+        raise ConfigError("ray_address", value=redact(address))
     host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
     return f"{parts.scheme}://{host}:{port}"
 
@@ -172,7 +172,7 @@ def _first_line(error: Exception) -> str:
 def _is_loopback(host: str) -> bool:
     """Return whether every address of a host is this machine's own loopback."""
     try:
-        found = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
+        addresses = {str(entry[4][0]) for entry in socket.getaddrinfo(host, None)}
     except OSError:
         return False
-    return bool(found) and all(ipaddress.ip_address(str(one).partition("%")[0]).is_loopback for one in found)
+    return bool(addresses) and all(ipaddress.ip_address(one.partition("%")[0]).is_loopback for one in addresses)

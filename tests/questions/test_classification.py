@@ -92,7 +92,7 @@ def test_things_may_come_from_earlier_questions() -> None:
         "a blue card",
     )
     assert sought(reading("when", "a dog"), "When does it move?", "Is there a dog?") == Sought("when", ("a dog",))
-    assert sought(reading("local", "an invented whale"), "And the blue one?").look_for == ("a blue",)
+    assert sought(reading("local", "an invented whale"), "And the blue one?").look_for == ("a blue one",)
 
 
 @pytest.mark.parametrize(

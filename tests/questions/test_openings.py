@@ -91,6 +91,7 @@ def test_everything_else_is_left_to_the_model(question: str) -> None:
         ("Which card follows the red card?", "a red card"),
         ("When does the speaker leave?", "a speaker"),
         ("What is on the table?", "a table"),
+        ("Which card comes after the red one?", "a red one"),
         ("它在哪里？", "它"),
         ("Wann?", ""),
     ],

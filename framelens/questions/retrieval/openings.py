@@ -63,7 +63,7 @@ _PLACES = frozenset(
 _PLACES_HAN = re.compile("最后|开头|开始|结尾|末尾|结束|中间|[前后半段秒]|分钟")
 _DOUBT_HAN = re.compile(rf"^[它他她其这那谁][们个]?$|第.次|每次|什么|时候|各|[和或与又，,？?]|{_PLACES_HAN.pattern}")
 _DENIES = frozenset(("not", "never", "no", "nothing"))
-_ENDS = _DOUBT.union(
+_ENDS = (_DOUBT - {"one"}).union(
     _HELPS,
     _listed(
         "look looks like be had could at to into from for with onto in on off of behind before after until by over"

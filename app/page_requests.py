@@ -2,8 +2,9 @@
 
 Streamlit interrupts a run for the next request. What was under way is then lost where two requests are close together:
 the click whose callback had not begun or was in its middle, messages of a component, the end of a page. So a request
-waits here until the previous request is answered. It may also be older than what it asks about: the browser has sent it
-before it heard of the page and the address that the server has switched to. Then it is passed on with these.
+waits here until the previous request is answered, and a button does nothing while its action runs. A request may also
+be older than what it asks about: the browser has sent it before it heard of the page and the address that the server
+has switched to. Then it is passed on with these.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.WidgetStates_pb2 import WidgetStates
 
 from app.page_messages import kind_of
 
@@ -56,6 +58,7 @@ class _Page:
         self._answered = asyncio.Event()
         self._answered.set()
         self._polls_wait = False  # while a request other than a timer's is answered
+        self._pressed = frozenset[str]()  # the buttons of that request
         self._hash = self._query = ""  # the server's page and address; unknown until the browser asks
         self._replaced: deque[Place] = deque(maxlen=_MOST_PLACES)
 
@@ -72,10 +75,13 @@ class _Page:
                 if self._polls_wait or self._is_old(request):
                     continue  # the timer will ask again
             else:
+                again = _pressed(request) & self._pressed
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._answered.wait(), LONGEST_WAIT_SECONDS)
                 self._answered.clear()
                 self._polls_wait = True
+                self._pressed = _pressed(request)
+                _release(request, again)
             self._bring_up_to_date(request)
             return {**message, "bytes": parsed.SerializeToString()}
 
@@ -90,12 +96,11 @@ class _Page:
     def _bring_up_to_date(self, request: ClientState) -> None:
         """Give a request the server's page and address, if it is for a fragment, or was sent from a replaced place.
 
-        A button that was pressed in a replaced place isn't pressed again: of a double click the first counts.
+        A button that was pressed in a replaced place is gone.
         """
         is_old = self._is_old(request)
-        for widget in request.widget_states.widgets if is_old else ():
-            if widget.trigger_value:
-                widget.trigger_value = False
+        if is_old:
+            _release(request, _pressed(request))
         if is_old or (request.fragment_id and self._hash):
             request.page_script_hash, request.page_name, request.query_string = self._hash, "", self._query
         else:
@@ -123,7 +128,7 @@ class _Page:
                 self._move(self._hash, sent.page_info_changed.query_string)
         await self._send(message)
         if sent.HasField("script_finished") and sent.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
-            self._polls_wait = False
+            self._polls_wait, self._pressed = False, frozenset()
             self._answered.set()
 
 
@@ -132,6 +137,17 @@ def _has_click(request: ClientState) -> bool:
     return any(
         getattr(widget, name) for widget in request.widget_states.widgets for name in _TRIGGERS if widget.HasField(name)
     )
+
+
+def _pressed(request: ClientState) -> frozenset[str]:
+    """Return the ids of the buttons that a request presses."""
+    return frozenset(widget.id for widget in request.widget_states.widgets if widget.trigger_value)
+
+
+def _release(request: ClientState, ids: frozenset[str]) -> None:
+    """Leave buttons out of a request: as not pressed, Streamlit would call the function of a button that is gone."""
+    kept = [widget for widget in request.widget_states.widgets if widget.id not in ids]
+    request.widget_states.CopyFrom(WidgetStates(widgets=kept))
 
 
 def _place(page: str, query: str) -> Place:

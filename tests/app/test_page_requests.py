@@ -92,7 +92,7 @@ class Line:
         found = []
         while not self._reached.empty():
             request = BackMsg.FromString(self._reached.get_nowait()["bytes"]).rerun_script
-            is_click = any(widget.trigger_value for widget in request.widget_states.widgets)
+            is_click = bool(request.widget_states.widgets)
             found.append((request.page_script_hash, request.query_string, is_click))
         return found
 
@@ -120,6 +120,18 @@ def test_click_waits_for_the_answer_to_the_previous() -> None:
         assert line.reached() == []
         await line.answer(FINISHED)
         assert len(line.reached()) == 1
+
+    over_a_line(test)()
+
+
+def test_button_does_nothing_while_its_action_runs() -> None:
+    async def test(line: Line) -> None:
+        await line.ask(click(), click(), click())
+        for is_click in (True, False, False):
+            assert [pressed for _, _, pressed in line.reached()] == [is_click]
+            await line.answer(FINISHED)
+        await line.ask(click())
+        assert [pressed for _, _, pressed in line.reached()] == [True]
 
     over_a_line(test)()
 

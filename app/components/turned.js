@@ -15,6 +15,15 @@ addEventListener("pagehide", () => {
   if (last && document.cookie.includes(`${last.cookie.name}=`)) keep(last.cookie);
 });
 
+// Of a double click the first press counts: the second would press a button whose action is done, before it has gone.
+addEventListener(
+  "click",
+  (event) => {
+    if (event.detail > 1 && event.target.closest?.("[data-testid=stButton]")) event.stopImmediatePropagation();
+  },
+  true,
+);
+
 export default function ({ data, parentElement }) {
   document.documentElement.lang = data.language;
   if (data.cookie.isChosen) keep(data.cookie);

@@ -493,3 +493,14 @@ def colour_of(image: Locator) -> str:
         }"""
     )
     return ("red", "green", "blue")[levels.index(max(levels))]
+
+
+def test_a_double_click_starts_one_analysis(scripted_app: App, visit: Visit) -> None:
+    page = visit.page
+    choose_sample(page, scripted_app.url)
+    page.get_by_label("What do you want to know?").fill("Who is seen twice?")
+    page.get_by_role("button", name="Analyse", exact=True).dblclick()
+    expect(page.get_by_text("Who is seen twice?").first).to_be_visible()
+    page.goto(f"{scripted_app.url}library")
+    expect(page.get_by_role("heading", name="Library")).to_be_visible()
+    expect(page.locator(".st-key-work_rows").get_by_text("Who is seen twice?")).to_have_count(1)

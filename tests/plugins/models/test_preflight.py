@@ -17,7 +17,7 @@ from framelens.models.catalogue import built_in, raw_built_in
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.config import read_shape
 from framelens.plugins.models.preflight import check
-from framelens.plugins.models.preflight.running_engines import RunningEngine
+from framelens.plugins.models.preflight.local_vllms import LocalVllm
 from framelens.plugins.models.preflight.subject import CheckedModel, PreflightSubject
 from tests.models.checkpoints import AWQ, GPTQ, QWEN2, QWEN2_VL, QWEN3_MOE
 
@@ -27,7 +27,7 @@ CPU = SystemFacts(vllm=("cpu", "0.32.0"), cpu_features=("avx2", "avx512_bf16"), 
 AMPERE = GpuFacts("RTX 3090", (8, 6), 24 * GIB, 0)
 TURING = GpuFacts("RTX 2080 Ti", (7, 5), 11 * GIB, 0)
 VOLTA = GpuFacts("V100", (7, 0), 16 * GIB, 0)
-ENGINE = RunningEngine("org/other", 4711, 1764441000.0, 0.8, (0,))
+ENGINE = LocalVllm("org/other", 4711, 1764441000.0, 0.8, (0,))
 USUAL = {"max_model_len": 512, "dtype": "auto"}
 # A Qwen2.5-VL-72B as its early AWQ upload was: 29568 is no multiple of 8 × 128.
 LARGE: dict[str, Any] = {

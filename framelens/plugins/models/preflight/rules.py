@@ -18,7 +18,7 @@ from framelens.models.architecture import FRAME, image_tokens
 from framelens.models.memory import estimate_memory, tokens_in
 from framelens.models.placement import USABLE, MemoryNeed, estimate_need, tensor_sizes
 from framelens.plugin import CheckFinding, chosen_hub
-from framelens.plugins.models.preflight.running_engines import VLLM_SHARE, RunningEngine, visible_cards
+from framelens.plugins.models.preflight.local_vllms import VLLM_SHARE, LocalVllm, visible_cards
 from framelens.plugins.models.preflight.subject import Check, PreflightSubject, Rule, Values, another_model
 
 # From transformers' own documentation of the two classes.
@@ -276,7 +276,7 @@ def _busy_cards(subject: PreflightSubject) -> Iterator[CheckFinding]:
             yield CheckFinding("preflight_card_busy", {"number": number, **values}, "hinders", fix, "notice")
 
 
-def _engine_on(subject: PreflightSubject, card: int) -> RunningEngine | None:
+def _engine_on(subject: PreflightSubject, card: int) -> LocalVllm | None:
     """Return the engine of FrameLens that shares a card with the engine that is about to start."""
     if card not in visible_cards(subject.environment)[: subject.processes]:
         return None

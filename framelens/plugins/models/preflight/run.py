@@ -22,7 +22,7 @@ from framelens.models.checkpoint import loaded_bytes
 from framelens.models.memory import weights_bytes
 from framelens.plugin import Catalogue, CheckFinding, Settings
 from framelens.plugins.models.preflight import check
-from framelens.plugins.models.preflight.running_engines import running_engines
+from framelens.plugins.models.preflight.local_vllms import local_vllms
 from framelens.plugins.models.preflight.subject import CheckedModel, PreflightSubject
 
 _CPU_CACHE = "VLLM_CPU_KVCACHE_SPACE"
@@ -51,7 +51,7 @@ def preflight(
     if settings.base_url:
         return ()
     subject = subject_of(settings, given, engine_runs=engine_runs, asks_hub=asks_hub)
-    return check(replace(subject, engines=running_engines()) if starts else subject)
+    return check(replace(subject, engines=local_vllms()) if starts else subject)
 
 
 def subject_of(

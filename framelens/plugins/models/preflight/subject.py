@@ -15,7 +15,7 @@ from framelens.models.catalogue import Match
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.serving_plan import Device, Plan, parse_plan
 from framelens.plugin import CheckFinding
-from framelens.plugins.models.preflight.running_engines import RunningEngine
+from framelens.plugins.models.preflight.local_vllms import LocalVllm
 
 _OTHER_CONFIG = ("hf_overrides", "hf_config_path", "config_format", "model_impl")
 
@@ -67,7 +67,7 @@ class PreflightSubject:
     alternative: str = ""
     fitting: Mapping[str, Any] = field(default_factory=dict)
     sets_cache: bool = True
-    engines: tuple[RunningEngine, ...] = ()
+    engines: tuple[LocalVllm, ...] = ()
 
     @property
     def config(self) -> Mapping[str, Any] | None:

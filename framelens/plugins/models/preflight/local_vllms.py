@@ -16,7 +16,7 @@ _ALL_CARDS = ",".join(map(str, range(64)))
 
 
 @dataclass(frozen=True)
-class RunningEngine:
+class LocalVllm:
     """A vLLM that FrameLens runs for any data folder of this machine, if its command line can be read.
 
     Attributes:
@@ -33,12 +33,12 @@ class RunningEngine:
     cards: tuple[int, ...]
 
 
-def running_engines() -> tuple[RunningEngine, ...]:
+def local_vllms() -> tuple[LocalVllm, ...]:
     """List the local vLLM engines, also those that are still starting."""
     return tuple(filter(None, map(_engine_of, psutil.process_iter())))
 
 
-def _engine_of(process: psutil.Process) -> RunningEngine | None:
+def _engine_of(process: psutil.Process) -> LocalVllm | None:
     try:
         command = process.cmdline()
         if _VLLM not in command or not any(Path(word).name == GUARD.name for word in command[:4]):
@@ -47,7 +47,7 @@ def _engine_of(process: psutil.Process) -> RunningEngine | None:
         share = float(_option(command, "--gpu-memory-utilization", VLLM_SHARE))
         sizes = (_option(command, f"--{name}-parallel-size", 1) for name in ("tensor", "pipeline"))
         cards = visible_cards(process.environ())[: math.prod(map(int, sizes))]
-        return RunningEngine(model, process.pid, process.create_time(), share, cards)
+        return LocalVllm(model, process.pid, process.create_time(), share, cards)
     except (psutil.Error, ValueError, IndexError):  # it has ended, or belongs to another user
         return None
 

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from framelens.engine.local.child_process import GUARD
-from framelens.plugins.models.preflight.running_engines import RunningEngine, running_engines, visible_cards
+from framelens.plugins.models.preflight.local_vllms import LocalVllm, local_vllms, visible_cards
 
 
 def test_engines_of_other_programs_have_another_supervisor(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,7 +23,7 @@ def test_engines_of_other_programs_have_another_supervisor(monkeypatch: pytest.M
         for pid, words in commands.items()
     ]
     monkeypatch.setattr(psutil, "process_iter", lambda: processes)
-    assert running_engines() == (RunningEngine("org/other", 1, 7.0, 0.4, (2, 3)),)
+    assert local_vllms() == (LocalVllm("org/other", 1, 7.0, 0.4, (2, 3)),)
 
 
 @pytest.mark.parametrize(("devices", "numbers"), [("1,0", (1, 0)), ("", ()), ("GPU-8a4c", ()), ("0, 2", (0, 2))])

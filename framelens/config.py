@@ -439,11 +439,11 @@ def _sources(values: Mapping[str, str]) -> SourceSettings:
 
 def _source_urls(text: str) -> tuple[str, ...]:
     urls = tuple(map(typed_link, text.split()))
-    for one in urls:
-        scheme, _, rest = one.partition("://")
+    for url in urls:
+        scheme, _, rest = url.partition("://")
         host = rest.partition("/")[0]
         if scheme not in SCHEMES or not host or "@" in host:
-            raise ConfigError("source_url_wrong", value=redact(one))
+            raise ConfigError("source_url_wrong", value=redact(url))
     return urls
 
 

@@ -87,15 +87,15 @@ def draw(
 def _answer_search(job: JobSnapshot) -> Moments | None:
     """Return the search that has answered the question of a report, or None."""
     asked = job.progress.answer.answers[0] if job.progress.answer else None
-    return next((one.moments for one in (asked.searches if asked else ()) if not one.video), None)
+    return next((search.moments for search in (asked.searches if asked else ()) if not search.video), None)
 
 
 def search_strip(found: Moments) -> dict[str, object]:
     """Return the times of a search's frames by their votes, and the intervals that it found."""
     return {
-        "yes": [one.time_seconds for one in found.samples if one.says_yes],
-        "no": [one.time_seconds for one in found.samples if not one.says_yes],
-        "intervals": [[one.first.time_seconds, one.end_seconds] for one in found.intervals],
+        "yes": [sample.time_seconds for sample in found.samples if sample.says_yes],
+        "no": [sample.time_seconds for sample in found.samples if not sample.says_yes],
+        "intervals": [[interval.first.time_seconds, interval.end_seconds] for interval in found.intervals],
     }
 
 
@@ -128,9 +128,13 @@ def scenery(job: JobSnapshot | None) -> dict[str, object]:
     """Return the survey's shots, segments and curve and the report's chapters and range, each of which may be empty."""
     decode = job.progress.decode if job else None
     return {
-        "shots": [[one.start_seconds, one.end_seconds] for one in decode.shots] if decode else [],
-        "boundaries": [[one.start_seconds, one.end_seconds, one.type] for one in decode.boundaries] if decode else [],
-        "stretches": [[one.start_seconds, one.end_seconds, one.type] for one in decode.stretches] if decode else [],
+        "shots": [[shot.start_seconds, shot.end_seconds] for shot in decode.shots] if decode else [],
+        "boundaries": [[boundary.start_seconds, boundary.end_seconds, boundary.type] for boundary in decode.boundaries]
+        if decode
+        else [],
+        "stretches": [[stretch.start_seconds, stretch.end_seconds, stretch.type] for stretch in decode.stretches]
+        if decode
+        else [],
         "curve": _curve(decode.measures) if decode and decode.measures else None,
         "chapters": _chapters(job),
         "scope": _scope(job, decode),
@@ -163,7 +167,7 @@ def _curve(measures: Measures) -> dict[str, object]:
 
 def _chapters(job: JobSnapshot | None) -> list[list[object]]:
     chapters = chapters_of(job.analysis) if job and job.analysis else ()
-    return [[one.start_seconds, one.end_seconds, one.title] for one in chapters]
+    return [[chapter.start_seconds, chapter.end_seconds, chapter.title] for chapter in chapters]
 
 
 def _scope(job: JobSnapshot | None, decode: DecodeSummary | None) -> list[float | None] | None:

@@ -186,7 +186,7 @@ class Renderer:
         self._frames = {frame.number: frame for frame in frames}
         self._actions = actions or {}
         self._range_action = range_action
-        self._intervals = {one.start_seconds: one for one in intervals}
+        self._intervals = {interval.start_seconds: interval for interval in intervals}
 
     @property
     def marks(self) -> dict[str, float]:

@@ -187,7 +187,7 @@ def _import(uploads: Sequence[str], refused: Sequence[str]) -> None:
     new, known = dict[str, str](), dict[str, str]()
     st.session_state[_IMPORTED] = (new, known)
     with state.catching_errors(), ExitStack() as opened:
-        files = [opened.enter_context(services().videos.read_once(one, "report")) for one in uploads]
+        files = [opened.enter_context(services().videos.read_once(upload, "report")) for upload in uploads]
         for analysis in reports_of(files):
             found = known if services().jobs.imported(analysis) else new
             found[services().reports.add(analysis)] = analysis.video.name

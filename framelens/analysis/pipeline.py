@@ -445,7 +445,7 @@ class _Run:
         results = self._merged_results() if is_partial else self.state.results
         engine = (state.engine or self.task.done.engine) if results else state.engine
         with in_language(self.request.language):
-            field_names = {one.key: one.name.text for one in self.template.fields}
+            field_names = {field.key: field.name.text for field in self.template.fields}
         header = ReportHeader(
             id=self.task.job_id,
             created=self.created,

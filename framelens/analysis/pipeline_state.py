@@ -58,7 +58,7 @@ class PipelineState:
     @property
     def results(self) -> tuple[ChunkResult, ...]:
         """Return the answers of this run, including answers taken over from an earlier run."""
-        return tuple(one for one in self._state.results if one.number in self._answered)
+        return tuple(result for result in self._state.results if result.number in self._answered)
 
     @property
     def stop(self) -> threading.Event:
@@ -158,8 +158,8 @@ class PipelineState:
     def facts(self, frames: Frames) -> dict[int, FrameFacts]:
         """Return the facts of at least these frames, by number."""
         wanted = {frame.number for frame in frames}
-        self._until(lambda: wanted <= {one.number for one in self._state.facts})
-        return {one.number: one for one in self._state.facts}
+        self._until(lambda: wanted <= {fact.number for fact in self._state.facts})
+        return {fact.number: fact for fact in self._state.facts}
 
     def add_cues(self, reached_seconds: float, cues: Sequence[Cue]) -> None:
         """Add new cues; everything up to `reached_seconds` of the video is transcribed."""

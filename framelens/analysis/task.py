@@ -35,7 +35,7 @@ class EarlierResults:
 
     def result(self, key: str, number: int) -> ChunkResult | None:
         """Return the answer with this key, or None if it is missing, unfinished or to be asked for again."""
-        found = next((one for one in self.state.results if one.key == key and not one.is_unfinished), None)
+        found = next((result for result in self.state.results if result.key == key and not result.is_unfinished), None)
         return None if number in self.again else found
 
 

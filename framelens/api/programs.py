@@ -41,4 +41,7 @@ BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "b
 
 def role_of(dependencies: Sequence[Dependency]) -> Role | None:
     """Return the role that a route with these dependencies requires, or None if they name no role."""
-    return next((one.dependency.role for one in dependencies if isinstance(one.dependency, _Requirement)), None)
+    return next(
+        (dependency.dependency.role for dependency in dependencies if isinstance(dependency.dependency, _Requirement)),
+        None,
+    )

@@ -41,9 +41,9 @@ def pair_uploads(videos: VideoRepository, ids: Sequence[str]) -> PairedUploads:
         InputError: An upload is unknown, or a subtitle file is too large.
     """
     names = {one: videos.name(one) for one in ids}
-    shown = tuple(one for one in names if not is_subtitle_name(names[one]))
+    shown = tuple(name for name in names if not is_subtitle_name(names[name]))
     alone = []
-    for subtitle in (one for one in names if one not in shown):
+    for subtitle in (name for name in names if name not in shown):
         if owner := _owner_of(names[subtitle], {one: names[one] for one in shown}):
             attach_subtitles(videos, owner, [subtitle])
         else:

@@ -493,7 +493,9 @@ def usage_text(error: click.UsageError) -> str:
         case click.MissingParameter(param=_Parameter() as parameter):
             return t("cli.usage.required", names=parameter.shown_name)
         case click.BadOptionUsage(ctx=click.Context() as ctx):
-            known = (one for one in ctx.command.params if error.option_name in one.opts and isinstance(one, Option))
+            known = (
+                param for param in ctx.command.params if error.option_name in param.opts and isinstance(param, Option)
+            )
             message = next((t(_needs(one), n=one.nargs) for one in known), error.message)
             return t("cli.usage.argument", name=error.option_name, message=message)
         case click.BadParameter(param=_Parameter() as parameter):

@@ -49,7 +49,7 @@ _UNIT = re.compile(rf"[{_BEGINS}]*(?:[{_WIDE}]|[^\s{_WIDE}]+)[{_ENDS}]*|\s+")
 def is_option_below(group: click.Group, name: str) -> bool:
     """Return whether subcommands, or other commands, have an option of this name."""
     known = {*_GROUP_OF, *SHORT, *SHORT.values()}
-    return name in known.union(*(one.opts for command in group.commands.values() for one in command.params))
+    return name in known.union(*(param.opts for command in group.commands.values() for param in command.params))
 
 
 def help_lines(ctx: click.Context, *, is_short: bool) -> Iterator[str]:
@@ -89,7 +89,7 @@ def _heading(name: str) -> str:
 def _sections(ctx: click.Context) -> Iterator[tuple[str, Iterable[tuple[str, str]]]]:
     """Yield the rows of each section by its name."""
     command = ctx.command
-    rows = [(one, record) for one in command.get_params(ctx) if (record := one.get_help_record(ctx))]
+    rows = [(get_param, record) for get_param in command.get_params(ctx) if (record := get_param.get_help_record(ctx))]
     if arguments := [record for one, record in rows if isinstance(one, click.Argument)]:
         yield "arguments", arguments
     if isinstance(command, Group):

@@ -202,7 +202,7 @@ def _with_common_options(made: click.Command, name: str) -> click.Command:
     made.name = name
     known = {name for parameter in made.params for name in parameter.opts}
     if not known & {"--env-file"}:
-        common = (one for one in common_options(exposes=False) if not known & {*one.opts})
+        common = (common_option for common_option in common_options(exposes=False) if not known & {*common_option.opts})
         made.params += common
         made.add_help_option = False
     return made

@@ -162,7 +162,7 @@ class AnalysisState:
                 chosen = replace(self, keyframes=keyframes, decode=decode, eta_seconds=None)
                 return chosen._noticed(decode.notices)
             case events.FactsMeasured(facts):
-                by_number = {**{one.number: one for one in self.facts}, facts.number: facts}
+                by_number = {**{fact.number: fact for fact in self.facts}, facts.number: facts}
                 known = tuple(by_number[number] for number in sorted(by_number))
                 return replace(self, facts=known)._stepped("facts", len(known))
             case events.SilenceMeasured(stretches):
@@ -209,13 +209,13 @@ class AnalysisState:
         )
 
     def _noticed(self, notices: Iterable[domain.Notice]) -> AnalysisState:
-        return replace(self, notices=(*self.notices, *(one for one in notices if one not in self.notices)))
+        return replace(self, notices=(*self.notices, *(notice for notice in notices if notice not in self.notices)))
 
     def _answered(self, result: domain.ChunkResult) -> AnalysisState:
         """Add an answer. Answers with other settings, and joins that rest on a replaced part, are dropped."""
         others = [one for one in self.results if one.number != result.number and one.settings == result.settings]
         if result.is_chunk and any(one.number == result.number and one != result for one in self.results):
-            others = [one for one in others if one.is_chunk]
+            others = [other for other in others if other.is_chunk]
         answered = replace(self, results=in_order((*others, result)))
         if not result.is_chunk:
             return answered

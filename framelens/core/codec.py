@@ -152,7 +152,7 @@ def build(kind: type[T], *sources: object, **values: object) -> T:
     itself. Raises ValueError if a part can't be converted.
     """
     names = next(getattr(kind, one) for one in _FIELDS if hasattr(kind, one))
-    found = {name: getattr(one, name) for one in sources for name in names if hasattr(one, name)} | values
+    found = {name: getattr(source, name) for source in sources for name in names if hasattr(source, name)} | values
     if validate := getattr(kind, "model_validate", None):
         return cast("T", validate(found, from_attributes=True))
     return from_builtins(found, kind)

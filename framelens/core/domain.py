@@ -353,7 +353,7 @@ class DecodeSummary:
 
     def with_silence(self, silent: Sequence[Stretch]) -> DecodeSummary:
         """Return the summary with these silent segments instead of its own."""
-        others = (one for one in self.stretches if one.type != "silent")
+        others = (stretch for stretch in self.stretches if stretch.type != "silent")
         return replace(self, stretches=tuple(sorted((*others, *silent), key=lambda one: one.start_seconds)))
 
     def __repr__(self) -> str:
@@ -726,13 +726,13 @@ class ReportedAnswer:
     @property
     def is_found(self) -> bool:
         """Return whether a search has answered it, at least in part."""
-        return self.state == "complete" and any(one.moments.samples for one in self.searches)
+        return self.state == "complete" and any(search.moments.samples for search in self.searches)
 
     @property
     def is_usable(self) -> bool:
         """Return whether it says something: it is complete, or a search that was interrupted has found something."""
         is_complete = self.state == "complete" and bool(self.answer.strip())
-        return is_complete or any(one.moments.intervals for one in self.searches)
+        return is_complete or any(search.moments.intervals for search in self.searches)
 
     @property
     def brief(self) -> str:
@@ -740,7 +740,7 @@ class ReportedAnswer:
         if not self.is_usable:
             return ""
         first = next((line.strip() for line in self.answer.splitlines() if line.strip()), "")
-        times = [one.times for search in self.searches for one in search.moments.intervals]
+        times = [interval.times for search in self.searches for interval in search.moments.intervals]
         shown = [*times[:_BRIEF_TIMES], *(["…"] if len(times) > _BRIEF_TIMES else [])]
         return f"{first}{'、'.join(shown)}" if first.endswith("：") else f"{first} {', '.join(shown)}".strip()
 
@@ -833,7 +833,7 @@ class Analysis:
     def outcome(self) -> Outcome:
         """Return what the analysis has; of several answers a single usable answer is enough for a report."""
         asked = self.question_answer
-        if self.is_answered or any(one.is_usable for one in self.requests):
+        if self.is_answered or any(request.is_usable for request in self.requests):
             is_whole = (asked is None or asked.state == "complete") and not self.description_break
             return "done" if is_whole else "incomplete"
         if self.mode == "none" and asked is None:
@@ -858,8 +858,8 @@ class Analysis:
     @property
     def models(self) -> tuple[str, ...]:
         """Return the models that wrote the report and its answers."""
-        answers = (one for conversation in self.all_conversations for one in conversation.answers)
-        names = (self.answered_by, *(one.model for one in answers if one.answer))
+        answers = (answer for conversation in self.all_conversations for answer in conversation.answers)
+        names = (self.answered_by, *(answer.model for answer in answers if answer.answer))
         return tuple(dict.fromkeys(filter(None, names)))
 
     @property
@@ -918,7 +918,7 @@ class Analysis:
         if broken := self.broken_answer:
             return next(key for key in broken.troubles if key in BREAKS)
         why = self.question_answer.why if self.question_answer else None
-        if any(one.key == "incomplete" and one.values.get("reason") != why for one in self.notices):
+        if any(notice.key == "incomplete" and notice.values.get("reason") != why for notice in self.notices):
             return "failed"
         answered = {chunk.number for chunk in self.chunks}
         parts = self.layout.parts if self.layout else ()
@@ -934,4 +934,4 @@ class Analysis:
     def usage(self) -> Usage:
         """Return the tokens that this analysis used, without cached answers and searches."""
         asked = self.question_answer.usage if self.question_answer else Usage()
-        return sum((one.usage for one in self.requests if not one.recalled), asked)
+        return sum((request.usage for request in self.requests if not request.recalled), asked)

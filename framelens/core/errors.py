@@ -59,8 +59,8 @@ class AppError(Exception):
 
 def log_path() -> str:
     """Return the path of the log of this process; its name alone before it is opened."""
-    files = (one for one in logging.getLogger("framelens").handlers if isinstance(one, logging.FileHandler))
-    return next((one.baseFilename for one in files), "framelens.log")
+    files = (handler for handler in logging.getLogger("framelens").handlers if isinstance(handler, logging.FileHandler))
+    return next((file.baseFilename for file in files), "framelens.log")
 
 
 def as_app_error(error: Exception, log: object = "") -> AppError:

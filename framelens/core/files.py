@@ -253,7 +253,9 @@ def is_free(path: Path, inputs: Iterable[Path] = (), *, overwrites: bool = False
 
 def is_inside(real: Path, folders: Iterable[Path], *, without: Path) -> bool:
     """Return whether a real path lies below one of the folders, and not in `without`, which these may contain."""
-    return not real.is_relative_to(without.resolve()) and any(real.is_relative_to(one.resolve()) for one in folders)
+    return not real.is_relative_to(without.resolve()) and any(
+        real.is_relative_to(folder.resolve()) for folder in folders
+    )
 
 
 def name_key(name: str) -> str:

@@ -93,7 +93,7 @@ class Outline:
 
     def speech_of(self, cues: Sequence[Cue]) -> tuple[tuple[Cue, ...], ...]:
         """Return the cues before the first chapter, and those of each chapter: a cue belongs where it begins."""
-        starts = [one.start_seconds for one in self.chapters]
+        starts = [chapter.start_seconds for chapter in self.chapters]
         spoken: list[list[Cue]] = [[] for _ in range(len(starts) + 1)]
         for cue in cues:
             spoken[bisect_right(starts, cue.start_seconds + 0.001)].append(cue)
@@ -113,10 +113,10 @@ def title_of(analysis: Analysis) -> str:
 
 def outline_of(analysis: Analysis) -> Outline:
     """Return the outline of a video; without texts and speech it is empty."""
-    texts = {one.number: one.texts for one in analysis.facts}
-    frames = tuple(_frame(one, texts.get(one.number, ())) for one in analysis.keyframes)
+    texts = {fact.number: fact.texts for fact in analysis.facts}
+    frames = tuple(_frame(keyframe, texts.get(keyframe.number, ())) for keyframe in analysis.keyframes)
     decode, selection = analysis.decode, analysis.request.selection
-    turns = {one.start_seconds for one in decode.shots} | {one.end_seconds for one in decode.boundaries}
+    turns = {shot.start_seconds for shot in decode.shots} | {boundary.end_seconds for boundary in decode.boundaries}
     cues = analysis.transcript.cues if analysis.transcript else ()
     edges = (selection.start_seconds, decode.readable_seconds)
     return _outline(frames, tuple(sorted(turns)), cues, decode.measures, edges)
@@ -127,7 +127,7 @@ def prompt_texts(keyframes: Iterable[Keyframe], facts: Mapping[int, FrameFacts])
 
     They are paragraphs, items and rows of code in reading order; lines on every page are at the first frame alone.
     """
-    frames = [_frame(one, facts[one.number].texts) for one in keyframes if one.number in facts]
+    frames = [_frame(keyframe, facts[keyframe.number].texts) for keyframe in keyframes if keyframe.number in facts]
     read = [(frame, lines_of(frame.texts, frame.aspect)) for frame in frames]
     standing = _standing(read)
     texts: dict[int, tuple[str, ...]] = {}
@@ -181,14 +181,14 @@ def _outline(
     read = _without_subtitles([(frame, lines_of(frame.texts, frame.aspect)) for frame in frames], cues)
     standing = _standing(read)
     states = _states(read, standing)
-    shown = [one for one in states if _is_page(one, measures)]
+    shown = [state for state in states if _is_page(state, measures)]
     num_frames = sum(len(one.frames) for one in shown)
     if not shown or num_frames < _FEWEST_PAGES_SHARE * len(frames):
-        has_text = sum(len(one.lines) > 0 for one in states) > len(states) / 2
+        has_text = sum(len(state.lines) > 0 for state in states) > len(states) / 2
         return Outline((), (), _speech_chapters(cues, edges), "moving_text" if has_text else "little_text")
     pages = tuple(_pages(states, turns, measures, edges))
     lines = dict.fromkeys(line.text for line in standing if not line.is_numbering)
-    chapters = tuple(Chapter(one.title, "", one.frames[0], one.start_seconds, one.end_seconds) for one in pages)
+    chapters = tuple(Chapter(page.title, "", page.frames[0], page.start_seconds, page.end_seconds) for page in pages)
     return Outline(pages, tuple(lines), chapters)
 
 
@@ -343,7 +343,7 @@ def _is_scrolled(earlier: Sequence[PageLine], later: Sequence[PageLine]) -> bool
     """Return whether most lines that both have moved by the same height."""
     heights = {line.key: line.middle for line in earlier}
     moves = [heights[line.key] - line.middle for line in later if line.key in heights]
-    return len(moves) > 1 and abs(median(moves)) > 0.02 and median(abs(one - median(moves)) for one in moves) < 0.02
+    return len(moves) > 1 and abs(median(moves)) > 0.02 and median(abs(move - median(moves)) for move in moves) < 0.02
 
 
 class _Known:
@@ -455,7 +455,7 @@ def _speech_chapters(cues: Sequence[Cue], edges: tuple[float, float]) -> tuple[C
     pauses = sorted(range(1, len(spoken)), key=lambda place: _pause(spoken[place - 1], spoken[place]), reverse=True)
     for place in pauses:
         at = spoken[place].start_seconds
-        is_apart = end - at >= least and all(abs(at - spoken[one].start_seconds) >= least for one in starts)
+        is_apart = end - at >= least and all(abs(at - spoken[start].start_seconds) >= least for start in starts)
         if len(starts) < number and is_apart:
             starts.append(place)
     starts.sort()

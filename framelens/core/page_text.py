@@ -124,10 +124,15 @@ def lines_of(texts: Iterable[ScreenText], aspect: float) -> tuple[PageLine, ...]
     """Return the texts of a frame as lines; parts of a line with a small gap between them are joined."""
     read = [
         PageLine(
-            " ".join(one.text.split()), one.confidence, one.box[0] * aspect, one.box[1], one.box[2] * aspect, one.box[3]
+            " ".join(text.text.split()),
+            text.confidence,
+            text.box[0] * aspect,
+            text.box[1],
+            text.box[2] * aspect,
+            text.box[3],
         )
-        for one in texts
-        if one.text.strip() and one.box[3] > one.box[1]
+        for text in texts
+        if text.text.strip() and text.box[3] > text.box[1]
     ]
     made: list[PageLine] = []
     for line in sorted(read, key=lambda line: (line.left, line.top)):

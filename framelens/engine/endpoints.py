@@ -34,7 +34,7 @@ def _positive(value: object) -> int | None:
 def is_vllm(models: object) -> bool:
     """Return whether the answer of /v1/models is vLLM's."""
     entries = models.get("data") if isinstance(models, dict) else None
-    return any(isinstance(one, dict) and one.get("owned_by") == "vllm" for one in entries or ())
+    return any(isinstance(entry, dict) and entry.get("owned_by") == "vllm" for entry in entries or ())
 
 
 _LINE = re.compile(r"^(?P<name>[A-Za-z_:][\w:]*)(?:\{(?P<labels>.*)\})?[ \t]+(?P<value>\S+)")

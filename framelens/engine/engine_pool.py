@@ -75,14 +75,14 @@ class EnginePool(Engine):
         """Return "ready" if any engine is; the context length is the shortest of those, and notices name the others."""
         statuses = self.statuses()
         name = statuses[0].model
-        infos = [one.info for one in statuses if one.info]
+        infos = [status.info for status in statuses if status.info]
         if self._conflict:
             return EngineStatus("failed", "remote", name, error=self._conflict)
         if infos:
             lengths = [info.max_model_len for info in infos if info.max_model_len]
             info = replace(infos[0], max_model_len=min(lengths, default=None))
             return EngineStatus("ready", "remote", info.model, info=info, notices=self._notices(statuses))
-        if all(one.error for one in statuses):
+        if all(status.error for status in statuses):
             return EngineStatus("failed", "remote", name, error=self._failure())
         return EngineStatus("stopped", "remote", name)
 
@@ -159,7 +159,7 @@ class EnginePool(Engine):
             if cancel.is_set():
                 raise Cancelled
         try:
-            is_unknown = any(one.state == "stopped" for one in self.statuses())
+            is_unknown = any(status.state == "stopped" for status in self.statuses())
             if is_unknown or self._conflict or not self._working():
                 self._ask_all(cancel)
             if working := self._working():
@@ -191,7 +191,7 @@ class EnginePool(Engine):
         """Return why no engine can be used."""
         errors = [status.error for status in self.statuses() if status.error]
         reason = as_notice(errors[0]) if errors else ""
-        kind = EngineBrokeOff if errors and all(isinstance(one, EngineBrokeOff) for one in errors) else EngineError
+        kind = EngineBrokeOff if errors and all(isinstance(error, EngineBrokeOff) for error in errors) else EngineError
         return kind("engines_unusable", count=len(self._engines), addresses=self.addresses, reason=reason)
 
     def _notices(self, statuses: Sequence[EngineStatus]) -> tuple[Notice, ...]:

@@ -66,7 +66,7 @@ class HardwareProfile:
 
     def recommended(self, entries: Sequence[CatalogueEntry]) -> tuple[Proposal, ...]:
         """List the models to recommend to people who chose none; the first is the recommended model."""
-        return tuple(one for one in self.proposals(entries) if one.may_be_recommended)
+        return tuple(proposal for proposal in self.proposals(entries) if proposal.may_be_recommended)
 
     def need(self, shape: Shape, arguments: Mapping[str, Any]) -> MemoryNeed:
         """Return the memory that a model served with these vLLM arguments needs on this hardware.
@@ -115,7 +115,7 @@ def here() -> HardwareProfile:
     All cards count as the smallest card, and no card counts if the installed vLLM computes on the CPU.
     """
     reader = GpuReader()
-    sizes = [(one.memory_bytes / GIB, one.name) for one in reader().cards if one.memory_bytes]
+    sizes = [(card.memory_bytes / GIB, card.name) for card in reader().cards if card.memory_bytes]
     reader.close()
     return build_profile(sizes, (installed_vllm() or ("gpu", ""))[0], memory_bytes() / GIB)
 

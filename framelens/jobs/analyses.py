@@ -183,7 +183,7 @@ def start_run(jobs: Jobs, request: AnalysisRequest, *, name: str, force: bool) -
     """
     updates: queue.SimpleQueue[AnalysisUpdate] = queue.SimpleQueue()
     if unfinished := None if force else jobs.unfinished(request):
-        kept = [one for one in jobs.snapshot(unfinished).progress.results if one.is_chunk]
+        kept = [result for result in jobs.snapshot(unfinished).progress.results if result.is_chunk]
         answered = sum(one.is_usable and not one.is_unfinished for one in kept)
         jobs.resume(unfinished, listener=updates.put, moved=request)
         return AnalysisRun(unfinished, answered, False, request, jobs, updates)

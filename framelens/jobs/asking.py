@@ -203,7 +203,7 @@ class Asking:
         measured = partial(self._measured, conversation.about, cancel)
         tools = self._switcher.session.retrieval(self._shared.stills)
         with self._switcher.admitted(Control(cancel=cancel)):
-            content = next((one.video.content_key for one in analyses.values()), conversation.id)
+            content = next((analysis.video.content_key for analysis in analyses.values()), conversation.id)
             connect = partial(self._connect, content, cancel) if use_model else None
             shared, is_ready = self._shared, use_model and self.has_model()
             kept, queues = shared.conversations, shared.queues

@@ -318,7 +318,7 @@ class Jobs:
             if changes and job.has_answers and not accept_changes:
                 raise _settings_changed(changes)
             is_unusable = job.state == "no_usable_answer"
-            broken = (one.number for one in job.progress.results if is_unusable or one.is_broken)
+            broken = (result.number for result in job.progress.results if is_unusable or result.is_broken)
             again = tuple(dict.fromkeys((*job.again, *broken)))
             self._restart(replace(job, again=again), changed=bool(changes), listener=listener)
 

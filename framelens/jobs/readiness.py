@@ -113,7 +113,7 @@ def readiness(settings: Settings, engine: Engine) -> Readiness:
         return Readiness("ready")
     offers = model_offers(settings)
     if is_offline():
-        here = tuple(one for one in offers if one.download_bytes == 0)
+        here = tuple(offer for offer in offers if offer.download_bytes == 0)
         return Readiness("none", error=ModelNotFound("model_offline", model=found.hub_id), offers=here)
     if offers and not settings.model_chosen:
         return Readiness("download", offers[0], None, offers[1:], free_bytes())

@@ -154,7 +154,7 @@ class JobSnapshot:
         if self.progress.layout is None:
             chosen = self.progress.keyframes if self.progress.decode else None
             return (self.request.frames if chosen is None else len(chosen)) > SURELY_ONE_PART
-        asked = {*self.progress.modes, *(one.number for one in self.progress.results if not one.is_unfinished)}
+        asked = {*self.progress.modes, *(result.number for result in self.progress.results if not result.is_unfinished)}
         return any(numbers[0] not in asked for numbers in self.progress.layout.parts)
 
     @property
@@ -303,7 +303,7 @@ def outcome(job: JobSnapshot, error: AppError | None) -> tuple[State, AppError |
 
 def _no_usable_answer(analysis: Analysis) -> EngineError:
     """Return the error of a report whose model gave no usable answer."""
-    is_reasoned = any("reasoned" in one.troubles for one in analysis.requests)
+    is_reasoned = any("reasoned" in request.troubles for request in analysis.requests)
     return EngineError("engine_reasoned" if is_reasoned else "no_usable_answer")
 
 
@@ -366,7 +366,7 @@ def with_results(job: JobSnapshot, results: Sequence[ChunkResult]) -> JobSnapsho
 def pictures_of(job: JobSnapshot) -> dict[int, bytes]:
     """Return the JPEGs of a job by number; pictures of the answer that are no keyframes have negative numbers."""
     answer = job.progress.answer
-    others = {-one.number: one.jpeg for one in (answer.pictures if answer else ()) if one.jpeg}
+    others = {-picture.number: picture.jpeg for picture in (answer.pictures if answer else ()) if picture.jpeg}
     return {**{frame.number: frame.jpeg for frame in job.progress.keyframes}, **others}
 
 
@@ -378,8 +378,8 @@ def with_pictures(job: JobSnapshot, pictures: Mapping[int, bytes]) -> JobSnapsho
         answer = found.answer and replace(
             found.answer,
             pictures=tuple(
-                one if one.keyframe else replace(one, jpeg=pictures.get(-one.number, b""))
-                for one in found.answer.pictures
+                picture if picture.keyframe else replace(picture, jpeg=pictures.get(-picture.number, b""))
+                for picture in found.answer.pictures
             ),
         )
         return replace(found, keyframes=frames, answer=answer)

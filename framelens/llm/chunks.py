@@ -21,7 +21,7 @@ def normal_chunk(data: Mapping[str, Any], *, is_whole: bool = False) -> dict[str
         is_whole: The data is a whole answer, which is complete even without a reason for its end.
     """
     choices = data.get("choices")
-    listed = [one for one in choices if isinstance(one, dict)] if isinstance(choices, list) else []
+    listed = [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
     first = next((one for one in listed if one.get("index") in (None, 0, "", "0")), None)
     created = data.get("created")
     return {

@@ -209,7 +209,9 @@ class _Refusal:
         self.status = status
         self.said = redact(": ".join(quoted))[:_LONGEST].strip()
         self.searched = "\n".join([*quoted, *elsewhere, *_labels(body)])[:_MOST_READ]
-        code = next((int(one) for one in _labels(body) if one.isdecimal() and 400 <= int(one[:9]) < 600), status)
+        code = next(
+            (int(label) for label in _labels(body) if label.isdecimal() and 400 <= int(label[:9]) < 600), status
+        )
         self.meant_status = code if status == 200 else status
         if self.said and str(self.meant_status) not in self.said and self.meant_status != status:
             self.said += f" ({self.meant_status})"

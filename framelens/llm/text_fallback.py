@@ -119,7 +119,7 @@ def rejection(refused: PicturesRefused) -> Notice:
 
 def unseen(statements: Iterable[str]) -> PicturesRefused | None:
     """Return a refusal if a statement of the answer says that the model can't see the pictures, else None."""
-    said = (" ".join(one.split()) for one in statements if _UNSEEN.search(_QUOTED.sub("", one)))
+    said = (" ".join(statement.split()) for statement in statements if _UNSEEN.search(_QUOTED.sub("", statement)))
     first = next(said, "")
     return PicturesRefused("pictures_unseen", reason=first[:_LONGEST_SAID]) if first else None
 

@@ -185,7 +185,7 @@ def _working(shape: Shape, plan: Plan) -> MemoryTerm:
 
 
 def _engine(shape: Shape, plan: Plan, weights: Sequence[MemoryTerm]) -> MemoryTerm:
-    card = _engine_bytes(shape, plan, sum(one.card_bytes for one in weights))
+    card = _engine_bytes(shape, plan, sum(weight.card_bytes for weight in weights))
     formula = "engine_cpu" if plan.device == "cpu" else "engine_eager" if plan.eager else "engine_graphs"
     return MemoryTerm("engine", card, card * plan.cards, formula, {"layers": shape.text.layers, "cards": plan.cards})
 

@@ -189,8 +189,8 @@ def _ended(turn: Turn, ended: _Ended, started: float) -> Turn:
 def _store(repository: ConversationRepository, draft: AnswerDraft, started: float) -> None:
     """Add the citations to the turn, and store it."""
     turn = draft.turn
-    frames = {one.number: one for one in draft.conversation.pictures()}
-    times = {one.number: one.time_seconds for one in frames.values() if one.analysis_id}
+    frames = {picture.number: picture for picture in draft.conversation.pictures()}
+    times = {frame.number: frame.time_seconds for frame in frames.values() if frame.analysis_id}
     cited = citations.cited_in(turn.answer)
     is_measured = not turn.model or bool(turn.evidence and turn.evidence.moments)
     draft.turn = replace(

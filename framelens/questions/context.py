@@ -108,8 +108,8 @@ class ContextBuilder:
         self._stored = pictures
         self._measured: Measured | None = measured
         self._take(analyses)
-        held = {one.ref.number for one in self._pictures}
-        self._lost = tuple(one.number for one in conversation.pictures() if one.number not in held)
+        held = {picture.ref.number for picture in self._pictures}
+        self._lost = tuple(picture.number for picture in conversation.pictures() if picture.number not in held)
         self.fallback = TextFallback(connection.sight)
         self._most_pictures = len(self._sendable)
         self._side, self._picture_scale = 0, 1.0
@@ -293,7 +293,7 @@ class ContextBuilder:
             mode="messages" if shown else "text" if self._pictures or self._material.analyses else "none",
             pictures=tuple(one.ref.number for one in shown),
             described=tuple(one.ref.number for one in described),
-            left_out_frames=tuple(one.ref.number for one in self._pictures if one.ref.number not in held),
+            left_out_frames=tuple(picture.ref.number for picture in self._pictures if picture.ref.number not in held),
             left_out_turns=tuple(turn.number for turn in earlier[: len(earlier) - plan.turns]),
             left_out_lines=sum(map(len, self._material.sections)) - sum(plan.lines),
             context_tokens=context,
@@ -306,9 +306,9 @@ class ContextBuilder:
         """Return the pictures that are sent and those described, both in the order of the conversation."""
         numbers = {one.ref.number for one in self._sendable[len(self._sendable) - plan.pictures :]}
         others = [one for one in self._by_age if one.ref.number not in numbers]
-        described = {one.ref.number for one in others[len(others) - plan.described :]}
-        shown = [one for one in self._pictures if one.ref.number in numbers]
-        return shown, [one for one in self._pictures if one.ref.number in described]
+        described = {other.ref.number for other in others[len(others) - plan.described :]}
+        shown = [picture for picture in self._pictures if picture.ref.number in numbers]
+        return shown, [picture for picture in self._pictures if picture.ref.number in described]
 
     def _notices(self, use: ContextUse) -> Iterator[Notice]:
         if (notice := self.fallback.notice) and (self._pictures if self.fallback.is_active else use.pictures):

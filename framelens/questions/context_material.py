@@ -87,10 +87,10 @@ class ContextMaterial:
         """Return the texts that match a question, as data."""
         choice = turn.evidence.choice if turn.evidence else None
         return [
-            t("ask.prompt.quote", video=self._video_number(one.analysis_id), time=clock(one.seconds))
-            + f" {_quoted(one.text)}"
-            for one in (choice.quotes if choice else ())
-            if one.analysis_id in {analysis.id for analysis in self.analyses}
+            t("ask.prompt.quote", video=self._video_number(quote.analysis_id), time=clock(quote.seconds))
+            + f" {_quoted(quote.text)}"
+            for quote in (choice.quotes if choice else ())
+            if quote.analysis_id in {analysis.id for analysis in self.analyses}
         ]
 
     def _all_pictures(self, analyses: Mapping[str, Analysis], stored: Mapping[str, bytes]) -> Iterator[ContextPicture]:
@@ -121,7 +121,7 @@ class ContextMaterial:
         line = self._mark(ref)
         described = line
         if keyframe and analysis:
-            facts = next((one for one in analysis.facts if one.number == keyframe.number), None)
+            facts = next((fact for fact in analysis.facts if fact.number == keyframe.number), None)
             described = describe(line, keyframe, facts)  # the writing on the screen is part of the quoted material
         return ContextPicture(ref, place, age, line, described, width, height, jpeg)
 
@@ -153,15 +153,15 @@ class ContextMaterial:
             for frames, text in dict.fromkeys(
                 (one.frames, " · ".join((one.text, *one.fields.values()))) for one in found
             ):
-                cited = [by_frame.get(one) for one in frames]
+                cited = [by_frame.get(frame) for frame in frames]
                 if None in cited:
-                    yield f"- {' '.join(moments[one] for one in frames if one in moments)} {_quoted(text)}"
+                    yield f"- {' '.join(moments[frame] for frame in frames if frame in moments)} {_quoted(text)}"
                 else:
                     yield f"- [{', '.join(map(str, cited))}] {_quoted(text)}"
 
     def _texts(self) -> Iterator[str]:
         for analysis in self.analyses:
-            read = prompt_texts(analysis.keyframes, {one.number: one for one in analysis.facts})
+            read = prompt_texts(analysis.keyframes, {fact.number: fact for fact in analysis.facts})
             for frame in analysis.keyframes:
                 if frame.number in read:
                     yield f"{self._moment(analysis, frame)} {_quoted(' | '.join(read[frame.number]))}"
@@ -174,7 +174,7 @@ class ContextMaterial:
 
 
 def _keyframe(analysis: Analysis, seconds: float) -> Keyframe | None:
-    return next((one for one in analysis.keyframes if one.time_seconds == seconds), None)
+    return next((keyframe for keyframe in analysis.keyframes if keyframe.time_seconds == seconds), None)
 
 
 def _quoted(text: str) -> str:

@@ -222,7 +222,8 @@ class Turn:
     def can_continue(self) -> bool:
         """Return whether it is a search for moments that was interrupted or has reached a ceiling."""
         return any(
-            one.ended not in ("complete", "says_yes", "says_nothing") for one in (self.evidence or Evidence()).moments
+            moment.ended not in ("complete", "says_yes", "says_nothing")
+            for moment in (self.evidence or Evidence()).moments
         )
 
     def with_frames(self, frames: Iterable[FrameRef], choice: FrameSelection | None = None) -> FramesAdded:
@@ -236,7 +237,7 @@ class Turn:
             case Noticed(notice):
                 return self if notice in self.notices else replace(self, notices=(*self.notices, notice))
             case MomentsSearched(moments):
-                found = {(one.analysis_id, one.thing): one for one in (self.evidence or Evidence()).moments}
+                found = {(moment.analysis_id, moment.thing): moment for moment in (self.evidence or Evidence()).moments}
                 found[moments.analysis_id, moments.thing] = moments
                 return replace(self, evidence=replace(self.evidence or Evidence(), moments=tuple(found.values())))
             case FramesAdded(frames, choice):
@@ -325,11 +326,11 @@ class Conversation:
         known = {one.source: one.number for turn in self.turns for one in turn.added}
         highest = max(known.values(), default=0)
         found: dict[int, FrameRef] = {}
-        for one in frames:
-            if one.source not in known:
+        for frame in frames:
+            if frame.source not in known:
                 highest += 1
-                known[one.source] = highest
-            found[known[one.source]] = replace(one, number=known[one.source])
+                known[frame.source] = highest
+            found[known[frame.source]] = replace(frame, number=known[frame.source])
         return tuple(found.values())
 
     def asked(

@@ -28,7 +28,7 @@ def document(conversation: Conversation, names: Mapping[str, str]) -> dict[str, 
         conversation: The conversation.
         names: Names of the videos by the ids of their analyses.
     """
-    return {**_head(conversation, names), "turns": [turn_document(one) for one in conversation.turns]}
+    return {**_head(conversation, names), "turns": [turn_document(turn) for turn in conversation.turns]}
 
 
 def answer_document(conversation: Conversation, names: Mapping[str, str]) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def turn_document(turn: Turn) -> dict[str, Any]:
         **asdict(turn),
         "why": _notice(turn.why) if turn.why else None,
         **{name: [_frame(one) for one in getattr(turn, name)] for name in _FRAMES},
-        "notices": [_notice(one) for one in turn.notices],
+        "notices": [_notice(notice) for notice in turn.notices],
     }
 
 

@@ -69,7 +69,7 @@ class _FrameAdder:
         self.whole = list(map(Scope(self.analyses).range_of, self.analyses.values()))
         self.look, self.letters = look_at(turn.question, turn.look, self.whole), turn.settings.letters
         moments = turn.evidence.moments if turn.evidence else ()
-        self.searched = list(dict.fromkeys(one.thing for one in moments if one.by == "votes"))
+        self.searched = list(dict.fromkeys(moment.thing for moment in moments if moment.by == "votes"))
         self.scope = Scope(self.analyses, look=self.look, known=self.known)
 
     def events(self) -> Generator[AskEvent, None, str]:
@@ -78,7 +78,9 @@ class _FrameAdder:
         classified = yield from self._classified(question)
         if classified.range_seconds:
             self._narrow(classified)
-        in_range = (is_here(one, self.tools) or self.scope.keyframes_in(one) for one in self.analyses.values())
+        in_range = (
+            is_here(analysis, self.tools) or self.scope.keyframes_in(analysis) for analysis in self.analyses.values()
+        )
         if self.look != self.draft.turn.look and any(in_range):
             yield from self._applied([Noticed(_range_notice(self.look))])
         left: list[Part] = []
@@ -114,7 +116,7 @@ class _FrameAdder:
     def _wanted(self, question: str, asked: Classification) -> Classification:
         """Return what is asked for as a whole unless a search answers a part of it, in the kind that the user wants."""
         kind = self.look.kind
-        is_divided = kind == "auto" and not self.letters and any(one.sought.kind in SEARCHED for one in asked.parts)
+        is_divided = kind == "auto" and not self.letters and any(part.sought.kind in SEARCHED for part in asked.parts)
         if is_divided:
             return asked
         whole = _whole(asked.parts)
@@ -171,7 +173,7 @@ class _FrameAdder:
     def _selected(self, question: str, sought: Sought) -> Iterator[AskEvent]:
         language = self.draft.conversation.language
         selected = yield from select(question, sought, self.scope, self.tools, self.connection, language, self.cancel)
-        new = [one for one in selected.frames if (one.analysis_id, one.time_seconds) not in self.known]
+        new = [frame for frame in selected.frames if (frame.analysis_id, frame.time_seconds) not in self.known]
         pictures = iter(self.repository.keep_pictures(one.jpeg for one in new if one.jpeg))
         refs = [FrameRef(0, one.time_seconds, one.analysis_id, next(pictures) if one.jpeg else "") for one in new]
         yield self.draft.turn.with_frames(self.draft.conversation.numbered(refs), selected.choice)
@@ -185,9 +187,9 @@ class _FrameAdder:
         """
         moments = self.draft.turn.evidence.moments if self.draft.turn.evidence else ()
         middles = [
-            (one.analysis_id, (interval.first.time_seconds + interval.last.time_seconds) / 2)
-            for one in moments
-            for interval in one.intervals
+            (moment.analysis_id, (interval.first.time_seconds + interval.last.time_seconds) / 2)
+            for moment in moments
+            for interval in moment.intervals
         ]
         if not middles or sought.kind == "global":
             yield from self._applied(self._selected(rest, sought))

@@ -144,9 +144,9 @@ def _limited(conversations: Iterable[ReportedConversation]) -> Iterator[Reported
     left = MOST_FRAMES
     for conversation in conversations:
         pictures = []
-        for one in conversation.pictures:
-            left -= bool(one.jpeg)
-            pictures.append(one if left >= 0 else replace(one, jpeg=b""))
+        for picture in conversation.pictures:
+            left -= bool(picture.jpeg)
+            pictures.append(picture if left >= 0 else replace(picture, jpeg=b""))
         yield replace(conversation, pictures=tuple(pictures))
 
 
@@ -189,7 +189,7 @@ def _keep(
     repository: ConversationRepository,
 ) -> None:
     times = times_of(analysis.keyframes)
-    frames = {one.number: _frame(one, analysis_id, times, repository) for one in reported.pictures}
+    frames = {picture.number: _frame(picture, analysis_id, times, repository) for picture in reported.pictures}
     known = {number: frame for number, frame in frames.items() if frame}
     name = single_line(reported.name) or single_line(analysis.video.name)
     conversation = Conversation(conversation_id, (analysis_id,), name, reported.created, reported.language)
@@ -228,7 +228,7 @@ def _turn(
         return tuple(known[one] for one in dict.fromkeys(numbers) if one in known)
 
     images = named(answer.images)
-    moments = tuple(replace(one.moments, analysis_id=analysis_id) for one in answer.searches if not one.video)
+    moments = tuple(replace(search.moments, analysis_id=analysis_id) for search in answer.searches if not search.video)
     before = {*seen, *_numbers(images)}
     added = (one for one in (*answer.pictures, *answer.described, *answer.cited) if one not in before)
     return Turn(

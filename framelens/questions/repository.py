@@ -82,7 +82,7 @@ class ConversationRepository:
 
     def pictures(self, frames: Iterable[FrameRef]) -> dict[str, bytes]:
         """Get the stored pictures of these frames by SHA-256; keyframes have theirs in the analysis."""
-        return self._store.pictures({one.picture for one in frames if one.picture})
+        return self._store.pictures({frame.picture for frame in frames if frame.picture})
 
     def get(self, conversation_id: str) -> Conversation:
         """Get a conversation by its id, a unique beginning of it, or "latest".

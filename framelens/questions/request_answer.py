@@ -125,7 +125,7 @@ class RequestAnswerer:
         request = analysis.request
         conversation_id = _id_of(analysis)
         known = self.repository.known(conversation_id)
-        first = next((one for one in reversed(known.turns if known else ()) if not one.parent), None)
+        first = next((turn for turn in reversed(known.turns if known else ()) if not turn.parent), None)
         if known is None or first is None:
             new = replace(started([analysis.id], request.language), id=conversation_id)
             return new.asked(_without_description(request.question), AskSettings())
@@ -222,7 +222,7 @@ def plan_answer(question: str, whole: tuple[float, float], frames: int) -> tuple
     else:
         plans = _ways(question, end - start, frames, whole_seconds=whole[1] - whole[0], has_range=look.has_range)
     dense = num_dense_frames(end - start, frames) if look.has_range else None
-    return tuple(replace(one, frames=dense, describes=describes or not one.is_search) for one in plans)
+    return tuple(replace(plan, frames=dense, describes=describes or not plan.is_search) for plan in plans)
 
 
 def _ways(
@@ -231,13 +231,13 @@ def _ways(
     """Return the ways to answer a question about so many seconds of a video of `whole_seconds` with `frames`."""
     parts = parts_in_words(question)
     openings = list(map(opening_of, parts))
-    is_classified = not all(one.is_decided for one in openings)
-    searches = sum(one.kind in SEARCHED for one in openings)
+    is_classified = not all(opening.is_decided for opening in openings)
+    searches = sum(opening.kind in SEARCHED for opening in openings)
     if searches and len(parts) > 1:
         return (_search(seconds, searches, is_written=searches < len(parts), is_classified=is_classified),)
     if searches:
         return (_search(seconds, is_classified=is_classified),)
-    kinds = {one.kind for one in openings}
+    kinds = {opening.kind for opening in openings}
     kind = kinds.pop() if len(kinds) == 1 else None
     by_frames = _by_frames(kind or "local", seconds, frames, whole_seconds=whole_seconds)
     if kind in ("global", "spoken") or (kind and not by_frames.looks[1] and (has_range or kind == "read")):

@@ -60,7 +60,9 @@ def _subjects(analysis: Analysis) -> Iterator[tuple[str, str]]:
 def _about_text(analysis: Analysis) -> Iterator[tuple[str, str]]:
     """Yield a question about the frame with the most text."""
     times = times_of(analysis.keyframes)
-    lengths = {one.number: sum(len(line.text) for line in one.texts) for one in analysis.facts if one.number in times}
+    lengths = {
+        fact.number: sum(len(line.text) for line in fact.texts) for fact in analysis.facts if fact.number in times
+    }
     number = max(lengths, key=lengths.__getitem__, default=0)
     if lengths.get(number, 0) >= _LEAST_TEXT:
         yield t("ask.suggest.text", time=clocks([times[number]])[0]), ""
@@ -69,7 +71,7 @@ def _about_text(analysis: Analysis) -> Iterator[tuple[str, str]]:
 def _about_chapter(analysis: Analysis) -> Iterator[tuple[str, str]]:
     """Yield a question about the middle chapter of several."""
     chapters = analysis.whole.chapters if analysis.whole and not analysis.whole.is_broken else ()
-    named = [(one, title) for one in chapters if (title := quotable(one.title))]
+    named = [(chapter, title) for chapter in chapters if (title := quotable(chapter.title))]
     if len(chapters) > 1 and named:
         one, title = named[len(named) // 2]
         start, end = clocks((one.start_seconds, one.end_seconds))
@@ -80,10 +82,10 @@ def _about_finding(analysis: Analysis) -> Iterator[tuple[str, str]]:
     """Yield a question about the verified finding that is nearest to the middle of the video."""
     times, middle = times_of(analysis.keyframes), analysis.decode.readable_seconds / 2
     verified = [
-        (times[one.frames[0]], one.text)
+        (times[finding.frames[0]], finding.text)
         for chunk in analysis.chunks
-        for one in (chunk.findings if chunk.is_usable else ())
-        if not one.issues and one.frames and one.frames[0] in times
+        for finding in (chunk.findings if chunk.is_usable else ())
+        if not finding.issues and finding.frames and finding.frames[0] in times
     ]
     nearest = sorted(verified, key=lambda pair: abs(pair[0] - middle))[:_TRIED]
     for seconds, text in ((seconds, quotable(text)) for seconds, text in nearest):

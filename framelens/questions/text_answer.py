@@ -134,15 +134,15 @@ def _knows(asked: TextQuestion, scope: Scope) -> bool:
     """Return whether the words are known to stand or to be said in one of the videos."""
     matcher = TextMatcher(asked.words)
     if asked.source == "speech":
-        return any(matcher.in_text(cue.text) for one in scope.analyses.values() for cue in _cues(one, scope))
-    return any(matcher.in_lines(texts) for one in scope.analyses.values() for _, texts in _known(one, scope))
+        return any(matcher.in_text(cue.text) for analysis in scope.analyses.values() for cue in _cues(analysis, scope))
+    return any(matcher.in_lines(texts) for analysis in scope.analyses.values() for _, texts in _known(analysis, scope))
 
 
 def _cues(analysis: Analysis, scope: Scope) -> list[Cue]:
     """Return the cues in the range."""
     start, end = scope.range_of(analysis)
     cues = attributed(analysis.transcript, only_named=True)
-    return [one for one in cues if one.start_seconds < end and one.end_seconds > start]
+    return [cue for cue in cues if cue.start_seconds < end and cue.end_seconds > start]
 
 
 def _known(analysis: Analysis, scope: Scope) -> Iterator[tuple[float, Texts]]:
@@ -220,7 +220,7 @@ class _TextAnswer:
 
     def _heard(self, kind: Kind, asked: TextQuestion) -> Iterator[AskEvent]:
         """Yield when words are said, or what is said."""
-        if not any(one.transcript for one in self.analyses.values()):
+        if not any(analysis.transcript for analysis in self.analyses.values()):
             yield self._sentence("ask.text.no_speech")
         elif not asked.words:
             yield from self._spoken()
@@ -261,7 +261,7 @@ class _TextAnswer:
         """Return the index of the frame shown at a time, of the keyframe before it where the video isn't here."""
         if is_here(analysis, self.tools):
             return self.tools.stills.at(analysis.video.path, seconds, SHOWN_SIDE, cancel=self.cancel).frame_index
-        before = [one.frame_index for one in analysis.keyframes if one.time_seconds <= seconds]
+        before = [keyframe.frame_index for keyframe in analysis.keyframes if keyframe.time_seconds <= seconds]
         return max(before, default=0)
 
     # ---- what is written or said
@@ -275,7 +275,7 @@ class _TextAnswer:
         shown = [self._ref(id_, cue.start_seconds) for id_, cue in cues[:_LISTED] if id_ in here]
         refs = self._numbered(shown)
         yield self.draft.turn.with_frames(refs)
-        numbers = {(one.analysis_id, one.time_seconds): one.number for one in refs}
+        numbers = {(ref.analysis_id, ref.time_seconds): ref.number for ref in refs}
         lines = [
             self._t(
                 "ask.text.cue",
@@ -323,7 +323,7 @@ class _TextAnswer:
         start, end = self.scope.range_of(analysis)
         if not is_here(analysis, self.tools):
             return []
-        shots = ((max(start, one.start_seconds), min(end, one.end_seconds)) for one in analysis.decode.shots)
+        shots = ((max(start, shot.start_seconds), min(end, shot.end_seconds)) for shot in analysis.decode.shots)
         times = [
             (first + last) / 2 for first, last in shots if first < last and not any(first <= at < last for at in known)
         ]
@@ -346,13 +346,13 @@ class _TextAnswer:
             return
         refs = self._numbered(self._ref(id_, at) for id_, at, _ in new[:_LISTED])
         yield self.draft.turn.with_frames(refs)
-        numbers = {(one.analysis_id, one.time_seconds): one.number for one in refs}
+        numbers = {(ref.analysis_id, ref.time_seconds): ref.number for ref in refs}
         lines = [
             self._t(
                 "ask.text.frame",
                 time=clock(at),
                 frame=_mark(numbers.get((id_, at))),
-                text=self._t("ask.text.lines").join(single_line(one.text) for one in texts),
+                text=self._t("ask.text.lines").join(single_line(text.text) for text in texts),
             )
             for id_, at, texts in new[:_LISTED]
         ]
@@ -364,7 +364,7 @@ class _TextAnswer:
     def _ref(self, analysis_id: str, seconds: float) -> FrameRef:
         """Return the frame shown at a time; a keyframe has its picture already."""
         analysis = self.analyses[analysis_id]
-        if any(one.time_seconds == seconds for one in analysis.keyframes):
+        if any(keyframe.time_seconds == seconds for keyframe in analysis.keyframes):
             return FrameRef(0, seconds, analysis_id)
         still = self.tools.stills.at(analysis.video.path, seconds, SHOWN_SIDE, cancel=self.cancel)
         (picture,) = self.repository.keep_pictures([still.jpeg])
@@ -400,7 +400,7 @@ def _changing(read: Sequence[tuple[float, Texts]]) -> Iterator[tuple[float, Text
     """Yield the frames with a line that the frame before doesn't have."""
     before = set[str]()
     for seconds, texts in read:
-        lines = {plain(one.text) for one in texts}
+        lines = {plain(text.text) for text in texts}
         if lines - before:
             yield seconds, texts
         before = lines

@@ -245,10 +245,10 @@ def _read(choice: Mapping[str, Any], form: Mapping[str, Any]) -> float | None:
 def _share_of_yes(tokens: Sequence[Mapping[str, Any]]) -> float | None:
     """Return the share of yes in the probability of yes and no together, or None if that is little."""
     mass = [0.0, 0.0]
-    for one in tokens:
-        word = str(one["token"]).strip().lower()
+    for token in tokens:
+        word = str(token["token"]).strip().lower()
         for side, words in enumerate((_NO, _YES)):
             if word in words:
-                logprob = foreign_number(one["logprob"], least=-1e9)
+                logprob = foreign_number(token["logprob"], least=-1e9)
                 mass[side] += math.exp(min(logprob, 0.0)) if logprob is not None else 0.0
     return mass[1] / sum(mass) if sum(mass) >= _LEAST_MASS else None

@@ -221,11 +221,11 @@ def _found(analysis: Analysis) -> Iterator[tuple[float, float, str]]:
 def _moment_cues(analysis: Analysis) -> Iterator[Cue]:
     """Yield the moments that a search has found for the question of the request, at their own times."""
     asked = analysis.question_answer
-    for moments in (one.moments for one in (asked.searches if asked else ()) if not one.video):
-        for one in moments.intervals:
-            doubts = t("facts.list").join(interval_issues(one))
+    for moments in (search.moments for search in (asked.searches if asked else ()) if not search.video):
+        for interval in moments.intervals:
+            doubts = t("facts.list").join(interval_issues(interval))
             marked = f" ⚠️ {t('report.unverified', issues=doubts)}" if doubts else ""
-            yield Cue(one.start_seconds, one.end_seconds, f"{one_line(moments.thing)}{marked}")
+            yield Cue(interval.start_seconds, interval.end_seconds, f"{one_line(moments.thing)}{marked}")
 
 
 def _cue(shown: _Shown, latest_end: float) -> Cue:

@@ -161,7 +161,7 @@ def _add(archive: zipfile.ZipFile, name: str, content: Path | bytes) -> None:
 
 def _described(archive: zipfile.ZipFile, data_dir: Path, videos: bool) -> BackupManifest:
     created, entries = datetime.now(UTC).isoformat(timespec="seconds"), archive.infolist()
-    size = sum(one.file_size for one in entries)
+    size = sum(entry.file_size for entry in entries)
     return BackupManifest(own_version(), VERSION, created, str(data_dir), videos, len(entries), size)
 
 

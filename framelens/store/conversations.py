@@ -104,7 +104,7 @@ class ConversationStore:
                 ),
             )
             connection.executemany(
-                "INSERT OR IGNORE INTO conversation_pictures VALUES (?, ?)", ((row.id, one) for one in pictures)
+                "INSERT OR IGNORE INTO conversation_pictures VALUES (?, ?)", ((row.id, picture) for picture in pictures)
             )
         return True
 
@@ -117,7 +117,8 @@ class ConversationStore:
                 ((sha256, now.isoformat(), jpeg) for sha256, jpeg in pictures.items()),
             )
             connection.executemany(
-                "INSERT OR IGNORE INTO picture_users VALUES (?, ?)", ((one, current_user().id) for one in pictures)
+                "INSERT OR IGNORE INTO picture_users VALUES (?, ?)",
+                ((picture, current_user().id) for picture in pictures),
             )
             connection.execute(
                 "DELETE FROM pictures WHERE added < ? AND sha256 NOT IN (SELECT sha256 FROM conversation_pictures)",

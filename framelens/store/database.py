@@ -202,7 +202,7 @@ class Store:
             try:
                 return self._connection.execute(query, values).fetchall()
             except UnicodeEncodeError:  # a name typed in another encoding, which no row has
-                valid = [readable(one) if isinstance(one, str) else one for one in values]
+                valid = [readable(value) if isinstance(value, str) else value for value in values]
                 return self._connection.execute(query, valid).fetchall()
 
     @contextmanager

@@ -561,7 +561,9 @@ def _visible_id(column: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _index(connection: sqlite3.Connection, number: int, passages: Sequence[Passage]) -> None:
-    named = [("summary" if one.kind == "answer" else one.kind, one.text) for one in passages]  # which count the same
+    named = [
+        ("summary" if passage.kind == "answer" else passage.kind, passage.text) for passage in passages
+    ]  # which count the same
     bodies = [body_of(text for name, text in named if name == column) for column in _COLUMNS_OF_WORDS]
     names, values = ", ".join(_COLUMNS_OF_WORDS), ", ?" * len(bodies)
     connection.execute(f"INSERT OR REPLACE INTO words (rowid, {names}) VALUES (?{values})", (number, *bodies))

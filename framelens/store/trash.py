@@ -138,7 +138,7 @@ class Trash:
             InputError: "trash_unknown" or "job_ambiguous".
         """
         entries = self.entries()
-        found = entries[:1] if given == LATEST else [one for one in entries if given and one.id.startswith(given)]
+        found = entries[:1] if given == LATEST else [entry for entry in entries if given and entry.id.startswith(given)]
         exact = [one for one in found if one.id == given]
         if not found:
             raise InputError("trash_unknown", id=given)

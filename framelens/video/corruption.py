@@ -298,7 +298,7 @@ def damaged_spans(seconds: Sequence[float], whole_frames: Sequence[float]) -> li
 
 def with_parts(decode: DecodeSummary, seconds: Sequence[float]) -> DecodeSummary:
     """Return `decode` with a notice of the damaged parts at these rising times, unless it already has such a notice."""
-    if not seconds or any(one.key == "damaged_frames" for one in decode.notices):
+    if not seconds or any(notice.key == "damaged_frames" for notice in decode.notices):
         return decode
     num_parts = 1 + sum(after - before > _APART_SECONDS for before, after in pairwise(seconds))
     return replace(decode, notices=(*decode.notices, Notice("damaged_frames", {"count": num_parts})))

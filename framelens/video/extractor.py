@@ -216,14 +216,14 @@ def _decoded(
         cancel: Ends the worker.
         keyframes: The frames that facts are measured of, until others are chosen.
     """
-    keys = {one.number: picture_key(one.jpeg) for one in keyframes} if texts else {}
+    keys = {keyframe.number: picture_key(keyframe.jpeg) for keyframe in keyframes} if texts else {}
     with DecoderWorker(request) as child:
         for message in child.events(cancel):
             match event := received(message):
                 case None:
                     continue
                 case KeyframesChosen() if texts:
-                    keys = {one.number: picture_key(one.jpeg) for one in event.keyframes}
+                    keys = {keyframe.number: picture_key(keyframe.jpeg) for keyframe in event.keyframes}
                 case FactsMeasured(facts) if known := texts.get(keys.get(facts.number, "")):
                     event = FactsMeasured(replace(facts, texts=known))
             yield event
@@ -277,7 +277,7 @@ def _full_pictures(
     path: Path, keyframes: Collection[Keyframe], *, seeks: bool, cancel: threading.Event | None
 ) -> Generator[Keyframe, None, None]:
     """Yield a picture at full resolution for each keyframe."""
-    times = tuple(one.time_seconds for one in keyframes)
+    times = tuple(keyframe.time_seconds for keyframe in keyframes)
     with DecoderWorker(WorkerRequest("pictures", path, times_seconds=times, seeks=seeks)) as child:
         found = (event.keyframe for event in child.events(cancel) if isinstance(event, KeyframeFound))
         yield from (full for _, full in zip(times, found, strict=True))

@@ -264,5 +264,5 @@ def _refuse(
 ) -> None:
     """Let a system call fail, if all conditions hold; a call that this architecture or release lacks is left out."""
     if (number := library.seccomp_syscall_resolve_name(name.encode())) >= 0:
-        compared = (_Comparison * len(conditions))(*(_Comparison(*one) for one in conditions))
+        compared = (_Comparison * len(conditions))(*(_Comparison(*condition) for condition in conditions))
         library.seccomp_rule_add_array(rules, ctypes.c_uint32(_REFUSE | code), number, len(conditions), compared)

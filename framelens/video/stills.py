@@ -103,7 +103,7 @@ class Stills:
             timer.start()
             try:
                 self._child.ask([seconds, side])
-                found = next((one for one in self._child.events(timeout) if isinstance(one, KeyframeFound)), None)
+                found = next((event for event in self._child.events(timeout) if isinstance(event, KeyframeFound)), None)
             finally:
                 timer.cancel()
         except AppError:

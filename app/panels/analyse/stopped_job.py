@@ -80,8 +80,8 @@ def _why_without_model(job: JobSnapshot) -> str:
     """Return why no model has seen the frames: its error or, while they are measured, the report's notice; or ""."""
     if job.error:
         return error_words(job.error)
-    reasons = (one.values.get("reason") for one in job.progress.notices if one.key == "no_model_because")
-    return next((notice_text(one) for one in reasons if isinstance(one, Notice)), "")
+    reasons = (notice.values.get("reason") for notice in job.progress.notices if notice.key == "no_model_because")
+    return next((notice_text(reason) for reason in reasons if isinstance(reason, Notice)), "")
 
 
 def _await_end(job_id: str) -> None:
@@ -122,7 +122,9 @@ def _draw_failed_download(job: JobSnapshot) -> None:
     """Draw why the model of the job couldn't be downloaded; what is tried again runs as on the Models page."""
     assert job.error
     name = str(job.error.values["endpoint"])
-    asked = next((one for one in other_hubs(ModelHub("huggingface", "")) if one.endpoint == name), chosen_hub())
+    asked = next(
+        (other_hub for other_hub in other_hubs(ModelHub("huggingface", "")) if other_hub.endpoint == name), chosen_hub()
+    )
     model_change.draw_failure(job.error, asked, retry=_download_from)
 
 
@@ -155,7 +157,7 @@ def kept_words(job: JobSnapshot) -> str:
     counted = [t("ui.parts_kept", done=done, total=len(parts))] if job.progress.layout and done else []
     given = job.progress.answer.answers if job.progress.answer else ()
     has_broken = any(one.state == "failed" and one.answer.strip() for one in given)
-    is_unfinished = has_broken or any(one.is_unfinished for one in job.progress.results)
+    is_unfinished = has_broken or any(result.is_unfinished for result in job.progress.results)
     return sentences([*counted, *([named("trouble", "broke_off")] if is_unfinished else [])])
 
 

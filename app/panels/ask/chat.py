@@ -55,7 +55,7 @@ def find_search(job_id: str) -> Moments | None:
     """Return the open conversation's latest search in the video of an analysis, or None without a search."""
     conversation = find_open()
     turns = reversed(conversation.branch()) if conversation else ()
-    found = (one for turn in turns if turn.evidence for one in turn.evidence.moments)
+    found = (moment for turn in turns if turn.evidence for moment in turn.evidence.moments)
     return next((one for one in found if one.analysis_id == job_id), None)
 
 

@@ -90,7 +90,11 @@ def _draw_about(key: str, *, has_subjects: bool) -> None:
 def _draw_suggestions(analysis: Analysis, key: str, *, has_model: bool) -> None:
     """Draw questions that the report suggests; pressing a question puts it into the field."""
     with st.container(horizontal=True, wrap=False, gap="small", key="ask_suggested"):
-        questions = (one for one in suggested_questions(analysis) if has_model or is_about_text(one))
+        questions = (
+            suggested_question
+            for suggested_question in suggested_questions(analysis)
+            if has_model or is_about_text(suggested_question)
+        )
         for place, question in enumerate(questions):
             button(plain(question), f"{key}_suggested_{place}", _fill, key, question)
 
@@ -110,9 +114,9 @@ def _draw_add(key: str, *, has_subjects: bool) -> None:
         state, videos = page_state(), services().videos
         with state.catching_errors("ask_error"):
             uploads = [videos.upload(one) for one in ids]
-            pictures = {one.id: one.name for one in uploads if one.purpose == "picture"}
+            pictures = {upload.id: upload.name for upload in uploads if upload.purpose == "picture"}
             state.asked_pictures[key] = state.asked_pictures.get(key, {}) | pictures
-            added, alone = video_picker.pair([one.id for one in uploads if one.id not in pictures])
+            added, alone = video_picker.pair([upload.id for upload in uploads if upload.id not in pictures])
             state.asked_videos = tuple(dict.fromkeys((*state.asked_videos, *added)))
             refused = [*refused, *alone]
         state.refused_pictures = tuple(refused)
@@ -149,7 +153,7 @@ def _submit(key: str, conversation: Conversation | None, begin: Callable[[], Con
 
 def _read(uploads: Iterable[str]) -> Iterable[tuple[str, bytes]]:
     """Yield the name and content of each uploaded picture, which is deleted then."""
-    for one in uploads:
-        with services().videos.read_once(one, "picture") as (name, file):
+    for upload in uploads:
+        with services().videos.read_once(upload, "picture") as (name, file):
             content = file.read()
         yield name, content

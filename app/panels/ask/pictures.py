@@ -51,8 +51,8 @@ class Pictures:
         more = {"plays": plays}
         ranges = _ranges(found) if found else {}
         values = [
-            self._value(one, shown, can_look=can_look) | more | {"range": ranges.get(one.time_seconds)}
-            for one in pictures
+            self._value(picture, shown, can_look=can_look) | more | {"range": ranges.get(picture.time_seconds)}
+            for picture in pictures
         ]
         return {"kind": "gallery", "pictures": values}
 
@@ -82,7 +82,11 @@ class Pictures:
 def _ranges(found: ReportedSearch) -> dict[float, Value]:
     """Return the intervals of a search by their first frames' times, for a plugin's action; {} without an action."""
     action = range_action()
-    return {one.start_seconds: one.value(action) for one in found_ranges(found.moments)} if action else {}
+    return (
+        {found_range.start_seconds: found_range.value(action) for found_range in found_ranges(found.moments)}
+        if action
+        else {}
+    )
 
 
 def _keyframes(analysis_id: str) -> dict[float, Keyframe]:

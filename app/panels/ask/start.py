@@ -32,8 +32,8 @@ def draw_subjects() -> None:
 
 def _leave_out(id_: str) -> None:
     state = page_state()
-    state.asked_reports = tuple(one for one in state.asked_reports if one != id_)
-    state.asked_videos = tuple(one for one in state.asked_videos if one != id_)
+    state.asked_reports = tuple(asked_report for asked_report in state.asked_reports if asked_report != id_)
+    state.asked_videos = tuple(asked_video for asked_video in state.asked_videos if asked_video != id_)
 
 
 def begin() -> Conversation:
@@ -43,7 +43,9 @@ def begin() -> Conversation:
         AppError: A video can't be used.
     """
     state = page_state()
-    videos = [(services().videos.path(one), services().videos.name(one)) for one in state.asked_videos]
+    videos = [
+        (services().videos.path(asked_video), services().videos.name(asked_video)) for asked_video in state.asked_videos
+    ]
     made = [services().asking.prepare_frames(path, name, language()) for path, name in videos]
     about = (*state.asked_reports, *made)
     state.asked_reports, state.asked_videos = (), ()  # the next conversation is about something else

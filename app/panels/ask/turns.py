@@ -116,7 +116,7 @@ def _draw_action(
 
 def _draw_versions(view: ChatView, turn: Turn) -> None:
     """Draw the place among the versions of a question, with buttons that show the others."""
-    versions = [one.number for one in view.conversation.siblings(turn.number)]
+    versions = [sibling.number for sibling in view.conversation.siblings(turn.number)]
     if len(versions) < 2:
         return
     place = versions.index(turn.number)
@@ -263,7 +263,7 @@ def _draw_reasoning(turn: Turn, *, is_open: bool = False) -> None:
 
 def _draw_text(view: ChatView, turn: Turn, *, is_live: bool = False) -> None:
     """Draw the text, whose citations move the player, and its cited pictures; the details of a search are folded."""
-    known = {one.number: one for one in view.conversation.pictures(turn.number)}
+    known = {picture.number: picture for picture in view.conversation.pictures(turn.number)}
     marks = {str(one.number): one.time_seconds for one in known.values() if one.analysis_id == view.shown}
 
     def act(action: str, number: int) -> None:
@@ -290,8 +290,8 @@ def _values(view: ChatView, turn: Turn, known: Iterable[FrameRef], *, is_live: b
         yield report_blocks.paragraph(one.looked, "quiet")
     if rest:
         yield report_blocks.prose(rest, live=is_live) | {"bare": True}
-    strips = [_search(one, view) for one in (turn.evidence.moments if turn.evidence else ())]
-    shown = {(one.search.moments.analysis_id, at) for one in results for at in one.edges}
+    strips = [_search(moment, view) for moment in (turn.evidence.moments if turn.evidence else ())]
+    shown = {(result.search.moments.analysis_id, at) for result in results for at in result.edges}
     if results and not is_live:
         said = report_blocks.prose(turn.answer, live=False) | {"bare": True}
         yield {"kind": "fold", "summary": t("ask.page.search_details"), "blocks": [said, *strips]}

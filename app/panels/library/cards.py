@@ -84,7 +84,9 @@ def draw(shown: ResultPage) -> None:
         words["rename"] = ""  # without a word, no name can be changed
     words["open_at"] = t("library.open_at", time="{time}")  # filled in by the browser
     library, near = services().jobs.library, shown.near
-    _draw_cards([_card(one, library.hits(one.id, typed, near=near.get(one.id))) for one in shown.entries], words)
+    _draw_cards(
+        [_card(entry, library.hits(entry.id, typed, near=near.get(entry.id))) for entry in shown.entries], words
+    )
     if shown.pages > 1:
         key = f"library_page_{shown.number}_{shown.pages}"  # a new key for each, so that the widget follows the address
 

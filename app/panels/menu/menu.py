@@ -86,8 +86,8 @@ def draw_model(place: DeltaGenerator, pages: Sequence[StreamlitPage]) -> None:
     with place:
         engine.draw()
         with st.container(gap="xsmall"):
-            for one in pages:
-                st.page_link(one, query_params=page_state().address)
+            for page in pages:
+                st.page_link(page, query_params=page_state().address)
 
 
 def _open(*, shows_model: bool) -> DeltaGenerator:

@@ -86,14 +86,16 @@ def _draw_notice(job: JobSnapshot, analysis: Analysis) -> None:
                 button(again, "unusable_again", request_form.resubmit, job, icon="refresh", kind="tertiary")
                 _draw_models("unusable_model", "ui.use_another_model")
         return
-    if any(one.key == "text_mode" for one in analysis.notices):
-        full = next(notice_text(one) for one in analysis.notices if one.key == "text_mode")
+    if any(notice.key == "text_mode" for notice in analysis.notices):
+        full = next(notice_text(notice) for notice in analysis.notices if notice.key == "text_mode")
         with _noticed("warning", t("ui.text_mode"), full):
             if not job.is_imported and may_change():
                 _draw_models("text_mode_model", "ui.use_seeing_model")
         return
     for level in ("error", "warning"):
-        if found := next((one for one in _other_notices(job, analysis) if one.level == level), None):
+        if found := next(
+            (other_notice for other_notice in _other_notices(job, analysis) if other_notice.level == level), None
+        ):
             text = notice_text(found)
             with _noticed(level, brief(text), text):
                 return

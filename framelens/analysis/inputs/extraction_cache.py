@@ -302,11 +302,13 @@ def _thumbnails_of(selection: Selection) -> tuple[object, ...]:
 def _replayed(events: Iterable[VideoEvent], path: Path) -> list[VideoEvent]:
     """Return the events with the current path and name of the file."""
     name = readable(path.name)
-    return [Probed(replace(one.video, path=path, name=name)) if isinstance(one, Probed) else one for one in events]
+    return [
+        Probed(replace(event.video, path=path, name=name)) if isinstance(event, Probed) else event for event in events
+    ]
 
 
 def _without_facts(events: Iterable[VideoEvent]) -> list[VideoEvent]:
-    return [one for one in events if not isinstance(one, _FACTS_EVENTS)]
+    return [event for event in events if not isinstance(event, _FACTS_EVENTS)]
 
 
 _SURVEY, _TEXTS, _FACTS = "known", "texts", "facts"
@@ -402,8 +404,8 @@ class StoredExtraction:
 
     def keep_texts(self, made: _Made) -> None:
         """Cache the texts in the facts, in addition to earlier texts."""
-        keys = {one.number: picture_key(one.jpeg) for one in made.keyframes}
-        texts = {**self.texts(), **{keys[one.number]: one.texts for one in made.facts}}
+        keys = {keyframe.number: picture_key(keyframe.jpeg) for keyframe in made.keyframes}
+        texts = {**self.texts(), **{keys[fact.number]: fact.texts for fact in made.facts}}
         self.keep(_TEXTS, dict(list(texts.items())[-_MOST_TEXTS:]))
 
     def key(self, subject: object) -> str:

@@ -120,7 +120,7 @@ class _FindingParser:
             if depth > 0 or isinstance(value, dict):
                 self._note_odd()
             entries = list(value.values()) if isinstance(value, dict) else value
-            read = [self.frames(one, depth + 1) for one in entries[:_MOST_NUMBERS]]
+            read = [self.frames(entry, depth + 1) for entry in entries[:_MOST_NUMBERS]]
             return sorted({number for own, _ in read for number in own}), [issue for _, more in read for issue in more]
         if isinstance(value, int) and not isinstance(value, bool):
             if depth == 0:
@@ -450,7 +450,9 @@ def _line(entry: dict[str, Any]) -> str:
     """Return a line for an entry, like "3, 4: moves · left · A man walks."."""
     numbers = [one for key in _SHOWN_FRAME_KEYS for one in _as_list(entry.get(key))]
     values = [value for key, value in entry.items() if key not in _SHOWN_FRAME_KEYS]
-    words = " · ".join(str(one) for one in values if isinstance(one, (str, int, float)) and one not in ("", "…"))
+    words = " · ".join(
+        str(value) for value in values if isinstance(value, (str, int, float)) and value not in ("", "…")
+    )
     frames = ", ".join(str(number) for number in numbers)
     return f"{frames}: {words}" if frames and words else words
 

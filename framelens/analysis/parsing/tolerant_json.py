@@ -364,4 +364,6 @@ def _together(pieces: list[Any]) -> Any:
     answers = [piece for piece in pieces if isinstance(piece, dict) and not is_entry(piece)]
     if not answers:
         return entries
-    return merged([*([("findings", entries)] if entries else []), *(pair for one in answers for pair in one.items())])
+    return merged(
+        [*([("findings", entries)] if entries else []), *(pair for answer in answers for pair in answer.items())]
+    )

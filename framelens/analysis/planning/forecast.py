@@ -120,14 +120,16 @@ def _spread(measured: int) -> float:
 def survey_rate(surveys: Sequence[SurveyTiming]) -> float | None:
     """Return the survey's seconds per second of video and megapixel of its picture; None without measurements."""
     rates = [
-        one.seconds / (one.video_seconds * one.megapixels) for one in surveys if one.video_seconds * one.megapixels
+        survey.seconds / (survey.video_seconds * survey.megapixels)
+        for survey in surveys
+        if survey.video_seconds * survey.megapixels
     ]
     return median(rates) if rates else None
 
 
 def facts_rate(surveys: Sequence[SurveyTiming]) -> float | None:
     """Return the seconds to measure the facts of a frame; None without measurements."""
-    rates = [one.facts_seconds / one.frames for one in surveys if one.frames]
+    rates = [survey.facts_seconds / survey.frames for survey in surveys if survey.frames]
     return median(rates) if rates else None
 
 
@@ -141,7 +143,7 @@ def observed(results: Sequence[ChunkResult], in_flight: int) -> tuple[RequestTim
 
     Cached answers are left out.
     """
-    measured = [one for one in results if not one.recalled and one.seconds > 0]
+    measured = [result for result in results if not result.recalled and result.seconds > 0]
     parts = sorted((one for one in measured if one.is_chunk), key=lambda one: one.number)
     joins = [one for one in measured if one.number < 0]
     summary = [one for one in measured if one.number == 0]
@@ -151,9 +153,9 @@ def observed(results: Sequence[ChunkResult], in_flight: int) -> tuple[RequestTim
 
 def looked(answer: ReportedConversation) -> LookTiming | None:
     """Sum up the searches that have answered a question; None without a search."""
-    searches = [one.moments for answered in answer.answers for one in answered.searches]
-    looks = sum(_num_looks(one) for one in searches)
-    return LookTiming(looks, round(sum(one.seconds for one in searches), 3)) if looks else None
+    searches = [search.moments for answered in answer.answers for search in answered.searches]
+    looks = sum(_num_looks(search) for search in searches)
+    return LookTiming(looks, round(sum(search.seconds for search in searches), 3)) if looks else None
 
 
 def _num_looks(found: Moments) -> int:
@@ -164,10 +166,10 @@ def _num_looks(found: Moments) -> int:
 
 def _summed(results: Sequence[ChunkResult], in_flight: int) -> RequestTiming:
     return RequestTiming(
-        requests=sum(one.attempts for one in results),
-        frames=sum(len(one.frames) * one.attempts for one in results if one.is_chunk),
+        requests=sum(result.attempts for result in results),
+        frames=sum(len(result.frames) * result.attempts for result in results if result.is_chunk),
         at_once=max(1, min(in_flight, len(results))),
-        seconds=round(sum(one.seconds for one in results), 3),
+        seconds=round(sum(result.seconds for result in results), 3),
     )
 
 
@@ -212,8 +214,8 @@ class StatsRecorder:
                 pass
 
     def _note_answers(self, analysis: Analysis) -> None:
-        results = [one for one in analysis.requests if one.key not in self._noted]
-        self._noted |= {one.key for one in results}
+        results = [request for request in analysis.requests if request.key not in self._noted]
+        self._noted |= {result.key for result in results}
         in_flight = analysis.layout.in_flight if analysis.layout else None
         if run := observed(results, in_flight or 1):
             max_model_len = analysis.engine.max_model_len if analysis.engine else None

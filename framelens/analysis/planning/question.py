@@ -96,8 +96,8 @@ def estimate_question(
     known = [one for one in ranges if one]
     most = max(requests, key=lambda asked: sum(one.prompt_tokens for one in asked))
     return QuestionEstimate(
-        looks=(min(one.looks[0] for one in plans), max(one.looks[1] for one in plans)),
-        is_search=any(one.is_search for one in plans),
+        looks=(min(plan.looks[0] for plan in plans), max(plan.looks[1] for plan in plans)),
+        is_search=any(plan.is_search for plan in plans),
         prompt_tokens=sum(one.prompt_tokens for one in most),
         answer_tokens=sum(one.completion_tokens for one in most),
         seconds=(min(low for low, _ in known), max(high for _, high in known)) if len(known) == len(plans) else None,

@@ -47,7 +47,7 @@ def parse_seconds(text: str) -> float:
     found = _UNITS.fullmatch(plain)
     factors: tuple[float, ...] = _SECONDS
     if found and any(found.groups()):
-        parts = [one or "0" for one in found.groups()]
+        parts = [group or "0" for group in found.groups()]
     else:
         plain = _SUBTITLE_TIME.sub(r"\1.\2", plain)
         if ":" in plain and not _CLOCK.fullmatch(plain):

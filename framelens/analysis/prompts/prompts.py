@@ -111,7 +111,8 @@ def account(part: ChunkResult, template: Template) -> str:
     if part.chapters:
         lines.append(t("prompt.chapters_head"))
         lines += [
-            t("prompt.chapter", frame=one.first_frame, title=one.title, text=one.text).strip() for one in part.chapters
+            t("prompt.chapter", frame=chapter.first_frame, title=chapter.title, text=chapter.text).strip()
+            for chapter in part.chapters
         ]
     return "\n".join(lines)
 

@@ -216,9 +216,9 @@ def _with_choices(field: Field) -> Field:
     if field.kind == "choice" and not field.choices:
         raise PydanticCustomError("missing", "no choices", {"key": "choices"})
     if field.kind != "choice" and field.choices:
-        given = [one.key for one in field.choices]
+        given = [choice.key for choice in field.choices]
         raise PydanticCustomError("value", "choices of another kind", {"key": "choices", "given": given})
-    for values in zip(*((one.key, one.name.zh, one.name.en) for one in field.choices), strict=True):
+    for values in zip(*((choice.key, choice.name.zh, choice.name.en) for choice in field.choices), strict=True):
         _no_two(values, "choices")
     return field
 
@@ -303,7 +303,7 @@ def _as_config_error(error: ErrorDetails, file: str, lines: TomlLines) -> Config
     if error["type"] == "missing":
         return ConfigError("template_key_missing", file=file, line=lines.line("", place), key=key)
     if error["type"] == _UNKNOWN:
-        names = ", ".join(one.name for one in fields(Field if place else Template))
+        names = ", ".join(field.name for field in fields(Field if place else Template))
         return ConfigError("template_key_unknown", file=file, line=line, key=key, allowed=names)
     if error["type"] == "twice":
         return ConfigError("template_key_twice", file=file, line=line, key=key, given=context["twice"])

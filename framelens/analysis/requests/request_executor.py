@@ -142,7 +142,10 @@ class RequestExecutor:
         except PicturesRefused:
             return None
         findings, overview = (_with_break(one, reply.text) for one in (result.findings, result.overview))
-        troubles = ("broke_off", *(one for one in result.troubles if one != "half_json"))  # which says the same
+        troubles = (
+            "broke_off",
+            *(trouble for trouble in result.troubles if trouble != "half_json"),
+        )  # which says the same
         made = replace(result, findings=findings, overview=overview, troubles=troubles)
         return made if findings or overview else None
 
@@ -237,7 +240,7 @@ class RequestExecutor:
             PicturesRefused: The answer says that it sees no pictures although pictures were sent.
         """
         about = [one.text for one in (*reading.overview, *reading.reply)]
-        findings = [one.text for one in reading.findings]
+        findings = [finding.text for finding in reading.findings]
         is_blind = bool(findings) and all(unseen([text]) for text in findings)
         refused = unseen([*about, *findings] if is_blind else about)
         if refused is None:

@@ -203,8 +203,8 @@ class Scheduler:
         if place == 0:
             return request_builder.NO_CONTEXT
         earlier = {
-            one: self._asker.results.get(self._parts[one].number)
-            for one in request_builder.required_parts(place, self._in_flight)
+            required_part: self._asker.results.get(self._parts[required_part].number)
+            for required_part in request_builder.required_parts(place, self._in_flight)
         }
         answered = {one: result for one, result in earlier.items() if result}
         return request_builder.build_context(self._introduction.known.result(), answered)

@@ -318,7 +318,7 @@ def _asks_for_stored(options: Options) -> bool:
         "--delete": options.delete,
     }
     asked = [option for option, value in acts.items() if value]
-    more = [f"“{one}”" for one in options.texts[("--list" in asked) :]]
+    more = [f"“{text}”" for text in options.texts[("--list" in asked) :]]
     more += [f"--{name}" for name in ("image", "edit") if getattr(options, name)]
     more += ["--continue"] if options.conversation else []
     if asked and (others := [*asked[1:], *more]):

@@ -104,14 +104,17 @@ def _add_preflight(findings: tuple[CheckFinding, ...], settings: config.Settings
     if any(one.key in _SUMS for one in new):
         if _WEIGHTS in said:
             new = [dataclasses.replace(one, severity="stops") if one.key in _SUMS else one for one in new]
-        new += [doctor_finding("model_fits", "hinders", model=one.model) for one in model_offers(settings)[:1]]
-        findings = tuple(one for one in findings if one.key not in _REPLACED)
+        new += [
+            doctor_finding("model_fits", "hinders", model=model_offer.model)
+            for model_offer in model_offers(settings)[:1]
+        ]
+        findings = tuple(finding for finding in findings if finding.key not in _REPLACED)
     return worst_first((*findings, *new))
 
 
 def sandbox_finding(report: SandboxReport) -> CheckFinding:
     """Return the finding about the mechanisms that confine the decoder, from the check of its sandbox."""
-    names = ", ".join(_MECHANISMS[one] for one in report.mechanisms if one in _MECHANISMS)
+    names = ", ".join(_MECHANISMS[mechanism] for mechanism in report.mechanisms if mechanism in _MECHANISMS)
     if report.is_closed:
         return doctor_finding("sandbox", "tells", mechanisms=names)
     if not report.mechanisms:
@@ -241,7 +244,7 @@ def _document(
     shown: Mapping[str, str],
     chosen: Mapping[str, str],
 ) -> dict[str, object]:
-    items = [{"level": one.notice.level, "key": one.key, "text": finding_text(one)} for one in findings]
+    items = [{"level": finding.notice.level, "key": finding.key, "text": finding_text(finding)} for finding in findings]
     return {
         "findings": items,
         "facts": _to_json(facts),

@@ -143,7 +143,11 @@ def _write(analyses: Iterable[Analysis], options: Options, name: str, inputs: Se
     )
     with storage_errors("report_not_written", path):
         written_names = [file.name for file in written(files, path)]
-    return [path / one for one in written_names if "/" not in one and one.endswith(suffixes)]
+    return [
+        path / written_name
+        for written_name in written_names
+        if "/" not in written_name and written_name.endswith(suffixes)
+    ]
 
 
 def _write_one(analyses: Iterable[Analysis], options: Options, inputs: Sequence[Path], path: Path) -> list[Path]:

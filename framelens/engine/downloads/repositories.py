@@ -183,7 +183,7 @@ class ModelScopeRepository:
         if answer.status_code != 200 or code not in (200, "200") or document.get("Success") is False:
             status = answer.status_code if answer.status_code != 200 else code
             raise Refused(_kind(status, words), " ".join(filter(None, (f"HTTP {answer.status_code}", words))))
-        return [one for one in files if one.get("Type") != "tree" and one.get("Path") not in _LEFT_OUT]
+        return [file for file in files if file.get("Type") != "tree" and file.get("Path") not in _LEFT_OUT]
 
     def address(self, file: RemoteFile) -> str:
         """Return the address of a file."""

@@ -44,7 +44,7 @@ def _take_data_alone() -> None:
 
     def inputs(*args: Any, **values: Any) -> Any:
         messages = original(*args, **values)
-        parts = (part for one in messages if isinstance(one["content"], list) for part in one["content"])
+        parts = (part for message in messages if isinstance(message["content"], list) for part in message["content"])
         if not all(str(part["url"]).startswith("data:") for part in parts if "url" in part):
             raise refused(400, "pictures, videos and sound must be data (data:image/jpeg;base64,...)")
         return messages

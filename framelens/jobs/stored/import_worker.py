@@ -166,8 +166,11 @@ def _with_pictures(analysis: Analysis, change: Callable[[bytes], bytes]) -> Anal
     """Return the analysis with every picture changed, in the order of keyframes, answer and conversations."""
     keyframes = tuple(replace(frame, jpeg=change(frame.jpeg)) for frame in analysis.keyframes)
     changed = [
-        replace(one, pictures=tuple(replace(picture, jpeg=change(picture.jpeg)) for picture in one.pictures))
-        for one in analysis.all_conversations
+        replace(
+            conversation,
+            pictures=tuple(replace(picture, jpeg=change(picture.jpeg)) for picture in conversation.pictures),
+        )
+        for conversation in analysis.all_conversations
     ]
     answer = changed.pop(0) if analysis.answer else None
     return replace(analysis, keyframes=keyframes, answer=answer, conversations=tuple(changed))

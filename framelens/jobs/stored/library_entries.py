@@ -193,7 +193,7 @@ def _of_answer(analysis: Analysis | None) -> Iterator[Passage]:
     """Yield the answer to the question of a job, at the first of the times that a search has found."""
     asked = analysis.question_answer if analysis else None
     if asked and asked.is_usable:
-        times = (one.first.time_seconds for search in asked.searches for one in search.moments.intervals)
+        times = (interval.first.time_seconds for search in asked.searches for interval in search.moments.intervals)
         found, rest = found_by_search(asked)
         said = sentences([*(words_of(one.found) for one in found), rest])
         yield from _passage("answer", said, min(times, default=None))

@@ -88,7 +88,7 @@ async def make_clips(job_id: str, given: NewClips, request: Request, services: S
     how = ClipOptions(given.mode, given.reel, given.chapters, given.subtitles)
 
     def order() -> ClipOrder:
-        wanted = ((one.job_id, _wanted(one, pieces(one.job_id or job_id), job_id)) for one in given.pieces)
+        wanted = ((piece.job_id, _wanted(piece, pieces(piece.job_id or job_id), job_id)) for piece in given.pieces)
         return orders.of_job(job_id, wanted, how)
 
     return await respond(request, services, order)

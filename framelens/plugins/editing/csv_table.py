@@ -58,7 +58,7 @@ def _rows(analysis: Analysis, fields: Mapping[str, str]) -> Iterator[tuple[float
     parts = parts_of(analysis)
     places = {frame: part.place for part in parts for frame in part.frames}
     used: set[int] = set()
-    pages = {one.frame: "\n".join(rows_of(one.title, one.body)) for one in outline_of(analysis).pages}
+    pages = {page.frame: "\n".join(rows_of(page.title, page.body)) for page in outline_of(analysis).pages}
     for part in parts:
         for finding in part.result.findings if part.result else ():
             frames = [number for number in finding.frames if number in times]
@@ -80,7 +80,7 @@ def _rows(analysis: Analysis, fields: Mapping[str, str]) -> Iterator[tuple[float
 def _answer_row(answer: ReportedAnswer, conversation: ReportedConversation, num_fields: int) -> _Row:
     shown = [one for one in cited(conversation, answer) if not (one.video or one.name)]
     keyframes = [one.keyframe for one in shown if one.keyframe]
-    found = [one for search in answer.searches if not search.video for one in search.moments.intervals]
+    found = [interval for search in answer.searches if not search.video for interval in search.moments.intervals]
     ends = {one.last.time_seconds: one.end_seconds for one in found if one.last != one.first}
     cells = _time_cells(keyframes, [ends.get(one.time_seconds, one.time_seconds) for one in shown])
     against = [*why_incomplete(answer), *doubts(answer.unknown_frames, answer.own_times)]
@@ -97,11 +97,11 @@ def _interval_rows(answer: ReportedAnswer, num_fields: int) -> Iterator[_Row]:
     """
     by = t("report.by_model", model=answer.model) if answer.model else ""
     for search in answer.searches:
-        for one in search.moments.intervals if not search.video else ():
-            found = interval_issues(one)
-            cells = _time_cells([], [one.start_seconds, one.end_seconds])
+        for interval in search.moments.intervals if not search.video else ():
+            found = interval_issues(interval)
+            cells = _time_cells([], [interval.start_seconds, interval.end_seconds])
             against = "; ".join(f"⚠️ {issue}" for issue in found)
-            votes = t("report.search_vote", yes=one.yes, all=one.yes + one.no)
+            votes = t("report.search_vote", yes=interval.yes, all=interval.yes + interval.no)
             said = (f"{search.moments.thing} · {votes}", t("report.no") if found else "", against, by, answer.question)
             yield ("", *cells, *[""] * num_fields, *map(escape_formula, said))
 

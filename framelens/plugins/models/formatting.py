@@ -53,9 +53,9 @@ def term_rows(sum_: MemoryEstimate) -> tuple[tuple[str, ...], list[list[str]]]:
         return [name, *(gib_text(size, digits=2) for size in ((card, total) if several else (total,))), formula]
 
     rows = []
-    for one in sum_.terms:
-        formula = t(f"models.formula.{one.formula}", **one.values)
-        rows.append(row(t(f"models.term.{one.key}"), one.card_bytes, one.total_bytes, formula))
+    for term in sum_.terms:
+        formula = t(f"models.formula.{term.formula}", **term.values)
+        rows.append(row(t(f"models.term.{term.key}"), term.card_bytes, term.total_bytes, formula))
     names = ("term", "card", "total", "formula") if several else ("term", "total", "formula")
     return names, [*rows, row(t("models.together"), sum_.card_bytes, sum_.total_bytes)]
 

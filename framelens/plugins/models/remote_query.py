@@ -45,7 +45,7 @@ def call(settings: Settings, on_progress: ProgressListener, cancel: threading.Ev
     on_progress(EngineProgress("probing_vision"))
     chat = connect(endpoint.base_url, api_key=api_key, model=endpoint.model, timeout_seconds=_CALL_SECONDS)
     sight = prove_sight(chat, cancel=cancel)
-    answering = ", ".join(one.info.base_url for one in engine.statuses() if one.info)
+    answering = ", ".join(status.info.base_url for status in engine.statuses() if status.info)
     served = _served(endpoint.base_url, api_key)
     return RemoteEngineReport(answering, served, endpoint.model, sight.sees, engine.status().notices)
 

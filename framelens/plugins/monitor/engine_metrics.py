@@ -137,9 +137,9 @@ class EngineMetricsReader:
             self._before = None
             self._without_metrics.clear()
             return "not_running"
-        asked = {one: in_thread("engine-load", partial(self._text, one, key)) for one in addresses}
+        asked = {address: in_thread("engine-load", partial(self._text, address, key)) for address in addresses}
         texts = {one: text.result() for one, text in asked.items()}
-        answered = [one for one in addresses if texts[one] not in ("no_answer", "no_metrics")]
+        answered = [address for address in addresses if texts[address] not in ("no_answer", "no_metrics")]
         now = parse_metrics("\n".join(texts[one] for one in answered), self._clock())
         if now is None:
             return "no_answer" if "no_answer" in texts.values() else "no_metrics"

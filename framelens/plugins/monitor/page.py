@@ -128,7 +128,7 @@ def span_seconds(samples: Sequence[Sample]) -> float:
 
 def machine_charts(samples: Sequence[Sample], processor: str) -> list[Chart]:
     """Build the charts of processor and memory; memory is split into FrameLens's own processes and the rest."""
-    now, kept = samples[-1].machine, [one.machine for one in samples]
+    now, kept = samples[-1].machine, [sample.machine for sample in samples]
     parts = [Series(_word(f"part_{part}"), [one.parts.get(part, 0) for one in kept]) for part in PROCESS_ROLES]
     others = [max(0, one.memory_used_bytes - sum(one.parts.values())) for one in kept]
     parts.append(Series(_word("part_others"), others))
@@ -185,7 +185,7 @@ def load_charts(samples: Sequence[Sample]) -> list[Chart]:
 
 def queue_chart(samples: Sequence[Sample]) -> Chart:
     """Build the chart of running and waiting analyses."""
-    lines = [Series(_word(name), [one.jobs[place] for one in samples]) for place, name in enumerate(_JOBS)]
+    lines = [Series(_word(name), [sample.jobs[place] for sample in samples]) for place, name in enumerate(_JOBS)]
     return Chart(_word("jobs"), lines, wide=True)
 
 

@@ -54,7 +54,7 @@ def revoke(store: ApiStore, name: str) -> None:
     """
     keys = store.keys()
     if not store.delete_key(name):
-        known = ", ".join(one.name for one in keys) or "–"
+        known = ", ".join(key.name for key in keys) or "–"
         raise InputError("key_unknown", name=single_line(name)[:80], known=known)
 
 
@@ -73,7 +73,7 @@ def check(store: ApiStore, authorization: str) -> ApiKeyRow:
         raise InputError("api_no_keys")
     kind, _, given = authorization.partition(" ")
     hashed = _hash(given.strip()) if kind.lower() == "bearer" else ""
-    fitting = [one for one in keys if hmac.compare_digest(one.sha256, hashed)]
+    fitting = [key for key in keys if hmac.compare_digest(key.sha256, hashed)]
     if not fitting:
         raise InputError("api_key_wrong")
     return fitting[0]

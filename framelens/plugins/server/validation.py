@@ -51,7 +51,7 @@ def _within(annotation: Any, step: str | int) -> Any:
     if get_origin(annotation) in (Union, UnionType):
         if len(members) == 1:
             return _within(members[0], step)
-        return next((one for one in members if _is_model(one) and _is_of_kind(one, step)), None)
+        return next((member for member in members if _is_model(member) and _is_of_kind(member, step)), None)
     if get_origin(annotation) is list:
         return members[0]
     field = annotation.model_fields.get(str(step)) if _is_model(annotation) else None
@@ -59,7 +59,7 @@ def _within(annotation: Any, step: str | int) -> Any:
 
 
 def _is_of_kind(model: type[BaseModel], name: str | int) -> bool:
-    return any(name in get_args(one.annotation) for one in model.model_fields.values())
+    return any(name in get_args(model_field.annotation) for model_field in model.model_fields.values())
 
 
 def _is_model(annotation: Any) -> TypeGuard[type[BaseModel]]:

@@ -119,7 +119,7 @@ class GuardProxy:
 
     def _is_ours(self, lines: list[str]) -> bool:
         wanted = base64.b64encode(f"framelens:{self._password}".encode()).decode()
-        given = next((one for one in lines if one.lower().startswith("proxy-authorization:")), "")
+        given = next((line for line in lines if line.lower().startswith("proxy-authorization:")), "")
         return secrets.compare_digest(given.rpartition(" ")[2].encode(), wanted.encode())
 
     async def _pass_answer(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:

@@ -198,8 +198,8 @@ def _output(child: subprocess.Popen[bytes], cancel: threading.Event, most_second
         left -= _POLL_SECONDS
         if left < 0:
             raise InputError("url_too_slow", url="yt-dlp", seconds=round(most_seconds))
-    for one in readers:
-        one.join()
+    for reader in readers:
+        reader.join()
     return said.decode(errors="replace"), faults.decode(errors="replace")
 
 
@@ -241,12 +241,12 @@ def _video(url: str, found: dict[str, Any] | None, outbound: Outbound) -> Remote
         raise InputError("url_live", **about)
     chosen = (found.get("requested_downloads") or [found])[0]
     tracks = chosen.get("requested_formats") or [chosen]
-    if any(one.get("has_drm") for one in tracks):
+    if any(track.get("has_drm") for track in tracks):
         raise InputError("url_protected", **about)
-    pictures, *sound = (_track(url, found, one, outbound) for one in tracks)
+    pictures, *sound = (_track(url, found, track, outbound) for track in tracks)
     if not sound:
         return pictures
-    sizes = [one.get("filesize") for one in tracks]
+    sizes = [track.get("filesize") for track in tracks]
     named = [f"{one.get('format_id')}/{size}" for one, size in zip(tracks, sizes, strict=True)]
     version = " ".join(["tracks:", str(found.get("id")), *named]) if all(sizes) else ""
     return replace(pictures, sound=sound[0], version=version, name=f"{Path(pictures.name).stem}.mp4")
@@ -274,9 +274,9 @@ def _track(url: str, found: dict[str, Any], chosen: dict[str, Any], outbound: Ou
 def _names(entries: Sequence[dict[str, Any]]) -> str:
     """Return the titles of the first videos of a page, with their addresses if they have them."""
     named = []
-    for one in entries[:_MOST_NAMED]:
-        address = one.get("url") or (one.get("formats") or [{}])[-1].get("url") or ""
-        named.append(" ".join((single_line(str(one.get("title") or one.get("id") or "")), address)).strip())
+    for entry in entries[:_MOST_NAMED]:
+        address = entry.get("url") or (entry.get("formats") or [{}])[-1].get("url") or ""
+        named.append(" ".join((single_line(str(entry.get("title") or entry.get("id") or "")), address)).strip())
     return "; ".join(named)
 
 

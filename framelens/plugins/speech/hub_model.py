@@ -208,4 +208,4 @@ def answers_of(child: DecoderWorker, cancel: threading.Event, model: str) -> Ite
 
 def answer_of(kind: type[T], answers: Iterator[object]) -> T:
     """Return the next answer of this kind. Raises what `answers_of` raises."""
-    return next(one for one in answers if isinstance(one, kind))
+    return next(answer for answer in answers if isinstance(answer, kind))

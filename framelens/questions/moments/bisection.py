@@ -86,7 +86,7 @@ class _Looked:
     def __init__(self, found: Moments, *, every_frame: bool = False) -> None:
         self._every_frame = every_frame
         self._samples = found.samples
-        self._starts = [one.time_seconds for one in found.samples]
+        self._starts = [sample.time_seconds for sample in found.samples]
         self._start, self._end = found.start_seconds, found.end_seconds - _LAST_SECONDS
         self._unreadable = sorted(found.unreadable)
 
@@ -159,7 +159,7 @@ class _Looked:
 
     def _gaps(self) -> Iterator[tuple[float, float, int]]:
         """Yield the gaps that are too wide, in time order, and in how many parts each is narrow enough."""
-        ends = [self._start, *(one.until_seconds for one in self._samples)]
+        ends = [self._start, *(sample.until_seconds for sample in self._samples)]
         frames = [1, *(after.frame_index - before.frame_index for before, after in pairwise(self._samples)), 1]
         for end, start, steps in zip(ends, [*self._starts, self._end], frames, strict=True):
             parts = max(ceil((start - end) / _NARROW_SECONDS), steps if self._every_frame else 0)

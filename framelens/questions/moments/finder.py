@@ -210,7 +210,7 @@ def _known_votes(
     others = repository.find(analysis_ids=list(scope.analyses), limit=_MOST_OTHERS) if method.by == "text" else []
     read = (turn for other in reversed(others) for turn in repository.get(other.id).turns)
     turns = (one for one in (*read, *conversation.branch()) if one.evidence)
-    asked = ((turn.model, one) for turn in turns for one in (turn.evidence or values.Evidence()).moments)
+    asked = ((turn.model, moment) for turn in turns for moment in (turn.evidence or values.Evidence()).moments)
     found = {}
     for by, one in (*reported, *asked):
         analysis = scope.analyses.get(one.analysis_id)
@@ -258,7 +258,7 @@ def _candidates(
 
 def _shown(intervals: Sequence[Interval]) -> list[float]:
     """Return the times of the frames that are cited."""
-    return sorted({point.time_seconds for one in intervals[:_SHOWN] for point in (one.first, one.last)})
+    return sorted({point.time_seconds for interval in intervals[:_SHOWN] for point in (interval.first, interval.last)})
 
 
 def stored_frames(
@@ -279,7 +279,7 @@ def stored_frames(
 
 def _words(found: Moments, refs: Sequence[FrameRef], name: str, kind: Kind) -> str:
     """Say what a search has found, in the language of the context."""
-    numbers = {one.time_seconds: one.number for one in refs if one.analysis_id == found.analysis_id}
+    numbers = {ref.time_seconds: ref.number for ref in refs if ref.analysis_id == found.analysis_id}
     count, frames = len(found.intervals), len(found.samples)
     table, gap = f"ask.moments.{'' if found.by == 'votes' else f'{found.by}_'}", _gap(found)
     lines = [f"{name}:"] if name else []

@@ -118,12 +118,12 @@ class _Search:
             ended = self._ended()
             if ended:
                 pass
-            elif checks and not found.controls and any(one.says_yes for one in found.samples):
+            elif checks and not found.controls and any(sample.says_yes for sample in found.samples):
                 self._check_controls()
             elif times := open_times(found):
                 yield from self._look(times)
             elif checks and (unchecked := timeline.unchecked(found, found.contrary)):
-                self._ask_contrary([one for samples in unchecked for one in samples])
+                self._ask_contrary([sample for samples in unchecked for sample in samples])
             elif checks and (unchecked := timeline.unchecked(found, found.changed)):
                 self._ask_changed(unchecked)
             elif checks and found.intervals and found.lookalikes is None:
@@ -154,7 +154,7 @@ class _Search:
         found = self.found
         if found.controls and min(found.controls) > 0.5:
             return "says_yes"
-        if found.samples and all(one.probability == UNDECIDED for one in found.samples):
+        if found.samples and all(sample.probability == UNDECIDED for sample in found.samples):
             return "says_nothing"
         if self._left <= 0:
             return "seconds"
@@ -168,8 +168,8 @@ class _Search:
         intervals = () if ended == "says_yes" else timeline.intervals_of(found)
         self.found = replace(
             found,
-            intervals=tuple(one for one in intervals if not timeline.doubt_of(one)),
-            doubted=tuple(one for one in intervals if timeline.doubt_of(one)),
+            intervals=tuple(interval for interval in intervals if not timeline.doubt_of(interval)),
+            doubted=tuple(interval for interval in intervals if timeline.doubt_of(interval)),
             widest_gap_seconds=round(timeline.widest_gap(found.samples, found.start_seconds, found.end_seconds), 6),
             rounds=found.rounds + (not ended),
             seconds=round(self.before.seconds + time.monotonic() - self.started, 3),
@@ -179,7 +179,7 @@ class _Search:
 
     def _look(self, times: Sequence[float]) -> Iterator[Moments]:
         """Decode the frames at these times and ask about those that are new; yield only what an error leaves."""
-        known = {one.frame_index: one for one in self.found.samples}
+        known = {sample.frame_index: sample for sample in self.found.samples}
         again: list[VoteSample] = []
         new: dict[int, tuple[Still, float]] = {}
         for seconds in times[: self.limits.frames - self._num_frames]:
@@ -225,7 +225,7 @@ class _Search:
         self.found = replace(self.found, controls=tuple(controls.values()))
 
     def _ask_contrary(self, samples: Sequence[VoteSample]) -> None:
-        jpegs = [self._jpeg(one) for one in samples]
+        jpegs = [self._jpeg(sample) for sample in samples]
         asked = {samples[vote.index].frame_index: vote.probability for vote in self._votes(jpegs, absent=True)}
         self.found = replace(self.found, contrary={**self.found.contrary, **asked})
 
@@ -240,11 +240,11 @@ class _Search:
         self.found = replace(self.found, changed={**self.found.changed, **means})
 
     def _ask_lookalikes(self, wanted: Mapping[str, Sequence[VoteSample]]) -> None:
-        frames = {one.frame_index: one for samples in wanted.values() for one in samples}
+        frames = {sample.frame_index: sample for samples in wanted.values() for sample in samples}
         jpegs = {index: self._jpeg(one) for index, one in frames.items()}
         known = dict(self.found.lookalikes or {})
         for thing, samples in wanted.items():
-            votes = self._votes([jpegs[one.frame_index] for one in samples], thing=thing)
+            votes = self._votes([jpegs[sample.frame_index] for sample in samples], thing=thing)
             known[thing] = {**known[thing], **{samples[vote.index].frame_index: vote.probability for vote in votes}}
         self.found = replace(self.found, lookalikes=known)
 

@@ -76,7 +76,7 @@ class FrameTextReader:
 
     def learn(self, analysis: Analysis) -> None:
         """Take over the text of the keyframes of an analysis."""
-        texts = {one.number: one.texts for one in analysis.facts}
+        texts = {fact.number: fact.texts for fact in analysis.facts}
         for frame in analysis.keyframes:
             if frame.jpeg and frame.number in texts:
                 self._keep(_Look.of(frame.jpeg), texts[frame.number])

@@ -54,7 +54,7 @@ class Run:
     @property
     def agreeing(self) -> list[VoteSample]:
         """Return its samples without those that were overruled."""
-        return [one for one in self.samples if one.says_yes == self.says_yes]
+        return [sample for sample in self.samples if sample.says_yes == self.says_yes]
 
     @property
     def best(self) -> VoteSample:
@@ -151,7 +151,7 @@ def unread_between(intervals: Sequence[Interval]) -> list[tuple[float, float]]:
 
 def _interval(before: Run | None, run: Run, after: Run | None, found: Moments) -> Interval:
     yes = run.agreeing
-    probability = round(fmean(one.probability for one in run.samples), 4)
+    probability = round(fmean(sample.probability for sample in run.samples), 4)
     asked = _known(yes, found.contrary)
     absent = round(fmean(asked), 4) if asked else None
     changed = _known(yes, found.changed)
@@ -196,7 +196,7 @@ def _point(sample: VoteSample) -> Point:
 
 
 def _known(samples: Iterable[VoteSample], votes: Mapping[int, float]) -> list[float]:
-    return [votes[one.frame_index] for one in samples if one.frame_index in votes]
+    return [votes[sample.frame_index] for sample in samples if sample.frame_index in votes]
 
 
 def _lookalike(
@@ -238,7 +238,7 @@ def beside(before: Run | None, run: Run, after: Run | None) -> tuple[VoteSample,
         next((one for one in reversed(earlier) if one.time_seconds <= start), next(iter(earlier), None)),
         next((one for one in later if one.time_seconds >= end), next(reversed(later), None)),
     )
-    return tuple(one for one in sides if one)
+    return tuple(side for side in sides if side)
 
 
 def unchecked(found: Moments, votes: Mapping[int, float]) -> list[tuple[VoteSample, ...]]:
@@ -261,14 +261,14 @@ def open_lookalikes(found: Moments) -> dict[str, list[VoteSample]]:
                 new.append(inside(run))
             elif outside and fmean(said) > 0.5 and not _known(outside, votes):
                 new.append(outside)
-        if frames := [one for samples in new[:_CHECKED] for one in samples]:
+        if frames := [sample for samples in new[:_CHECKED] for sample in samples]:
             wanted[thing] = frames
     return wanted
 
 
 def added(samples: Sequence[VoteSample], new: Iterable[VoteSample]) -> tuple[VoteSample, ...]:
     """Return the samples with new samples, in time order; a frame that was decoded again is shown that much longer."""
-    by_index = {one.frame_index: one for one in samples}
+    by_index = {sample.frame_index: sample for sample in samples}
     for one in new:
         known = by_index.setdefault(one.frame_index, one)
         by_index[one.frame_index] = known._replace(until_seconds=max(known.until_seconds, one.until_seconds))
@@ -277,8 +277,8 @@ def added(samples: Sequence[VoteSample], new: Iterable[VoteSample]) -> tuple[Vot
 
 def widest_gap(samples: Sequence[VoteSample], start_seconds: float, end_seconds: float) -> float:
     """Return the longest time in seconds in which no frame was looked at."""
-    ends = [start_seconds, *(one.until_seconds for one in samples)]
-    starts = [*(one.time_seconds for one in samples), end_seconds]
+    ends = [start_seconds, *(sample.until_seconds for sample in samples)]
+    starts = [*(sample.time_seconds for sample in samples), end_seconds]
     return max(0.0, *(start - end for end, start in zip(ends, starts, strict=True)))
 
 
@@ -292,7 +292,7 @@ def strip(found: Moments, cells: int = 40) -> str:
 
     for sample in found.samples:
         drawn[cell(sample.time_seconds)] = "·"
-    for one in found.intervals:
-        first, last = cell(one.first.time_seconds), cell(one.last.time_seconds)
+    for interval in found.intervals:
+        first, last = cell(interval.first.time_seconds), cell(interval.last.time_seconds)
         drawn[first : last + 1] = "█" * (last - first + 1)
     return "".join(drawn)

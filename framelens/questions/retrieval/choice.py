@@ -32,7 +32,7 @@ def choose(
         The chosen places in order, and how many of them were chosen by relevance.
     """
     highest = max(relevance, default=0.0)
-    times = [one.time_seconds for one in candidates]
+    times = [candidate.time_seconds for candidate in candidates]
     apart = max(_APART_SECONDS, (max(times, default=0.0) - min(times, default=0.0)) / (_APART_SHARE * max(1, budget)))
     ranked = sorted(range(len(candidates)), key=lambda place: -relevance[place])
     peaks: list[int] = []

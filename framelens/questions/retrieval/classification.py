@@ -96,7 +96,7 @@ def by_model(
     answer = asked_for_json(prompt, system, _SCHEMA, connection, cancel)
     known = _words(" ".join((*earlier[-_EARLIER:], question)))
     parts = answer.get("parts")
-    listed = [one for one in (parts if isinstance(parts, list) else []) if isinstance(one, dict)][:_MOST_PARTS]
+    listed = [part for part in (parts if isinstance(parts, list) else []) if isinstance(part, dict)][:_MOST_PARTS]
     divided = [_part(one, known) for one in listed if str(one.get("question") or "").strip()]
     if len(divided) > 1:
         return Classification(tuple(divided), _range(answer.get("range"), seconds))

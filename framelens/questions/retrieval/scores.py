@@ -71,7 +71,7 @@ def matches(passages: Iterable[TimedText], wanted: Sequence[str]) -> list[tuple[
         passages: Texts of the videos.
         wanted: The question, and what it looks for.
     """
-    found = [(one, _terms(one.text)) for one in passages]
+    found = [(passage, _terms(passage.text)) for passage in passages]
     terms = set().union(*map(_terms, wanted)) if wanted else set()
     counts = Counter(term for _, held in found for term in held & terms)
     weights = {term: math.log(1 + len(found) / counts[term]) for term in counts}

@@ -99,7 +99,10 @@ class Scope:
         if self.frames is not None:
             return self.frames
         analyses = self.analyses.values()
-        return min(MOST_FRAMES, sum(max(len(one.keyframes), min(_USUAL, one.request.frames)) for one in analyses))
+        return min(
+            MOST_FRAMES,
+            sum(max(len(analysis.keyframes), min(_USUAL, analysis.request.frames)) for analysis in analyses),
+        )
 
     def range_of(self, analysis: Analysis) -> tuple[float, float]:
         """Return start and end of the part of a video to choose from: the range within the range of the analysis."""
@@ -111,7 +114,7 @@ class Scope:
     def keyframes_in(self, analysis: Analysis) -> tuple[Keyframe, ...]:
         """Return the keyframes of a video in its range."""
         start, end = self.range_of(analysis)
-        return tuple(one for one in analysis.keyframes if start <= one.time_seconds < end)
+        return tuple(keyframe for keyframe in analysis.keyframes if start <= keyframe.time_seconds < end)
 
 
 def overlap(start: float, end: float, first: float | None, last: float | None) -> tuple[float, float]:
@@ -131,7 +134,7 @@ def num_dense_frames(seconds: float, most: int) -> int:
 
 def needs_no_model(scope: Scope, sought: Sought, connection: EngineConnection, tools: RetrievalTools) -> Outcome | None:
     """Return why the frames of a question don't depend on what it looks for, or None if they do."""
-    here = [one for one in scope.analyses.values() if is_here(one, tools)]
+    here = [analysis for analysis in scope.analyses.values() if is_here(analysis, tools)]
     seconds = sum(end - start for start, end in map(scope.range_of, here))
     is_covered = sought.kind != "spoken" and is_dense(sought.kind, seconds, scope.budget)
     if here and scope.look.has_range and (scope.is_dense or sought.kind == "global" or is_covered):
@@ -204,7 +207,9 @@ class _Choosing:
 
     def keyframes(self) -> list[ChosenFrame]:
         """Return the keyframes, as they were chosen for the analysis; at most the budget of them, spread evenly."""
-        pool = [one for id_, analysis in self.scope.analyses.items() for one in self._keyframes(id_, analysis)]
+        pool = [
+            keyframe for id_, analysis in self.scope.analyses.items() for keyframe in self._keyframes(id_, analysis)
+        ]
         places, _ = choose(pool, [0.0] * len(pool), self.scope.budget)
         return [_chosen(pool[place]) for place in places]
 

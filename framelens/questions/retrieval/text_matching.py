@@ -69,7 +69,7 @@ class TextMatcher:
             return None
         if found := self._pattern.search(read):
             return TextMatch(text, confidence, found[0].replace(" ", "").startswith(self._signs))
-        if self._edits and any(_within(self._signs, one, self._edits) for one in self._windows(read)):
+        if self._edits and any(_within(self._signs, window, self._edits) for window in self._windows(read)):
             return TextMatch(text, confidence, is_exact=False)
         return None
 

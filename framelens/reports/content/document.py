@@ -290,15 +290,15 @@ class Document:
     @property
     def pictures(self) -> tuple[PictureBlock, ...]:
         """Return the pictures of all blocks, each once, in their order."""
-        found = (one for block in (*self.blocks, *self.appendix) for one in _pictures(block))
+        found = (picture for block in (*self.blocks, *self.appendix) for picture in _pictures(block))
         return tuple({one.key: one for one in found}.values())
 
     def for_print(self) -> Document:
         """Return the document without a contact sheet that mostly repeats the pictures beside its text."""
-        sheet = next((one for one in self.blocks if isinstance(one, Gallery)), None)
-        rest = tuple(one for one in self.blocks if one is not sheet and getattr(one, "anchor", "") != SHEET)
-        known = {one.key for block in rest for one in _pictures(block)}
-        if not sheet or sum(one.key in known for one in sheet.pictures) < _KNOWN_SHARE * len(sheet.pictures):
+        sheet = next((block for block in self.blocks if isinstance(block, Gallery)), None)
+        rest = tuple(block for block in self.blocks if block is not sheet and getattr(block, "anchor", "") != SHEET)
+        known = {picture.key for block in rest for picture in _pictures(block)}
+        if not sheet or sum(picture.key in known for picture in sheet.pictures) < _KNOWN_SHARE * len(sheet.pictures):
             return self
         return replace(self, blocks=rest)
 
@@ -310,7 +310,7 @@ def _pictures(block: Block) -> Iterator[PictureBlock]:
         case Gallery(pictures) | ThumbnailRow(pictures):
             yield from pictures
         case Chapters(items) | Findings(items):
-            yield from (one.picture for one in items if one.picture)
+            yield from (item.picture for item in items if item.picture)
         case Fold(blocks=blocks):
             yield from (picture for one in blocks for picture in _pictures(one))
         case _:

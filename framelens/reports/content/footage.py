@@ -143,7 +143,7 @@ def light_changes(measures: Measures | None) -> tuple[LightChange, ...]:
 def picture_at(frames: Sequence[Keyframe], activity: Activity) -> Keyframe | None:
     """Return the keyframe with a picture nearest to the strongest motion of a stretch, within it if possible."""
     start, end = activity.start_seconds, activity.end_seconds
-    stored = [one for one in frames if one.jpeg]
+    stored = [frame for frame in frames if frame.jpeg]
     within = [one for one in stored if start <= one.time_seconds < end]
     near = [one for one in stored if start - _NEAR_SECONDS <= one.time_seconds < end + _NEAR_SECONDS]
     return min(within or near, key=lambda one: abs(one.time_seconds - activity.peak_seconds), default=None)
@@ -151,7 +151,9 @@ def picture_at(frames: Sequence[Keyframe], activity: Activity) -> Keyframe | Non
 
 def picture_of_shot(frames: Sequence[Keyframe], shot: Shot) -> Keyframe | None:
     """Return the first keyframe with a picture within a shot."""
-    return next((one for one in frames if one.jpeg and shot.start_seconds <= one.time_seconds < shot.end_seconds), None)
+    return next(
+        (frame for frame in frames if frame.jpeg and shot.start_seconds <= frame.time_seconds < shot.end_seconds), None
+    )
 
 
 def _smoothed(values: Sequence[float], width: int) -> list[float]:

@@ -164,11 +164,11 @@ def shown_notices(analysis: Analysis) -> list[Notice]:
     asked = analysis.question_answer
     failure = asked.why if asked and not asked.is_usable else None
     return [
-        one
-        for one in analysis.notices
-        if one.key not in NO_MODEL
-        and not (one.key == "incomplete" and analysis.description_break)
-        and (failure is None or one.values.get("reason") != failure)
+        notice
+        for notice in analysis.notices
+        if notice.key not in NO_MODEL
+        and not (notice.key == "incomplete" and analysis.description_break)
+        and (failure is None or notice.values.get("reason") != failure)
     ]
 
 
@@ -181,8 +181,8 @@ def stated_notices(analysis: Analysis) -> list[Notice]:
 def ai_label(analysis: Analysis) -> str:
     """Return the statement that a model generated the texts, with its name; empty if no model was asked."""
     model = models(analysis)
-    answers = [one for conversation in analysis.all_conversations for one in conversation.answers]
-    key = "report.ai_label_answers" if any(one.model and one.answer for one in answers) else "report.ai_label"
+    answers = [answer for conversation in analysis.all_conversations for answer in conversation.answers]
+    key = "report.ai_label_answers" if any(answer.model and answer.answer for answer in answers) else "report.ai_label"
     return t(key, model=model) if model else ""
 
 
@@ -198,7 +198,7 @@ def unusable(analysis: Analysis) -> str:
         return t("report.answer_unusable", why=named("trouble", key))
     if not key:
         return ""
-    reasons = (one.values.get("reason") for one in analysis.notices if one.key == "incomplete")
+    reasons = (notice.values.get("reason") for notice in analysis.notices if notice.key == "incomplete")
     reason = next((shareable_text(one) for one in reasons if isinstance(one, Notice)), "")
     unaffected = [t("report.answer_unaffected")] if analysis.is_answered else []
     return sentences([t(f"report.incomplete.{key}", reason=reason), *unaffected])

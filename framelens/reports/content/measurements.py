@@ -99,7 +99,7 @@ def frames(
         facts: The measurements so far.
         transcript: The transcript of the video.
     """
-    known = {one.number: one for one in facts}
+    known = {fact.number: fact for fact in facts}
     for frame in keyframes:
         name = t("report.frame", number=frame.number, time=clock(frame.time_seconds))
         yield Heading(3, (Span(name, at_seconds=frame.time_seconds),), f"frame-{frame.number}")
@@ -235,9 +235,9 @@ def _quiet_lines(quiet: Sequence[tuple[float, float]], measures: Measures | None
     """Yield the longest spans in which nothing moves, and changes of the light, in time order."""
     longest = sorted(quiet, key=_length)[-MOST_TIMES:]
     lines = [(start, (*labels.span_of(start, end), Span(f" {t('report.moves_not')}"))) for start, end in longest]
-    for one in light_changes(measures):
-        words = t("report.light_on" if one.is_on else "report.light_off")
-        lines.append((one.time_seconds, (labels.moment(one.time_seconds), Span(f" {words}"))))
+    for light_change in light_changes(measures):
+        words = t("report.light_on" if light_change.is_on else "report.light_off")
+        lines.append((light_change.time_seconds, (labels.moment(light_change.time_seconds), Span(f" {words}"))))
     yield from (line for _, line in sorted(lines, key=lambda entry: entry[0]))
     if left := len(quiet) - len(longest):
         yield plain(t("report.moves_not_more", n=left))
@@ -262,7 +262,7 @@ def _spread(values: Sequence[T], most: int | None) -> list[T]:
 def segment_lines(stretches: Sequence[Stretch]) -> list[str]:
     """Return a line per type of segment that was found, with its times."""
     by_type = {
-        kind: [(one.start_seconds, one.end_seconds) for one in stretches if one.type == kind]
+        kind: [(stretch.start_seconds, stretch.end_seconds) for stretch in stretches if stretch.type == kind]
         for kind in get_args(StretchType)
     }
     return [t(f"report.segment_{kind}", ranges=_ranges(found)) for kind, found in by_type.items() if found]

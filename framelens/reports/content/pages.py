@@ -46,9 +46,9 @@ def pages_section(analysis: Analysis, *, is_brief: bool = False) -> Iterator[Blo
     yield from _speech(analysis.transcript, before, is_brief=is_brief)
     if len(outline.pages) > MOST_OPEN:
         titles = [
-            (*labels.span_of(one.start_seconds, one.end_seconds, is_exact=False), Span(f" {one.title}"))
-            for one in outline.pages
-            if not one.returns_to
+            (*labels.span_of(page.start_seconds, page.end_seconds, is_exact=False), Span(f" {page.title}"))
+            for page in outline.pages
+            if not page.returns_to
         ]
         yield Listing(tuple(titles), (0,) * len(titles))
         yield Fold(t("report.pages_folded", n=len(outline.pages)), tuple(entries))

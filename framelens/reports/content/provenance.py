@@ -48,7 +48,7 @@ def _requests(analysis: Analysis) -> Iterator[tuple[str, ChunkResult]]:
     for part in parts_of(analysis):
         if part.result:
             yield part_name(part), part.result
-    joins = (one for one in analysis.requests if one.number < 0)
+    joins = (request for request in analysis.requests if request.number < 0)
     yield from ((t("report.join", n=place), join) for place, join in enumerate(joins, start=1))
     if analysis.summary:
         yield t("report.summary"), analysis.summary

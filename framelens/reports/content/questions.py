@@ -55,7 +55,7 @@ def answer_to_question(
     answer = given.answers[0]
     if is_live and answer.state == "stopped" and not answer.why:
         answer = replace(answer, state="complete")
-    pictures = {one.number: one for one in given.pictures}
+    pictures = {picture.number: picture for picture in given.pictures}
     keyframes = {frame.number: frame for frame in frames}
     if said := list((_brief_words if is_brief else _words)(answer, pictures, keyframes)):
         yield Heading(2, plain(t("report.reply")), key)
@@ -81,7 +81,7 @@ def questions_section(analysis: Analysis, *, is_brief: bool = False) -> Iterator
         if conversation.videos and not is_brief:
             names = t("facts.list").join(conversation.videos)
             yield Paragraph(plain(t("report.questions_videos", names=names)))
-        pictures = {one.number: one for one in conversation.pictures}
+        pictures = {picture.number: picture for picture in conversation.pictures}
         for number, answer in enumerate(conversation.answers, start=1):
             made = _brief_answer if is_brief else _answer
             yield from made(number, answer, pictures, keyframes)
@@ -151,7 +151,7 @@ def _brief_words(
         yield Paragraph((Span(rest, "said"),), "answer")
     for why in (*why_incomplete(answer), *doubts(answer.unknown_frames, answer.own_times)):
         yield Paragraph(plain(why), "warning")
-    shown = {(one.search.video, at) for one in results for at in one.edges}
+    shown = {(result.search.video, at) for result in results for at in result.edges}
     left = [pictures[one] for one in answer.cited if one in pictures]
     left = [one for one in left if (one.video, one.time_seconds) not in shown]
     yield from _row_of([_picture(one, keyframes.get(one.keyframe)) for one in left], _MOST_BRIEF_PICTURES)
@@ -162,7 +162,9 @@ def _at_starts(
 ) -> Iterator[PictureBlock]:
     """Yield a picture of each interval, which leads to the start of the interval, with the time below it."""
     video, starts = result.search.video, result.starts
-    known = {one.time_seconds: one for one in pictures.values() if one.video == video and not one.name}
+    known = {
+        picture.time_seconds: picture for picture in pictures.values() if picture.video == video and not picture.name
+    }
     for one in (known[at] for at in starts if at in known):
         drawn = _picture(one, keyframes.get(one.keyframe))
         yield replace(drawn, caption=f"{single_line(video)} {clock(one.time_seconds)}".strip())
@@ -189,7 +191,7 @@ def doubts(unknown_frames: Sequence[int], own_times: Sequence[str]) -> Iterator[
 
 def cited(conversation: ReportedConversation, answer: ReportedAnswer) -> list[ReportedPicture]:
     """List the pictures that an answer of the conversation cites."""
-    known = {one.number: one for one in conversation.pictures}
+    known = {picture.number: picture for picture in conversation.pictures}
     return [known[number] for number in answer.cited if number in known]
 
 

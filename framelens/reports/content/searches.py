@@ -38,7 +38,7 @@ class BriefSearch:
     @property
     def starts(self) -> list[float]:
         """Return the times at which the shown intervals begin."""
-        return [one.first.time_seconds for one in self.search.moments.intervals[:MOST_SHOWN]]
+        return [interval.first.time_seconds for interval in self.search.moments.intervals[:MOST_SHOWN]]
 
     @property
     def edges(self) -> set[float]:
@@ -51,7 +51,7 @@ def found_by_search(answer: ReportedAnswer) -> tuple[list[BriefSearch], str]:
 
     The rest is the whole text if an answer doesn't begin with the paragraphs of its searches.
     """
-    searches = [one for one in answer.searches if one.moments.samples]
+    searches = [search for search in answer.searches if search.moments.samples]
     paragraphs = answer.answer.strip().split("\n\n", len(searches))
     said = list(zip(searches, paragraphs, strict=False))
     if len(said) < len(searches) or not all(one.moments.thing in text for one, text in said):
@@ -80,7 +80,7 @@ def _looked(found: Moments) -> str:
     if found.ended in ("says_yes", "says_nothing") or found.by == "speech":
         return ""
     gap = exactly(found.widest_gap_seconds, digits=1 if found.widest_gap_seconds >= 0.1 else 2)
-    uncertain = sum(bool(one.issues) for one in found.intervals)
+    uncertain = sum(bool(interval.issues) for interval in found.intervals)
     said = [t("report.search_looked", frames=len(found.samples), gap=gap)]
     said += [t("report.search_uncertain", n=uncertain, all=len(found.intervals))] if uncertain else []
     said += [t("report.search_doubted", n=len(found.doubted))] if found.doubted else []
@@ -96,7 +96,7 @@ def search_table(search: ReportedSearch) -> Iterator[Block]:
     where = aside(single_line(search.video))
     yield Paragraph((Span(f"{t('report.search', thing=single_line(found.thing))}{where}", "strong"),))
     heads = tuple(plain(t(f"report.search_{name}")) for name in ("visible", "frames", "votes", "certainty"))
-    yield Table(heads, tuple(_row(one, is_own=not search.video) for one in found.intervals))
+    yield Table(heads, tuple(_row(interval, is_own=not search.video) for interval in found.intervals))
 
 
 def _row(one: Interval, *, is_own: bool) -> tuple[Line, ...]:

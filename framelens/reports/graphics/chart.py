@@ -73,7 +73,9 @@ def chart_of(analysis: Analysis) -> TimelineChart | None:
         seconds=seconds,
         shots=tuple(band(shot.start_seconds, shot.end_seconds, str(shot.number)) for shot in decode.shots),
         chapters=tuple(band(one.start_seconds, one.end_seconds, one.title) for one in chapters_of(analysis)),
-        stretches=tuple((one.type, band(one.start_seconds, one.end_seconds)) for one in decode.stretches),
+        stretches=tuple(
+            (stretch.type, band(stretch.start_seconds, stretch.end_seconds)) for stretch in decode.stretches
+        ),
         curve=_curve(decode.measures, seconds) if decode.measures else (),
         frames=tuple(
             Tick(min(1.0, frame.time_seconds / seconds), frame.number, frame.time_seconds)

@@ -23,7 +23,9 @@ _NUMBERS = re.compile(r"\[\n\s*([-+.\deE]+(?:,\n\s*[-+.\deE]+)*)\n\s*\]")
 
 def keyframes_json(video: VideoInfo, sha256: str, chosen: KeyframesChosen, *, reused: bool) -> bytes:
     """Return the keyframes as one indented JSON object in UTF-8 with a final newline."""
-    keyframes = (build(ChosenForm, one, reason_text=t(f"reason.{one.reason}")) for one in chosen.keyframes)
+    keyframes = (
+        build(ChosenForm, keyframe, reason_text=t(f"reason.{keyframe.reason}")) for keyframe in chosen.keyframes
+    )
     measured = measured_parts(video, chosen.decode, sha256)
     notices = notices_of(chosen.decode.notices)
     return json_text(KeyframesForm(**measured, keyframes=tuple(keyframes), notices=notices, reused=reused))
@@ -35,7 +37,8 @@ def measured_parts(video: VideoInfo, decode: DecodeSummary, sha256: str) -> dict
         "source": build(SourceForm, video, decode, sha256=sha256),
         "shots": decode.shots,
         "boundaries": tuple(
-            build(BoundaryForm, one, time_seconds=round(one.time_seconds, 9)) for one in decode.boundaries
+            build(BoundaryForm, boundary, time_seconds=round(boundary.time_seconds, 9))
+            for boundary in decode.boundaries
         ),
         "measures": decode.measures and _rounded(decode.measures),
         "stretches": decode.stretches,

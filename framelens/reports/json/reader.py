@@ -141,7 +141,7 @@ def _conversations(form: schema.ReportForm) -> tuple[schema.ConversationForm, ..
 
 
 def _check_conversation(form: schema.ConversationForm, name: str) -> None:
-    numbers = Counter(one.number for one in form.pictures)
+    numbers = Counter(picture.number for picture in form.pictures)
     if doubled := [number for number, count in numbers.items() if count > 1]:
         raise InputError("report_doubled", name=name, place="conversations", number=doubled[0])
     for answer in form.answers:
@@ -160,7 +160,7 @@ def _times(form: schema.ReportForm) -> Iterable[tuple[str, float]]:
         for chapter in answer.chapters:
             yield from (("chapters", chapter.start_seconds), ("chapters", chapter.end_seconds))
     for conversation in _conversations(form):
-        yield from (("conversations", one.time_seconds) for one in conversation.pictures)
+        yield from (("conversations", picture.time_seconds) for picture in conversation.pictures)
         for search in (search for answer in conversation.answers for search in answer.searches):
             for found in search.moments.intervals:
                 yield from (("conversations", one.time_seconds) for one in (found.first, found.last))
@@ -193,10 +193,16 @@ def _analysis(form: schema.ReportForm, pictures: Sequence[bytes]) -> Analysis:
         sha256=form.source.sha256,
         decode=build(DecodeSummary, form, form.source, notices=()),
         transcript=form.transcript and _transcript(form.transcript),
-        keyframes=tuple(build(Keyframe, one, jpeg=_jpeg(one.picture, pictures)) for one in form.keyframes),
-        facts=tuple(build(FrameFacts, one.facts, number=one.number) for one in form.keyframes if one.facts),
+        keyframes=tuple(
+            build(Keyframe, keyframe, jpeg=_jpeg(keyframe.picture, pictures)) for keyframe in form.keyframes
+        ),
+        facts=tuple(
+            build(FrameFacts, keyframe.facts, number=keyframe.number) for keyframe in form.keyframes if keyframe.facts
+        ),
         chunks=tuple(map(_result, form.chunks)),
-        notices=tuple(build(Notice, one) for one in form.notices if one.key != "no_usable_answer"),  # it follows
+        notices=tuple(
+            build(Notice, notice) for notice in form.notices if notice.key != "no_usable_answer"
+        ),  # it follows
         summary=form.summary and _result(form.summary),
         engine=form.engine and build(EngineInfo, form.engine, base_url=""),
         app_version=form.framelens_version,
@@ -204,21 +210,21 @@ def _analysis(form: schema.ReportForm, pictures: Sequence[bytes]) -> Analysis:
         joins=tuple(map(_result, form.joins)),
         field_names={field.key: field.name for field in form.fields},
         answer=_conversation(form.answer, pictures) if form.answer and form.answer.answers else None,
-        conversations=tuple(_conversation(one, pictures) for one in form.conversations or ()),
+        conversations=tuple(_conversation(conversation, pictures) for conversation in form.conversations or ()),
         link=form.link or None,
     )
 
 
 def _conversation(form: schema.ConversationForm, pictures: Sequence[bytes]) -> ReportedConversation:
     shown = (
-        build(ReportedPicture, one, keyframe=one.keyframe or 0, jpeg=_jpeg(one.picture, pictures))
-        for one in form.pictures
+        build(ReportedPicture, picture, keyframe=picture.keyframe or 0, jpeg=_jpeg(picture.picture, pictures))
+        for picture in form.pictures
     )
     return build(ReportedConversation, form, pictures=tuple(shown))
 
 
 def _transcript(form: schema.TranscriptForm) -> Transcript:
-    cues = tuple(Cue(one.start_seconds, one.end_seconds, one.text, one.speaker or 0) for one in form.cues)
+    cues = tuple(Cue(cue.start_seconds, cue.end_seconds, cue.text, cue.speaker or 0) for cue in form.cues)
     speakers = tuple(map(single_line, (form.speakers or ())[:MOST_SPEAKERS]))
     return Transcript(form.source, form.label, cues, speakers, bool(form.speakers_guessed))
 
@@ -248,14 +254,14 @@ def _result(form: schema.AnswerForm) -> ChunkResult:
         overview=tuple(map(_finding, form.overview)),
         title=form.title or "",
         reply=tuple(map(_finding, form.reply)),
-        troubles=tuple(one.key for one in form.troubles),
+        troubles=tuple(trouble.key for trouble in form.troubles),
         key=form.digest,
     )
 
 
 def _finding(form: schema.FindingForm) -> Finding:
     fields = {field.key: field.value for field in form.fields}
-    return Finding(form.text, form.frames, tuple(one.key for one in form.issues), fields)
+    return Finding(form.text, form.frames, tuple(issue.key for issue in form.issues), fields)
 
 
 @dataclass

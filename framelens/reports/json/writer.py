@@ -76,7 +76,7 @@ def form_of(analysis: Analysis, *, pictures: bool = True) -> schema.ReportForm:
         footage=_footage(analysis),
         keyframes=tuple(_keyframes(analysis, pictures=pictures)),
         fields=tuple(schema.FieldForm(key, name) for key, name in names.items()),
-        chunks=tuple(answers.answer(schema.ChunkForm, one.result, one) for one in parts if one.result),
+        chunks=tuple(answers.answer(schema.ChunkForm, part.result, part) for part in parts if part.result),
         joins=tuple(answers.answer(schema.AnswerForm, join) for join in analysis.joins),
         summary=analysis.summary and answers.answer(schema.AnswerForm, analysis.summary),
         layout=layout and build(schema.LayoutForm, layout, parts=tuple(map(_planned, parts))),
@@ -85,19 +85,19 @@ def form_of(analysis: Analysis, *, pictures: bool = True) -> schema.ReportForm:
         answer=analysis.answer and _conversation(analysis.answer, pictures=pictures),
         conversations=(),
     )
-    conversations = tuple(_conversation(one, pictures=pictures) for one in analysis.conversations)
+    conversations = tuple(_conversation(conversation, pictures=pictures) for conversation in analysis.conversations)
     return structs.replace(form, conversations=conversations or UNSET, link=analysis.link or UNSET)
 
 
 def _footage(analysis: Analysis) -> schema.FootageForm:
     decode = analysis.decode
     found = []
-    for one in activities(decode.measures, decode.readable_seconds):
-        frame = picture_at(analysis.keyframes, one)
-        found.append(build(schema.ActivityForm, one, keyframe=frame and frame.number))
+    for activity in activities(decode.measures, decode.readable_seconds):
+        frame = picture_at(analysis.keyframes, activity)
+        found.append(build(schema.ActivityForm, activity, keyframe=frame and frame.number))
     kind = footage_of(decode)
     changes = light_changes(decode.measures) if kind == "camera" else ()
-    lights = tuple(build(schema.LightForm, one) for one in changes)
+    lights = tuple(build(schema.LightForm, change) for change in changes)
     return schema.FootageForm(kind, tuple(found), lights)
 
 
@@ -105,11 +105,11 @@ def _conversation(conversation: ReportedConversation, *, pictures: bool) -> sche
     shown = (
         build(
             schema.ConversationPictureForm,
-            one,
-            keyframe=one.keyframe or None,
-            picture=_picture(one.jpeg) if pictures and one.jpeg else None,
+            picture,
+            keyframe=picture.keyframe or None,
+            picture=_picture(picture.jpeg) if pictures and picture.jpeg else None,
         )
-        for one in conversation.pictures
+        for picture in conversation.pictures
     )
     answers = tuple(map(_conversation_answer, conversation.answers))
     return build(schema.ConversationForm, conversation, answers=answers, pictures=tuple(shown))
@@ -132,7 +132,7 @@ def _planned(part: RequestPart) -> schema.PlannedForm:
 
 
 def _keyframes(analysis: Analysis, *, pictures: bool) -> Iterable[schema.KeyframeForm]:
-    facts = {one.number: one for one in analysis.facts}
+    facts = {fact.number: fact for fact in analysis.facts}
     said: dict[int, list[str]] = {}
     for finding in analysis.findings:
         if len(finding.frames) == 1:

@@ -137,7 +137,7 @@ def _write_inputs(folder: Path, content: Document, values: Form, faces: Faces, *
 
 
 def _images(content: Document) -> Iterator[tuple[str, bytes]]:
-    yield from ((picture_name(one), smaller(one.jpeg, _PICTURE_SIDE)) for one in content.pictures)
+    yield from ((picture_name(picture), smaller(picture.jpeg, _PICTURE_SIDE)) for picture in content.pictures)
     for block in (*content.blocks, *content.appendix):
         if isinstance(block, Timeline):
             yield chart_name(block), svg_in_own_font(block.chart, block.alt).encode()
@@ -220,9 +220,9 @@ def _block(block: Block, facts: DocumentFacts) -> Iterator[Form]:
             yield _row(pictures, block.columns, facts)
         case Chapters(cards):
             room = _column(block.columns)
-            yield {"kind": "chapters", "columns": block.columns, "cards": [_card(one, room, facts) for one in cards]}
+            yield {"kind": "chapters", "columns": block.columns, "cards": [_card(card, room, facts) for card in cards]}
         case Findings(items):
-            yield {"kind": "findings", "items": [_finding(one, facts) for one in items]}
+            yield {"kind": "findings", "items": [_finding(item, facts) for item in items]}
         case Measurements(items):
             yield {"kind": "measurements", "lines": [_line(item, facts) for item in items]}
         case Timeline(heading, _, alt):
@@ -248,7 +248,11 @@ def _picture(one: PictureBlock, room: tuple[float, float], facts: DocumentFacts)
 
 def _row(pictures: Sequence[PictureBlock], columns: int, facts: DocumentFacts) -> Form:
     room = _column(columns)
-    return {"kind": "thumbnails", "columns": columns, "pictures": [_picture(one, room, facts) for one in pictures]}
+    return {
+        "kind": "thumbnails",
+        "columns": columns,
+        "pictures": [_picture(picture, room, facts) for picture in pictures],
+    }
 
 
 def _card(card: ChapterCard, room: tuple[float, float], facts: DocumentFacts) -> Form:

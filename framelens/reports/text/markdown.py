@@ -65,7 +65,7 @@ def _in_words(shown: Iterable[Block]) -> Iterator[Block]:
     for block in shown:
         match block:
             case Chapters(cards):
-                yield Listing(tuple(one.line for one in cards))
+                yield Listing(tuple(card.line for card in cards))
             case PictureBlock() | ThumbnailRow() | Gallery() | Heading(anchor=content_blocks.SHEET):
                 pass
             case _:
@@ -89,7 +89,10 @@ def pictures(analysis: Analysis, *, appendix: bool = False) -> list[ReportFile]:
     with in_language(analysis.request.language):  # any language: the files are the same
         content = document(analysis, appendix=appendix)
     shown = tuple(block for block in content.blocks if not isinstance(block, Findings))  # they show times alone
-    return [ReportFile(f"{folder}/{_file_name(one)}", one.jpeg) for one in replace(content, blocks=shown).pictures]
+    return [
+        ReportFile(f"{folder}/{_file_name(picture)}", picture.jpeg)
+        for picture in replace(content, blocks=shown).pictures
+    ]
 
 
 def _folder(analysis: Analysis) -> str:
@@ -105,9 +108,9 @@ def _lines(block: Block, folder: str) -> Iterator[str]:
         case Paragraph(tone="plain" | "quiet"):
             yield from (_inline(block.line), "")
         case Paragraph(tone="answer"):
-            yield from ("  \n".join(f"> {inert(one)}" for one in words(block.line).splitlines()), "")
+            yield from ("  \n".join(f"> {inert(splitline)}" for splitline in words(block.line).splitlines()), "")
         case Paragraph():  # notices are quoted, line by line
-            yield from ("  \n".join(f"> {escape(one)}" for one in words(signed(block)).splitlines()), "")
+            yield from ("  \n".join(f"> {escape(splitline)}" for splitline in words(signed(block)).splitlines()), "")
         case Listing():
             yield from (*(f"{'  ' * level}- {_inline(item)}" for level, item in block.leveled), "")
         case Table(heads, rows, numbers):
@@ -117,12 +120,12 @@ def _lines(block: Block, folder: str) -> Iterator[str]:
         case PictureBlock():
             yield from (_image(block, folder), "")
         case ThumbnailRow(pictures):
-            yield from (" ".join(_image(one, folder) for one in pictures), "")
+            yield from (" ".join(_image(picture, folder) for picture in pictures), "")
         case Gallery(pictures):
-            cells = [(_image(one, folder), escape(one.caption or one.alt)) for one in pictures]
+            cells = [(_image(picture, folder), escape(picture.caption or picture.alt)) for picture in pictures]
             yield from _cells(cells, block.columns)
         case Chapters(cards):
-            yield from _cells([_card(one, folder) for one in cards], block.columns)
+            yield from _cells([_card(card, folder) for card in cards], block.columns)
         case Findings(items):
             yield from (*(f"- {_finding(item)}" for item in items), "")
         case Measurements(items):

@@ -28,7 +28,7 @@ class AddressGuard:
     """
 
     def __init__(self, private_networks: Iterable[str]) -> None:
-        self._private = tuple(ipaddress.ip_network(one) for one in private_networks)
+        self._private = tuple(ipaddress.ip_network(private_network) for private_network in private_networks)
 
     def resolve(self, host: str, port: int) -> str:
         """Return an address of the host that may be reached.
@@ -41,7 +41,7 @@ class AddressGuard:
         except (OSError, UnicodeError) as error:
             raise InputError("host_unknown", host=host[:_MOST_SHOWN]) from error
         addresses = [str(info[4][0]) for info in found]
-        allowed = next((one for one in addresses if self._may_reach(one)), None)
+        allowed = next((address for address in addresses if self._may_reach(address)), None)
         if allowed is None:
             raise InputError("address_private", host=host[:_MOST_SHOWN], address=addresses[0] if addresses else "")
         return allowed

@@ -499,7 +499,7 @@ class VideoRepository:
     def going(self) -> list[tuple[Path, str]]:
         """List the files that were about to be deleted, each with the id of its analysis."""
         records = filter(None, map(read_json, self._folder.glob("*.json")))
-        return [(Path(one["path"]), one[_GOES_WITH]) for one in records if one.get(_GOES_WITH)]
+        return [(Path(record["path"]), record[_GOES_WITH]) for record in records if record.get(_GOES_WITH)]
 
     def drop_upload(self, path: Path) -> bool:
         """Delete the uploaded video that is stored in this file; leave other files alone.

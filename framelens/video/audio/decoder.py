@@ -130,7 +130,7 @@ def _blocks(info: VideoInfo, start_seconds: float, language: str) -> Iterator[Bl
 
 def _stream(tracks: Sequence[AudioStream], language: str) -> AudioStream | None:
     """Return the track to decode; `language` is an ISO 639-1 code, "" for any."""
-    known = [one for one in tracks if one.codec_context is not None]
+    known = [track for track in tracks if track.codec_context is not None]
     if language:
         spoken = [one for one in known if language_code(one.language or "") == language]
         known = spoken or known

@@ -382,7 +382,7 @@ class CandidateCollector:
 
     def thumbnails(self) -> list[Thumbnail]:
         """Return the thumbnails in time order, including thumbnails of candidates that were dropped since."""
-        return list({one.index: one for one in self._thumbnails.items}.values())
+        return list({item.index: item for item in self._thumbnails.items}.values())
 
     def cell_values(self, candidates: Sequence[Candidate]) -> list[Cells]:
         """Return the value of each cell of each candidate; call after `finish`."""
@@ -394,7 +394,7 @@ class CandidateCollector:
 
     def unclear(self, candidates: Sequence[Candidate], boundaries: Sequence[Boundary]) -> Which:
         """Return which candidates show no picture of their own, being blurred by a sweep or within a transition."""
-        mixed = [*(one for one in boundaries if one.type != "page"), *self.pages.mixed()]
+        mixed = [*(boundary for boundary in boundaries if boundary.type != "page"), *self.pages.mixed()]
         return self._clarity.unclear([item.time_seconds for item in candidates], mixed)
 
     def _sampled(self, picture: Picture, look: DetailedGlance, may_open: bool) -> list[Candidate]:

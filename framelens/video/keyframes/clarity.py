@@ -64,7 +64,7 @@ class ClarityTracker:
         if not self._times:
             return mixed
         nearest = np.searchsorted(np.array(self._times), wanted, side="right") - 1
-        swept = self._swept([one.end_seconds for one in boundaries])
+        swept = self._swept([boundary.end_seconds for boundary in boundaries])
         return np.asarray(mixed | swept[np.maximum(nearest, 0)])
 
     def _swept(self, borders: Sequence[float]) -> Which:

@@ -163,7 +163,7 @@ class Clip(WrappedReader):
 
     def keyframes(self, keyframes: Sequence[Keyframe]) -> tuple[Keyframe, ...]:
         """Return the keyframes with frame numbers and seconds of the whole video."""
-        return tuple(self._keyframe(one) for one in keyframes)
+        return tuple(self._keyframe(keyframe) for keyframe in keyframes)
 
     def _keyframe(self, one: Keyframe) -> Keyframe:
         return replace(one, frame_index=one.frame_index + self.first[0], time_seconds=self._seconds(one.time_seconds))
@@ -171,8 +171,8 @@ class Clip(WrappedReader):
     def moved(self, parts: Sequence[_Part]) -> tuple[_Part, ...]:
         """Return shots and the like with seconds counted from the start of the whole video."""
         return tuple(
-            replace(one, start_seconds=self._seconds(one.start_seconds), end_seconds=self._seconds(one.end_seconds))
-            for one in parts
+            replace(part, start_seconds=self._seconds(part.start_seconds), end_seconds=self._seconds(part.end_seconds))
+            for part in parts
         )
 
     def summary(self, decode: DecodeSummary) -> DecodeSummary:
@@ -184,7 +184,7 @@ class Clip(WrappedReader):
             boundaries=self.moved(decode.boundaries),
             measures=decode.measures and replace(decode.measures, start_seconds=self.first[1]),
             stretches=self.moved(decode.stretches),
-            notices=tuple(self._notice(one, decode) for one in decode.notices),
+            notices=tuple(self._notice(notice, decode) for notice in decode.notices),
         )
 
     def _notice(self, one: Notice, decode: DecodeSummary) -> Notice:

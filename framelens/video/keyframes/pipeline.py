@@ -224,7 +224,7 @@ def _chosen(
     yield place(strategies.Thumbnails(strategies.in_shots(survey.thumbnails(), summary.shots)))
     candidates = survey.collector.candidates()
     if opening is not None and begins:
-        candidates = [*begins, *(one for one in candidates if one.time_seconds >= opening.seconds)]
+        candidates = [*begins, *(candidate for candidate in candidates if candidate.time_seconds >= opening.seconds)]
     values = survey.collector.cell_values(candidates)
     if options.adapts:
         frames = max(len(begins), adapted_frames(summary.readable_seconds, len(summary.shots), frames))
@@ -246,7 +246,7 @@ def create_survey(
 
 
 def _opening_choices(survey: Survey, opening: Opening) -> list[SelectedFrame]:
-    candidates = [one for one in survey.collector.candidates() if one.time_seconds < opening.seconds]
+    candidates = [candidate for candidate in survey.collector.candidates() if candidate.time_seconds < opening.seconds]
     shots = survey.shots_until(opening.seconds)
     values = survey.collector.cell_values(candidates)
     unclear = survey.unclear(candidates)

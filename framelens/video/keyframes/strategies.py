@@ -91,8 +91,8 @@ def scenes(_selection: Selection, surveyed: SurveyFacts, frames: int) -> list[Fr
     """
     shots = surveyed.shots
     if len(shots) > frames:
-        shots = [one for one in shots if one.end_seconds - one.start_seconds > SHORT_SECONDS] or shots
-    spans = [_unclear(one) for one in surveyed.boundaries]
+        shots = [shot for shot in shots if shot.end_seconds - shot.start_seconds > SHORT_SECONDS] or shots
+    spans = [_unclear(boundary) for boundary in surveyed.boundaries]
     return [FrameTarget(_clear_start(shot, spans), "shot") for shot in shots]
 
 
@@ -332,7 +332,7 @@ def is_whole(selection: Selection) -> bool:
 def in_shots(keyframes: Sequence[Keyframe], shots: Sequence[Shot]) -> tuple[Keyframe, ...]:
     """Return the keyframes with the numbers of the shots that contain them."""
     starts = [shot.start_seconds for shot in shots]
-    numbers = (max(1, bisect_right(starts, one.time_seconds + SAME_SECONDS)) for one in keyframes)
+    numbers = (max(1, bisect_right(starts, keyframe.time_seconds + SAME_SECONDS)) for keyframe in keyframes)
     return tuple(replace(one, shot=number) for one, number in zip(keyframes, numbers, strict=True))
 
 
@@ -341,10 +341,10 @@ def with_damaged(
 ) -> DecodeSummary:
     """Return `decode` with a notice for each keyframe in a damaged part, and for keyframes with these numbers."""
     shown = (
-        one.number
-        for one in keyframes
-        if one.number in numbers
-        or any(start - SAME_SECONDS <= one.time_seconds < end - SAME_SECONDS for start, end in parts)
+        keyframe.number
+        for keyframe in keyframes
+        if keyframe.number in numbers
+        or any(start - SAME_SECONDS <= keyframe.time_seconds < end - SAME_SECONDS for start, end in parts)
     )
     notices = (Notice("damaged_keyframe", {"number": number}) for number in shown)
     return replace(decode, notices=(*decode.notices, *notices))

@@ -113,7 +113,7 @@ class Survey:
     def _glanced(self) -> Iterator[tuple[Picture, Glance]]:
         """Yield the frames with their glances, computed for a batch at a time: repeated code runs faster."""
         for pictures in ahead(_batches(self._reader.frames())):
-            yield from zip(pictures, [glance_at(one.levels()) for one in pictures], strict=True)
+            yield from zip(pictures, [glance_at(picture.levels()) for picture in pictures], strict=True)
 
     def _hold(self) -> None:
         """Show the last frame until the sound or the range ends."""
@@ -133,7 +133,9 @@ class Survey:
     def shots_until(self, end_seconds: float) -> tuple[Shot, ...]:
         """Return the shots of [0, end_seconds) that are known by now."""
         boundaries = self._joined()
-        return shots_between([one for one in boundaries if one.time_seconds < end_seconds], end_seconds, self._times)
+        return shots_between(
+            [boundary for boundary in boundaries if boundary.time_seconds < end_seconds], end_seconds, self._times
+        )
 
     def unclear(self, candidates: Sequence[Candidate]) -> Which:
         """Return which candidates are blurred by a sweep, or within a gradual transition that is known by now."""
@@ -244,7 +246,9 @@ class Survey:
     def _placed(self, boundaries: Iterable[Boundary]) -> tuple[Boundary, ...]:
         """Return the boundaries, each cut at the first frame of its shot where that is cheap to find."""
         exact = {**self._exact, **first_frames(self._reader.info, self._loose, self._num_frames)}
-        times = ((one, exact.get(one.end_seconds) if one.type == "cut" else None) for one in boundaries)
+        times = (
+            (boundary, exact.get(boundary.end_seconds) if boundary.type == "cut" else None) for boundary in boundaries
+        )
         return tuple(one if time is None else Boundary(time, time, one.type) for one, time in times)
 
     def _provisional_events(self, fresh: Iterable[Candidate]) -> Iterator[KeyframeFound]:

@@ -164,7 +164,9 @@ class AvReader(base.FrameReader):
             self._disposable: deque[tuple[float, base.Image]] = deque(maxlen=_MOST_DISPOSABLE)
             self._units: dict[int, tuple[int, int]] = {}
             self._sound_seconds, self._last_byte = 0.0, 0
-            self._sounds = {one.index: one for one in sound_streams(self._container, self._stream)}
+            self._sounds = {
+                sound_stream.index: sound_stream for sound_stream in sound_streams(self._container, self._stream)
+            }
             self._clocks = ContinuousClocks(self._container)
             self._latest: float | None = None
             self._decoded: Iterator[VideoFrame] = self._decode()
@@ -616,8 +618,8 @@ def _has_gaps(stream: VideoStream, rate: Fraction) -> bool:
     if abs(usual_seconds * float(rate) - 1) >= _NEAR_RATE:
         return False
     pace = FramePacing()
-    for one in ticks:
-        pace.push(one * unit)
+    for tick in ticks:
+        pace.push(tick * unit)
     return not pace.is_variable()
 
 

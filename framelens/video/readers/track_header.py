@@ -230,18 +230,19 @@ def _clean_aperture(numbers: tuple[int, ...], width: int, height: int) -> Crop:
 
 
 def _matroska(file: BinaryIO, size: int, number: int) -> TrackHeader:
-    segment = next((one for one in _elements(file, _Part(0, 0, size)) if one.kind == _SEGMENT), None)
+    segment = next((element for element in _elements(file, _Part(0, 0, size)) if element.kind == _SEGMENT), None)
     tracks = _tracks(file, segment) if segment else None
-    entries = [one for one in _elements(file, tracks) if one.kind == _TRACK_ENTRY] if tracks else []
+    entries = [element for element in _elements(file, tracks) if element.kind == _TRACK_ENTRY] if tracks else []
     videos = [entry for entry in entries if _number(file, _children(file, entry).get(_TRACK_TYPE)) == _VIDEO_TYPE]
     if number >= len(videos) or _VIDEO not in (parts := _children(file, videos[number])):
         return TrackHeader()
     header = _matroska_track(file, parts[_VIDEO])
-    additions = (_children(file, one) for one in _elements(file, videos[number]) if one.kind == _ADDITION)
+    additions = (_children(file, element) for element in _elements(file, videos[number]) if element.kind == _ADDITION)
     records = (
-        _read(file, one[_ADDITION_DATA])
-        for one in additions
-        if _ADDITION_DATA in one and _number(file, one.get(_ADDITION_TYPE)).to_bytes(8)[4:] in _DOLBY_VISION_BOXES
+        _read(file, addition[_ADDITION_DATA])
+        for addition in additions
+        if _ADDITION_DATA in addition
+        and _number(file, addition.get(_ADDITION_TYPE)).to_bytes(8)[4:] in _DOLBY_VISION_BOXES
     )
     return replace(header, dolby_vision_profile=next(map(_dolby_vision_profile, records), None))
 
@@ -265,7 +266,7 @@ def _elements(file: BinaryIO, parent: _Part) -> Iterator[_Part]:
 
 
 def _children(file: BinaryIO, parent: _Part) -> dict[bytes | int, _Part]:
-    return {one.kind: one for one in _elements(file, parent)}
+    return {element.kind: element for element in _elements(file, parent)}
 
 
 def _tracks(file: BinaryIO, segment: _Part) -> _Part | None:
@@ -275,14 +276,14 @@ def _tracks(file: BinaryIO, segment: _Part) -> _Part | None:
         if part.kind == _TRACKS:
             return part
         if part.kind == _SEEK_HEAD:
-            for seek in (_children(file, one) for one in _elements(file, part) if one.kind == _SEEK):
+            for seek in (_children(file, element) for element in _elements(file, part) if element.kind == _SEEK):
                 places[_number(file, seek.get(_SEEK_ID))] = _number(file, seek.get(_SEEK_POSITION))
         elif part.kind == _CLUSTER:
             break
     if _TRACKS not in places:
         return None
     begins = _Part(0, segment.start + places[_TRACKS], segment.end)
-    return next((one for one in _elements(file, begins) if one.kind == _TRACKS), None)
+    return next((element for element in _elements(file, begins) if element.kind == _TRACKS), None)
 
 
 def _number(file: BinaryIO, part: _Part | None) -> int:

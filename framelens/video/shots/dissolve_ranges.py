@@ -89,7 +89,7 @@ class DissolveRanges:
 
     def whole(self, boundaries: Iterable[Boundary]) -> tuple[Boundary, ...]:
         """Return the boundaries, those that are readings with their whole range."""
-        return tuple(self._ranges.get(one, one) for one in boundaries)
+        return tuple(self._ranges.get(boundary, boundary) for boundary in boundaries)
 
     def _settle(self, until_seconds: float) -> None:
         for reading in [one for one in self._waiting if one.end_seconds <= until_seconds]:

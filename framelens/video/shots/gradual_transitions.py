@@ -197,7 +197,7 @@ class GradualDetector:
         lengths = _LENGTHS_SECONDS if self._reads_all else _LENGTHS_SECONDS[:_NUM_SHORT]
         readings = (*map(self._read, lengths), *self._read_moving(), *self._take_dissolves)
         self._take_dissolves = []
-        fresh = (one for one in readings if one and one.start_seconds >= self._done_seconds)
+        fresh = (reading for reading in readings if reading and reading.start_seconds >= self._done_seconds)
         found = reduce(_better, fresh, None)
         done = None
         if self._open is not None and self._is_past(self._open, found, time_seconds):

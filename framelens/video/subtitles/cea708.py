@@ -156,7 +156,7 @@ class _Service:
         self._rolled = None
 
     def _words(self) -> str:
-        shown = sorted((one for one in self._windows.values() if one.is_visible), key=lambda one: one.place)
+        shown = sorted((window for window in self._windows.values() if window.is_visible), key=lambda one: one.place)
         return plain("\n".join(one.rows[row] for one in shown for row in sorted(one.rows)))
 
 

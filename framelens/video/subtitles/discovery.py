@@ -136,9 +136,9 @@ def files_beside(video: Path) -> Iterator[Source]:
         entries, folder = sorted(video.parent.iterdir()), video.parent.resolve()
     except OSError:
         return
-    videos = [one.stem for one in entries if one.suffix.lower() in VIDEO_SUFFIXES]
-    places = [(one, False) for one in entries]
-    for sub in (one for one in entries if one.name.lower() in _FOLDERS):
+    videos = [entry.stem for entry in entries if entry.suffix.lower() in VIDEO_SUFFIXES]
+    places = [(entry, False) for entry in entries]
+    for sub in (entry for entry in entries if entry.name.lower() in _FOLDERS):
         places += [(one, len(videos) == 1) for one in _listed(sub)]
         places += [(one, True) for one in _listed(sub / video.stem)]
     found = (_file(path, video, videos, folder, is_own=is_own) for path, is_own in places)
@@ -220,7 +220,7 @@ def _file(path: Path, video: Path, videos: Sequence[str], folder: Path, *, is_ow
         return None
     tags = names.tags_of(path.stem, video.stem) or (names.parse_tags(path.stem) if is_own else None)
     rivals = [one for one in videos if len(one) > len(video.stem) and names.may_belong_to(one, video.stem)]
-    if any(names.may_belong_to(path.stem, one) for one in rivals):
+    if any(names.may_belong_to(path.stem, rival) for rival in rivals):
         return None
     is_doubtful = tags is None and suffix in _READ and _is_near(path.stem, video.stem, videos)
     if (tags is None and not is_doubtful) or not path.is_file():

@@ -227,11 +227,11 @@ def decoded_texts(texts: Sequence[bytes], languages: Collection[str] = ()) -> li
     data = b"\n".join(texts)
     if _is_utf8(data):
         is_broken = "\N{REPLACEMENT CHARACTER}" in data.decode(errors="replace")
-        return [Decoded(_without_marks(one.decode(errors="replace")), "UTF-8" if is_broken else "") for one in texts]
+        return [Decoded(_without_marks(text.decode(errors="replace")), "UTF-8" if is_broken else "") for text in texts]
     name = _guessed(data, languages)
     is_visual = _is_visual(_text(data, name))
     shown = _ENCODINGS[name][0] + (" (visual)" if is_visual else "")
-    found = (_text(one, name) for one in texts)
+    found = (_text(text, name) for text in texts)
     return [Decoded(_logical(one) if is_visual else one, shown) for one in found]
 
 

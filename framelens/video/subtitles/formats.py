@@ -225,7 +225,8 @@ def _lines_of_paragraphs(lines: Sequence[str], *, is_followed: bool) -> tuple[st
     ]
     return tuple(
         chain.from_iterable(
-            _lines_of_paragraph(one, is_followed=is_followed and one is groups[-1][1]) for one in paragraphs
+            _lines_of_paragraph(paragraph, is_followed=is_followed and paragraph is groups[-1][1])
+            for paragraph in paragraphs
         )
     )
 
@@ -342,7 +343,7 @@ def read_sami(text: str, frame_rate: float = 0.0, *, languages: Collection[str] 
     parts = list(_SYNC.finditer(body))
     classes = [found[1].lower() for found in _PARAGRAPH.finditer(body)]
     spoken = {found[1].lower(): language_code(found[2]) for found in _SAMI_LANGUAGE.finditer(text)}
-    wanted = next((one for one in classes if spoken.get(one) in languages), classes[0] if classes else "")
+    wanted = next((class_ for class_ in classes if spoken.get(class_) in languages), classes[0] if classes else "")
     cues: list[Timed] = []
     for part, following in zip(parts, [*parts[1:], None], strict=False):
         content = body[part.end() : following.start() if following else len(body)]
@@ -415,7 +416,7 @@ def read_subviewer(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
             yield *times, from_markup(" ".join(words).replace("[br]", " "))
             times, words = None, []
         if found:
-            start, end = (clock_seconds(_COLON_FRACTION.sub(r"\1.", one)) for one in found.groups())
+            start, end = (clock_seconds(_COLON_FRACTION.sub(r"\1.", group)) for group in found.groups())
             times = start, end
         elif times:
             words.append(line)

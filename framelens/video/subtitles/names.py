@@ -206,7 +206,7 @@ def written_languages(languages: Sequence[str], name: str) -> tuple[str, ...]:
     """
     scripts = [script for script, words in _SCRIPTS.items() if words.search(name_key(name))]
     chinese = f"zh-{scripts[0]}" if len(scripts) == 1 else "zh"
-    return tuple(chinese if one == "zh" else one for one in languages)
+    return tuple(chinese if language == "zh" else language for language in languages)
 
 
 def tags_of(stem: str, video_stem: str) -> NameTags | None:
@@ -259,7 +259,7 @@ def beginning_of(video_stem: str, stem: str) -> str:
     """
     video = name_key(video_stem)
     starts = (video[: found.start()].rstrip(" -_.") for found in _JOINT.finditer(video))
-    return next((one for one in starts if one and tags_of(stem, one) is not None), "")
+    return next((start for start in starts if start and tags_of(stem, start) is not None), "")
 
 
 def parse_tags(text: str) -> NameTags | None:
@@ -286,9 +286,9 @@ def _add(words: _Words, chunk: str) -> bool:
         words.languages.append(_LANGUAGES[track[1]])
         return True
     first, *others = _JOINTS.split(chunk)
-    if others and first in _LANGUAGES and all(_is_subtag(one) for one in others):
+    if others and first in _LANGUAGES and all(_is_subtag(other) for other in others):
         words.languages.append(_LANGUAGES[first])
-        words.extents += [_FLAGS[one] for one in others if one in _FLAGS]
+        words.extents += [_FLAGS[other] for other in others if other in _FLAGS]
         return True
     return bool(others) and all(words.add(one) for one in (first, *others))
 

@@ -73,11 +73,11 @@ def read(info: VideoInfo, language: Language, given: Path | None = None) -> Iter
 
 def _unused(sources: Sequence[discovery.Source]) -> Iterator[Notice]:
     """Yield notices that name the subtitles that aren't read, with the reason."""
-    if links := [one.label for one in sources if one.leads_out]:
+    if links := [source.label for source in sources if source.leads_out]:
         yield Notice("subtitles_lead_out", {"names": ", ".join(links)})
-    if doubtful := [one.label for one in sources if one.is_doubtful and not one.leads_out]:
+    if doubtful := [source.label for source in sources if source.is_doubtful and not source.leads_out]:
         yield Notice("subtitles_of_other_video", {"names": ", ".join(doubtful)}, "info")
-    if pictures := [one.label for one in sources if not (one.is_readable or one.path or one.kind)]:
+    if pictures := [source.label for source in sources if not (source.is_readable or source.path or source.kind)]:
         yield Notice("subtitles_are_pictures", {"tracks": ", ".join(pictures)}, "info")
     for one in sources:
         if one.kind:
@@ -90,7 +90,7 @@ def _transcript(
     if source.extent == "partial":
         yield Noticed(Notice("subtitles_partial", {"name": source.label}, "info"))
     if others:
-        values = {"used": source.label, "others": ", ".join(one.label for one in others[:12])}
+        values = {"used": source.label, "others": ", ".join(other.label for other in others[:12])}
         yield Noticed(Notice("subtitles_others", values, "info"))
     if cues.is_full:
         yield Noticed(Notice("subtitles_too_many", {"name": source.label, "most": MOST_CUES}))
@@ -131,7 +131,7 @@ def _programme_start(first_seconds: float, info: VideoInfo, path: Path) -> float
         return 0.0
     hour = hour_seconds(_content(path).text)
     starts = (_timecode_hours(info) * hour, first_seconds // hour * hour)
-    return next((one for one in starts if one and 0 <= first_seconds - one < duration), 0.0)
+    return next((start for start in starts if start and 0 <= first_seconds - start < duration), 0.0)
 
 
 def _timecode_hours(info: VideoInfo) -> float:

@@ -135,7 +135,7 @@ def _plan_document(plan: ClusterPlan, blocks: tuple[CommandBlock, ...]) -> dict[
         "requests_in_cache": round(plan.requests, 1),
         "config": dict(plan.proposal.config),
         "reasons": [{"key": reason.key, "text": notice_text(reason)} for reason in plan.reasons],
-        "commands": [{"place": notice_text(one.place), "lines": list(one.lines)} for one in blocks],
+        "commands": [{"place": notice_text(block.place), "lines": list(block.lines)} for block in blocks],
     }
 
 
@@ -185,5 +185,5 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
 def _check_document(facts: ClusterFacts, problems: Sequence[CheckFinding]) -> dict[str, Any]:
     """Convert the facts and problems to JSON."""
     notices = [problem.notice for problem in problems]
-    listed = [{"level": one.level, "key": one.key, "text": notice_text(one)} for one in notices]
+    listed = [{"level": notice.level, "key": notice.key, "text": notice_text(notice)} for notice in notices]
     return {**json.loads(to_json(facts)), "problems": listed}

@@ -91,7 +91,7 @@ def _draw_back(ui: PageTools, job_id: str) -> None:
         batch = batches(ui).stored.get(batch_id)
     except AppError:
         return
-    if any(one.job_id == job_id for one in batch.videos):
+    if any(video.job_id == job_id for video in batch.videos):
         words, act, tip = plain(batch.shown_name), ui.view.open_batch, t("batch.page.back")
         ui.button(words, "back_to_batch", act, batch.id, icon="arrow_back", kind="tertiary", help=tip)
 
@@ -99,7 +99,7 @@ def _draw_back(ui: PageTools, job_id: str) -> None:
 def _may_change(ui: PageTools, batch: Batch) -> bool:
     """Return whether the batch changes by itself; pending videos of a command may begin in its process."""
     statuses = status_of(batch, ui.services.jobs)
-    is_elsewhere = batch.folder is not None and any(one.state == "pending" for one in statuses)
+    is_elsewhere = batch.folder is not None and any(status.state == "pending" for status in statuses)
     return is_elsewhere or batches(ui).is_working(batch, statuses)
 
 
@@ -107,7 +107,7 @@ def _draw_progress(ui: PageTools, batch_id: str) -> None:
     batch = batches(ui).stored.get(batch_id)
     statuses = status_of(batch, ui.services.jobs)
     live = _live_jobs(ui, statuses)
-    ended, total = sum(one.is_over for one in statuses), len(statuses)
+    ended, total = sum(status.is_over for status in statuses), len(statuses)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         left = remaining(_seconds_left(ui, statuses))
         st.markdown(plain(joined(counts_text(counts_of(statuses), total), left)))
@@ -130,7 +130,7 @@ def _draw_progress(ui: PageTools, batch_id: str) -> None:
 
 def _live_jobs(ui: PageTools, statuses: Sequence[VideoStatus]) -> dict[str, JobSnapshot]:
     """Return the jobs that are being worked on, by their ids."""
-    ids = [one.video.job_id for one in statuses if one.state in WORKING]
+    ids = [status.video.job_id for status in statuses if status.state in WORKING]
     return {job.id: job for job in map(ui.services.jobs.brief, ids)}
 
 
@@ -149,7 +149,7 @@ def _draw_actions(ui: PageTools, batch: Batch, statuses: Sequence[VideoStatus]) 
         conflicts = {} if is_working else batches(ui).conflicts(statuses)  # it takes a while, and this is polled
         if not conflicts:
             ui.button(t("batch.page.continue"), "batch_continue", _proceed, ui, batch, False, icon="resume")
-    if any(one.is_over for one in statuses):
+    if any(status.is_over for status in statuses):
         url = ui.export_url(f"batches/{batch.id}.zip")
         ui.draw_saves([SaveGroup((SaveButton(t("batch.page.save"), url, t("batch.page.save_how")),))], key="batch_save")
     return conflicts
@@ -174,7 +174,7 @@ def _proceed(ui: PageTools, batch: Batch, accept_changes: bool) -> None:
 
 def _seconds_left(ui: PageTools, statuses: Sequence[VideoStatus]) -> float | None:
     """Estimate the remaining time of the jobs that wait or run in this process."""
-    ids = {one.video.job_id for one in statuses if not one.is_over}
+    ids = {status.video.job_id for status in statuses if not status.is_over}
     jobs = ui.services.jobs
     live = [job for job in (*jobs.waiting(), *(jobs.snapshot(one) for one in jobs.running())) if job.id in ids]
     return ui.seconds_left(tuple(live)) if live else None
@@ -183,7 +183,8 @@ def _seconds_left(ui: PageTools, statuses: Sequence[VideoStatus]) -> float | Non
 def _draw_table(ui: PageTools, batch_id: str, statuses: Sequence[VideoStatus], live: Mapping[str, JobSnapshot]) -> None:
     """Draw a row for each video, which can be sorted and searched; a click opens the report."""
     shown = [
-        _live_row(ui, one, live[one.video.job_id]) if one.video.job_id in live else _row(ui, one) for one in statuses
+        _live_row(ui, status, live[status.video.job_id]) if status.video.job_id in live else _row(ui, status)
+        for status in statuses
     ]
     names = {name: t(f"batch.{name}") for name in ("video", "state", "length", "says")}
     columns: dict[str, Any] = {name: st.column_config.TextColumn(label) for name, label in names.items()}

@@ -26,7 +26,7 @@ def groups(ui: PageTools) -> Iterator[RowGroup]:
     except AppError:  # the analyses are listed all the same
         return
     for batch in found:
-        ids, statuses = frozenset(one.job_id for one in batch.videos), status_of(batch, ui.services.jobs)
+        ids, statuses = frozenset(video.job_id for video in batch.videos), status_of(batch, ui.services.jobs)
         is_moving, act = batches(ui).is_working(batch, statuses), partial(ui.view.open_batch, batch.id)
         yield RowGroup(_row(ui, batch, statuses, is_moving=is_moving), batch.created, ids, act, is_moving)
 

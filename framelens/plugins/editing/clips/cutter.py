@@ -94,7 +94,7 @@ def clip_name(
         title: The piece's name, in place of the video's.
     """
     times = (start_seconds, end_seconds)
-    start, end = ("end" if one is None else clock(one).replace(":", "-") for one in times)
+    start, end = ("end" if time is None else clock(time).replace(":", "-") for time in times)
     rest = f"_{start}_{end}{suffix_of(path, mode)}"
     if words := re.sub(r"[/\\]", "_", one_line(title)):
         return safe_file_name(cut_to_bytes(words, _TITLE_BYTES).strip() + rest)

@@ -100,7 +100,7 @@ class ClipOrder:
         """Raise InputError if this is too much for a download."""
         if not 1 <= len(self.pieces) <= MOST_PIECES:
             raise InputError("clip_number_of_pieces", count=len(self.pieces), most=MOST_PIECES)
-        total = sum((one.end_seconds or one.start_seconds) - one.start_seconds for one in self.pieces)
+        total = sum((piece.end_seconds or piece.start_seconds) - piece.start_seconds for piece in self.pieces)
         if self.how.is_exact and total > MOST_SECONDS:
             raise InputError("clip_too_long", minutes=round(total / 60), most=round(MOST_SECONDS / 60))
 

@@ -49,7 +49,7 @@ def write(pieces: Iterable[Piece], path: Path, video: Path, player_start_seconds
         player_start_seconds: When a player shows its first picture.
     """
     suffix = path.suffix.lower()
-    edges = [(one, one.start_seconds, one.end_seconds or 0.0) for one in pieces]
+    edges = [(piece, piece.start_seconds, piece.end_seconds or 0.0) for piece in pieces]
     if suffix in PROJECTS:
         shift = player_start_seconds
         return project(video.name, [(start + shift, end + shift, one.label) for one, start, end in edges])
@@ -138,7 +138,7 @@ def _of_text(text: str) -> Iterator[_Row]:
 def _of_project(path: Path, text: str, player_start_seconds: float) -> Iterator[_Row]:
     try:
         segments = json.loads("".join(_as_json(text)))["cutSegments"]
-        rows = [(one.get("start") or 0, one.get("end"), one.get("name") or "") for one in segments]
+        rows = [(segment.get("start") or 0, segment.get("end"), segment.get("name") or "") for segment in segments]
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError("clip_list_no_project", path=shown_path(path)) from error
     for number, (start, end, name) in enumerate(rows, start=1):

@@ -61,7 +61,7 @@ def pieces_of(analysis: Analysis, margin_seconds: float = 0.0) -> Iterator[Piece
         yield Piece("chapter", number, chapter.title, chapter.start_seconds, chapter.end_seconds)
     answers = (answer for conversation in analysis.all_conversations for answer in conversation.answers)
     searches = [search for answer in answers for search in answer.searches if not search.video]
-    found = [(search.moments.thing, one) for search in searches for one in search.moments.intervals]
+    found = [(search.moments.thing, interval) for search in searches for interval in search.moments.intervals]
     for number, (thing, one) in enumerate(found, start=1):
         doubts = t("facts.list").join(interval_issues(one))
         yield Piece("interval", number, one_line(thing), one.first.time_seconds, one.end_seconds, doubts)
@@ -97,7 +97,7 @@ def parse_numbers(text: str) -> tuple[int, ...]:
     for word in text.split(","):
         first, _, last = (part.strip() for part in word.partition("-"))
         edges = (first, last or first)
-        if not all(one.isascii() and one.isdecimal() and len(one) < 8 for one in edges):
+        if not all(edge.isascii() and edge.isdecimal() and len(edge) < 8 for edge in edges):
             raise ConfigError("clip_numbers", given=text[:80])
         found = range(int(edges[0]), int(edges[1]) + 1)
         if not found or not found[0] or len(numbers) + len(found) > _MOST_NUMBERS:

@@ -202,7 +202,7 @@ def _output(options: Options, path: Path) -> Path:
 def _unused(output: Path, video: Path, *, overwrites: bool) -> Path:
     """Return the default path of a file, with a number where a file has it that isn't replaced."""
     paths = (output.with_name(stem + output.suffix) for stem in numbered(output.stem))
-    return next(one for one in paths if is_free(one, [video], overwrites=overwrites))
+    return next(path for path in paths if is_free(path, [video], overwrites=overwrites))
 
 
 # ---- what a report is about
@@ -342,9 +342,9 @@ def _cut_reel(path: Path, options: Options, cancel: threading.Event) -> int:
     pieces = (
         edit_list.read(listed, path, probe(path).player_start_seconds) if listed else _pieces(options, path, cancel)
     )
-    inputs = [*(one.video or path for one in pieces), *_read_files(options)]
+    inputs = [*(piece.video or path for piece in pieces), *_read_files(options)]
     check_output_file("--output", output, inputs=inputs, overwrites=options.overwrite)
-    if options.subtitles and any(one.video for one in pieces):
+    if options.subtitles and any(piece.video for piece in pieces):
         raise ConfigError("clip_subtitles_several")
     cues_of, has_chapters = cache(lambda video: _cues(options, video)), options.chapters
     with _CutLine(quiet=options.quiet) as line:
@@ -355,7 +355,9 @@ def _cut_reel(path: Path, options: Options, cancel: threading.Event) -> int:
     seconds = sum(reel.lengths_seconds)
     if options.json:
         names = ("name", "start_seconds", "end_seconds")
-        rows = [{**{name: getattr(one, name) for name in names}, "video": str(one.video or path)} for one in pieces]
+        rows = [
+            {**{name: getattr(piece, name) for name in names}, "video": str(piece.video or path)} for piece in pieces
+        ]
         head = {"path": str(output), "seconds": seconds, "num_frames": reel.num_frames}
         print_json({**head, "pieces": rows})
     else:

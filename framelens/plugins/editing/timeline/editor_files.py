@@ -190,10 +190,10 @@ def _file(file: Xml.Element, analysis: Analysis, rate: rates.Rate) -> None:
     _timecode(file, start.frame, rate, drops=start.drops)
     media = Xml.SubElement(file, "media")
     _picture(Xml.SubElement(media, "video"), analysis, rate)
-    for one in _audio_tracks(analysis):
+    for audio_track in _audio_tracks(analysis):
         audio = Xml.SubElement(media, "audio")
-        _samples(audio, one.sample_rate)
-        _texts(audio, channelcount=one.num_channels)
+        _samples(audio, audio_track.sample_rate)
+        _texts(audio, channelcount=audio_track.num_channels)
 
 
 def _picture(parent: Xml.Element, analysis: Analysis, rate: rates.Rate) -> None:

@@ -100,8 +100,8 @@ def markers_of(analysis: Analysis, rate: Rate) -> tuple[Marker, ...]:
     A keyframe has a marker of its own if nothing else begins there. How the markers were made is in `notes_of`.
     """
     found: dict[int, list[_Event]] = {}
-    for one in _events(analysis, rate):
-        found.setdefault(one.frame, []).append(one)
+    for event in _events(analysis, rate):
+        found.setdefault(event.frame, []).append(event)
     for frame in analysis.keyframes:
         name = t("report.frame", number=frame.number, time=clock(frame.time_seconds))
         place = rate.frame(frame.time_seconds)
@@ -126,10 +126,10 @@ def _events(analysis: Analysis, rate: Rate) -> Iterator[_Event]:
 
 def _moments(found: Moments, answer: ReportedAnswer, rate: Rate) -> Iterator[_Event]:
     name = shortened(found.thing, _LONGEST_NAME)
-    for one in found.intervals:
-        start, end = rate.frame(one.start_seconds), rate.frame(one.end_seconds)
-        doubts = t("facts.list").join(interval_issues(one))
-        votes = t("report.search_vote", yes=one.yes, all=one.yes + one.no)
+    for interval in found.intervals:
+        start, end = rate.frame(interval.start_seconds), rate.frame(interval.end_seconds)
+        doubts = t("facts.list").join(interval_issues(interval))
+        votes = t("report.search_vote", yes=interval.yes, all=interval.yes + interval.no)
         text = " · ".join(filter(None, (one_line(answer.question), votes, doubts and f"⚠️ {doubts}")))
         yield _Event(start, "doubt" if doubts else "moment", name, text, max(1, end - start))
 
@@ -145,14 +145,14 @@ def about(analysis: Analysis, markers: Sequence[Marker], rate: Rate) -> Marker:
     """Return a marker after the others, at the last frame of the video, that says how they were made."""
     name, *notes = notes_of(analysis, rate)
     last = clips_of(analysis, rate)[-1].end - 1
-    return Marker(max(last, *(one.frame + 1 for one in markers)), "about", name, sentences(notes))
+    return Marker(max(last, *(marker.frame + 1 for marker in markers)), "about", name, sentences(notes))
 
 
 def _marker(frame: int, events: list[_Event]) -> Marker:
     order = get_args(Kind)
     first, *others = sorted(events, key=lambda one: order.index(one.kind))
     own = [first.text] if first.text != first.name else []
-    texts = [*own, *(one.text or one.name for one in others)]
+    texts = [*own, *(other.text or other.name for other in others)]
     return Marker(frame, first.kind, first.name, " / ".join(filter(None, texts)), first.length)
 
 

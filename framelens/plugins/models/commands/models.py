@@ -70,7 +70,7 @@ def _catalogue(options: Options, catalogue: Catalogue, settings: config.Settings
     entries = tuple(catalogue.by_id.values())
     place = here()
     fitting = {proposal.entry.id: proposal for proposal in place.proposals(entries)}
-    ordered = [*(catalogue.by_id[id_] for id_ in fitting), *(one for one in entries if one.id not in fitting)]
+    ordered = [*(catalogue.by_id[id_] for id_ in fitting), *(entry for entry in entries if entry.id not in fitting)]
     if options.json:
         return [tables.entry_document(entry, fitting.get(entry.id)) for entry in ordered]
     tables.print_catalogue(ordered, fitting, place.words(), place.card)

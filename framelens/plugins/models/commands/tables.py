@@ -132,8 +132,8 @@ def sum_document(match: Match | None, shape: Shape, sum_: MemoryEstimate) -> dic
         "model": found,
         "parameters": shape.parameters,
         "terms": [
-            {"key": one.key, "card_bytes": one.card_bytes, "total_bytes": one.total_bytes, "from": dict(one.values)}
-            for one in sum_.terms
+            {"key": term.key, "card_bytes": term.card_bytes, "total_bytes": term.total_bytes, "from": dict(term.values)}
+            for term in sum_.terms
         ],
         "card_bytes": sum_.card_bytes,
         "total_bytes": sum_.total_bytes,

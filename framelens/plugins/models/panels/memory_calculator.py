@@ -155,7 +155,9 @@ def _draw_bar(ui: PageTools, sum_: MemoryEstimate, size_gib: float) -> None:
     st.markdown(
         f":{'green' if fits else 'red'}[{':material/check_circle:' if fits else ':material/error:'}] {plain(about)}"
     )
-    parts = [(t(f"models.term.{one.key}"), one.card_bytes, gib_text(one.card_bytes, digits=2)) for one in sum_.terms]
+    parts = [
+        (t(f"models.term.{term.key}"), term.card_bytes, gib_text(term.card_bytes, digits=2)) for term in sum_.terms
+    ]
     ui.draw_stacked_bar(parts, available=available, about=about, key="sum_bar")
 
 

@@ -196,7 +196,7 @@ def _draw_memory(ui: PageTools, choice: ModelChoice, wanted: ModelSettings, plac
         st.caption(plain(about))
     else:
         ui.show_warning(about, "memory")
-    parts = [(t(f"models.term.{one.key}"), one.card_bytes, gib_text(one.card_bytes)) for one in sum_.terms]
+    parts = [(t(f"models.term.{term.key}"), term.card_bytes, gib_text(term.card_bytes)) for term in sum_.terms]
     ui.draw_stacked_bar(parts, available=available, about=about, key="model_choice_memory")
 
 

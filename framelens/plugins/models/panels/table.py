@@ -71,7 +71,7 @@ def _draw_table(
     settings = ui.services.settings
     used = settings.model_path if ui.has_model() and not settings.base_url else ""
     rest = sorted(
-        (one for one in entries if has_rest and one.id not in fitting),
+        (entry for entry in entries if has_rest and entry.id not in fitting),
         key=lambda one: least_bytes(one.shape, place.device),
     )
     rows = [_row(one, place, used) for one in found]

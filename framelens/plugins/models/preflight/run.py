@@ -78,7 +78,7 @@ def subject_of(
         environment=environment,
         settings_fault=fault,
         alternative=best[0].entry.id if best else "",
-        fitting=next((one.config_without_code for one in place.proposals((entry,))), {}) if entry else {},
+        fitting=next((proposal.config_without_code for proposal in place.proposals((entry,))), {}) if entry else {},
         sets_cache=bool(os.environ.get(_CPU_CACHE) or settings.passed_on.get(_CPU_CACHE)),
     )
 

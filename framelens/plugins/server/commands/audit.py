@@ -32,7 +32,7 @@ def run(options: Options) -> int:
     finally:
         store.close()
     if options.json:
-        print_json([asdict(one) for one in entries])
+        print_json([asdict(entry) for entry in entries])
         return 0
     if not entries:
         print(t("cli.audit_none"), file=sys.stderr)

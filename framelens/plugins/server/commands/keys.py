@@ -95,7 +95,7 @@ def _list(options: Options, store: Store, settings: Settings) -> None:
     keys = ApiStore(store).keys()
     users = {one.id: one.name for one in Accounts(store, settings.access).all()}
     if options.json:
-        print_json([_document(one, users) for one in keys])
+        print_json([_document(key, users) for key in keys])
         return
     if not keys:
         print(t("cli.keys_none"), file=sys.stderr)

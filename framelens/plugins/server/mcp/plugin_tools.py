@@ -50,7 +50,7 @@ class PluginTool:
         returned = Annotated[CallToolResult, self._schema]
         call.__name__, call.__doc__ = self._function.__name__, self._function.__doc__
         call.__signature__ = inspect.Signature(parameters, return_annotation=returned)  # type: ignore[attr-defined]
-        call.__annotations__ = {one.name: one.annotation for one in parameters} | {"return": returned}
+        call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters} | {"return": returned}
         return call
 
     async def _call(self, ctx: Context, wait_seconds: float, given: dict[str, Any]) -> CallToolResult:

@@ -79,7 +79,7 @@ def _answer(analysis: Analysis) -> list[schemas.FoundStatement]:
     asked = analysis.question_answer
     if asked is None or not asked.is_usable:
         return []
-    times = [one.times for search in asked.searches for one in search.moments.intervals]
+    times = [interval.times for search in asked.searches for interval in search.moments.intervals]
     return [schemas.FoundStatement(text=asked.answer, times=times[:MOST_FINDINGS])]
 
 

@@ -50,7 +50,7 @@ class Server(MCPServer):  # type: ignore[misc]
                 _tool(tools.look, reads=True),
                 _tool(tools.transcript, reads=True),
                 _tool(tools.report),
-                *(_tool(one.described) for one in tools.of_plugins),
+                *(_tool(plugin.described) for plugin in tools.of_plugins),
             )
         }
         self._log_path = tools.services.log_path
@@ -82,7 +82,7 @@ class Server(MCPServer):  # type: ignore[misc]
 
     def _as_app_error(self, tool: str, cause: BaseException) -> AppError:
         if isinstance(cause, ValidationError):
-            found = ((".".join(map(str, one["loc"])), wrong_text(one)) for one in cause.errors())
+            found = ((".".join(map(str, error["loc"])), wrong_text(error)) for error in cause.errors())
             faults = sentences(labelled(place, message) for place, message in found)
             return ConfigError("mcp_arguments_wrong", tool=tool, faults=faults[:1000])
         if not isinstance(cause, AppError):

@@ -354,7 +354,7 @@ class McpTools:
         checked_question(question)
         if bool(videos) == bool(conversation):
             raise ConfigError("mcp_ask_about")
-        about = tuple(str(self._file(one) or self._report_id(one)) for one in videos)
+        about = tuple(str(self._file(video) or self._report_id(video)) for video in videos)
         continued = self._conversation_id(conversation) if conversation else ""
         asked = _Question(question, about, continued, frames, _range(start, end), use_model)
         if (answer := self._answers.get(asked)) is None:
@@ -591,8 +591,8 @@ def _folder(folder: Path) -> schemas.ListResult:
     try:
         with held_folder(folder) as here, os.scandir(here) as found:
             entries = sorted((one for one in found if not one.name.startswith(".")), key=lambda one: one.name)
-            folders = [readable(one.name) for one in entries if _is_folder(one)]
-            videos = [readable(one.name) for one in entries if is_video_name(Path(one.path))]
+            folders = [readable(entry.name) for entry in entries if _is_folder(entry)]
+            videos = [readable(entry.name) for entry in entries if is_video_name(Path(entry.path))]
     except OSError as error:
         raise VideoError("folder_unreadable", path=shown_path(folder), reason=error.strerror) from error
     shown = schemas.FolderQuoted(folder=shown_path(folder), videos=videos[:_MOST_FILES], folders=folders[:_MOST_FILES])

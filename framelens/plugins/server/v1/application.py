@@ -111,7 +111,7 @@ def programs() -> FastAPI:
 
 def _check_query(request: Request) -> None:
     """Refuse parameters of the query that the route doesn't have, as fields of a body are."""
-    known = [one.alias for one in get_flat_dependant(request.scope["route"].dependant).query_params]
+    known = [query_param.alias for query_param in get_flat_dependant(request.scope["route"].dependant).query_params]
     if unknown := [name for name in request.query_params if name not in known]:
         raise RequestValidationError([_unknown("parameter", ("query", name), known) for name in unknown])
 
@@ -223,7 +223,9 @@ async def _http_error(request: Request, error: Exception) -> Response:
     response = problem_response(InputError(key, **shown))
     if error.status_code == 405:
         path = request.scope["path"].removeprefix(request.scope["root_path"])
-        fitting = [one for one in request.app.routes if isinstance(one, APIRoute) and one.path_regex.match(path)]
+        fitting = [
+            route for route in request.app.routes if isinstance(route, APIRoute) and route.path_regex.match(path)
+        ]
         methods = {method for one in fitting for method in one.methods}
         if "GET" in methods and not path.endswith("/events"):
             methods.add("HEAD")

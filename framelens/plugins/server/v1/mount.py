@@ -71,8 +71,10 @@ class _Below(BaseRoute):
         from framelens.api.programs import role_of
         from framelens.plugins.server.v1.application import programs
 
-        routes = [one for one in programs().routes if isinstance(one, APIRoute)]
-        return {f"{name} {self.path}{one.path}": role_of(one.dependencies) for one in routes for name in one.methods}
+        routes = [route for route in programs().routes if isinstance(route, APIRoute)]
+        return {
+            f"{name} {self.path}{route.path}": role_of(route.dependencies) for route in routes for name in route.methods
+        }
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Return whether the path of a request is below the prefix, and what changes in its scope."""

@@ -177,7 +177,7 @@ class SpeakerList(BaseModel):
     @classmethod
     def of(cls, speakers: Sequence[SpeakerSummary]) -> SpeakerList:
         """Build the value of the speakers of a report."""
-        return cls(speakers=[build(Speaker, one) for one in speakers])
+        return cls(speakers=[build(Speaker, speaker) for speaker in speakers])
 
 
 class FoundMoment(BaseModel):
@@ -200,7 +200,7 @@ class JobAnswer(BaseModel):
     def of(cls, answer: ReportedConversation) -> JobAnswer:
         """Build the value of a job's answer."""
         asked = answer.answers[0]
-        found = (one for search in asked.searches for one in search.moments.intervals)
+        found = (interval for search in asked.searches for interval in search.moments.intervals)
         moments = [
             FoundMoment(start_seconds=one.first.time_seconds, end_seconds=one.end_seconds, is_certain=not one.issues)
             for one in found
@@ -404,7 +404,9 @@ class Webhook(BaseModel):
     @classmethod
     def of(cls, row: WebhookRow, deliveries: list[DeliveryRow]) -> Webhook:
         """Build the value of a stored webhook."""
-        return cls(id=row.id, url=row.url, created=row.created, deliveries=[Delivery.of(one) for one in deliveries])
+        return cls(
+            id=row.id, url=row.url, created=row.created, deliveries=[Delivery.of(delivery) for delivery in deliveries]
+        )
 
 
 class WebhookCreated(Webhook):

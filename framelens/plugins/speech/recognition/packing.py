@@ -39,7 +39,7 @@ class Window:
     @property
     def samples(self) -> Samples:
         """Return the sound of all passages."""
-        return np.concatenate([one.samples for one in self.passages])
+        return np.concatenate([passage.samples for passage in self.passages])
 
     def times(self, start_seconds: float, end_seconds: float) -> tuple[float, float]:
         """Return [start, end) of a word in the recording; the word lies in the passage that holds its middle.
@@ -49,8 +49,8 @@ class Window:
             end_seconds: Its end there.
         """
         starts = [0.0]
-        for one in self.passages:
-            starts.append(starts[-1] + len(one.samples) / RATE)
+        for passage in self.passages:
+            starts.append(starts[-1] + len(passage.samples) / RATE)
         index = min(bisect_right(starts, (start_seconds + end_seconds) / 2), len(self.passages)) - 1
         first, last = starts[index], starts[index + 1]
         shift = self.passages[index].start_seconds - first

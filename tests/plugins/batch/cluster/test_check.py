@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,7 @@ def test_a_link_is_measured_and_a_closed_one_has_a_reason() -> None:
 def test_without_ray_the_command_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("framelens.plugins.batch.ray_jobs.client.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "ray", None)
     assert main.main(["cluster", "check", "--language", "en"]) == 2
     assert 'pip install "framelens[fleet]"' in capsys.readouterr().err
 

@@ -456,7 +456,7 @@ def test_missing_package_names_the_command_that_installs_it(tmp_path: Path) -> N
         [sys.executable, "-c", code], env=environment(tmp_path), capture_output=True, text=True, check=False
     )
     assert done.returncode == 2 and done.stdout == ""
-    assert f'{sys.executable} -m pip install "framelens[mcp]"' in done.stderr
+    assert "framelens[mcp]" in done.stderr and "pip install" in done.stderr
 
 
 @pytest.mark.slow

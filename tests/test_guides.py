@@ -379,7 +379,7 @@ def test_servers_of_tools_start_and_end(command: str, place: Place) -> None:
 @each("watching")
 def test_what_watches_a_folder_ends_with_its_results(command: str, place: Place) -> None:
     with _running(place, f"exec {command} --no-model --frames 2"):
-        _await(lambda: list(place.folder.glob("*/videos/*.json")))
+        _await(lambda: list(place.folder.glob("results/summary.csv")))
 
 
 @pytest.mark.slow

@@ -51,9 +51,11 @@ def test_limits_follow_from_what_is_asked() -> None:
     assert limits_of("/embeddings", {"input": ["text"]}, 10.0).most_seconds == 20.0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("flood", [floods.LONG_LINE, floods.ENDLESS_EMPTY])
-def test_endless_stream_ends_at_its_limit(engine: scripted.Server, flood: scripted.Flood) -> None:
+def test_endless_stream_ends_at_its_limit(
+    engine: scripted.Server, flood: scripted.Flood, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("framelens.llm.client.limits_of", lambda *_: ResponseLimits(most_bytes=2**20))
     engine.flood = flood
     with pytest.raises(EngineError) as caught:
         chat(engine.base_url)

@@ -23,6 +23,7 @@ from framelens.core.events import Finished
 from framelens.engine.base import Engine
 from framelens.engine.local.local_engine import LocalEngine
 from framelens.engine.remote_engine import RemoteEngine
+from framelens.http_client import ResponseLimits
 from framelens.jobs.engine_session import EngineSession
 from framelens.llm.messages import data_url
 from framelens.plugins.server.engine_choice import choose_engine
@@ -243,7 +244,8 @@ def test_endless_answer_of_the_engine_is_an_error(flood: scripted.Flood, status:
 
 
 @pytest.mark.slow
-def test_endless_stream_of_the_engine_ends_with_an_error() -> None:
+def test_endless_stream_of_the_engine_ends_with_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("framelens.plugins.server.openai_server.limits_of", lambda *_: ResponseLimits(most_bytes=2**20))
     with (
         scripted.serve(scripted.saying("fine")) as far,
         served(RemoteEngine(far.base_url, "key", "model"), "m") as address,

@@ -179,6 +179,11 @@ class BatchLoop:
             self.batches.save_video(self.batch.id, index, video)
 
     @property
+    def is_busy(self) -> bool:
+        """Return whether analyses wait or run."""
+        return bool(self._active)
+
+    @property
     def _is_stopping(self) -> bool:
         return self.cancel.is_set() or self._error is not None
 

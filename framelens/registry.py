@@ -283,7 +283,7 @@ def unknown_names() -> list[str]:
 
 def implements(owner: str, name: str) -> bool:
     """Return whether a plugin implements a hook."""
-    return any(owner == get_hookimpl.plugin_name for get_hookimpl in getattr(manager().hook, name).get_hookimpls())
+    return any(owner == implementation.plugin_name for implementation in getattr(manager().hook, name).get_hookimpls())
 
 
 def answers(name: str, **arguments: object) -> Iterator[tuple[str, Any]]:

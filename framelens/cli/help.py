@@ -89,13 +89,15 @@ def _heading(name: str) -> str:
 def _sections(ctx: click.Context) -> Iterator[tuple[str, Iterable[tuple[str, str]]]]:
     """Yield the rows of each section by its name."""
     command = ctx.command
-    rows = [(get_param, record) for get_param in command.get_params(ctx) if (record := get_param.get_help_record(ctx))]
-    if arguments := [record for one, record in rows if isinstance(one, click.Argument)]:
+    rows = [(parameter, record) for parameter in command.get_params(ctx) if (record := parameter.get_help_record(ctx))]
+    if arguments := [record for parameter, record in rows if isinstance(parameter, click.Argument)]:
         yield "arguments", arguments
     if isinstance(command, Group):
         yield from _subcommands(command, ctx)
     options = [
-        (_GROUP_OF.get(one.opts[-1], "options"), record) for one, record in rows if isinstance(one, click.Option)
+        (_GROUP_OF.get(parameter.opts[-1], "options"), record)
+        for parameter, record in rows
+        if isinstance(parameter, click.Option)
     ]
     for name in ("options", *_OPTION_GROUPS):
         if members := [record for group, record in options if group == name]:

@@ -9,7 +9,6 @@ This module finds no engine at another port, and none that wants a key.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -76,22 +75,18 @@ def _vllm(root: str) -> Iterator[RunningModel]:
         yield from (RunningModel(name, None) for name in served_models(listed))
 
 
-ALL: tuple[tuple[str, int, Callable[[str], Iterator[RunningModel]]], ...] = (
+PLACES: tuple[tuple[str, int, Callable[[str], Iterator[RunningModel]]], ...] = (
     ("Ollama", 11434, _ollama),
     ("LM Studio", 1234, _lm_studio),
     ("llama-server", 8080, _llama_server),
     ("vLLM", 8000, _vllm),
 )
 """The name of each product, its usual port, and what asks for its models."""
-PLACES = ALL
-"""The products that are looked for."""
 
 
-def running_engines(cancel: threading.Event | None = None) -> tuple[RunningEngine, ...]:
-    """Return the engines that run here and have a model, in the order of `PLACES`; none once `cancel` is set."""
-    if not PLACES or (cancel and cancel.is_set()):
-        return ()
-    with ThreadPoolExecutor(len(PLACES)) as pool:
+def running_engines() -> tuple[RunningEngine, ...]:
+    """Return the engines that run here and have a model, in the order of `PLACES`."""
+    with ThreadPoolExecutor() as pool:
         found = pool.map(lambda place: _engine(*place), PLACES)
         return tuple(engine for engine in found if engine)
 

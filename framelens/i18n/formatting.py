@@ -101,11 +101,7 @@ def mark(frame: Keyframe) -> str:
 
 def time_mark(number: int, time: str, video: int = 0) -> str:
     """Return the mark of a frame by its number and its written time, and by its video where there are several."""
-    return (
-        t("prompt.mark_of", number=number, time=time, video=video)
-        if video
-        else t("prompt.mark", number=number, time=time)
-    )
+    return t("prompt.mark_of" if video else "prompt.mark", number=number, time=time, video=video)
 
 
 def origin(frame: Keyframe) -> str:

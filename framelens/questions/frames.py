@@ -76,8 +76,7 @@ class _FrameAdder:
         """Yield the events, and return what the model has still to answer."""
         question = self.draft.turn.question
         classified = yield from self._classified(question)
-        if classified.range_seconds:
-            self._narrow(classified)
+        self._narrow(classified)
         in_range = (
             is_here(analysis, self.tools) or self.scope.keyframes_in(analysis) for analysis in self.analyses.values()
         )

@@ -35,7 +35,7 @@ LLAMA_SERVER: Pages = {
 }
 VLLM: Pages = {"/v1/models": {"object": "list", "data": [{"id": "Qwen/Qwen3-VL-4B", "owned_by": "vllm"}]}}
 OTHERS: Pages = {"/": "a page", "/v1/models": {"data": "nothing"}, "/props": [], "/api/tags": {"models": None}}
-Serve = Callable[[int, Pages], int]
+ASKING = {product: ask for product, _, ask in found.PLACES}
 
 
 def handler(pages: Pages) -> type[loopback.Handler]:
@@ -55,12 +55,11 @@ def handler(pages: Pages) -> type[loopback.Handler]:
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, Pages], str]]:
     """Let a product answer with these pages at a free port; the other products don't run."""
-    known = {product: ask for product, _, ask in found.ALL}
     with ExitStack() as stack:
 
         def run(product: str, pages: Pages) -> str:
             url = stack.enter_context(loopback.listening(handler(pages)))
-            places = (*found.PLACES, (product, urlsplit(url).port, known[product]))
+            places = (*found.PLACES, (product, urlsplit(url).port, ASKING[product]))
             monkeypatch.setattr(found, "PLACES", places)
             return f"{url}/v1"
 

@@ -13,7 +13,7 @@ import pytest
 
 from framelens.core.errors import AppError, Cancelled
 from framelens.core.links import SourceSettings
-from framelens.store.videos import addresses
+from framelens.store.videos import outbound
 from framelens.store.videos.outbound import Outbound
 from tests.loopback import Handler, listening
 
@@ -98,7 +98,7 @@ def test_the_connection_goes_to_the_checked_address(
 
     real = socket.getaddrinfo
     monkeypatch.setattr(
-        addresses.socket,
+        outbound.socket,
         "getaddrinfo",
         lambda host, *a, **k: resolve(host) if host == "media.test" else real(host, *a, **k),
     )
@@ -135,7 +135,7 @@ def test_an_address_of_the_whole_world_is_reached(address: str) -> None:
 
 def test_a_name_with_a_private_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80))]
-    monkeypatch.setattr(addresses.socket, "getaddrinfo", lambda *_, **__: found)
+    monkeypatch.setattr(outbound.socket, "getaddrinfo", lambda *_, **__: found)
     assert refusal(lambda: fetched("https://innocent.example/a", networks=())) == "address_private"
 
 

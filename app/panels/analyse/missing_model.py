@@ -1,24 +1,32 @@
-"""Missing model, shown before a start: the download that it needs, whether it fits, and the alternatives.
+"""Missing model, shown before a start: engines that run here, the download, whether it fits, and the alternatives.
 
 Nothing is drawn where the model is on this machine or served elsewhere.
 """
 
+import time
 from collections.abc import Callable
 
 import streamlit as st
 
-from app.components.controls import button
+from app.components.controls import button, follow
 from app.context import services
-from app.panels.analyse import running_engine
 from app.panels.menu import model_change
 from app.state import page_state
 from framelens import registry
+from framelens.core.background_task import BackgroundTask
 from framelens.core.roles import current_user
 from framelens.core.units import human_size
+from framelens.engine.running_engines import RunningEngine, RunningModel, running_engines
 from framelens.i18n import t
+from framelens.jobs.model_switch import with_remote_engine
 from framelens.jobs.readiness import ModelCandidate, Readiness, download_text, need_text, readiness, with_candidate
 from framelens.plugin_page import ButtonKind, Options
 from framelens.reports.content.page_text import joined, plain
+
+_MOST_OFFERED = 3
+"""Models with a button of an engine that runs here, those that see first."""
+_AGAIN_SECONDS = 15.0
+"""An engine that was started meanwhile is found when the page is drawn after so long."""
 
 
 def ready() -> Readiness:
@@ -54,8 +62,12 @@ def draw(
         if now.model and now.model is not offer and services().settings.model_chosen:
             st.caption(plain(_why_not(now, now.model)))
         if is_administrator and not (is_changing and model_change.has_own_buttons()):
-            is_running = not is_changing and running_engine.draw()
-            draw_get(now, key="missing_use", primary=not (is_changing or is_running))
+            search = engine_search()
+            search.begin()
+            if not is_changing:
+                follow(search, _draw_running)
+            sees = any(model.sees for engine in search.engines for model in engine.models)
+            draw_get(now, key="missing_use", primary=not (is_changing or sees))
         with st.container(horizontal=True, gap="small"):
             if is_administrator and registry.has_page("models"):
                 words, act = t("models.missing.remote"), page_state().go_to_page
@@ -117,3 +129,49 @@ def draw_choose(*, key: str = "choose_model", primary: bool = False) -> None:
         return
     kind: ButtonKind = "primary" if primary else "secondary"
     button(t("ui.choose_model"), key, page_state().go_to_page, "models", icon="neurology", kind=kind)
+
+
+# ---- engines that run here -------------------------------------------------------------------------------------------
+
+
+class EngineSearch(BackgroundTask[None, None]):
+    """The search for engines that run on this machine, which is repeated when the page is drawn later."""
+
+    def __init__(self) -> None:
+        super().__init__("running engines")
+        self.engines: tuple[RunningEngine, ...] = ()
+        self._began = -_AGAIN_SECONDS
+
+    def begin(self) -> None:
+        """Search, unless the last search is recent."""
+        if time.monotonic() - self._began >= _AGAIN_SECONDS:
+            self._began = time.monotonic()
+            self.start(lambda *_: self._search())
+
+    def _search(self) -> None:
+        self.engines = running_engines()
+
+
+def engine_search() -> EngineSearch:
+    """Return the search for engines of this installation."""
+    return services().part("running engines", lambda _: EngineSearch())
+
+
+def _draw_running() -> None:
+    """Draw a button for each model that runs here."""
+    for engine in engine_search().engines:
+        for model in engine.models[:_MOST_OFFERED]:
+            sees = {True: "sees", False: "blind", None: "unknown"}[model.sees]
+            use = t("models.running.use", model=model.name, product=engine.product)
+            label, kind = plain(joined(use, t(f"models.running.{sees}"))), "primary" if model.sees else "secondary"
+            key = f"running_{engine.product}_{model.name}"
+            button(label, key, _use, engine, model, icon="play_arrow", kind=kind, width="stretch")  # type: ignore[arg-type]
+        if not any(model.sees is not False for model in engine.models):
+            st.caption(plain(t("models.running.all_blind", product=engine.product)))
+
+
+def _use(engine: RunningEngine, model: RunningModel) -> None:
+    """Use a model that runs here from now on; the choice is remembered when it has answered."""
+    with page_state().catching_errors():
+        settings = with_remote_engine(services().settings, base_url=engine.base_url, api_key="", model=model.name)
+        services().model_switch.begin(settings)

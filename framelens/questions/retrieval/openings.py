@@ -89,7 +89,7 @@ _MOST_PARTS, _MOST_WORDS, _LONGEST_THING = 3, 8, 60
 
 
 @dataclass(frozen=True)
-class Opening:
+class QuestionOpening:
     """What the words of a question say.
 
     Attributes:
@@ -108,17 +108,17 @@ class Opening:
         return Sought(self.kind or "local", (self.thing,) if self.thing else ())
 
 
-def opening_of(question: str) -> Opening:
+def opening_of(question: str) -> QuestionOpening:
     """Return what the opening of a question says.
 
     >>> opening_of("When does the red card appear?")
-    Opening(kind='when', thing='a red card', is_decided=True)
+    QuestionOpening(kind='when', thing='a red card', is_decided=True)
     """
     question = without_times(question).strip()
     kind, opening = _kind(question)
     if kind in ("global", "spoken"):
         names_part = _PLACES.intersection(re.findall(r"\w+", question.lower())) or _PLACES_HAN.search(question)
-        return Opening(kind, "", is_decided=not names_part)
+        return QuestionOpening(kind, "", is_decided=not names_part)
     if _HAN.search(question):
         thing, is_plain = _thing_in_han(question, opening)
     else:
@@ -127,7 +127,7 @@ def opening_of(question: str) -> Opening:
     if kind in SEARCHED and (_is_denied(question) or (not is_plain and (kind == "exists" or opening in _IF_PLAIN))):
         kind = None
     is_decided = kind in SEARCHED and is_plain and bool(thing)
-    return Opening(kind, thing[:_LONGEST_THING], is_decided)
+    return QuestionOpening(kind, thing[:_LONGEST_THING], is_decided)
 
 
 def kind_by_opening(question: str) -> Kind | None:

@@ -108,9 +108,9 @@ def _lines(block: Block, folder: str) -> Iterator[str]:
         case Paragraph(tone="plain" | "quiet"):
             yield from (_inline(block.line), "")
         case Paragraph(tone="answer"):
-            yield from ("  \n".join(f"> {inert(splitline)}" for splitline in words(block.line).splitlines()), "")
+            yield from ("  \n".join(f"> {inert(line)}" for line in words(block.line).splitlines()), "")
         case Paragraph():  # notices are quoted, line by line
-            yield from ("  \n".join(f"> {escape(splitline)}" for splitline in words(signed(block)).splitlines()), "")
+            yield from ("  \n".join(f"> {escape(line)}" for line in words(signed(block)).splitlines()), "")
         case Listing():
             yield from (*(f"{'  ' * level}- {_inline(item)}" for level, item in block.leveled), "")
         case Table(heads, rows, numbers):

@@ -164,8 +164,9 @@ class BatchOutput:
         left = self._seconds_left()
         self._progress.show_remaining(left)
         self._say_ended(ended, result, left)
-        if not self._loop.is_busy or time.monotonic() - self._written > _REFRESH_SECONDS:
-            self._write_summary()  # a watched folder may rest for hours now
+        rests = self._options.watch and not self._loop.is_busy  # a watched folder may do so for hours
+        if rests or time.monotonic() - self._written > _REFRESH_SECONDS:
+            self._write_summary()
 
     def _seconds_left(self) -> float | None:
         """Estimate the remaining seconds; None until the first video of this run has ended.

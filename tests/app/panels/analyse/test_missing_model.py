@@ -11,7 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import resources
-from app.panels.analyse import running_engine
+from app.panels.analyse import missing_model
 from framelens import registry
 from framelens.analysis.task import Task
 from framelens.composition import Services
@@ -131,9 +131,9 @@ def test_an_engine_that_runs_here_is_used_by_one_click(
     with scripted.serve(scripted.saying("fine")) as engine:
         models = (RunningModel("model", True), RunningModel("small", False))
         running = (RunningEngine("Ollama", engine.base_url, models),)
-        monkeypatch.setattr(running_engine, "running_engines", lambda _: running)
+        monkeypatch.setattr(missing_model, "running_engines", lambda: running)
         with_video(page, absent)
-        absent.part("running engines", lambda _: running_engine.EngineSearch()).wait()
+        missing_model.engine_search().wait()
         page.run()
         first, second = (page.button(key=f"running_Ollama_{model.name}").label for model in models)
         assert first == "Use model of Ollama · runs here, sees pictures" and second.endswith("text only")

@@ -9,7 +9,7 @@ PARALLEL = -n auto --dist loadfile $(IN_ORDER)
 # All others: what starts engines on one worker, the rest on another. With a third they wait for each other.
 SHARED = -n 2 --dist loadgroup $(IN_ORDER)
 
-.PHONY: app test check install lint bench bench-keyframes bench-keyframes-sets bench-analysis bench-ask bench-api bench-endurance bench-fleet torture proofs pins sbom audit sample models
+.PHONY: app test check install lint bench bench-keyframes bench-keyframes-sets bench-analysis bench-ask bench-api bench-endurance bench-fleet torture proofs pins release sbom audit sample models
 
 app:
 	$(PYTHON) scripts/bootstrap.py app
@@ -103,6 +103,10 @@ pins:
 	  --generate-hashes --no-header --no-annotate --quiet --output-file constraints/uv.txt
 	printf "setuptools>=77\nwheel\ncmake\n" | .venv/bin/uv pip compile - --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate --quiet --output-file constraints/build.txt
+
+# A release of VERSION, up to its tag; nothing is pushed. CHECKED=1: linters and tests have passed already.
+release:
+	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python scripts/release.py "$(VERSION)" $(if $(CHECKED),--checked)
 
 # What comes with FrameLens: licences against NOTICE, then a bill of materials (CycloneDX) in OUT.
 sbom:

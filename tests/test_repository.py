@@ -88,11 +88,38 @@ def test_pull_request_template_names_real_targets() -> None:
     assert "framelens doctor" in text
 
 
+def steps(workflow: str) -> dict[str, list[str]]:
+    """The commands of each job of a workflow."""
+    jobs = load(f".github/workflows/{workflow}")["jobs"]
+    return {name: [step["run"] for step in job.get("steps", ()) if "run" in step] for name, job in jobs.items()}
+
+
 def test_workflow_runs_the_same_script_as_everybody() -> None:
-    jobs = load(".github/workflows/ci.yml")["jobs"]
-    scripts = {name: [step["run"] for step in job["steps"] if "run" in step] for name, job in jobs.items()}
-    assert scripts == {"check": [".ci/run"], "python-3-13": ["make check"]}
+    commands = steps("ci.yml")
+    assert (commands["check"], commands["python-3-13"]) == ([".ci/run"], ["make check"])
+    assert commands["wheel"][-1] == "python scripts/check_wheel.py dist/*.whl"
     assert (ROOT / ".ci/run").stat().st_mode & 0o111
+
+
+def test_wheel_is_tried_on_the_oldest_and_newest_python() -> None:
+    pythons = load(".github/workflows/ci.yml")["jobs"]["wheel"]["strategy"]["matrix"]["python"]
+    supported = re.findall(r":: (3\.\d+)$", "\n".join(PROJECT["project"]["classifiers"]), re.MULTILINE)
+    assert pythons == [supported[0], supported[-1]]
+
+
+def test_release_workflow_makes_the_files_of_the_script() -> None:
+    workflow = load(".github/workflows/release.yml")
+    assert workflow["jobs"]["checks"]["uses"] == "./.github/workflows/ci.yml"
+    assert '.venv/bin/python scripts/release.py "$GITHUB_REF_NAME" --tagged' in steps("release.yml")["files"]
+    assert "secrets." not in read(".github/workflows/release.yml")
+    rights = {name: job.get("permissions", {}) for name, job in workflow["jobs"].items()}
+    assert workflow["permissions"] == {"contents": "read"} and rights["pypi"] == {"id-token": "write"}
+
+
+@pytest.mark.parametrize("workflow", ["ci.yml", "release.yml"])
+def test_actions_are_pinned_to_a_commit(workflow: str) -> None:
+    used = re.findall(r"uses: (?!\./)(.+)", read(f".github/workflows/{workflow}"))
+    assert used and [one for one in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[\d.]+", one)] == []
 
 
 def test_commit_hooks_run_what_make_lint_runs() -> None:

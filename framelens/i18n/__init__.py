@@ -14,8 +14,6 @@ import locale
 import logging
 import os
 import re
-import shutil
-import sys
 import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -43,8 +41,8 @@ class _PluralFormatter(Formatter):
 
     "short" is "3.75B" and "1.37M", "han" the same in the units of Chinese: "37.5 亿", "137 万". The conversion "!q" is
     "!r" without quotation marks, for texts that have their language's quotation marks. A `{reason}` before a full stop
-    loses its own full stop. Three values are always known: `{download}`, `{install}` and `{install_gpu}`, commands that
-    exist on this machine. The address of an engine, `{base_url}`, is shown without a password.
+    loses its own full stop. Two values are always known: `{download}` and `{install}`, commands that exist on this
+    machine. The address of an engine, `{base_url}`, is shown without a password.
     """
 
     def parse(self, format_string: str) -> Iterator[tuple[str, str | None, str | None, str | None]]:
@@ -101,23 +99,14 @@ def _download_command() -> str:
     return "framelens download"
 
 
-def _install_command(extra: str = "") -> str:
-    """Return the command that installs an engine on this machine, for a clone or for an installed package.
-
-    For an installed package the command adds an extra and asks no index for FrameLens itself.
-    """
-    if (_REPOSITORY / "Makefile").is_file():
-        named = f"FRAMELENS_EXTRA={extra} " if extra else ""
-        return r"`py scripts\bootstrap.py install`" if sys.platform == "win32" else f"`{named}make install`"
-    extra = extra or ("gpu" if shutil.which("nvidia-smi") else "cpu")
-    return f'`{sys.executable} -m pip install "framelens[{extra}]"`'
+def _engine_line() -> str:
+    return f"`{install_line('cpu')}`"  # the same for cards
 
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _COMMANDS: dict[str, Callable[[], str]] = {
     "download": _download_command,
-    "install": _install_command,
-    "install_gpu": partial(_install_command, "gpu"),
+    "install": _engine_line,
     "install_speech": partial(install_line, "speech"),
 }
 _FORMATTER = _PluralFormatter()

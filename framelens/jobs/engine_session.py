@@ -30,6 +30,7 @@ from framelens.core import own_version
 from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.domain import AnalysisRequest, Notice
 from framelens.core.errors import AppError
+from framelens.engine.installation import is_outdated
 from framelens.engine.recognition import build_recogniser, local_diariser, local_recogniser
 from framelens.store.extraction_cache import open_extractions
 from framelens.store.model_records import TimingStats
@@ -213,7 +214,7 @@ class EngineSession:
 
     def _built(self) -> tuple[Engine, tuple[Notice, ...]]:
         with self.lock:
-            if self._engine is None:
+            if self._engine is None or is_outdated(self._engine[0].status().error):
                 from framelens.engine import engine_builder
 
                 self._engine = engine_builder.build_engine(self.settings)

@@ -21,6 +21,7 @@ from framelens.core.redaction import redact
 from framelens.core.roles import as_user, current_user, requires
 from framelens.engine.downloads.hub import download
 from framelens.engine.engine_builder import build_engine
+from framelens.engine.installation import install_engine, install_log, missing_engine
 from framelens.engine.local.model_arguments import check_folder
 from framelens.engine.model_names import resolve_named_model
 from framelens.engine.remote_engine import normal_base_urls
@@ -183,7 +184,9 @@ class ModelSwitch:
 
     @requires("administrator")
     def get(self, settings: Settings, *, pausing: bool = False, hub: ModelHub | None = None) -> None:
-        """Download the model if it is not on this machine, then `begin` the switch to it. Return at once.
+        """Install the engine and download the model, as far as they are missing, then `begin` the switch to it.
+
+        Return at once; `download` has the progress.
 
         Args:
             settings: Settings with the new model.
@@ -193,29 +196,40 @@ class ModelSwitch:
         Raises:
             AppError: The model or its engine cannot be tried at all, or "download_under_way".
         """
-        if error := build_engine(settings)[0].status().error:
-            raise error
+        engine = missing_engine(error := build_engine(settings)[0].status().error)
+        if error and (engine is None or engine.error):
+            raise (engine and engine.error) or error
         found = resolve_named_model(settings.model_path, settings.data_dir)
         if found.folder is not None:
             check_folder(found.folder, settings)
+        if engine or found.folder is None:
+            self._download(
+                found.hub_id if found.folder is None else None, settings, hub or chosen_hub(), pausing=pausing
+            )
+        else:
             self.begin(settings, pausing=pausing)
-        elif found.hub_id is not None:
-            self._download(found.hub_id, settings, hub or chosen_hub(), pausing=pausing)
 
-    def _download(self, hub_id: str, settings: Settings, hub: ModelHub, *, pausing: bool) -> None:
+    def _download(self, hub_id: str | None, settings: Settings, hub: ModelHub, *, pausing: bool) -> None:
+        """Install the engine if it is missing, and download a model of the hub; None where the model is here."""
+
         def work(on_progress: ProgressListener, cancel: threading.Event) -> None:
             on_progress(first)
-            download(hub_id, on_progress, cancel, hub=self.download.hub, allow_pickle=settings.allow_pickle)
+            if missing_engine(build_engine(settings)[0].status().error):
+                install_engine(on_progress, cancel, log_path=install_log(settings.data_dir))
+            if hub_id is not None:
+                download(hub_id, on_progress, cancel, hub=self.download.hub, allow_pickle=settings.allow_pickle)
             if cancel.is_set():
                 raise Cancelled
             self.begin(settings, pausing=pausing)
 
         if self.download.state == "running":
             raise AppError("download_under_way", model=self.download.subject)
-        confirm_download(settings.data_dir, hub_id)
-        first = EngineProgress("checking", {"model": hub_id})
+        if hub_id is not None:
+            confirm_download(settings.data_dir, hub_id)
+        model = hub_id or settings.model_path
+        first = EngineProgress("checking", {"model": model})
         self.download.hub = hub
-        self.download.start(work, subject=hub_id, progress=first)
+        self.download.start(work, subject=model, progress=first)
 
     @requires("administrator")
     def begin(self, settings: Settings, *, pausing: bool = False) -> None:

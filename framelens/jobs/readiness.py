@@ -4,8 +4,10 @@ Page and command line check it before they start anything. No network is used; s
 """
 
 import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from framelens.config import Settings
@@ -16,6 +18,7 @@ from framelens.core.units import gib_number, human_size
 from framelens.engine import hardware_profile
 from framelens.engine.base import Engine, NullEngine
 from framelens.engine.hub_cache import hub_cache_folder
+from framelens.engine.installation import EnginePackage, missing_engine
 from framelens.engine.local.model_arguments import effective_arguments
 from framelens.engine.model_names import resolve_named_model
 from framelens.engine.model_resolution import resolve_model
@@ -65,12 +68,13 @@ class Readiness:
     """Readiness of the model for an analysis.
 
     Attributes:
-        kind: "ready" if the model is here or remote, "download" if it must be downloaded first, "none" if no model
-            is available.
+        kind: "ready" if the model is here or remote, "download" if it or its engine must be downloaded first, "none" if
+            no model is available.
         model: The model that would be downloaded: the chosen model, else the recommended model.
         error: Why no model is available.
         offers: Other models that run on this machine, the recommended model first, then those that are here.
         free_bytes: Free space where downloads are stored.
+        engine: The engine that would be installed, None if it is here.
     """
 
     kind: Kind
@@ -78,12 +82,19 @@ class Readiness:
     error: AppError | None = None
     offers: tuple[ModelCandidate, ...] = ()
     free_bytes: int = 0
+    engine: EnginePackage | None = None
 
     @property
     def has_room(self) -> bool:
-        """Return whether the disk has room for the download."""
-        size = self.model.download_bytes if self.model else None
-        return size is None or size <= self.free_bytes
+        """Return whether the disks have room for the model and the engine."""
+        return self.model is None or self.has_room_for(self.model)
+
+    def has_room_for(self, model: ModelCandidate) -> bool:
+        """Return whether the disks have room for this model and the engine, which may share a disk."""
+        size, engine = model.download_bytes or 0, self.engine.disk_bytes if self.engine else 0
+        if self.engine is None or not _is_one_disk():
+            return size <= self.free_bytes and (self.engine is None or engine <= self.engine.free_bytes)
+        return size + engine <= self.free_bytes
 
     @property
     def fits(self) -> bool:
@@ -103,21 +114,24 @@ def readiness(settings: Settings, engine: Engine) -> Readiness:
     """
     if settings.base_url or engine.status().state in ("starting", "ready"):
         return Readiness("ready")
-    if isinstance(engine, NullEngine):
-        return Readiness("none", error=engine.status().error)
+    error = engine.status().error if isinstance(engine, NullEngine) else None
+    package = missing_engine(error)
+    if error and (package is None or package.error or is_offline()):
+        return Readiness("none", error=(package and package.error) or error)
     try:
         found = resolve_named_model(settings.model_path, settings.data_dir)
-    except ModelNotFound as error:
-        return Readiness("none", error=error, offers=model_offers(settings))
+    except ModelNotFound as missing:
+        return Readiness("none", error=missing, offers=model_offers(settings), engine=package)
     if found.folder is not None or found.hub_id is None:
-        return Readiness("ready")
+        present = ModelCandidate(settings.model_path, 0)
+        return Readiness("download", present, None, (), free_bytes(), package) if package else Readiness("ready")
     offers = model_offers(settings)
     if is_offline():
         here = tuple(offer for offer in offers if offer.download_bytes == 0)
         return Readiness("none", error=ModelNotFound("model_offline", model=found.hub_id), offers=here)
     if offers and not settings.model_chosen:
-        return Readiness("download", offers[0], None, offers[1:], free_bytes())
-    return Readiness("download", candidate(found.hub_id, settings), None, offers, free_bytes())
+        return Readiness("download", offers[0], None, offers[1:], free_bytes(), package)
+    return Readiness("download", candidate(found.hub_id, settings), None, offers, free_bytes(), package)
 
 
 def with_candidate(settings: Settings, one: ModelCandidate) -> Settings:
@@ -154,6 +168,18 @@ def download_text(size: int | None, free: int) -> str:
     return t(f"models.page.{key}", **values, hub=hub_text(hub))
 
 
+def engine_text(now: Readiness, model: ModelCandidate | None) -> str:
+    """Return the sentence about the engine that is installed with a model, "" where an engine is here."""
+    if now.engine is None:
+        return ""
+    free = human_size(now.engine.free_bytes)
+    if model and not now.has_room_for(model):
+        disk = human_size(now.engine.disk_bytes + (model.download_bytes or 0))
+        return t("models.engine.no_room", model=model.name, disk=disk, free=free)
+    size, disk = human_size(now.engine.fetched_bytes), human_size(now.engine.disk_bytes)
+    return t("models.engine.absent", size=size, disk=disk, free=free)
+
+
 def need_text(need: MemoryNeed) -> str:
     """Describe the memory that a model needs, and whether it fits, in one or two sentences."""
     values = {
@@ -175,8 +201,17 @@ def hub_text(hub: ModelHub) -> str:
 
 def free_bytes() -> int:
     """Return the number of free bytes where downloads are stored."""
+    return shutil.disk_usage(_download_folder()).free
+
+
+def _is_one_disk() -> bool:
+    """Return whether downloads and this Python's packages are on the same disk."""
+    return _download_folder().stat().st_dev == Path(sys.prefix).stat().st_dev
+
+
+def _download_folder() -> Path:
     folder = hub_cache_folder().absolute()
-    return shutil.disk_usage(next(one for one in (folder, *folder.parents) if one.is_dir())).free
+    return next(path for path in (folder, *folder.parents) if path.is_dir())
 
 
 def candidate(hub_id: str, settings: Settings) -> ModelCandidate:

@@ -105,7 +105,7 @@ def test_the_settings_of_the_page_are_part_of_the_package(tmp_path: Path) -> Non
     pytest.importorskip("setuptools", minversion="77")
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tmp_path)
-    for name in ("app", "framelens"):
+    for name in ("app", "constraints", "framelens"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.otf", "*.mp4"))
     options = ["--quiet", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
     subprocess.run([sys.executable, "-m", "pip", "wheel", *options, "-w", "made", "."], cwd=tmp_path, check=True)

@@ -31,15 +31,19 @@ def test_line_names_this_python_and_this_folder(monkeypatch: pytest.MonkeyPatch)
 def test_installed_package_is_named_without_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(installation, "_FOLDER", tmp_path)
     monkeypatch.setattr(installation, "_has_pip", lambda: True)
-    assert installation.install_command("speech")[1:] == ["-m", "pip", "install", "framelens[speech]"]
+    assert installation.install_line("speech") == f'{sys.executable} -m pip install "framelens[speech]"'
 
 
 def test_uv_installs_where_there_is_no_pip(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(installation, "_has_pip", lambda: False)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     (tmp_path / "uv").touch()
-    command = installation.install_command("speech")
-    assert command[:5] == [str(tmp_path / "uv"), "pip", "install", "--python", str(tmp_path / "python")]
+    begins = f"{tmp_path / 'uv'} pip install --python {tmp_path / 'python'} "
+    assert installation.install_line("speech").startswith(begins)
+
+
+def test_an_engine_is_installed_by_its_own_command() -> None:
+    assert installation.install_line("cpu") == f"{sys.executable} -m framelens download --engine"
 
 
 def test_extra_of_each_package_is_known() -> None:

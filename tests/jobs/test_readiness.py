@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -104,10 +105,51 @@ def test_where_no_model_can_be_had_the_reason_is_known(
     elif how == "folder":
         settings = replace(settings, model_path="/no/such/folder")
     else:
-        engine = NullEngine(BIG, EngineError("vllm_not_installed", model=BIG))
+        engine = NullEngine(BIG, EngineError("local_engine_unsupported", system="darwin"))
     now = readiness.readiness(settings, engine)
-    keys = {"offline": "model_offline", "folder": "model_folder_missing", "engine": "vllm_not_installed"}
+    keys = {"offline": "model_offline", "folder": "model_folder_missing", "engine": "local_engine_unsupported"}
     assert (now.kind, now.error and now.error.key) == ("none", keys[how])
+
+
+NO_VLLM = NullEngine(BIG, EngineError("vllm_not_installed", model=BIG))
+
+
+def test_a_missing_engine_is_had_with_the_model(
+    settings: Settings, tiny_vl: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hardware_profile, "here", lambda: build_profile([], "cpu", 20))
+    now = readiness.readiness(settings, NO_VLLM)
+    assert (now.kind, now.model and now.model.model) == ("download", SMALL)
+    assert now.engine and now.engine.fetched_bytes < now.engine.disk_bytes
+    here = readiness.readiness(replace(settings, model_path=str(tiny_vl)), NO_VLLM)
+    assert here.kind == "download" and here.engine and here.offered and here.offered.download_bytes == 0
+
+
+def test_model_and_engine_share_a_disk(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware_profile, "here", lambda: build_profile([], "cpu", 20))
+    free = 10 * 10**9  # for either, not for both
+    monkeypatch.setattr(readiness, "free_bytes", lambda: free)
+    now = readiness.readiness(settings, NO_VLLM)
+    assert now.engine and now.model and now.model.download_bytes
+    assert max(now.engine.disk_bytes, now.model.download_bytes) < free
+    now = replace(now, engine=replace(now.engine, free_bytes=free))
+    monkeypatch.setattr(readiness, "_is_one_disk", lambda: True)
+    assert not now.has_room
+    monkeypatch.setattr(readiness, "_is_one_disk", lambda: False)
+    assert now.has_room
+
+
+@pytest.mark.parametrize("why", ["read_only", "offline"])
+def test_no_engine_is_offered_where_none_can_come(
+    why: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if why == "offline":
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    else:
+        monkeypatch.setattr(os, "access", lambda *_: False)
+    now = readiness.readiness(settings, NO_VLLM)
+    keys = {"read_only": "environment_read_only", "offline": "vllm_not_installed"}
+    assert (now.kind, now.error and now.error.key, now.offered) == ("none", keys[why], None)
 
 
 @pytest.mark.slow

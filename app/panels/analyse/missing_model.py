@@ -16,12 +16,21 @@ from framelens import registry
 from framelens.core.background_task import BackgroundTask
 from framelens.core.roles import current_user
 from framelens.core.units import human_size
+from framelens.engine.installation import EnginePackage
 from framelens.engine.running_engines import RunningEngine, RunningModel, running_engines
 from framelens.i18n import t
 from framelens.jobs.model_switch import with_remote_engine
-from framelens.jobs.readiness import ModelCandidate, Readiness, download_text, need_text, readiness, with_candidate
+from framelens.jobs.readiness import (
+    ModelCandidate,
+    Readiness,
+    download_text,
+    engine_text,
+    need_text,
+    readiness,
+    with_candidate,
+)
 from framelens.plugin_page import ButtonKind, Options
-from framelens.reports.content.page_text import joined, plain
+from framelens.reports.content.page_text import error_words, joined, plain
 
 _MOST_OFFERED = 3
 """Models with a button of an engine that runs here, those that see first."""
@@ -61,6 +70,8 @@ def draw(
             st.markdown(f"**{plain(_what_is_missing(now))}**")
         if now.model and now.model is not offer and services().settings.model_chosen:
             st.caption(plain(_why_not(now, now.model)))
+        if now.kind == "none" and now.error and is_administrator:
+            st.caption(plain(error_words(now.error)))
         if is_administrator and not (is_changing and model_change.has_own_buttons()):
             search = engine_search()
             search.begin()
@@ -82,10 +93,14 @@ def draw(
 
 def draw_get(now: Readiness, *, key: str, primary: bool = True) -> None:
     """Draw the button that gets the offered model, in the background, if a model is offered."""
-    if offer := now.offered:
-        words, kind = plain(_offer_words(offer)), "primary" if primary else "secondary"
-        icon = "download" if offer.download_bytes != 0 else "play_arrow"
+    if (offer := now.offered) is None:
+        return
+    if now.engine is None or now.has_room_for(offer):
+        words, kind = plain(_offer_words(offer, now.engine)), "primary" if primary else "secondary"
+        icon = "download" if now.engine or offer.download_bytes != 0 else "play_arrow"
         button(words, key, get, offer, icon=icon, kind=kind, width="stretch")  # type: ignore[arg-type]
+    if about_engine := engine_text(now, offer):
+        st.caption(plain(about_engine))
 
 
 def get(one: ModelCandidate) -> None:
@@ -108,12 +123,12 @@ def _why_not(now: Readiness, model: ModelCandidate) -> str:
     return need_text(model.need) if model.need else ""
 
 
-def _offer_words(one: ModelCandidate) -> str:
-    """Return the model with what to know before it is chosen: its size and licence."""
-    is_here = one.download_bytes == 0
-    words = t(f"models.missing.{'use' if is_here else 'get'}", model=one.name)
-    size = human_size(one.download_bytes) if one.download_bytes else ""
-    return joined(words, t("models.missing.here") if is_here else size, one.licence)
+def _offer_words(model: ModelCandidate, engine: EnginePackage | None) -> str:
+    """Return the model, and the engine to install, with what to know before: sizes and licence."""
+    is_here = model.download_bytes == 0
+    words = t(f"models.{'engine' if engine else 'missing'}.{'use' if is_here else 'get'}", model=model.name)
+    sizes = [human_size(size) for size in (engine and engine.fetched_bytes, model.download_bytes) if size]
+    return joined(words, " + ".join(sizes) or (t("models.missing.here") if is_here else ""), model.licence)
 
 
 def draw_short(now: Readiness, *, key: str) -> None:

@@ -10,6 +10,7 @@ import streamlit as st
 from app.context import services
 from framelens.core.events import EngineProgress
 from framelens.engine.hardware import installed_vllm
+from framelens.engine.installation import missing_engine
 from framelens.i18n import t
 from framelens.i18n.formatting import phase_text
 from framelens.jobs.readiness import readiness
@@ -26,7 +27,10 @@ COLOURS: dict[str, Literal["gray", "orange", "green", "red"]] = {
 }
 _NAMES = {"vllm": "vLLM", "transformers": "transformers serve", "remote": ""}
 _LOG_LINES = 80
-_AMOUNTS = {"downloading": ("bytes_done", "bytes_total"), "loading": ("done", "total")}
+_AMOUNTS = {
+    **{"downloading": ("bytes_done", "bytes_total"), "loading": ("done", "total")},
+    **dict.fromkeys(("installing_engine", "installing_cuda"), ("written", "most")),
+}
 
 
 def draw() -> None:
@@ -37,8 +41,10 @@ def draw() -> None:
 
 
 def has_model() -> bool:
-    """Return whether there is a model: here, remote, or failed to start."""
+    """Return whether there is a model: here with its engine, remote, or failed to start."""
     status = services().engine.status()
+    if missing_engine(status.error):
+        return False
     is_known = status.state != "stopped" or (status.kind == "remote" and bool(status.model))
     return is_known or readiness(services().settings, services().engine).kind == "ready"
 

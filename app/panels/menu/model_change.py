@@ -14,10 +14,13 @@ from app.state import page_state
 from framelens.core.engines.model_hub import MIRROR, ModelHub, other_hubs
 from framelens.core.errors import AppError, ModelNotFound
 from framelens.core.roles import require
+from framelens.engine.installation import INSTALLING, install_log
+from framelens.engine.local.child_process import tail
 from framelens.i18n import t
 from framelens.reports.content.page_text import error_words, plain, short_model_name
 
 _POLL_SECONDS = 1.0
+_LOG_LINES = 12
 _UNREACHABLE = (
     *("model_not_local", "model_not_local_modelscope"),
     *("model_proxy_failed", "model_proxy_failed_modelscope", "model_hub_untrusted"),
@@ -83,6 +86,9 @@ def _draw_download(without: Callable[[], None] | None) -> None:
         st.markdown(plain(t(f"models.change.{'downloading' if is_going else 'paused'}", model=model)))
         if download.progress:
             draw_phase(download.progress)
+            if download.progress.phase in INSTALLING:
+                with st.expander(t("ui.engine_log")):
+                    st.code(tail(install_log(services().settings.data_dir), _LOG_LINES), language=None, wrap_lines=True)
         with st.container(horizontal=True, gap="small"):
             name, act = ("pause", download.cancel) if is_going else ("continue", download.restart)
             button(t(f"models.change.{name}"), f"model_download_{name}", _act, act, icon=_ICONS[name])

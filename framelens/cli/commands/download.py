@@ -21,6 +21,8 @@ from framelens.core.files import typed_path
 from framelens.core.units import human_size
 from framelens.engine.downloads.hub import download
 from framelens.engine.engine_builder import build_engine
+from framelens.engine.hardware import installed_vllm
+from framelens.engine.installation import install_engine, install_log
 from framelens.engine.model_names import resolve_named_model
 from framelens.engine.model_resolution import check_model_folder
 from framelens.engine.running_engines import running_engines
@@ -29,6 +31,7 @@ from framelens.jobs.readiness import (
     ModelCandidate,
     Readiness,
     download_text,
+    engine_text,
     need_text,
     readiness,
     with_candidate,
@@ -40,6 +43,7 @@ from framelens.store.model_records import confirm_download
 @command("download", help="cli.download_command", stopped="cancelled")  # what has arrived is kept
 @argument("model", required=False, metavar="MODEL", help="cli.download_model")
 @argument("folder", required=False, type=parse_path, metavar="FOLDER", help="cli.download_folder")
+@flag("--engine", help="cli.download_engine")
 @flag("--speech", help="cli.download_speech")
 @flag("--speakers", help="cli.download_speakers")
 @flag("--mirror", help=lambda: t("cli.mirror", mirror=MIRROR))
@@ -57,6 +61,10 @@ def run(options: Options) -> int:
     export_environment(settings)
     if options.speech or options.speakers:
         return _download_speech(options, settings)
+    if options.engine:
+        _install_engine(settings, quiet=options.quiet)
+        if not options.model:
+            return 0
     hub = _hub(options)
     allow_pickle = options.allow_pickle or settings.allow_pickle
     found = resolve_named_model(options.model or with_recommended(settings).model_path, settings.data_dir)
@@ -73,6 +81,15 @@ def run(options: Options) -> int:
     print(t("cli.downloaded", folder=folder))
     print(f"VLLM_MODEL_PATH={folder}")
     return 0
+
+
+def _install_engine(settings: Settings, *, quiet: bool = False) -> None:
+    """Install the engine for this machine, and print its version to standard error."""
+    cancel = cancel_on_signals()
+    with ProgressLine(quiet=quiet) as line:
+        install_engine(line.show_phase, cancel, log_path=install_log(settings.data_dir))
+    _, version = installed_vllm() or ("", "")
+    print(t("cli.engine_ready", version=version), file=sys.stderr)
 
 
 def _download_speech(options: Options, settings: Settings) -> int:
@@ -107,7 +124,7 @@ def settle(settings: Settings, options: Options) -> Settings:
     if now.kind != "download" or now.model is None:
         return settings
     if options.yes:
-        return _confirmed(now.model, settings)
+        return _confirmed(now, now.model, settings)
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         print("\n".join(_unconfirmed(now, now.model, settings)), file=sys.stderr)
         return settings
@@ -125,6 +142,8 @@ def _unconfirmed(now: Readiness, model: ModelCandidate, settings: Settings) -> I
         option = "--yes" if offer is model else f"--model {offer.model} --yes"
         size = human_size(offer.download_bytes) if offer.download_bytes else ""
         about = t("facts.list").join(filter(None, (size, offer.licence)))
+        if about_engine := engine_text(now, offer):
+            yield about_engine
         yield t("cli.without_get", model=f"{offer.model}{aside(about)}", option=option)
     yield t("cli.without_ways")
 
@@ -141,8 +160,11 @@ def _readiness(settings: Settings) -> Readiness:
 
 
 def _lines(now: Readiness, model: ModelCandidate, *, is_asked: bool) -> Iterator[str]:
-    yield t("models.missing.absent", model=model.model)
-    yield download_text(model.download_bytes, now.free_bytes)
+    if model.download_bytes != 0:
+        yield t("models.missing.absent", model=model.model)
+        yield download_text(model.download_bytes, now.free_bytes)
+    if about_engine := engine_text(now, model):
+        yield about_engine
     if model.need:
         yield need_text(model.need)
     if now.offers:
@@ -175,12 +197,15 @@ def _ask(now: Readiness, model: ModelCandidate, settings: Settings, options: Opt
             options.no_model = True
             return settings
         if answer == "y" and now.has_room:
-            return _confirmed(model, settings)
-        if one := choices.get(answer):
-            return _confirmed(one, settings)
+            return _confirmed(now, model, settings)
+        if other := choices.get(answer):
+            return _confirmed(now, other, settings)
 
 
-def _confirmed(one: ModelCandidate, settings: Settings) -> Settings:
-    """Return the settings with this model, whose download the user has confirmed."""
-    confirm_download(settings.data_dir, one.model)
-    return with_candidate(settings, one)
+def _confirmed(now: Readiness, model: ModelCandidate, settings: Settings) -> Settings:
+    """Return the settings with this model, whose download the user has confirmed; install a missing engine."""
+    if now.engine:
+        _install_engine(settings)
+    if model.download_bytes != 0:
+        confirm_download(settings.data_dir, model.model)
+    return with_candidate(settings, model)

@@ -76,7 +76,7 @@ def _draw_installation(ui: PageTools) -> None:
 
 def _on_install(ui: PageTools) -> None:
     with ui.view.catching_errors():
-        start_installation(_installation(ui))
+        start_installation(_installation(ui), ui.services.settings.data_dir)
 
 
 def _download(ui: PageTools, part: str) -> SpeechDownload:

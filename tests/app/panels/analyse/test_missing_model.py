@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,10 +20,12 @@ from framelens.core.engines.model_hub import MIRROR
 from framelens.core.errors import Cancelled, EngineBrokeOff, EngineError, ModelNotFound
 from framelens.core.events import AnalysisEvent, EngineProgress, ProgressListener
 from framelens.engine import hardware_profile
-from framelens.engine.base import EngineStatus
+from framelens.engine.base import EngineStatus, NullEngine
 from framelens.engine.hardware_profile import build_profile
 from framelens.engine.running_engines import RunningEngine, RunningModel
 from framelens.i18n import t
+from framelens.jobs import model_switch
+from framelens.jobs.engine_session import EngineSession
 from framelens.store.library_index import LibraryQuery
 from framelens.store.model_records import confirmed_downloads
 from tests.app.conftest import Open
@@ -90,6 +93,45 @@ def test_the_start_says_what_is_downloaded(page: AppTest, absent: Services, hub:
     assert confirmed_downloads(absent.settings.data_dir).of(SMALL)
     assert t("models.change.downloading", "en", model=SMALL) in texts(page) and "job" not in page.query_params
     absent.model_switch.download.close()
+
+
+def use_no_engine(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = EngineSession(services.settings, services.switcher.session.templates, NullEngine(BIG, NO_VLLM))
+    monkeypatch.setattr(services.switcher, "_session", session)
+    monkeypatch.setattr("framelens.engine.installation.installed_vllm", lambda: None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_engine_and_model_come_with_one_click(
+    page: AppTest, absent: Services, hub: threading.Event, language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    use_no_engine(absent, monkeypatch)
+    monkeypatch.setattr(model_switch, "build_engine", lambda settings: (NullEngine(settings.model_path, NO_VLLM), ()))
+    monkeypatch.setattr(model_switch, "install_engine", lambda *_, log_path: steps.append("engine"))
+    page.run()
+    page.button_group(key="language").set_value(language).run()
+    label = page.button(key="missing_use").label.replace("\\", "")
+    offer = {"en": "Install vLLM and download Qwen3-VL-4B-Instruct", "zh": "安装 vLLM 并下载 Qwen3-VL-4B-Instruct"}
+    assert label.split(" · ") == [offer[language], "3.0 GB + 8.9 GB", "Apache-2.0"]
+    assert "5.9 GB" in texts(page)
+    page.button(key="missing_use").click().run()
+    hub.set()
+    absent.model_switch.download.wait()
+    assert steps == ["engine"] and confirmed_downloads(absent.settings.data_dir).of(SMALL)
+    absent.model_switch.download.close()
+
+
+@pytest.mark.slow
+def test_environment_that_takes_no_engine_is_explained(
+    page: AppTest, absent: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    use_no_engine(absent, monkeypatch)
+    page.run()
+    assert "framelens download --engine" in texts(page)
+    assert "missing_use" not in {button.key for button in page.button}
 
 
 @pytest.mark.slow

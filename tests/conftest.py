@@ -23,6 +23,7 @@ from framelens.engine.base import Endpoint, Launcher
 from framelens.engine.local.local_engine import LocalEngine
 from framelens.engine.local.transformers import transformers_launcher
 from framelens.engine.local.vllm import vllm_launcher
+from framelens.jobs.engine_session import EngineSession
 from framelens.llm import retries
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -227,6 +228,18 @@ def english() -> Iterator[None]:
 def no_text_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the processes that a test starts find no text; reading it takes half of an analysis of a short video."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "no_text"), prepend=os.pathsep)
+
+
+@pytest.fixture
+def commands_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the commands that a test starts ask for words, which the test models write."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "in_words"), prepend=os.pathsep)
+
+
+def in_words(session: EngineSession) -> EngineSession:
+    """Let a session ask for words, which the test models write: they were never shown a JSON."""
+    session.connector.takes_schema = False
+    return session
 
 
 @pytest.fixture(scope="session")

@@ -82,10 +82,22 @@ def test_every_setting_is_named_in_the_example_file() -> None:
 @pytest.mark.parametrize(
     ("environ", "key", "named"),
     [
-        ({"VLLM_CONFIG": "{max_model_len: 1}"}, "vllm_config_not_json", "{max_model_len: 1}"),
-        ({"VLLM_CONFIG": "[1]"}, "vllm_config_not_object", "[1]"),
-        ({"VLLM_CONFIG": '{"dtype": "half", "dtype": "auto"}'}, "vllm_config_repeats", "dtype"),
-        ({"FRAMELENS_SPEECH_CONFIG": "[1]"}, "speech_config_wrong", "[1]"),
+        ({"VLLM_CONFIG": "{max_model_len: 1}"}, "setting_not_json", "{max_model_len: 1}"),
+        ({"VLLM_CONFIG": "[1]"}, "setting_not_object", "[1]"),
+        ({"VLLM_CONFIG": '{"dtype": "half", "dtype": "auto"}'}, "setting_repeats", "dtype"),
+        ({"FRAMELENS_SPEECH": "[1]"}, "setting_not_object", "[1]"),
+        ({"FRAMELENS_SPEECH": '{"config": [1]}'}, "speech_config_wrong", "[1]"),
+        ({"FRAMELENS_SPEECH": '{"config": {"max_modl_len": 1}}'}, "speech_config_wrong", "max_modl_len"),
+        ({"FRAMELENS_SPEECH": '{"language": 7}'}, "setting_text", "7"),
+        ({"FRAMELENS_EMBEDDING": "org/embedding"}, "setting_address", "org/embedding"),
+        ({"FRAMELENS_ACCOUNTS": '{"idle_hour": 8}'}, "setting_part_misspelt", "idle_hours"),
+        ({"FRAMELENS_ACCOUNTS": '{"idle_hours": 0.5}'}, "setting_number", "0.5"),
+        ({"FRAMELENS_ACCOUNTS": '{"new_users": "administrator"}'}, "setting_choice", "viewer, analyst"),
+        ({"FRAMELENS_LIMITS": "20"}, "setting_not_object", "20"),
+        ({"FRAMELENS_LIMITS": '{"bandwidth": 1}'}, "setting_part_unknown", "user_jobs"),
+        ({"FRAMELENS_LIMITS": '{"user_jobs": true}'}, "setting_number", "true"),
+        ({"FRAMELENS_NETWORK": '{"private_networks": ["10.0.0.1/8"]}'}, "network_wrong", "10.0.0.1/8"),
+        ({"FRAMELENS_NETWORK": '{"source_urls": ["media.example"]}'}, "source_url_wrong", "media.example"),
         ({"FRAMELENS_LANGUAGE": "fr"}, "setting_choice", "fr"),
         ({"FRAMELENS_INPUT_DIRS": "/no/such/folder"}, "input_dir_missing", "/no/such/folder"),
     ],
@@ -122,9 +134,59 @@ def test_several_input_folders_are_read(tmp_path: Path) -> None:
 
 
 def test_listed_addresses_are_read_as_they_are_typed(tmp_path: Path) -> None:
-    listed = {"FRAMELENS_SOURCE_URLS": "HTTPS://例子.测试:8443/影片/ https://*.example.org/"}
+    listed = {"FRAMELENS_NETWORK": '{"source_urls": ["HTTPS://例子.测试:8443/影片/", "https://*.example.org/"]}'}
     wanted = ("https://xn--fsqu00a.xn--0zwm56d:8443/%E5%BD%B1%E7%89%87/", "https://*.example.org/")
     assert load(listed, dotenv=tmp_path / "no.env").sources.urls == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "base_url", "model", "language"),
+    [
+        ("small", "", "small", ""),
+        ("/home/me/my models/whisper", "", "/home/me/my models/whisper", ""),
+        (r"D:\models\whisper", "", r"D:\models\whisper", ""),
+        ("http://127.0.0.1:8001/v1", "http://127.0.0.1:8001/v1", "", ""),
+        ("https://box.example/v1  whisper-1", "https://box.example/v1", "whisper-1", ""),
+        ("box:8001/v1", "box:8001/v1", "", ""),
+        ('{"model": "http://box/v1 whisper-1", "language": "ZH"}', "http://box/v1", "whisper-1", "zh"),
+        ('{"language": "en", "model": null}', "", "", "en"),
+    ],
+)
+def test_speech_is_a_model_or_a_server(text: str, base_url: str, model: str, language: str) -> None:
+    settings = load({"FRAMELENS_SPEECH": text})
+    assert (settings.speech_base_url, settings.speech_model_path) == (base_url, model)
+    assert settings.speech_language == language
+
+
+def test_embedding_is_an_address_and_a_model() -> None:
+    settings = load({"FRAMELENS_EMBEDDING": "http://127.0.0.1:8002/v1 org/embedding"})
+    assert (settings.embedding_base_url, settings.embedding_model) == ("http://127.0.0.1:8002/v1", "org/embedding")
+    assert load({"FRAMELENS_EMBEDDING": "http://127.0.0.1:8002/v1"}).embedding_model == ""
+
+
+def test_parts_of_a_setting_are_read_and_others_keep_their_defaults() -> None:
+    settings = load(
+        {
+            "FRAMELENS_SPEECH": '{"speaker_models": "/voices", "config": {"gpu_memory_utilization": 0.1}}',
+            "FRAMELENS_ACCOUNTS": '{"session_hours": 24, "new_users": "viewer"}',
+            "FRAMELENS_NETWORK": '{"trusted_proxies": "127.0.0.1 10.0.0.0/8", "private_networks": ["fd00::/8"]}',
+            "FRAMELENS_LIMITS": '{"download_gb": "3", "user_jobs": 7}',
+        }
+    )
+    assert (settings.speaker_model_path, settings.speech_config) == ("/voices", {"gpu_memory_utilization": 0.1})
+    access = settings.access
+    assert (access.idle_seconds, access.session_seconds, access.new_user_role) == (12 * 3600, 24 * 3600, "viewer")
+    assert (access.trusted_proxies, settings.sources.private_networks) == (("127.0.0.1", "10.0.0.0/8"), ("fd00::/8",))
+    assert (settings.sources.most_bytes, settings.user_limits.jobs) == (3 * 1000**3, 7)
+    assert settings.user_limits.upload_bytes == 1000 * 1000**3
+
+
+def test_a_key_in_the_wrong_setting_is_not_shown() -> None:
+    for text in ('{"api_key": "sk-4711471147114711"}', '{"api_key": "sk-4711471147114711"'):
+        with pytest.raises(ConfigError) as caught:
+            load({"FRAMELENS_SPEECH": text})
+        for language in ("en", "zh"):
+            assert "4711" not in error_text(caught.value, language)
 
 
 def test_the_key_never_shows_in_a_repr() -> None:
@@ -255,9 +317,8 @@ def test_folders_are_understood_as_typed(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "my data").mkdir()
     named = {
         "FRAMELENS_DATA_DIR": "'~/my data'",
-        "FRAMELENS_TEMPLATE_DIR": "~no-such-user/templates",
         "FRAMELENS_INPUT_DIRS": f'"{tmp_path / "my data"}"',
     }
     settings = load(named)
     assert settings.data_dir == tmp_path / "my data" and settings.input_dirs == (tmp_path / "my data",)
-    assert settings.template_dir == Path("~no-such-user/templates").absolute()
+    assert settings.template_dir == tmp_path / "my data" / "templates"

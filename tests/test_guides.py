@@ -325,7 +325,8 @@ def test_what_is_about_reports_finds_the_one_that_is_there(command: str, place: 
 def test_what_asks_a_model_is_answered_by_one_that_saw(command: str, place: Place, vl_endpoint: Endpoint) -> None:
     command = re.sub(r"--model \S+", "", command).replace("http://127.0.0.1:8000/v1", vl_endpoint.base_url)
     given = {"FRAMELENS_BASE_URL": vl_endpoint.base_url, "FRAMELENS_API_KEY": vl_endpoint.api_key}
-    place.run(command, **given, FRAMELENS_ANSWER_FORM="words", FRAMELENS_ANSWER_TOKENS="48", LC_ALL="C.UTF-8")
+    paths = os.pathsep.join(str(ROOT / "tests" / name) for name in ("no_text", "in_words"))
+    place.run(command, **given, FRAMELENS_ANSWER_TOKENS="48", PYTHONPATH=paths, LC_ALL="C.UTF-8")
     for report in place.folder.glob("*.md"):
         text = report.read_text(encoding="utf-8")
         assert "text mode" not in text and "文本模式" not in text and "AI model" in text

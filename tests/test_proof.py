@@ -23,20 +23,22 @@ from framelens.i18n import notice_text
 from framelens.jobs.engine_session import EngineSession
 from framelens.reports.formats import FORMATS
 from tests.cards import write_card_video
-from tests.conftest import ready
+from tests.conftest import in_words, ready
 from tests.engine.test_local_engine import wait_until
 from tests.updates import events_of
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("no_text_reading")]
 
-# The test model writes lines, "1: red; 2: blue", and was never shown a JSON.
-WORDS = load({"FRAMELENS_ANSWER_FORM": "words"})
 CARDS = ["red", "blue", "green", "yellow", "white", "purple", "orange", "cyan"]
+
+
+def session(engine: LocalEngine) -> EngineSession:
+    return in_words(EngineSession(load({}), templates.Templates(None), engine))
 
 
 def analyse(video: Path, engine: LocalEngine, **options: object) -> Analysis:
     request = AnalysisRequest(video, **{"frames": 8, **options})  # type: ignore[arg-type]
-    *_, last = events_of(EngineSession(WORDS, templates.Templates(None), engine).run(Task(request, "proof")))
+    *_, last = events_of(session(engine).run(Task(request, "proof")))
     assert isinstance(last, Finished)
     return last.analysis
 
@@ -152,8 +154,7 @@ def test_the_report_names_the_engine_and_counts_its_tokens(seen: Analysis) -> No
 
 def test_killed_engine_restarts_and_a_killed_core_is_found(video: Path, vl_engine: LocalEngine) -> None:
     events = list[AnalysisEvent]()
-    run = EngineSession(WORDS, templates.Templates(None), vl_engine).run
-    for event in events_of(run(Task(AnalysisRequest(video), "killed"))):
+    for event in events_of(session(vl_engine).run(Task(AnalysisRequest(video), "killed"))):
         if isinstance(event, ModeChosen) and not any(isinstance(one, ModeChosen) for one in events):
             _kill(ready(vl_engine))
         events.append(event)

@@ -68,12 +68,13 @@ class App:
                 "FRAMELENS_API_KEY": api_key,
                 "FRAMELENS_DATA_DIR": str(data_dir),
                 "FRAMELENS_FRAME_SIDE": str(SIDE),
-                "FRAMELENS_IN_FLIGHT": str(in_flight),
                 "FRAMELENS_ANSWER_TOKENS": str(answer_tokens),
             }
         )
         engine, _ = build_engine(self._settings)
-        self._run = EngineSession(self._settings, Templates(self._settings.template_dir), engine).run
+        session = EngineSession(self._settings, Templates(self._settings.template_dir), engine)
+        session.connector.in_flight = in_flight
+        self._run = session.run
 
     def warm(self, video: Path) -> None:
         """Import everything and check the engine's vision, with a video that is not measured."""

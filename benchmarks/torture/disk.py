@@ -23,7 +23,7 @@ from benchmarks.endurance import REPOSITORY, differences, said
 from benchmarks.torture.line import Line, Scale
 from tests.analysis.requests.test_orchestrator import introducing
 from tests.jobs.working import CONTEXT
-from tests.llm.scripted import serve
+from tests.llm.scripted import ONE_AT_A_TIME, serve
 from tests.media import cards, write_video
 
 _DISK_BYTES = 48 << 20
@@ -62,7 +62,6 @@ class _Bench:
         environment = {
             **os.environ,
             "FRAMELENS_DATA_DIR": str(self.data),
-            "FRAMELENS_IN_FLIGHT": "1",
             "FRAMELENS_LANGUAGE": "en",
             "PYTHONPATH": os.pathsep.join((str(REPOSITORY), str(REPOSITORY / "tests" / "no_text"))),
             **variables,
@@ -131,7 +130,7 @@ def run(scale: Scale) -> Iterator[Line]:
         time.sleep(_ANSWER_SECONDS)
         yield from introducing(body)
 
-    with small_disk(folder / "disk") as disk, serve(slowly, context=CONTEXT) as server:
+    with small_disk(folder / "disk") as disk, serve(slowly, context=CONTEXT, metrics=ONE_AT_A_TIME) as server:
         first = _Bench(disk, video, server.base_url)
         done = first.run(*first.analysis)
         if done.returncode:

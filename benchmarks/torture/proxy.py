@@ -35,7 +35,7 @@ from framelens.store.database import Store
 from tests.analysis.test_pipeline import answering_per_frame, marks_of
 from tests.browser.conftest import CHROMIUM, App, running
 from tests.cards import CARDS, write_card_video
-from tests.llm.scripted import serve
+from tests.llm.scripted import ONE_AT_A_TIME, serve
 from tests.reverse_proxy import NAME, NGINX, ReverseProxy, free_port
 
 _FULL_MIB = 3072
@@ -97,9 +97,10 @@ def _deployed(folder: Path) -> Iterator[_Deployment]:
         yield from answering_per_frame(body)
 
     with ExitStack() as stack:
-        engine = stack.enter_context(serve(behave, model=_MODEL, context=512))
-        environ = {"FRAMELENS_BASE_URL": engine.base_url, "FRAMELENS_TRUSTED_PROXIES": "127.0.0.1"}
-        stack.enter_context(mock.patch.dict(os.environ, environ | {"FRAMELENS_IN_FLIGHT": "1"}))
+        engine = stack.enter_context(serve(behave, model=_MODEL, context=512, metrics=ONE_AT_A_TIME))
+        network = json.dumps({"trusted_proxies": "127.0.0.1"})
+        environ = {"FRAMELENS_BASE_URL": engine.base_url, "FRAMELENS_NETWORK": network}
+        stack.enter_context(mock.patch.dict(os.environ, environ))
         store = stack.enter_context(closing(Store(folder / "data" / "framelens.sqlite")))
         accounts = Accounts(store, AccessSettings())
         user = accounts.add("ann", "correct horse battery", "analyst")

@@ -98,7 +98,11 @@ def attacked_site(
     folder = scale.folder(name)
     database = folder / "data" / "framelens.sqlite"
     (folder / "clips").mkdir()
-    set_for_all = {"FRAMELENS_TRUSTED_PROXIES": "127.0.0.1", "FRAMELENS_INPUT_DIRS": str(folder), **(variables or {})}
+    set_for_all = {
+        "FRAMELENS_NETWORK": '{"trusted_proxies": "127.0.0.1"}',
+        "FRAMELENS_INPUT_DIRS": str(folder),
+        **(variables or {}),
+    }
     with closing(Store(database)) as store, mock.patch.dict(os.environ, set_for_all):
         accounts = Accounts(store, AccessSettings())
         for name, role in _USERS:

@@ -3,7 +3,7 @@
 A proxy gives the client's address (X-Forwarded-For), the scheme that the browser uses (X-Forwarded-Proto) and the host
 (X-Forwarded-Host). Anyone can send these headers. uvicorn would believe them from every program on this machine, so
 its own check is replaced (`replace_check_of_uvicorn`) and its middleware is used here, with the addresses of the
-setting FRAMELENS_TRUSTED_PROXIES.
+setting FRAMELENS_NETWORK.
 """
 
 from __future__ import annotations

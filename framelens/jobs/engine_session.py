@@ -166,9 +166,6 @@ class EngineSession:
             timeout_seconds=settings.timeout_seconds,
             side=self.side,
             wants_video=settings.frames_as == "video",
-            in_flight=settings.in_flight,
-            takes_schema=settings.answer_form == "schema",
-            traced=settings.tracing,
         )
 
     @property
@@ -243,7 +240,6 @@ def _planner(settings: Settings, extractions: ExtractionCache, measure: Measure)
         num_cached=extractions.num_cached,
         capacity=expected_room(settings),
         side=usual_side(settings),
-        in_flight=settings.in_flight,
         known=partial(_stats(settings).of, _engine_name(settings)),
         policy=_answer_policy,
     )
@@ -312,7 +308,6 @@ def conditions(settings: Settings, templates: Templates, request: AnalysisReques
         "answer_tokens": str(settings.answer_tokens),
         "frame_side": str(settings.frame_side or ""),
         **({} if settings.frames_as == "images" else {"frames_as": settings.frames_as}),
-        "answer_form": settings.answer_form,
         "prompt": prompts.digest(request.language)[:8],
         "template": f"{request.template} {digest(template)[:8]}" if template else request.template,
         "speech": _speech_name(settings),

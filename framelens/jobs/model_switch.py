@@ -34,7 +34,7 @@ from framelens.store.model_records import confirm_download
 
 _VARIABLES = {
     "model": "VLLM_MODEL_PATH", "vllm_config": "VLLM_CONFIG", "answer_tokens": "FRAMELENS_ANSWER_TOKENS",
-    "frame_side": "FRAMELENS_FRAME_SIDE", "frames_as": "FRAMELENS_FRAMES_AS", "answer_form": "FRAMELENS_ANSWER_FORM",
+    "frame_side": "FRAMELENS_FRAME_SIDE", "frames_as": "FRAMELENS_FRAMES_AS",
 }  # fmt: skip
 """Settings by the conditions of a job that are their values."""
 _CHANGE_SECONDS = 2.0  # how long a page waits for a switch that no analysis delays
@@ -115,7 +115,6 @@ def with_settings_of(settings: Settings, job: JobSnapshot) -> Settings:
         answer_tokens=read.answer_tokens,
         frame_side=read.frame_side,
         frames_as=read.frames_as,
-        answer_form=read.answer_form,
     )
 
 

@@ -38,8 +38,6 @@ class EngineChat(BaseChatOpenAI):
     Attributes:
         openai_api_base: Address, ending in /v1; `base_url` when created.
         request_timeout: Bounds each wait for a piece of the answer, in seconds; `timeout` when created.
-        traced: False keeps requests made through `framelens.llm.stream` out of LangSmith, whatever the environment
-            says.
     """
 
     openai_api_base: str = Field(alias="base_url")
@@ -50,7 +48,6 @@ class EngineChat(BaseChatOpenAI):
     stream_usage: bool | None = True
     stream_chunk_timeout: float | None = Field(default=None, exclude=True)
     use_responses_api: bool | None = False
-    traced: bool = True
 
     def __init__(self, **fields: Any) -> None:
         # The base class checks only whether `streaming` was given, not its value.
@@ -188,7 +185,6 @@ def connect(
     max_tokens: int = 1024,
     timeout_seconds: float = 600.0,
     temperature: float = 0.0,
-    traced: bool = False,
     headers: Mapping[str, str] | None = None,
 ) -> EngineChat:
     """Create a chat model for an engine.
@@ -200,7 +196,6 @@ def connect(
         max_tokens: Longest answer.
         timeout_seconds: Bounds each wait for a token.
         temperature: 0 for the likeliest answer.
-        traced: Whether LangSmith, if the environment enables it, may record requests and answers.
         headers: More headers of every request.
     """
     return EngineChat(
@@ -210,6 +205,5 @@ def connect(
         max_tokens=max_tokens,
         temperature=temperature,
         timeout=timeout_seconds,
-        traced=traced,
         default_headers=headers,
     )

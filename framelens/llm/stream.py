@@ -181,8 +181,7 @@ def stream_pieces(
     """
     answer, address = _PartialReply(), str(getattr(chat, "openai_api_base", ""))
     most_tokens = (options or {}).get("max_tokens") or getattr(chat, "max_tokens", None)
-    received = chat.astream(list(messages), **(options or {}))
-    gathered = _gathered(received if getattr(chat, "traced", False) else _untraced(received))
+    gathered = _gathered(_untraced(chat.astream(list(messages), **(options or {}))))
     try:
         with closing(on_request_loop(gathered, cancel)) as groups:
             for chunks in groups:

@@ -493,7 +493,6 @@ class Session:
             "FRAMELENS_BASE_URL": base_url,
             "FRAMELENS_API_KEY": api_key,
             "FRAMELENS_DATA_DIR": os.fspath(data_dir or ""),
-            "FRAMELENS_TEMPLATE_DIR": os.fspath(template_dir or ""),
             "VLLM_MODEL_PATH": model,
         }
         environ = {**os.environ, **(settings or {}), **{name: value for name, value in given.items() if value}}
@@ -502,6 +501,8 @@ class Session:
             if unread := config.unread_env_file(environ):
                 warnings.warn(t("error.env_unread_here", path=unread, name=config.ENV_FILE), stacklevel=2)
             self._settings = with_named(config.load(environ), model=model, base_url="")
+        if template_dir:
+            self._settings = replace(self._settings, template_dir=given_path(template_dir).absolute())
         self._download = download
         self._lock = threading.Lock()
         self._opened = ExitStack()

@@ -157,14 +157,14 @@ def test_without_accounts_a_proxied_request_is_public(open_app: Open) -> None:
 
 def test_a_wrong_proxy_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as refused:
-        config.load({"FRAMELENS_TRUSTED_PROXIES": "10.0.0.0/8 nginx"}, dotenv=tmp_path / "none")
-    assert refused.value.values == {"key": "FRAMELENS_TRUSTED_PROXIES", "value": "nginx"}
+        config.load({"FRAMELENS_NETWORK": '{"trusted_proxies": ["10.0.0.0/8", "nginx"]}'}, dotenv=tmp_path / "none")
+    assert refused.value.values == {"key": "FRAMELENS_NETWORK: trusted_proxies", "value": "nginx"}
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the other addresses of loopback aren't set up")
 def test_the_real_server_believes_no_other_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FRAMELENS_TRUSTED_PROXIES", "127.0.0.9 10.0.0.0/8")
+    monkeypatch.setenv("FRAMELENS_NETWORK", '{"trusted_proxies": ["127.0.0.9", "10.0.0.0/8"]}')
     with closing(Store(tmp_path / "data" / "framelens.sqlite")) as store, running("app/main.py", tmp_path) as app:
         Accounts(store, config.AccessSettings()).add("ann", PASSWORD, "administrator")
 

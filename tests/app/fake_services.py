@@ -134,7 +134,7 @@ def open_fake(folder: Path, *, run: Run, sample: Path, input_dirs: tuple[Path, .
         templates=Templates(),
         engine=engine,
         notices=(Notice("sight_unknown"),),
-        planner=Planner(lambda *_: None, RequestCapacity(8192, 1024), None, None, KnownTimings, lambda *_: None),
+        planner=Planner(lambda *_: None, RequestCapacity(8192, 1024), None, KnownTimings, lambda *_: None),
         run=with_states(run),
     )
     return Services(

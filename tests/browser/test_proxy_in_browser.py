@@ -44,7 +44,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def url(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The page below a path of an HTTPS server, with a service that checks logins."""
-    monkeypatch.setenv("FRAMELENS_TRUSTED_PROXIES", "127.0.0.1")
+    monkeypatch.setenv("FRAMELENS_NETWORK", '{"trusted_proxies": "127.0.0.1"}')
     port = free_port()
     with provider() as login:
         secrets = tmp_path / "secrets.toml"

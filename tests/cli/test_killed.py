@@ -21,7 +21,7 @@ from tests.media import cards, write_video
 
 pytestmark = pytest.mark.usefixtures("no_text_reading")
 
-IN_FLIGHT = 2
+IN_FLIGHT = 4  # of an engine that doesn't report its cache
 FRAMES = 32
 _pause = threading.Event()
 
@@ -34,7 +34,6 @@ def slowly(body: dict[str, Any]) -> Iterator[str]:
 
 def start(server: Server, video: Path, report: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("FRAMELENS_DATA_DIR", str(data))
-    monkeypatch.setenv("FRAMELENS_IN_FLIGHT", str(IN_FLIGHT))
     command = [
         sys.executable,
         "-m",

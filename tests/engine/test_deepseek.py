@@ -36,14 +36,14 @@ from framelens.llm.text_fallback import VisionProbe, prove_sight
 from framelens.reports.formats import FORMATS
 from tests.app.fake_services import keyframes
 from tests.cards import write_card_video
-from tests.conftest import ready
+from tests.conftest import in_words, ready
 from tests.llm.scripted import say
 from tests.loopback import Handler, listening
 from tests.updates import events_of
 
 pytestmark = [pytest.mark.engine, pytest.mark.skipif(not sys.platform.startswith("linux"), reason="engines of our own")]
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "make_deepseek_models.py"
-WORDS = load({"FRAMELENS_ANSWER_FORM": "words", "FRAMELENS_ANSWER_TOKENS": "48"})
+SETTINGS = load({"FRAMELENS_ANSWER_TOKENS": "48"})
 TOKENS_A_PICTURE = 16
 PICTURES = [data_url(frame, 64) for frame in keyframes()[:2]]
 
@@ -78,7 +78,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def analyse(video: Path, engine: LocalEngine) -> Analysis:
-    run = EngineSession(WORDS, templates.Templates(None), engine).run
+    run = in_words(EngineSession(SETTINGS, templates.Templates(None), engine)).run
     *_, last = events_of(run(Task(AnalysisRequest(video, frames=3, language="en"), "deepseek")))
     assert isinstance(last, Finished)
     return last.analysis

@@ -108,7 +108,7 @@ def test_each_trouble_is_found(changes: dict[str, Any], expected: tuple[str, str
 
 
 def test_a_wrong_setting_comes_first() -> None:
-    fault = ConfigError("setting_number", key="FRAMELENS_IN_FLIGHT", value="x", low=1, high=64)
+    fault = ConfigError("setting_number", key="FRAMELENS_ANSWER_TOKENS", value="x", low=1, high=64)
     found = run_checks(replace(HEALTHY, cache=DiskFacts("/cache", 1), fault=fault), WANTED)
     assert [finding.severity for finding in found][:2] == ["stops", "hinders"] and found[0].key == "setting_number"
 

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from functools import partialmethod
 from pathlib import Path
 
 import psutil
@@ -18,6 +19,7 @@ import pytest
 import framelens
 from framelens import config
 from framelens.analysis.prompts import templates
+from framelens.analysis.requests.engine_connector import EngineConnector
 from framelens.analysis.task import Task
 from framelens.core.domain import AnalysisRequest, EngineInfo
 from framelens.core.events import ChunkDone, EngineReady, Finished
@@ -27,7 +29,7 @@ from framelens.engine.local.local_engine import LocalEngine
 from framelens.engine.local.vllm import vllm_launcher
 from framelens.jobs.engine_session import EngineSession
 from tests.cards import write_card_video
-from tests.conftest import ENGINE_ARGUMENTS, ready
+from tests.conftest import ENGINE_ARGUMENTS, in_words, ready
 from tests.updates import events_of
 
 CORES = sorted(os.sched_getaffinity(0))[:2] if hasattr(os, "sched_getaffinity") else []
@@ -35,7 +37,6 @@ pytestmark = [
     pytest.mark.engine,
     pytest.mark.skipif(len(CORES) < 2, reason="each process needs a core of its own"),
 ]
-WORDS = {"FRAMELENS_ANSWER_FORM": "words"}
 """The tiny model was not made for a schema."""
 CARDS = ["red", "blue", "green", "yellow", "white", "purple", "orange", "cyan"]
 
@@ -59,9 +60,9 @@ def test_two_processes_share_a_model(
     """As users start it: with VLLM_CONFIG, past the preflight, below the supervisor."""
     monkeypatch.setenv("VLLM_CPU_OMP_THREADS_BIND", "|".join(map(str, CORES)))
     arguments = json.dumps({**ENGINE_ARGUMENTS, argument: 2})
-    given = {"VLLM_MODEL_PATH": str(tiny_vl), "VLLM_CONFIG": arguments, **WORDS}
+    given = {"VLLM_MODEL_PATH": str(tiny_vl), "VLLM_CONFIG": arguments}
     settings = config.load({**given, "FRAMELENS_DATA_DIR": str(tmp_path / "data")})
-    session = EngineSession(settings, templates.Templates(None))
+    session = in_words(EngineSession(settings, templates.Templates(None)))
     video = write_card_video(tmp_path / "cards.mp4", CARDS)
     others = set(engine_processes())  # the engine that other tests share
     try:
@@ -105,8 +106,10 @@ def server_of(endpoint: Endpoint) -> psutil.Process:
 
 @pytest.mark.thorough
 def test_an_engine_killed_in_mid_job_is_replaced(
-    tiny_vl: Path, vl_endpoint: Endpoint, tmp_path: Path, no_text_reading: None
+    tiny_vl: Path, vl_endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_text_reading: None
 ) -> None:
+    one_by_one = partialmethod(EngineConnector.__init__, in_flight=1, takes_schema=False)
+    monkeypatch.setattr(EngineConnector, "__init__", one_by_one)
     cards = [*CARDS, *reversed(CARDS)] * 2
     video = write_card_video(tmp_path / "cards.mp4", cards, seconds_per_card=0.5)
     used, killed = list[EngineInfo](), False
@@ -118,7 +121,6 @@ def test_an_engine_killed_in_mid_job_is_replaced(
             api_key=vl_endpoint.api_key,
             data_dir=tmp_path / "data",
             language="en",
-            settings={"FRAMELENS_IN_FLIGHT": "1", **WORDS},
         )
         for event in stack.enter_context(session).analyse_events(video, frames=len(cards)):
             if isinstance(event, EngineReady):

@@ -39,21 +39,24 @@ def test_conditions_change_with_prompt_texts(
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [("SPEECH_MODEL_PATH", "whisper-2"), ("SPEECH_LANGUAGE", "de"), ("SPEECH_BASE_URL", "http://127.0.0.1:2/v1")],
+    "speech",
+    [
+        "http://127.0.0.1:1/v1 whisper-2",
+        "http://127.0.0.1:2/v1 whisper-1",
+        '{"model": "http://127.0.0.1:1/v1 whisper-1", "language": "de"}',
+    ],
 )
-def test_conditions_change_with_the_settings_of_speech(name: str, value: str, tmp_path: Path) -> None:
+def test_conditions_change_with_the_settings_of_speech(speech: str, tmp_path: Path) -> None:
     given = {
         "FRAMELENS_BASE_URL": "http://127.0.0.1:1/v1",
-        "FRAMELENS_SPEECH_BASE_URL": "http://127.0.0.1:1/v1",
-        "FRAMELENS_SPEECH_MODEL_PATH": "whisper-1",
+        "FRAMELENS_SPEECH": "http://127.0.0.1:1/v1 whisper-1",
     }
 
     def conditions(values: dict[str, str]) -> dict[str, str]:
         settings = load(values, tmp_path / ".env")
         return engine_session.conditions(settings, Templates(), AnalysisRequest(Path("a.mp4")))
 
-    before, after = conditions(given), conditions({**given, f"FRAMELENS_{name}": value})
+    before, after = conditions(given), conditions({**given, "FRAMELENS_SPEECH": speech})
     assert {key for key in before if before[key] != after[key]} == {"speech"}
 
 

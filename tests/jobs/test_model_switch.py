@@ -18,7 +18,7 @@ REQUEST = AnalysisRequest(Path("a.mp4"))
 TINY = str(Path(__file__).parents[1] / "fixtures" / "tiny-vl")
 LOCAL = {"VLLM_MODEL_PATH": TINY, "VLLM_CONFIG": '{"max_model_len": 2048}'}
 REMOTE = {"FRAMELENS_BASE_URL": "http://127.0.0.1:1/v1", "FRAMELENS_API_KEY": "secret-of-the-first"}
-FORM = {"FRAMELENS_ANSWER_TOKENS": "64", "FRAMELENS_FRAME_SIDE": "224", "FRAMELENS_ANSWER_FORM": "words"}
+FORM = {"FRAMELENS_ANSWER_TOKENS": "64", "FRAMELENS_FRAME_SIDE": "224", "FRAMELENS_FRAMES_AS": "video"}
 
 
 def job_with(settings: Settings) -> JobSnapshot:

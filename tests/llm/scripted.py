@@ -94,6 +94,10 @@ class Server:
         return words * 6 + (pictures * 18 if self.sees else 0)
 
 
+ONE_AT_A_TIME = 'vllm:cache_config_info{num_gpu_blocks="1",block_size="1"} 1\n'
+"""Metrics of a server whose cache holds a single request."""
+
+
 def serve(behave: Behave, **options: Any) -> AbstractContextManager[Server]:
     return loopback.scripted(_Handler, Server(behave, **options))
 

@@ -118,7 +118,7 @@ def _measured(model: Path, film: Path) -> tuple[float, list[_Said]]:
         said.append(_Said(clocks[0] - began[-1][0], clocks[1] - began[-1][1], left))
 
     with tempfile.TemporaryDirectory() as folder:
-        settings = config.load({"FRAMELENS_DATA_DIR": folder, "FRAMELENS_SPEECH_MODEL_PATH": str(model)})
+        settings = config.load({"FRAMELENS_DATA_DIR": folder, "FRAMELENS_SPEECH": str(model)})
         made, cancel = build_transcription(settings), threading.Event()
         made.hear(probe(film), (0.0, None), sha256=lambda: "00", cancel=cancel, on_start=begin, on_progress=note)
     return began[-1][0] - began[0][0], said

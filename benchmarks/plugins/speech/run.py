@@ -39,7 +39,7 @@ def _by_framelens(model: str, file: Path) -> Iterator[tuple[float, str]]:
 
     recogniser.cues_of = lambda words: (Cue(one.start_seconds, one.end_seconds, one.text) for one in words)
     with tempfile.TemporaryDirectory() as folder:
-        settings = config.load({"FRAMELENS_DATA_DIR": folder, "FRAMELENS_SPEECH_MODEL_PATH": model})
+        settings = config.load({"FRAMELENS_DATA_DIR": folder, "FRAMELENS_SPEECH": model})
         made = build_transcription(settings)
         found, _ = made.hear(probe(file), (0.0, None), sha256=lambda: "00", cancel=threading.Event())
     yield from ((cue.start_seconds, cue.text) for cue in found.cues if found)

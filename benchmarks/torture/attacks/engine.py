@@ -112,8 +112,7 @@ def _at_a_slow_engine(scale: Scale) -> Iterator[Line]:
     engine = _Engine()
     model = scale.folder("engine") / "no-model"
     with serve(engine.answer, model=str(model)) as server:
-        variables = {"FRAMELENS_BASE_URL": server.base_url, "FRAMELENS_ANSWER_FORM": "words"}
-        variables["FRAMELENS_IN_FLIGHT"] = "32"  # more than the engine answers at once
+        variables = {"FRAMELENS_BASE_URL": server.base_url}
         with attacked_site(scale, "engine", variables) as site:
             jobs = [_submitted(site, "ann", use_model=True) for _ in range(2)]
             assert engine.asked.acquire(timeout=_LONGEST_SECONDS), "the engine wasn't asked"

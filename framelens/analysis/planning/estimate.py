@@ -83,7 +83,6 @@ class Planner:
         measure: measure(request, video, words) returns the layout and capacity as measured by a ready engine, or None.
         capacity: Capacity of a request by the settings.
         side: Longer side of sent frames in pixels by the settings; None lets the plan choose.
-        in_flight: Number of requests at the same time by the settings; None if not set.
         known: Returns what was observed of this engine before.
         num_cached: num_cached(path, options) returns how many frames are cached, None if no frames are cached.
         policy: How questions are answered; None where they aren't.
@@ -92,7 +91,6 @@ class Planner:
     measure: Measure
     capacity: RequestCapacity
     side: int | None
-    in_flight: int | None
     known: Callable[[], KnownTimings]
     num_cached: Callable[[Path, ExtractOptions], int | None]
     policy: Policy | None = None
@@ -151,9 +149,8 @@ class Planner:
         if measured:
             return *measured, True
         capacity = replace(self.capacity, max_model_len=self.capacity.max_model_len or known.max_model_len)
-        in_flight = self.in_flight or known.in_flight
-        side = choose_side(request, video, capacity, self.side)
-        return *plan.basic_layout(request, video, capacity, side, None, lambda _: in_flight or 1), in_flight is not None
+        side, at_once = choose_side(request, video, capacity, self.side), known.in_flight
+        return *plan.basic_layout(request, video, capacity, side, None, lambda _: at_once or 1), at_once is not None
 
 
 def _added(one: tuple[float, float], other: tuple[float, float] | None) -> tuple[float, float] | None:

@@ -58,7 +58,6 @@ class EngineConnector:
         wants_video: Send the frames of a request as a video if the engine takes it.
         in_flight: Number of requests at the same time; None lets the engine's cache decide.
         takes_schema: Hold answers to a JSON Schema.
-        traced: Let LangSmith record the requests.
     """
 
     engine: Engine
@@ -69,7 +68,6 @@ class EngineConnector:
     wants_video: bool = False
     in_flight: int | None = None
     takes_schema: bool = True
-    traced: bool = False
     _proven: dict[tuple[str, str], VisionProbe] = field(default_factory=dict)
     _latest: EngineConnection | None = None
     _num_waiting: int = 0  # runs that wait for an engine that they have lost
@@ -178,7 +176,6 @@ class EngineConnector:
                 model=endpoint.model,
                 max_tokens=longest,
                 timeout_seconds=self.timeout_seconds,
-                traced=self.traced,
                 headers=endpoint.headers,
             ),
             sight=VisionProbe(None),

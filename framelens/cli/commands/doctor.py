@@ -17,6 +17,7 @@ from framelens.cli.plugin_list import list_plugins
 from framelens.config import export_environment
 from framelens.core.errors import AppError
 from framelens.core.redaction import redact, redact_setting
+from framelens.core.spelling import closest
 from framelens.core.units import gib_text, human_size
 from framelens.engine.check_findings import CheckFinding, worst_first
 from framelens.engine.diagnostics.checks import doctor_finding, run_checks
@@ -30,13 +31,16 @@ from framelens.video.sandbox_check import SandboxReport, check_sandbox
 # The whole memory estimate replaces the finding about weights only, as in `models check` and `models show`.
 _SUMS, _WEIGHTS = ("preflight_memory_short", "preflight_memory_busy"), "doctor_memory_small"
 _REPLACED = (_WEIGHTS, "doctor_model_absent", "doctor_settings")
+_PREFIX = "FRAMELENS_"
 _MECHANISMS = {"landlock": "Landlock", "seccomp": "seccomp", "limits": "rlimit"}
-_VARIABLES = {
-    "model_path": "VLLM_MODEL_PATH",
-    "vllm_config": "VLLM_CONFIG",
-    "embedding_base_url": "FRAMELENS_EMBEDDING_URL",
-}
-"""Variables of settings whose fields have other names."""
+_OWN_FIELDS = (
+    *("base_url", "api_key", "engine", "language", "data_dir", "input_dirs", "answer_tokens", "timeout_seconds"),
+    *("frame_side", "frames_as", "allow_pickle", "speech_api_key", "embedding_api_key", "serve_api_key"),
+)
+"""Settings that are variables of their own, with the name of the field."""
+_READ_ELSEWHERE = ("FRAMELENS_HUB", "FRAMELENS_PLUGINS", "FRAMELENS_ENV_FILE", "FRAMELENS_EXTRA")
+"""Variables that aren't among the settings."""
+_LIKENESS = 0.8  # by hand: finds a slip of the pen, but no setting of another kind
 # Variables that affect FrameLens, the hub's client, vLLM and their libraries.
 _RELEVANT = (
     *("FRAMELENS_", "VLLM_", "HF_", "HUGGING_FACE_", "CUDA_", "NVIDIA_", "NCCL_", "GLOO_", "RAY_", "OMP_", "TORCH_"),
@@ -62,6 +66,7 @@ def run(options: Options) -> int:
             *run_checks(facts, checked),
             sandbox_finding(check_sandbox()),
             *unknown,
+            *_unknown_variables(values, settings),
             *_running_engines(settings),
             *_of_plugins(settings),
         )
@@ -86,6 +91,16 @@ def _running_engines(settings: config.Settings) -> Iterator[CheckFinding]:
         models = ", ".join(model.name for model in engine.models)
         values = {"product": engine.product, "base_url": engine.base_url, "model": engine.models[0].name}
         yield doctor_finding("engine_running", "tells", models=models, **values)
+
+
+def _unknown_variables(values: Mapping[str, str], settings: config.Settings) -> Iterator[CheckFinding]:
+    """Yield the variables with our prefix that nothing reads."""
+    known = {name.removeprefix(_PREFIX): name for name in (*_by_variable(settings), *_READ_ELSEWHERE)}
+    for name in sorted(name for name in values if name.startswith(_PREFIX) and name not in known.values()):
+        if nearest := closest(name.removeprefix(_PREFIX), known, likeness=_LIKENESS):
+            yield doctor_finding("setting_misspelt", "hinders", name=name, nearest=known[nearest])
+        else:
+            yield doctor_finding("setting_unknown", "hinders", name=name)
 
 
 def _of_plugins(settings: config.Settings) -> Iterator[CheckFinding]:
@@ -150,9 +165,10 @@ def _effective_settings(settings: config.Settings) -> Iterator[tuple[str, str]]:
             case float():
                 text = f"{value:g}"
             case dict():
-                text = json.dumps(value, ensure_ascii=False) if value else ""
+                parts = {part: inner for part, inner in value.items() if inner not in ("", (), {})}
+                text = json.dumps(parts, ensure_ascii=False) if parts else ""
             case tuple():
-                text = (os.pathsep if name == "FRAMELENS_INPUT_DIRS" else " ").join(map(str, value))
+                text = os.pathsep.join(map(str, value))
             case _:
                 text = "" if value is None else str(value)
         yield name, redact_setting(name, text)
@@ -160,21 +176,34 @@ def _effective_settings(settings: config.Settings) -> Iterator[tuple[str, str]]:
 
 def _by_variable(settings: config.Settings) -> dict[str, object]:
     """Return the settings in the units of their variables."""
-    nested = ("passed_on", "model_chosen", "dtype_chosen", "access", "sources", "user_limits")
-    fields = [field.name for field in dataclasses.fields(settings) if field.name not in nested]
     access, sources, limits = settings.access, settings.sources, settings.user_limits
     return {
-        **{_VARIABLES.get(name, f"FRAMELENS_{name.upper()}"): getattr(settings, name) for name in fields},
+        "VLLM_MODEL_PATH": settings.model_path,
+        "VLLM_CONFIG": settings.vllm_config,
+        **{f"FRAMELENS_{name.upper()}": getattr(settings, name) for name in _OWN_FIELDS},
+        "FRAMELENS_SPEECH": {
+            "model": f"{settings.speech_base_url} {settings.speech_model_path}".strip(),
+            "language": settings.speech_language,
+            "speaker_models": settings.speaker_model_path,
+            "config": settings.speech_config,
+        },
+        "FRAMELENS_EMBEDDING": f"{settings.embedding_base_url} {settings.embedding_model}".strip(),
         "FRAMELENS_INSECURE": access.insecure,
-        "FRAMELENS_SESSION_IDLE_HOURS": access.idle_seconds / 3600,
-        "FRAMELENS_SESSION_HOURS": access.session_seconds / 3600,
-        "FRAMELENS_NEW_USERS": access.new_user_role,
-        "FRAMELENS_TRUSTED_PROXIES": access.trusted_proxies,
-        "FRAMELENS_SOURCE_URLS": sources.urls,
-        "FRAMELENS_PRIVATE_NETWORKS": sources.private_networks,
-        "FRAMELENS_SOURCE_GB": sources.most_bytes // 1000**3,
-        "FRAMELENS_USER_UPLOAD_GB": limits.upload_bytes // 1000**3,
-        "FRAMELENS_USER_JOBS": limits.jobs,
+        "FRAMELENS_ACCOUNTS": {
+            "idle_hours": int(access.idle_seconds / 3600),
+            "session_hours": int(access.session_seconds / 3600),
+            "new_users": access.new_user_role,
+        },
+        "FRAMELENS_NETWORK": {
+            "trusted_proxies": access.trusted_proxies,
+            "private_networks": sources.private_networks,
+            "source_urls": sources.urls,
+        },
+        "FRAMELENS_LIMITS": {
+            "download_gb": sources.most_bytes // 1000**3,
+            "user_upload_gb": limits.upload_bytes // 1000**3,
+            "user_jobs": limits.jobs,
+        },
     }
 
 

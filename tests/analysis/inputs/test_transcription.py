@@ -112,7 +112,7 @@ def test_without_a_speech_model_the_report_is_reported_so(spoken_video: Path, tm
     transcript, notices = listen(spoken_video, None, tmp_path)
     assert transcript is None and [one.key for one in notices] == ["sound_not_analysed"]
     for language in LANGUAGES:
-        assert "FRAMELENS_SPEECH_MODEL_PATH" in notice_text(notices[0], language)
+        assert "FRAMELENS_SPEECH" in notice_text(notices[0], language)
 
 
 @pytest.mark.slow

@@ -47,7 +47,7 @@ def request(frames: int = 8, **changes: object) -> AnalysisRequest:
 
 
 def planner(known: KnownTimings = SEEN, context: int | None = 8192, **changes: object) -> Planner:
-    made = Planner(lambda *_: None, RequestCapacity(context, 1024), None, None, lambda: known, lambda *_: None)
+    made = Planner(lambda *_: None, RequestCapacity(context, 1024), None, lambda: known, lambda *_: None)
     return replace(made, **changes)  # type: ignore[arg-type]
 
 

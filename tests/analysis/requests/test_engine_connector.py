@@ -173,7 +173,7 @@ def test_plan_matches_token_count_of_real_engine(vl_engine: LocalEngine) -> None
     frames = [Keyframe(n, n, n * 1.0, "even", 1, 320, 240, picture) for n in range(1, 6)]
     video = VideoInfo(Path("a.mp4"), "a", 9, "mp4", "h264", "yuv420p", 320, 240, 0, 9.0, 25.0, 225, 0.0, False)
     request = AnalysisRequest(video.path, len(frames))
-    plan = Planner(TokenCostMeter(opener), RequestCapacity(None, 256), None, None, KnownTimings, lambda *_: len(frames))
+    plan = Planner(TokenCostMeter(opener), RequestCapacity(None, 256), None, KnownTimings, lambda *_: len(frames))
     forecast = plan(video, request, template)
     sent = messages.with_pictures(
         frames,

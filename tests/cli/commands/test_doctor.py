@@ -65,6 +65,15 @@ def test_misspelt_plugins_are_named(language: str, said: str, tmp_path: Path) ->
     assert line.startswith("⚠️") and "modles" in line
 
 
+@pytest.mark.parametrize("name", ["FRAMELENS_LANGUGE", "FRAMELENS_PORT"])
+def test_variables_that_nothing_reads_are_named(name: str, tmp_path: Path) -> None:
+    settings = config.load({"FRAMELENS_DATA_DIR": str(tmp_path)}, dotenv=tmp_path / "no.env")
+    used = dict.fromkeys(("VLLM_CONFIG", "FRAMELENS_HUB", "FRAMELENS_SPEECH", "_FRAMELENS_COMPLETE"), "")
+    (finding,) = doctor_command._unknown_variables({**used, name: "x"}, settings)
+    assert finding.values["name"] == name
+    assert finding.values.get("nearest") == ("FRAMELENS_LANGUAGE" if "LANG" in name else None)
+
+
 def test_model_too_large_for_the_memory_names_one_that_fits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     short = CheckFinding("preflight_memory_short", {"model": "big"}, "hinders", table="notice")
     monkeypatch.setattr(doctor_command, "launch_checks", lambda settings: LaunchChecks(find=lambda _: (short,)))
@@ -89,16 +98,17 @@ def test_in_chinese_it_is_chinese(tmp_path: Path) -> None:
 
 def test_settings_are_shown_as_they_are_set(tmp_path: Path) -> None:
     given = {
-        "FRAMELENS_SESSION_HOURS": "24",
-        "FRAMELENS_SOURCE_GB": "3",
-        "FRAMELENS_TRUSTED_PROXIES": "127.0.0.1 10.0.0.0/8",
         "FRAMELENS_INSECURE": "on",
+        "FRAMELENS_SPEECH": '{"model": "http://127.0.0.1:9/v1 whisper-1", "language": "en"}',
+        "FRAMELENS_ACCOUNTS": '{"idle_hours": 12, "session_hours": 24, "new_users": "viewer"}',
+        "FRAMELENS_NETWORK": '{"trusted_proxies": ["127.0.0.1", "10.0.0.0/8"]}',
+        "FRAMELENS_LIMITS": '{"download_gb": 3, "user_upload_gb": 1000, "user_jobs": 500}',
         "AWS_SECRET_ACCESS_KEY": "sesame1234",
         "VLLM_CONFIG": '{"max_model_len": 4096}',
     }
     settings = config.load({**given, "FRAMELENS_DATA_DIR": str(tmp_path)}, dotenv=tmp_path / "none")
     shown = dict(doctor_command._effective_settings(settings))
-    assert {name: shown[name] for name in (*given,)[:4]} == dict([*given.items()][:4])
+    assert {name: shown[name] for name in (*given,)[:5]} == dict([*given.items()][:5])
     assert json.loads(shown["VLLM_CONFIG"])["max_model_len"] == 4096
     assert "sesame1234" not in repr(shown) and not re.search(r"\w\(\w+=|\(\)|None|True|False", repr(shown))
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
@@ -137,7 +147,7 @@ def test_no_secret_leaves_it(tmp_path: Path) -> None:
     secrets = {
         "FRAMELENS_API_KEY": "sesame1234",
         "FRAMELENS_SPEECH_API_KEY": "sesame1234",
-        "FRAMELENS_SPEECH_BASE_URL": "http://me:sesame1234@127.0.0.1:9/v1",
+        "FRAMELENS_SPEECH": "http://me:sesame1234@127.0.0.1:9/v1 whisper-1",
         "HTTPS_PROXY": "http://me:sesame1234@127.0.0.1:9",
         "HF_ENDPOINT": "https://hub.example/?token=sesame1234",
     }
@@ -149,7 +159,9 @@ def test_no_secret_leaves_it(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_it_works_where_everything_is_wrong(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text('VLLM_CONFIG={"max_model_len": oops}\nFRAMELENS_IN_FLIGHT=many\n', encoding="utf-8")
+    (tmp_path / ".env").write_text(
+        'VLLM_CONFIG={"max_model_len": oops}\nFRAMELENS_ANSWER_TOKENS=many\n', encoding="utf-8"
+    )
     (tmp_path / "data").write_text("a file where the folder should be", encoding="utf-8")
     done = doctor(
         cwd=tmp_path, VLLM_MODEL_PATH=str(tmp_path / "no" / "model"), FRAMELENS_DATA_DIR=str(tmp_path / "data")
@@ -159,7 +171,7 @@ def test_it_works_where_everything_is_wrong(tmp_path: Path) -> None:
     assert len(wrong) == 3, wrong
     for word in ("VLLM_CONFIG", str(tmp_path / "no" / "model"), str(tmp_path / "data")):
         assert any(word in line for line in wrong)
-    assert "FRAMELENS_IN_FLIGHT: many" in done.stdout, "as it was given"
+    assert "FRAMELENS_ANSWER_TOKENS: many" in done.stdout, "as it was given"
 
 
 @pytest.mark.slow

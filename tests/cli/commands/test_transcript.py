@@ -112,5 +112,5 @@ def test_sound_without_a_speech_model_names_what_to_install(
     path = write_spoken(film.with_name("spoken.mkv"), sound=tone(2))
     assert main(["transcript", str(path)]) == 6
     out = capsys.readouterr()
-    assert "[speech]" in out.err and "FRAMELENS_SPEECH_MODEL_PATH" in out.err
+    assert "[speech]" in out.err and "FRAMELENS_SPEECH" in out.err
     assert len(out.err.splitlines()) == 1

@@ -44,7 +44,7 @@ def run(tmp_path: Path, engine: Server) -> Run:
     settings = {
         "FRAMELENS_DATA_DIR": str(tmp_path / "data"),
         "FRAMELENS_BASE_URL": engine.base_url,
-        "FRAMELENS_PRIVATE_NETWORKS": "127.0.0.0/8",
+        "FRAMELENS_NETWORK": '{"private_networks": "127.0.0.0/8"}',
     }
     return partial(run_command, environ=settings, cwd=tmp_path)
 

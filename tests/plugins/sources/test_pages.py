@@ -113,7 +113,7 @@ def test_a_killed_program_continues(served: Served, videos: VideoRepository, tmp
     served.going.clear()
     settings = {
         "FRAMELENS_DATA_DIR": str(tmp_path / "data"),
-        "FRAMELENS_PRIVATE_NETWORKS": "127.0.0.0/8",
+        "FRAMELENS_NETWORK": '{"private_networks": "127.0.0.0/8"}',
     }
     command = [sys.executable, "-m", "framelens", "keyframes", f"{served.url}/slow/a.mp4"]
     killed = subprocess.Popen(command, env=os.environ | settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

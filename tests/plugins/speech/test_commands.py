@@ -34,7 +34,7 @@ def environment(tmp_path: Path, hub: Hub) -> dict[str, str]:
         "HF_HOME": str(tmp_path / "hf"),
         "MODELSCOPE_CACHE": str(tmp_path / "ms"),
         "FRAMELENS_DATA_DIR": str(tmp_path / "data"),
-        "FRAMELENS_SPEECH_MODEL_PATH": "small",
+        "FRAMELENS_SPEECH": "small",
     }
     known = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "FRAMELENS_"))}
     return known | own | {"LANG": "C.UTF-8"}
@@ -95,7 +95,7 @@ def test_the_command_downloads_and_says_what_it_has(environment: dict[str, str])
 
 def test_each_absent_package_is_named_in_a_line(environment: dict[str, str], tmp_path: Path) -> None:
     environment |= {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
-    environment["FRAMELENS_SPEECH_MODEL_PATH"] = ""
+    environment["FRAMELENS_SPEECH"] = ""
     site = tmp_path / "sitecustomize.py"
     site.write_text(HIDING.format(("faster_whisper", "sherpa_onnx")))
     for option, said in (("--speech", "faster-whisper, which the speech model "), ("--speakers", "sherpa-onnx, which")):
@@ -117,4 +117,4 @@ def test_a_video_without_sound_says_so(tmp_path: Path, environment: dict[str, st
 def test_a_hub_without_the_model_is_an_error_about_speech(environment: dict[str, str], hub: Hub) -> None:
     hub.model = "Someone/else"
     done = framelens(environment, "download", "--speech", "--quiet")
-    assert done.returncode == 4 and "FRAMELENS_SPEECH_MODEL_PATH" in done.stderr and hub.url in done.stderr
+    assert done.returncode == 4 and "FRAMELENS_SPEECH" in done.stderr and hub.url in done.stderr

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def settings(tmp_path: Path, whisper_folder: Path) -> config.Settings:
-    return config.load({"FRAMELENS_DATA_DIR": str(tmp_path), "FRAMELENS_SPEECH_MODEL_PATH": str(whisper_folder)})
+    return config.load({"FRAMELENS_DATA_DIR": str(tmp_path), "FRAMELENS_SPEECH": str(whisper_folder)})
 
 
 def hear(path: Path, settings: config.Settings, **more: Any) -> Found:

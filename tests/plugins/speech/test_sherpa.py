@@ -30,7 +30,7 @@ def voice_folder(tmp_path: Path) -> Path:
 
 
 def hear(path: Path, model: Path | str, tmp_path: Path, language: str = "") -> Found:
-    settings = config.load({"FRAMELENS_DATA_DIR": str(tmp_path / "data"), "FRAMELENS_SPEECH_MODEL_PATH": str(model)})
+    settings = config.load({"FRAMELENS_DATA_DIR": str(tmp_path / "data"), "FRAMELENS_SPEECH": str(model)})
     made = Transcription(build_recogniser(settings), ExtractionStore(settings.data_dir / "surveys"), language=language)
     return made.hear(probe(path), (0.0, None), sha256=lambda: "ab", cancel=threading.Event())
 
@@ -75,7 +75,7 @@ def test_models_are_known_by_name_and_by_what_is_in_a_folder(
 ) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setenv("MODELSCOPE_CACHE", str(tmp_path / "hub"))
-    settings = config.load({"FRAMELENS_DATA_DIR": str(tmp_path), "FRAMELENS_SPEECH_MODEL_PATH": "sensevoice"})
+    settings = config.load({"FRAMELENS_DATA_DIR": str(tmp_path), "FRAMELENS_SPEECH": "sensevoice"})
     found = local_recogniser(settings)
     assert isinstance(found, HubModel) and found.label == "SenseVoice" and found.download_bytes() == 239_000_000
     with pytest.raises(ModelNotFound) as caught:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +32,12 @@ SAID = Transcript("speech", "x", tuple(Cue(start, start + 4, f"at {start}") for 
 
 @pytest.fixture
 def settings(tmp_path: Path, speaker_folder: Path) -> config.Settings:
-    return config.load({"FRAMELENS_DATA_DIR": str(tmp_path), "FRAMELENS_SPEAKER_MODEL_PATH": str(speaker_folder)})
+    return config.load(
+        {
+            "FRAMELENS_DATA_DIR": str(tmp_path),
+            "FRAMELENS_SPEECH": json.dumps({"speaker_models": str(speaker_folder)}),
+        }
+    )
 
 
 def separated(

@@ -80,7 +80,7 @@ def test_documents_name_what_is_missing_without_settings() -> None:
         with in_language(language):
             assert t("reader.sound_not_analysed") in text(made)
             (on_page,) = sections(made, is_shared=False)["notices"]()
-            assert isinstance(on_page, Paragraph) and "FRAMELENS_SPEECH_MODEL_PATH" in words(on_page.line)
+            assert isinstance(on_page, Paragraph) and "FRAMELENS_SPEECH" in words(on_page.line)
 
 
 def test_a_film_leads_with_its_shots() -> None:

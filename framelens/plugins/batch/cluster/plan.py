@@ -28,7 +28,7 @@ _MOST_NODES_TRIED = 64
 _USUAL_LENGTH = 8192  # tokens, as in framelens.config.DEFAULT_VLLM_CONFIG
 _LEAST_AT_ONCE = 2
 _MOST_AT_ONCE = 64
-"""Most requests that an engine computes at once; FRAMELENS_IN_FLIGHT has the same limit."""
+"""Most requests that an engine computes at once."""
 _LEAST_LENGTH = 4096  # tokens; the shortest length that is proposed
 _GPUS = re.compile(r"(?:(\d{1,4})\s*[x×*]\s*)?(\d{1,4})", re.IGNORECASE)
 

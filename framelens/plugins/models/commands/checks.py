@@ -67,7 +67,7 @@ def _read(text: str) -> dict[str, Any]:
     try:
         return config.load({"VLLM_CONFIG": text}, Path("/nowhere")).vllm_config
     except ConfigError as error:
-        if error.key in ("vllm_config_not_json", "vllm_config_not_object"):
+        if error.key in ("setting_not_json", "setting_not_object"):
             raise
         return dict(json.loads(text))
 

@@ -109,7 +109,7 @@ class PathSource(Strict):
 
 
 class UrlSource(Strict):
-    """A file that the server fetches, below an address of FRAMELENS_SOURCE_URLS."""
+    """A file that the server fetches, below an address of source_urls in FRAMELENS_NETWORK."""
 
     type: Literal["url"]
     url: Annotated[

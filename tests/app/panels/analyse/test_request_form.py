@@ -87,7 +87,7 @@ def quick_planner() -> Planner:
     """A planner that knows the time of three requests."""
     run = (RequestTiming(1, 8, 1, 40.0),)
     return Planner(
-        lambda *_: None, RequestCapacity(8192, 1024), None, None, lambda: KnownTimings((run,) * 3), lambda *_: None
+        lambda *_: None, RequestCapacity(8192, 1024), None, lambda: KnownTimings((run,) * 3), lambda *_: None
     )
 
 

@@ -390,21 +390,24 @@ async def test_with_a_root_only_listed_links_are_fetched(
 ) -> None:
     root = tmp_path / "root"
     root.mkdir()
-    monkeypatch.setenv("FRAMELENS_PRIVATE_NETWORKS", "127.0.0.0/8")
+    network = {"private_networks": "127.0.0.0/8"}
+    monkeypatch.setenv("FRAMELENS_NETWORK", json.dumps(network))
     with serving(video.read_bytes()) as served:
         url = f"{served.url}/good/cards.mp4"
         async with connected(tmp_path, "--root", root) as client:
-            assert "FRAMELENS_SOURCE_URLS" in await refused(client, "analyse", video=url, use_model=False)
+            assert "source_urls in FRAMELENS_NETWORK" in await refused(client, "analyse", video=url, use_model=False)
             assert served.asked == []
         async with connected(tmp_path) as client:
             other = await called(client, "analyse", video=f"{served.url}/named/x", use_model=False)
-        monkeypatch.setenv("FRAMELENS_SOURCE_URLS", f"{served.url}/good/")
+        monkeypatch.setenv("FRAMELENS_NETWORK", json.dumps({**network, "source_urls": f"{served.url}/good/"}))
         async with connected(tmp_path, "--root", root) as client:
             done = await called(client, "analyse", video=url, use_model=False)
             assert [one["id"] for one in (await called(client, "list"))["reports"]] == [done["id"]]
             assert (await called(client, "look", video=url, times=[0]))["pictures"]
             assert "not known" in await refused(client, "look", video=other["id"], times=[0])
-            assert "FRAMELENS_SOURCE_URLS" in await refused(client, "look", video=f"{served.url}/named/x", times=[0])
+            assert "source_urls in FRAMELENS_NETWORK" in await refused(
+                client, "look", video=f"{served.url}/named/x", times=[0]
+            )
 
 
 @pytest.mark.thorough

@@ -1,14 +1,14 @@
 """Write the tables of docs/reference/plugins.*.md: the names that plugins import from framelens.plugin.
 
 The text between `<!-- names -->` and `<!-- / -->` is replaced; the rest is written by hand. A test holds the documents
-to it. Run it after a change of framelens/plugin.py: python scripts/write_plugin_docs.py
+to it. Run it after a change of framelens/plugin: python scripts/write_plugin_docs.py
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections import defaultdict
+from importlib import import_module
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -18,56 +18,55 @@ from framelens import plugin  # noqa: E402
 from framelens.core import exports  # noqa: E402
 from framelens.core.domain import Language  # noqa: E402
 
-DOCUMENTS: dict[Language, Path] = {one: REPOSITORY / "docs" / "reference" / f"plugins.{one}.md" for one in ("en", "zh")}
-_HEADS: dict[Language, tuple[str, str]] = {"en": ("about", "names"), "zh": ("用途", "名称")}
-_ROOMS: dict[Language, dict[str, str]] = {
+DOCUMENTS: dict[Language, Path] = {
+    language: REPOSITORY / "docs" / "reference" / f"plugins.{language}.md" for language in ("en", "zh")
+}
+FOLDER = Path(plugin.__file__).parent
+MODULES = ("framelens.plugin", *sorted(f"framelens.plugin.{path.stem}" for path in FOLDER.glob("[a-z]*.py")))
+_HEADS: dict[Language, tuple[str, str, str]] = {"en": ("module", "for", "names"), "zh": ("模块", "用途", "名称")}
+_USES: dict[Language, dict[str, str]] = {
     "en": {
-        "analysis": "analyses",
+        "": "hooks, services, settings, texts, users",
         "api": "routes and tools",
-        "cli": "commands",
-        "composition": "services",
-        "config": "settings",
-        "core": "values and helpers",
-        "engine": "engines",
-        "i18n": "texts",
-        "jobs": "jobs",
-        "llm": "model",
-        "models": "catalogue of models",
-        "questions": "questions",
-        "registry": "hooks",
-        "reports": "reports",
-        "store": "data folder",
-        "video": "videos, and processes that decode",
+        "command_line": "commands",
+        "engines": "engines and this machine",
+        "files": "files and links",
+        "jobs": "analyses and stored data",
+        "models": "models",
+        "processes": "threads and processes, and those that decode",
+        "reports": "formats of reports",
+        "speech": "speech",
+        "texts": "texts for readers",
     },
     "zh": {
-        "analysis": "分析",
+        "": "钩子、服务、设置、文本、用户",
         "api": "路由和工具",
-        "cli": "命令",
-        "composition": "服务",
-        "config": "设置",
-        "core": "值和辅助函数",
-        "engine": "引擎",
-        "i18n": "文本",
-        "jobs": "任务",
-        "llm": "模型",
-        "models": "模型目录",
-        "questions": "提问",
-        "registry": "钩子",
-        "reports": "报告",
-        "store": "数据文件夹",
-        "video": "视频和解码进程",
+        "command_line": "命令",
+        "engines": "引擎和本机",
+        "files": "文件和链接",
+        "jobs": "分析和存储的数据",
+        "models": "模型",
+        "processes": "线程、进程和解码进程",
+        "reports": "报告格式",
+        "speech": "语音",
+        "texts": "给读者看的文本",
     },
 }
 
 
+def names_of(module: str) -> list[str]:
+    """List the names that a module of the public face offers."""
+    import_module(module)
+    return sorted(exports(module), key=str.lower)
+
+
 def written(text: str, language: Language) -> str:
     """Return `text` with its table regenerated in this language."""
-    rooms = defaultdict[str, list[str]](list)
-    for name, (module, _) in exports(plugin.__name__).items():
-        rooms[module.split(".")[1]].append(f"`{name}`")
-    rows = [_HEADS[language], ("---", "---")]
-    rows += [(_ROOMS[language][room], ", ".join(sorted(names, key=str.lower))) for room, names in sorted(rooms.items())]
-    table = "\n".join(f"| {left} | {right} |" for left, right in rows)
+    rows = [_HEADS[language], ("---",) * 3]
+    for module in MODULES:
+        use = _USES[language][module.removeprefix("framelens.plugin").removeprefix(".")]
+        rows.append((f"`{module}`", use, ", ".join(f"`{name}`" for name in names_of(module))))
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return re.sub(r"<!-- names -->\n.*?<!-- / -->", f"<!-- names -->\n{table}\n<!-- / -->", text, flags=re.DOTALL)
 
 

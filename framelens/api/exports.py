@@ -58,20 +58,24 @@ _ZIP = "application/zip"
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ARCHIVES = ("frames", "sheet", "everything")
 """Files of a report beside its formats."""
-GONE = 499
+_GONE = 499
 """Status for a client that left before the answer."""
 
 
 @dataclass(frozen=True)
 class Export:
-    """A file for a user."""
+    """A file for a user: its bytes, or a temporary file that is deleted when it has been sent."""
 
     name: str
     mime: str
-    data: bytes
+    data: bytes | Path
 
     def response(self) -> Response:
         """Return the file as an attachment."""
+        if isinstance(self.data, Path):
+            descriptor = os.open(self.data, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            kind = {"media_type": self.mime, "filename": self.name}
+            return OpenFileResponse(descriptor, self.data, is_temporary=True, **kind)
         # The first name is for clients that don't know the second.
         plain = self.name.encode("ascii", "replace").decode().translate({ord(mark): "_" for mark in '?"\\%'})
         disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(self.name, safe='')}"
@@ -230,8 +234,8 @@ def _several(
     *,
     conversations: bool,
     appendix: bool,
-) -> Path:
-    """Write the reports of several jobs into a temporary ZIP and return its path."""
+) -> Export:
+    """Write the reports of several jobs into a temporary ZIP."""
     descriptor, name = tempfile.mkstemp(suffix=".zip", prefix="framelens-")
     path = Path(name)
     try:
@@ -241,7 +245,7 @@ def _several(
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    return path
+    return Export("framelens-reports.zip", _ZIP, path)
 
 
 def _files(
@@ -285,10 +289,13 @@ def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
     ]
 
 
-async def respond(request: Request, write: Callable[[], Export]) -> Response:
-    """Return the response with the export that `write` returns; see `run_in_turn`."""
+async def send_export(request: Request, write: Callable[[], Export]) -> Response:
+    """Return the response with the export that `write` returns, called in a thread when its turn comes.
+
+    Writing is cancelled if the client leaves. Raises what `run_in_turn` raises.
+    """
     made = await run_in_turn(request, write)
-    return made.response() if made else Response(status_code=GONE)
+    return made.response() if made else Response(status_code=_GONE)
 
 
 async def _send_report(request: Request, services: Services) -> Response:
@@ -306,12 +313,12 @@ async def _send_report(request: Request, services: Services) -> Response:
         conversations=has_conversations,
         appendix=has_appendix,
     )
-    return await respond(request, made)
+    return await send_export(request, made)
 
 
 async def _send_conversation(request: Request, services: Services) -> Response:
     collaborators = services.conversations, services.reports, services.jobs.audit
-    return await respond(request, partial(_conversation, *collaborators, *_named(request)))
+    return await send_export(request, partial(_conversation, *collaborators, *_named(request)))
 
 
 def _named(request: Request) -> tuple[str, str]:
@@ -330,13 +337,4 @@ async def _send_several(request: Request, services: Services) -> Response:
         raise InputError("nothing_to_export", most=MOST_EXPORTED)
     has_conversations = request.query_params.get("conversations") != "0"
     options = {"conversations": has_conversations, "appendix": request.query_params.get("appendix") == "1"}
-    path = await run_in_turn(request, partial(_several, services.jobs, services.reports, ids, formats, **options))
-    if path is None:
-        return Response(status_code=GONE)
-    return OpenFileResponse(
-        os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0)),
-        path,
-        media_type=_ZIP,
-        filename="framelens-reports.zip",
-        is_temporary=True,
-    )
+    return await send_export(request, partial(_several, services.jobs, services.reports, ids, formats, **options))

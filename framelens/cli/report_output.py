@@ -14,24 +14,11 @@ from threading import Lock
 from framelens.cli.grammar import Options, flag
 from framelens.core.domain import Analysis, Language
 from framelens.core.errors import ConfigError
-from framelens.core.files import (
-    absolute,
-    cut_to_bytes,
-    is_free,
-    is_same_file,
-    name_key,
-    name_limit,
-    numbered,
-    shown_path,
-    typed_path,
-)
+from framelens.core.files import absolute, fitting_name, free_path, is_same_file, shown_path, typed_path
 from framelens.i18n import language
 from framelens.reports.files import written
 from framelens.store.fs_utils import storage_errors
 from framelens.video.subtitles.discovery import files_beside
-
-ROOM_FOR_NUMBER = 8
-"""Bytes of a name that stay free for "-2" and the numbers after it."""
 
 
 @dataclass(frozen=True)
@@ -64,16 +51,9 @@ class Output:
         from framelens.reports.formats import FORMATS
 
         suffix = f".report{FORMATS[self.format].suffix}"
-        room = name_limit(self.folder) - len(suffix.encode()) - ROOM_FOR_NUMBER
-        path = self.file or self.folder / f"{cut_to_bytes(video.stem, room)}{suffix}"
-        paths = (path.with_name(stem + path.suffix) for stem in numbered(path.stem))
+        path = self.file or self.folder / fitting_name(video.stem, suffix, self.folder)
         with self._lock:
-            free = next(one for one in paths if self._is_free(one))
-            self._given.add(name_key(free.name))
-        return free
-
-    def _is_free(self, path: Path) -> bool:
-        return name_key(path.name) not in self._given and is_free(path, self.inputs, overwrites=self.overwrites)
+            return free_path(path, self.inputs, overwrites=self.overwrites, taken=self._given)
 
     def write(self, analysis: Analysis, path: Path, wanted: Language | None = None) -> None:
         """Write the report and its accompanying files.
@@ -119,9 +99,8 @@ def parse_outputs(options: Options, videos: Iterable[Path], *, is_one: bool) -> 
 
 
 def _parse_output(options: Options, name: str, inputs: tuple[Path, ...], *, is_one: bool) -> Output:
-    check_typed_output("--output", name)
+    path = typed_output("--output", name or os.curdir)
     asked = options.format or ("json" if options.json else None)
-    path = absolute(Path(typed_path(name))) if name else Path.cwd()
     is_folder = not name or names_folder(name)
     if is_one and not is_folder:
         return file_output(options, path, asked, inputs)
@@ -144,8 +123,8 @@ def names_folder(named: str) -> bool:
     return Path(typed_path(named)).is_dir() or named.endswith(tuple(filter(None, (os.sep, os.altsep))))
 
 
-def check_typed_output(option: str, named: str | Path) -> None:
-    """Check an output as the user typed it, before anything looks for it on the disk.
+def typed_output(option: str, named: str | Path) -> Path:
+    """Return the absolute path of an output that the user typed, checked before anything looks for it on the disk.
 
     Args:
         option: The name of the argument.
@@ -161,6 +140,7 @@ def check_typed_output(option: str, named: str | Path) -> None:
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             raise ConfigError("output_name_long", option=option, given=shown_path(named)) from error
+    return absolute(Path(typed_path(str(named))))
 
 
 def check_output_file(option: str, path: Path, *, inputs: Iterable[Path], overwrites: bool) -> None:

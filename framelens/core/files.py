@@ -37,6 +37,8 @@ _FILE_ADDRESS = re.compile(r"file:(?://(?:localhost)?(?=/)|(?=/))", re.IGNORECAS
 """Scheme and machine of a file's address (RFC 8089)."""
 # ext4 allows 255 bytes, encrypted home folders 143; a Chinese character has three.
 _MAX_NAME_BYTES = 140
+_ROOM_FOR_NUMBER = 8
+"""Bytes of a name that stay free for "-2" and the numbers after it."""
 _MAX_DISPLAYED = 512
 """Characters of a displayed path: Windows allows 260, and longer paths are rarely typed."""
 _ESCAPED_PATH = "\0"
@@ -251,6 +253,30 @@ def is_free(path: Path, inputs: Iterable[Path] = (), *, overwrites: bool = False
     return not os.path.lexists(path) or (overwrites and not any(is_same_file(one, path) for one in inputs))
 
 
+def free_path(
+    path: Path, inputs: Iterable[Path] = (), *, overwrites: bool = False, taken: set[str] | None = None
+) -> Path:
+    """Return the path, or the same with "-2", "-3" …, at which a file may be written (`is_free`).
+
+    With `taken`, the keys (`name_key`) of names that have been given, it is none of these and is added to them.
+    """
+    inputs = tuple(inputs)
+    paths = (path.with_name(stem + path.suffix) for stem in numbered(path.stem))
+    free = next(
+        one for one in paths if name_key(one.name) not in (taken or ()) and is_free(one, inputs, overwrites=overwrites)
+    )
+    if taken is not None:
+        taken.add(name_key(free.name))
+    return free
+
+
+def unused_name(name: str, taken: set[str], suffix: str = "") -> str:
+    """Return a name, or with "-2", "-3" … before its suffix, that isn't among `taken` (`name_key`), and add it."""
+    free = next(one for stem in numbered(name) if name_key(one := f"{stem}{suffix}") not in taken)
+    taken.add(name_key(free))
+    return free
+
+
 def is_inside(real: Path, folders: Iterable[Path], *, without: Path) -> bool:
     """Return whether a real path lies below one of the folders, and not in `without`, which these may contain."""
     return not real.is_relative_to(without.resolve()) and any(
@@ -281,6 +307,11 @@ def name_limit(folder: Path) -> int:
         return os.pathconf(existing, "PC_NAME_MAX")
     except (AttributeError, OSError, ValueError):  # Windows has no such function
         return _MAX_NAME_BYTES
+
+
+def fitting_name(stem: str, suffix: str, folder: Path) -> str:
+    """Return a file's name, its stem cut so that it fits in `folder` also with a number."""
+    return cut_to_bytes(stem, name_limit(folder) - len(suffix.encode()) - _ROOM_FOR_NUMBER) + suffix
 
 
 def safe_file_name(name: str) -> str:

@@ -72,6 +72,11 @@ class OutlinePage:
     returns_to: int = 0
     is_doubtful: bool = False
 
+    @property
+    def text(self) -> str:
+        """Return its title and body, line by line."""
+        return "\n".join(rows_of(self.title, self.body))
+
 
 @dataclass(frozen=True)
 class Outline:

@@ -22,7 +22,7 @@ from framelens.core.outline import outline_of
 from framelens.core.units import clock
 from framelens.i18n import in_language, t
 from framelens.i18n.formatting import attributed, speaker_name
-from framelens.reports.content.labels import finding_text, one_line, remarks, seconds_of
+from framelens.reports.content.labels import finding_seconds, finding_text, one_line, remarks
 from framelens.reports.content.provenance import aigc_text
 from framelens.reports.content.searches import interval_issues
 
@@ -211,7 +211,7 @@ def _shown(analysis: Analysis) -> list[_Shown]:
 def _found(analysis: Analysis) -> Iterator[tuple[float, float, str]]:
     times = times_of(analysis.keyframes)
     for finding in analysis.findings:
-        seconds = seconds_of(finding, times)
+        seconds = finding_seconds(finding, times)
         if seconds and one_line(finding.text):
             yield min(seconds), max(seconds), finding_text(finding)
     for page in outline_of(analysis).pages if not analysis.findings else ():

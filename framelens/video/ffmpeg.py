@@ -32,7 +32,7 @@ from framelens.core.errors import Cancelled, ConfigError, DecodeError
 from framelens.video import limits, sandbox
 from framelens.video.files import confine, confined_folders, printable_path
 
-PROTOCOLS = "file,pipe"
+FFMPEG_PROTOCOLS = "file,pipe"
 """What an input may be read from."""
 MEMORY_BYTES = 3 << 30
 """An encoder holds some forty pictures in addition to the decoder's; with 4K that is 1.5 GB."""
@@ -75,7 +75,7 @@ class FfmpegTask:
     memory_bytes: int = MEMORY_BYTES
 
 
-def address(path: Path) -> str:
+def ffmpeg_address(path: Path) -> str:
     """Return a file as an argument in which no character has a meaning of its own."""
     return f"file:{path.absolute()}"
 
@@ -103,7 +103,7 @@ def _candidates() -> list[Path]:
     return [Path(path).resolve() for path in found if path]
 
 
-def run(
+def run_ffmpeg(
     arguments: Sequence[str],
     *,
     reads: Sequence[Path],
@@ -114,7 +114,7 @@ def run(
     """Run the program until it has written a file.
 
     Args:
-        arguments: Inputs and options before the output; inputs as `address` returns them.
+        arguments: Inputs and options before the output; inputs as `ffmpeg_address` returns them.
         reads: The files that it reads; the first is named in errors.
         writes: The file, which exists.
         on_progress: Called with the seconds that were written.
@@ -127,7 +127,7 @@ def run(
         OSError: The disk is full.
         Cancelled: `cancel` was set.
     """
-    task = FfmpegTask(program(), ("-y", *arguments, address(writes)), tuple(reads), (writes,))
+    task = FfmpegTask(program(), ("-y", *arguments, ffmpeg_address(writes)), tuple(reads), (writes,))
     _run(task, printable_path(reads[0].name), on_progress, cancel)
 
 
@@ -135,15 +135,19 @@ def join(pictures: Path, sound: Path, target: Path, cancel: threading.Event) -> 
     """Copy the pictures of one file and the sound of another into an existing file, as MP4, without encoding them.
 
     Raises:
-        DecodeError: "video_not_joined", or what `run` raises.
+        DecodeError: "video_not_joined", or what `run_ffmpeg` raises.
         ConfigError: There is no such program.
         OSError: The disk is full.
         Cancelled: `cancel` was set.
     """
-    inputs = [part for file in (pictures, sound) for part in ("-protocol_whitelist", PROTOCOLS, "-i", address(file))]
+    inputs = [
+        part
+        for file in (pictures, sound)
+        for part in ("-protocol_whitelist", FFMPEG_PROTOCOLS, "-i", ffmpeg_address(file))
+    ]
     arguments = [*inputs, "-map", "0:v:0", "-map", "1:a:0", "-c", "copy", "-f", "mp4"]
     try:
-        run(arguments, reads=[pictures, sound], writes=target, cancel=cancel)
+        run_ffmpeg(arguments, reads=[pictures, sound], writes=target, cancel=cancel)
     except FfmpegError as error:
         raise DecodeError("video_not_joined", name=printable_path(pictures.name)) from error
 

@@ -2,23 +2,50 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from framelens import plugin
 from framelens.core.domain import Language
 from framelens.i18n import LANGUAGES
-from scripts.write_plugin_docs import DOCUMENTS, written
+from scripts.write_plugin_docs import DOCUMENTS, MODULES, names_of, written
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_every_name_is_there() -> None:
-    assert [name for name in plugin.__all__ if not hasattr(plugin, name)] == []
+def imported_names(folder: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield the file, module and name of what code imports from the public face."""
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module in MODULES:
+                yield from ((path.name, node.module, alias.name) for alias in node.names)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_name_is_there(module: str) -> None:
+    assert [name for name in names_of(module) if not hasattr(import_module(module), name)] == []
     with pytest.raises(AttributeError, match="nonsense"):
-        _ = plugin.nonsense
+        _ = import_module(module).nonsense
+
+
+def test_no_name_is_in_two_modules() -> None:
+    names = [name for module in MODULES for name in names_of(module)]
+    assert sorted(names) == sorted(set(names))
+
+
+def test_plugins_import_names_that_exist_and_all_of_them() -> None:
+    offered = {(module, name) for module in MODULES for name in names_of(module)}
+    used = {(module, name) for _, module, name in imported_names(ROOT / "framelens" / "plugins")}
+    assert used - offered == set()
+    if len(list((ROOT / "framelens" / "plugins").glob("*/__init__.py"))) == 7:
+        documented = {("framelens.plugin", "Hooks")}
+        assert offered - used == documented, "what no plugin imports is not offered"
 
 
 def test_hooks_and_pages_import_no_room() -> None:
@@ -29,10 +56,9 @@ def test_hooks_and_pages_import_no_room() -> None:
 
 
 def test_the_example_imports_public_names_alone() -> None:
-    folder = Path(__file__).resolve().parents[2] / "examples" / "plugin"
-    text = "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*.py"))
+    text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "examples" / "plugin").rglob("*.py"))
     imported = set(re.findall(r"^ *(?:from|import) ((?:app|framelens)\b[.\w]*)", text, re.MULTILINE))
-    assert imported == {"framelens", "framelens.plugin", "framelens.plugin_page"}
+    assert imported <= {"framelens", "framelens.plugin_page", *MODULES}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

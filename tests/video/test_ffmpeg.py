@@ -33,7 +33,7 @@ def output(folder: Path, name: str = "out.part") -> Path:
 def test_names_of_files_are_only_names(film: Path, tmp_path: Path, name: str) -> None:
     source = film.rename(tmp_path / name)
     target = output(tmp_path, f"{name}.part")
-    ffmpeg.run(("-i", ffmpeg.address(source), *COPY), reads=[source], writes=target)
+    ffmpeg.run_ffmpeg(("-i", ffmpeg.ffmpeg_address(source), *COPY), reads=[source], writes=target)
     assert target.stat().st_size > 500
 
 
@@ -42,15 +42,17 @@ def test_names_of_files_are_only_names(film: Path, tmp_path: Path, name: str) ->
 def test_other_files_are_neither_read_nor_written(film: Path, tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("file film.mp4\n")
     with pytest.raises(ffmpeg.FfmpegError):
-        ffmpeg.run(
-            ("-f", "concat", "-i", ffmpeg.address(tmp_path / "list.txt"), *COPY),
+        ffmpeg.run_ffmpeg(
+            ("-f", "concat", "-i", ffmpeg.ffmpeg_address(tmp_path / "list.txt"), *COPY),
             reads=[tmp_path / "list.txt"],
             writes=output(tmp_path),
         )
     more = tmp_path / "more.mp4"
     with pytest.raises(ffmpeg.FfmpegError):
-        ffmpeg.run(
-            ("-i", ffmpeg.address(film), *COPY, ffmpeg.address(more), *COPY), reads=[film], writes=output(tmp_path)
+        ffmpeg.run_ffmpeg(
+            ("-i", ffmpeg.ffmpeg_address(film), *COPY, ffmpeg.ffmpeg_address(more), *COPY),
+            reads=[film],
+            writes=output(tmp_path),
         )
     assert not more.exists()
 
@@ -59,16 +61,16 @@ def test_other_files_are_neither_read_nor_written(film: Path, tmp_path: Path) ->
 @pytest.mark.parametrize("given", ["tcp://127.0.0.1:9", "http://127.0.0.1:9/a.mp4"])
 def test_network_is_out_of_reach(film: Path, tmp_path: Path, given: str) -> None:
     with pytest.raises(ffmpeg.FfmpegError):
-        ffmpeg.run(("-i", given, *COPY), reads=[film], writes=output(tmp_path))
+        ffmpeg.run_ffmpeg(("-i", given, *COPY), reads=[film], writes=output(tmp_path))
 
 
 @pytest.mark.slow
 def test_run_ends_when_it_is_cancelled(film: Path, tmp_path: Path) -> None:
     cancel, begun = threading.Event(), time.monotonic()
     threading.Timer(0.5, cancel.set).start()
-    endless = ("-stream_loop", "-1", "-re", "-i", ffmpeg.address(film), "-c:v", "libx264", "-f", "mp4")
+    endless = ("-stream_loop", "-1", "-re", "-i", ffmpeg.ffmpeg_address(film), "-c:v", "libx264", "-f", "mp4")
     with pytest.raises(Cancelled):
-        ffmpeg.run(endless, reads=[film], writes=output(tmp_path), cancel=cancel)
+        ffmpeg.run_ffmpeg(endless, reads=[film], writes=output(tmp_path), cancel=cancel)
     assert time.monotonic() - begun < 10
 
 

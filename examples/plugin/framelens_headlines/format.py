@@ -1,7 +1,8 @@
 """Report format: a line for each finding, with its time."""
 
 from framelens import Analysis, Language
-from framelens.plugin import ReportFormat, clock
+from framelens.plugin.reports import ReportFormat
+from framelens.plugin.texts import clock
 
 
 def headlines(analysis: Analysis) -> list[str]:

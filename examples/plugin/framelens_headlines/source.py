@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from framelens import VideoError
-from framelens.plugin import is_video_name
+from framelens.plugin.files import is_video_name
 
 
 def newest(typed: str) -> Path:

@@ -17,15 +17,15 @@ from framelens.cli.report_output import (
     appendix_option,
     check_ending,
     check_output_folder,
-    check_typed_output,
     file_output,
     names_folder,
     overwrite_option,
+    typed_output,
 )
 from framelens.composition import open_library
 from framelens.core.domain import Analysis
 from framelens.core.errors import ConfigError, InputError
-from framelens.core.files import absolute, is_free, shown_path, typed_path
+from framelens.core.files import is_free, shown_path, typed_path
 from framelens.i18n import error_text, t
 from framelens.reports.files import written
 from framelens.reports.formats import FORMATS, bundle, format_of, parse_formats
@@ -61,7 +61,7 @@ def run(options: Options) -> int:
     if not (options.ids or files) or (files and len(files) < len(options.ids) + bool(options.json_file)):
         raise ConfigError("export_what")
     for name in options.output:
-        check_typed_output("--output", name)
+        typed_output("--output", name)
     missing: list[InputError] = []
     if files:
         from framelens.jobs.stored.report_import import reports_in
@@ -126,7 +126,7 @@ def _write_all(analyses: Iterable[Analysis], options: Options, inputs: Sequence[
 
 def _write(analyses: Iterable[Analysis], options: Options, name: str, inputs: Sequence[Path]) -> list[Path]:
     """Write the reports to the output with this name. Existing files are kept."""
-    path = absolute(Path(typed_path(name)))
+    path = typed_output("--output", name)
     if not path.is_dir() and (format_of(path.name) or os.path.lexists(path)):
         return _write_one(analyses, options, inputs, path)
     check_output_folder(path)

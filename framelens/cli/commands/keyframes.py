@@ -30,18 +30,17 @@ from framelens.cli.common import (
 from framelens.cli.grammar import Options, argument, command, flag, option, parse_path
 from framelens.cli.progress_lines import open_progress
 from framelens.cli.report_output import (
-    ROOM_FOR_NUMBER,
     check_ending,
     check_output_file,
     check_output_folder,
-    check_typed_output,
     overwrite_option,
+    typed_output,
 )
 from framelens.config import Settings
 from framelens.core.domain import Keyframe, Notice, VideoInfo
 from framelens.core.errors import ConfigError, StorageError, VideoError
 from framelens.core.events import KeyframesChosen
-from framelens.core.files import absolute, cut_to_bytes, name_key, name_limit, numbered, shown_path, typed_path
+from framelens.core.files import absolute, fitting_name, name_key, shown_path, typed_path, unused_name
 from framelens.core.units import clock
 from framelens.i18n import error_text, notice_text, t
 from framelens.jobs.keyframes import consume, frames_that_fit, open_updates
@@ -119,9 +118,7 @@ def _run_several(options: Options, settings: Settings, cancel: threading.Event) 
 
 def _own_folder(output: Path, video: Path, taken: Collection[Path]) -> Path:
     """Return a folder below `output` for the pictures of a video, different from other videos' folders."""
-    stem = cut_to_bytes(video.stem, name_limit(output) - ROOM_FOR_NUMBER)
-    names = {name_key(folder.name) for folder in taken}
-    return output / next(name for name in numbered(stem) if name_key(name) not in names)
+    return output / unused_name(fitting_name(video.stem, "", output), {name_key(folder.name) for folder in taken})
 
 
 def _run(path: Path, options: Options, settings: Settings, cancel: threading.Event) -> int:
@@ -145,11 +142,11 @@ def _check_outputs(options: Options, videos: list[Path], folders: Iterable[Path]
     """
     files = (("--zip", options.zip, (".zip",)), ("--sheet", options.sheet, (".jpg", ".jpeg")))
     for name, path, endings in ((name, path, endings) for name, path, endings in files if path):
-        check_typed_output(name, path)
+        typed_output(name, path)
         check_output_file(name, path, inputs=videos, overwrites=options.overwrite)
         check_ending(name, path, endings)
     if options.output:
-        check_typed_output("--output", options.output)
+        typed_output("--output", options.output)
         check_output_folder(options.output)
         for folder in (options.output, *folders):
             if (earlier := folder / TABLE_NAME).exists():

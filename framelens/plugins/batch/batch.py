@@ -13,13 +13,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from framelens.core.codec import Failure
+from framelens import AppError, Cancelled, VideoError
 from framelens.core.domain import AnalysisRequest
-from framelens.core.errors import AppError, Cancelled, VideoError
 from framelens.core.files import new_id, readable
-from framelens.core.roles import current_user
-from framelens.i18n import t
 from framelens.jobs.deduplication import request_digest
+from framelens.plugin import current_user, t
+from framelens.plugin.jobs import Failure
 from framelens.video.extractor import probe
 from framelens.video.files import printable_path
 from framelens.video.inputs import Input

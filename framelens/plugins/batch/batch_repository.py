@@ -9,10 +9,10 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from framelens import InputError
 from framelens.core.codec import from_json, to_json
-from framelens.core.errors import InputError
 from framelens.core.files import storable
-from framelens.core.roles import current_user
+from framelens.plugin import current_user
 from framelens.plugins.batch.batch import Batch, BatchVideo
 from framelens.store.database import Store, visible
 

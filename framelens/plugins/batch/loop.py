@@ -12,10 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from framelens import AppError, ConfigError, InputError
 from framelens.core.analysis_state import AnalysisUpdate
-from framelens.core.codec import Failure
-from framelens.core.errors import AppError, ConfigError, InputError
 from framelens.jobs.analyses import AnalysisRun, is_no_video, start_run, stop_runs
+from framelens.plugin.jobs import Failure
 from framelens.plugins.batch.batch import Batch, BatchVideo, request_for
 from framelens.plugins.batch.results import ResultState, concerns_all, failure_of, may_pass, result_state
 from framelens.video.files import check_file, printable_path
@@ -23,9 +23,9 @@ from framelens.video.files import check_file, printable_path
 if TYPE_CHECKING:
     import threading
 
-    from framelens.composition import Services
     from framelens.core.domain import AnalysisRequest
-    from framelens.jobs.snapshot import JobSnapshot
+    from framelens.plugin import Services
+    from framelens.plugin.jobs import JobSnapshot
     from framelens.plugins.batch.batch_repository import BatchRepository
 
 _POLL_SECONDS = 0.1

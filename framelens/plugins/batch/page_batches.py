@@ -8,13 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from framelens.core.background_task import BackgroundTasks
-from framelens.core.codec import Failure
-from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest, Language
-from framelens.core.errors import AppError, Cancelled, InputError, StorageError
-from framelens.core.files import name_key, new_id, numbered, safe_stem
-from framelens.core.roles import as_user, current_user, requires
+from framelens import AppError, Cancelled, InputError, Language, StorageError
+from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest
+from framelens.core.files import new_id, safe_stem
 from framelens.jobs.queue import Jobs
+from framelens.plugin import as_user, current_user, requires
+from framelens.plugin.files import unused_name
+from framelens.plugin.jobs import Failure
+from framelens.plugin.processes import BackgroundTasks
 from framelens.plugins.batch.batch import Batch, BatchVideo, request_for
 from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.results import REPORTS, VideoStatus, results_of, status_of
@@ -28,7 +29,7 @@ from framelens.store.database import Store
 if TYPE_CHECKING:
     from framelens.analysis.planning.estimate import Planner
     from framelens.analysis.prompts.templates import Templates
-    from framelens.config import Settings
+    from framelens.plugin import Settings
 
 _FORMAT = "html"
 _CLOSE_SECONDS = 5.0  # a long video takes longer to hash
@@ -185,8 +186,7 @@ def bundle(batch: Batch, jobs: Jobs, settings: Settings, language: Language) -> 
     for result in results_of(batch, jobs, settings):
         files = {}
         if result.state not in ("failed", "pending") and (analysis := jobs.snapshot(result.video.job_id).analysis):
-            stem = next(stem for stem in numbered(safe_stem(result.video.name)) if name_key(stem) not in names)
-            names.add(name_key(stem))
+            stem = unused_name(safe_stem(result.video.name), names)
             files = {_FORMAT: f"{REPORTS}/{stem}{FORMATS[_FORMAT].suffix}"}
             yield from files_of(_FORMAT, analysis, language, files[_FORMAT])
         video = replace(result.video, path=Path(result.video.name))

@@ -7,27 +7,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
-from framelens.core.codec import Failure
+from framelens import AppError, EngineBusy, EngineError, EngineTimeout, ImageRejected, StorageError, VideoError
 from framelens.core.domain import Outcome
-from framelens.core.errors import (
-    AppError,
-    EngineBusy,
-    EngineError,
-    EngineTimeout,
-    ImageRejected,
-    RequestTooLarge,
-    StorageError,
-    VideoError,
-)
+from framelens.core.errors import RequestTooLarge
 from framelens.jobs.analyses import is_expected
 from framelens.jobs.snapshot import AT_WORK, WORKING, State
+from framelens.plugin.jobs import Failure
 from framelens.plugins.batch.batch import Batch, BatchVideo
 from framelens.reports.formats import FORMATS
 
 if TYPE_CHECKING:
-    from framelens.config import Settings
     from framelens.jobs.queue import Jobs
-    from framelens.jobs.snapshot import JobSnapshot
+    from framelens.plugin import Settings
+    from framelens.plugin.jobs import JobSnapshot
     from framelens.store.library_index import LibraryEntry
 
 ResultState = Outcome | Literal["failed"]

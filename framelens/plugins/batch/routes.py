@@ -7,11 +7,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from framelens.api.exports import Export, respond
+from framelens.api.exports import Export, send_export
 from framelens.api.gate import Gate
-from framelens.composition import Services
-from framelens.core.files import safe_file_name
 from framelens.i18n import language
+from framelens.plugin import Services
+from framelens.plugin.files import safe_file_name
 from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.page_batches import bundle
 from framelens.reports.files import zipped
@@ -23,7 +23,7 @@ def routes(gate: Gate, prefix: str) -> Sequence[BaseRoute]:
 
 
 async def _send(request: Request, services: Services) -> Response:
-    return await respond(request, partial(_export, services, request.path_params["id"]))
+    return await send_export(request, partial(_export, services, request.path_params["id"]))
 
 
 def _export(services: Services, batch_id: str) -> Export:

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from framelens import AppError, Language, error_text
 from framelens.core import own_version
-from framelens.core.codec import Failure
-from framelens.core.domain import AnalysisRequest, Language
-from framelens.core.errors import AppError
-from framelens.core.units import clock
-from framelens.i18n import error_text, in_language, t
-from framelens.i18n.formatting import span
+from framelens.core.domain import AnalysisRequest
+from framelens.i18n import in_language
+from framelens.plugin import t
+from framelens.plugin.jobs import Failure
+from framelens.plugin.reports import csv_table
+from framelens.plugin.texts import clock, span
 from framelens.plugins.batch.batch import Batch, BatchVideo, LeftOut
 from framelens.plugins.batch.results import RESULT_STATES, VideoResult
 from framelens.reports.content.document import (
@@ -37,7 +38,6 @@ from framelens.reports.content.document import (
 from framelens.reports.content.labels import printable, shortened
 from framelens.reports.content.provenance import aigc_fields, aigc_line
 from framelens.reports.json.encoding import json_text
-from framelens.reports.text import csv_cells
 from framelens.store.fs_utils import storage_errors, write_whole
 
 _FORMAT = "framelens-batch"
@@ -120,7 +120,7 @@ def render(summary: Summary, name: str, language: Language) -> bytes:
             return json_text(_form(summary))
         if name == "csv":
             table = (_heads(), *(_cells(*row) for row in summary.videos))
-            return csv_cells.encode([csv_cells.escape_formula(cell) for cell in row] for row in table)
+            return csv_table(table)
         document = _document(summary, language)
         from framelens.reports.text import html
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from framelens.core.errors import AppError, Cancelled, InputError
+from framelens import AppError, Cancelled, InputError
 from framelens.plugins.batch.batch import BatchVideo, Sha256, identify
 from framelens.video.extractor import probe
 from framelens.video.files import printable_path

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from framelens.plugin import hook
 
 if TYPE_CHECKING:
-    from framelens.plugin import ReportFormat
+    from framelens.plugin.reports import ReportFormat
 
 
 @hook

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from framelens import InputError
-from framelens.api.programs import BINARY
-from framelens.plugin import VIEWER, Services, ServicesDep
+from framelens.plugin import Services
+from framelens.plugin.api import BINARY, VIEWER, ServicesDep
 from framelens.plugins.editing.clips.downloads import MOST_PIECES, ClipOptions, ClipOrder, ClipOrders
 from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, PieceKind, chosen, pieces_of
 from framelens.plugins.editing.clips.plan import ClipMode
@@ -84,7 +84,7 @@ async def make_clips(job_id: str, given: NewClips, request: Request, services: S
     Pieces may be of the videos of several jobs. In a ZIP, a text lists what could not be cut out.
     """
     pieces = cache(partial(_pieces, services))
-    orders = ClipOrders(services.videos, services.jobs, services.reports)
+    orders = ClipOrders(services)
     how = ClipOptions(given.mode, given.reel, given.chapters, given.subtitles)
 
     def order() -> ClipOrder:

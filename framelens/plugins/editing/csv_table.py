@@ -11,16 +11,22 @@ which Excel detects UTF-8.
 from collections.abc import Iterator, Mapping
 
 from framelens import Analysis, Finding, Language
-from framelens.core.domain import ReportedAnswer, ReportedConversation, times_of
-from framelens.core.outline import outline_of
-from framelens.core.page_text import rows_of
-from framelens.core.units import rounded_time
-from framelens.i18n import in_language
-from framelens.plugin import clock, t
-from framelens.reports.content.labels import field_names, issues, parts_of
-from framelens.reports.content.questions import cited, doubts, why_incomplete
-from framelens.reports.content.searches import interval_issues
-from framelens.reports.text.csv_cells import encode, escape_formula
+from framelens.plugin import in_language, t
+from framelens.plugin.reports import (
+    ReportedAnswer,
+    ReportedConversation,
+    cited,
+    csv_table,
+    doubts,
+    field_names,
+    interval_issues,
+    issues,
+    outline_of,
+    parts_of,
+    times_of,
+    why_incomplete,
+)
+from framelens.plugin.texts import clock, rounded_time
 
 _BETWEEN = "; "
 """Separator of frame numbers. Many spreadsheets would read "1,2" as one number."""
@@ -41,14 +47,14 @@ def write(analysis: Analysis, language: Language) -> bytes:
         for conversation in analysis.all_conversations:
             for answer in conversation.answers:
                 rows += (_answer_row(answer, conversation, len(fields)), *_interval_rows(answer, len(fields)))
-    return encode(rows)
+    return csv_table(rows)
 
 
 def _header(fields: Mapping[str, str]) -> _Row:
     before = ("part_number", "start_seconds", "end_seconds", "frame_numbers", "time")
     after = ("finding", "verified", "doubts", "written_by")
     names = [t(f"report.{key}") for key in before]
-    return (*names, *map(escape_formula, fields.values()), *(t(f"report.{key}") for key in after))
+    return (*names, *fields.values(), *(t(f"report.{key}") for key in after))
 
 
 def _rows(analysis: Analysis, fields: Mapping[str, str]) -> Iterator[tuple[float, _Row]]:
@@ -58,7 +64,7 @@ def _rows(analysis: Analysis, fields: Mapping[str, str]) -> Iterator[tuple[float
     parts = parts_of(analysis)
     places = {frame: part.place for part in parts for frame in part.frames}
     used: set[int] = set()
-    pages = {page.frame: "\n".join(rows_of(page.title, page.body)) for page in outline_of(analysis).pages}
+    pages = {page.frame: page.text for page in outline_of(analysis).pages}
     for part in parts:
         for finding in part.result.findings if part.result else ():
             frames = [number for number in finding.frames if number in times]
@@ -67,14 +73,13 @@ def _rows(analysis: Analysis, fields: Mapping[str, str]) -> Iterator[tuple[float
                 part.place,
                 *_time_cells(frames, [times[number] for number in frames]),
                 *_finding_cells(finding, fields),
-                escape_formula(by),
+                by,
             )
             yield times[frames[0]] if frames else part.start_seconds, row
     for number, seconds in times.items():
         if number not in used:
-            text = escape_formula(pages.get(number, ""))
             cells = (places.get(number, ""), *_time_cells([number], [seconds]))
-            yield seconds, (*cells, *[""] * len(fields), text, "", "", "")
+            yield seconds, (*cells, *[""] * len(fields), pages.get(number, ""), "", "", "")
 
 
 def _answer_row(answer: ReportedAnswer, conversation: ReportedConversation, num_fields: int) -> _Row:
@@ -87,7 +92,7 @@ def _answer_row(answer: ReportedAnswer, conversation: ReportedConversation, num_
     verified = t("report.no" if against or not answer.cited else "report.yes")
     by = t("report.by_model", model=answer.model) if answer.model else ""
     said = (answer.answer, verified, "; ".join(f"⚠️ {one}" for one in against), by, answer.question)
-    return ("", *cells, *[""] * num_fields, *map(escape_formula, said))
+    return ("", *cells, *[""] * num_fields, *said)
 
 
 def _interval_rows(answer: ReportedAnswer, num_fields: int) -> Iterator[_Row]:
@@ -103,7 +108,7 @@ def _interval_rows(answer: ReportedAnswer, num_fields: int) -> Iterator[_Row]:
             against = "; ".join(f"⚠️ {issue}" for issue in found)
             votes = t("report.search_vote", yes=interval.yes, all=interval.yes + interval.no)
             said = (f"{search.moments.thing} · {votes}", t("report.no") if found else "", against, by, answer.question)
-            yield ("", *cells, *[""] * num_fields, *map(escape_formula, said))
+            yield ("", *cells, *[""] * num_fields, *said)
 
 
 def _time_cells(frames: list[int], seconds: list[float]) -> _Row:
@@ -114,5 +119,5 @@ def _time_cells(frames: list[int], seconds: list[float]) -> _Row:
 def _finding_cells(finding: Finding, fields: Mapping[str, str]) -> _Row:
     against = t("facts.list").join(issues(finding))
     verified = t("report.no" if against else "report.yes")
-    values = (escape_formula(finding.fields.get(key, "")) for key in fields)
-    return *values, escape_formula(finding.text), verified, f"⚠️ {against}" if against else ""
+    values = (finding.fields.get(key, "") for key in fields)
+    return *values, finding.text, verified, f"⚠️ {against}" if against else ""

@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from framelens.core.installation import require
-from framelens.plugin import ReportFormat, lazy
+from framelens.plugin.processes import require
+from framelens.plugin.reports import ReportFormat, lazy
 
 FORMATS = {
     "docx": ReportFormat(

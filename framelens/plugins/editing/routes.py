@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, get_args
 
@@ -11,11 +10,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from framelens import InputError
-from framelens.api.exports import GONE, run_in_turn
-from framelens.api.gate import Gate
-from framelens.api.responses import OpenFileResponse
 from framelens.plugin import Services
-from framelens.plugins.editing.clips.downloads import ClipFile, ClipOptions, ClipOrder, ClipOrders, parse_pieces, write
+from framelens.plugin.api import Export, Gate, send_export
+from framelens.plugins.editing.clips.downloads import ClipOptions, ClipOrder, ClipOrders, parse_pieces, write
 from framelens.plugins.editing.clips.plan import ClipMode
 
 if TYPE_CHECKING:
@@ -39,13 +36,13 @@ def routes(gate: Gate, prefix: str) -> Sequence[BaseRoute]:
 
 async def _send_of_job(request: Request, services: Services) -> Response:
     job_id, asked = request.path_params["id"], _asked(request)
-    orders = ClipOrders(services.videos, services.jobs, services.reports)
+    orders = ClipOrders(services)
     return await respond(request, services, lambda: orders.of_job(job_id, *asked))
 
 
 async def _send_of_video(request: Request, services: Services) -> Response:
     video_id, asked = request.path_params["id"], _asked(request)
-    orders = ClipOrders(services.videos, services.jobs, services.reports)
+    orders = ClipOrders(services)
     return await respond(request, services, lambda: orders.of_video(video_id, *asked))
 
 
@@ -60,17 +57,13 @@ def _asked(request: Request) -> tuple[Iterator[tuple[str, Piece]], ClipOptions]:
 
 
 async def respond(request: Request, services: Services, order: Callable[[], ClipOrder]) -> Response:
-    """Return the answer with the clips of an order, written in its turn; see `framelens.api.exports.run_in_turn`."""
+    """Return the answer with the clips of an order, written in its turn."""
 
-    def written() -> ClipFile:
+    def written() -> Export:
         made = order()
         file = write(made)
         for source in made.sources:
             services.jobs.audit.record("export", source.id, source.name)
         return file
 
-    file = await run_in_turn(request, written)
-    if file is None:
-        return Response(status_code=GONE)
-    descriptor = os.open(file.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-    return OpenFileResponse(descriptor, file.path, media_type=file.mime, filename=file.name, is_temporary=True)
+    return await send_export(request, written)

@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, Field
 
 from framelens import ConfigError, InputError, error_text
-from framelens.core.files import is_free, numbered, shown_path
-from framelens.i18n import labelled
-from framelens.jobs.keyframes import parse_seconds
-from framelens.plugin import ToolCall, clock, t
+from framelens.plugin import t
+from framelens.plugin.api import ToolCall
+from framelens.plugin.command_line import parse_seconds
+from framelens.plugin.files import atomic_write, free_path, held_folder, shown_path, storage_errors
+from framelens.plugin.texts import clock, labelled
 from framelens.plugins.editing.clips.cutter import cut_pieces
 from framelens.plugins.editing.clips.downloads import MOST_PIECES
 from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, PieceKind, chosen, pieces_of
 from framelens.plugins.editing.clips.plan import ClipMode
-from framelens.reports.files import atomic_write
-from framelens.store.fs_utils import storage_errors
-from framelens.video.files import held_folder
 
 if TYPE_CHECKING:
     from framelens import Analysis
@@ -112,8 +110,7 @@ def _kept(path: Path, folder: Path) -> str:
     """Move a clip into a folder, under a name that no file there has; return the name."""
     folder.mkdir(parents=True, exist_ok=True)
     with held_folder(folder) as here, path.open("rb") as source:
-        names = (f"{stem}{path.suffix}" for stem in numbered(path.stem))
-        name = next(one for one in names if is_free(here / one))
+        name = free_path(here / path.name).name
         with atomic_write(here / name) as file:
             copyfileobj(source, file)
     path.unlink()

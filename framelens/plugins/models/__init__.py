@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from framelens.plugin import Page, hook
 
 if TYPE_CHECKING:
-    from framelens.plugin import LaunchChecks, Settings
+    from framelens.plugin import Settings
+    from framelens.plugin.engines import LaunchChecks
 
 
 @hook

@@ -4,7 +4,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from framelens.plugin import CheckFinding, LaunchChecks, Settings
+from framelens.plugin import Settings
+from framelens.plugin.engines import CheckFinding, LaunchChecks
 
 
 def launch_checks(settings: Settings) -> LaunchChecks:

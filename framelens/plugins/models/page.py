@@ -7,7 +7,8 @@ import streamlit as st
 from framelens import AppError
 from framelens.engine import hardware_profile
 from framelens.models.catalogue import load_catalogue
-from framelens.plugin import error_words, plain, requires, t
+from framelens.plugin import requires, t
+from framelens.plugin.texts import error_words, plain
 from framelens.plugin_page import PageTools
 from framelens.plugins.models.panels import (
     answers,

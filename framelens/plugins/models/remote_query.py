@@ -9,7 +9,9 @@ from framelens.engine.engine_builder import build_remote_engine
 from framelens.engine.remote_engine import normal_base_url
 from framelens.engine.short_requests import get_json
 from framelens.llm.text_fallback import prove_sight
-from framelens.plugin import NoAnswer, ProgressListener, Settings
+from framelens.plugin import Settings
+from framelens.plugin.engines import NoAnswer
+from framelens.plugin.processes import ProgressListener
 
 _CALL_SECONDS = 120.0
 """Timeout of a request to a remote engine."""

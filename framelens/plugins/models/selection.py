@@ -15,7 +15,7 @@ from framelens.models.catalogue_parser import CatalogueEntry, entry_of_shape
 from framelens.models.checkpoint import read_config, shape_in
 from framelens.models.memory import weights_bytes
 from framelens.models.placement import Proposal
-from framelens.plugin import Catalogue, resolve_model
+from framelens.plugin.models import Catalogue, resolve_model
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ from framelens import AppError, EngineProgress
 from framelens.analysis.task import Control
 from framelens.i18n import in_language, language
 from framelens.jobs.model_switch import with_local_model, with_remote_engine
-from framelens.plugin import BackgroundTask, CheckFinding, ProgressListener, Services, Settings, requires
+from framelens.plugin import Services, Settings, requires
+from framelens.plugin.engines import CheckFinding
+from framelens.plugin.processes import BackgroundTask, ProgressListener
 from framelens.plugins.models import remote_query, vision_checks
 from framelens.plugins.models.preflight.run import preflight
 from framelens.plugins.models.selection import ModelSettings

@@ -16,7 +16,10 @@ from framelens.i18n import LANGUAGES
 from framelens.jobs.engine_session import usual_side
 from framelens.models.formats import format_of
 from framelens.models.serving_plan import parse_plan
-from framelens.plugin import Engine, ModelRecords, ProgressListener, Settings, t
+from framelens.plugin import Settings, t
+from framelens.plugin.engines import Engine
+from framelens.plugin.models import ModelRecords
+from framelens.plugin.processes import ProgressListener
 from framelens.store.model_records import harmless
 
 Measured = Mapping[str, Any]

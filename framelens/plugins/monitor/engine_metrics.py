@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from framelens.plugin import Engine, NoAnswer, get_text, in_thread, metrics_url, normal_base_urls, read_metrics
+from framelens.plugin.engines import Engine, NoAnswer, get_text, metrics_url, normal_base_urls, read_metrics
+from framelens.plugin.processes import in_thread
 
 LoadAbsence = Literal["not_running", "no_answer", "no_metrics"]
 """Reason for a missing load: the engine doesn't run, didn't answer in time, or publishes no vLLM metrics."""

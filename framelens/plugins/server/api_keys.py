@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from framelens import ConfigError, InputError
 from framelens.core.files import new_id
-from framelens.plugin import single_line
+from framelens.plugin.texts import single_line
 from framelens.plugins.server.api_records import ApiKeyRow, ApiStore
 from framelens.plugins.server.rate_limit import PER_MINUTE
 

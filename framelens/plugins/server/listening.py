@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 from framelens import EngineError
-from framelens.plugin import in_thread
+from framelens.plugin.processes import in_thread
 
 _WAKE_SECONDS = 0.5
 

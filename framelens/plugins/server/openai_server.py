@@ -28,7 +28,9 @@ from framelens.engine.base import Endpoint
 from framelens.http_client import PooledClient, authorization, request_timeout, response_limits
 from framelens.llm.limits import limits_of
 from framelens.llm.refusals import read_json, said_in
-from framelens.plugin import Engine, redact, t
+from framelens.plugin import t
+from framelens.plugin.engines import Engine
+from framelens.plugin.files import redact
 
 log = logging.getLogger(__name__)
 _ASKED = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/tokenize", "/detokenize")

@@ -22,13 +22,16 @@ from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import as_app_error
 from framelens.core.files import new_id
 from framelens.core.roles import require
-from framelens.plugin import BackgroundTasks, Failure, FetchProgress, LinkFetcher, as_user, current_user
+from framelens.plugin import as_user, current_user
+from framelens.plugin.files import FetchProgress, LinkFetcher
+from framelens.plugin.jobs import Failure
+from framelens.plugin.processes import BackgroundTasks
 from framelens.plugins.server.api_records import ApiKeyRow, ApiStore, SubmissionRow
 from framelens.store.accounts import AccountStore
 
 if TYPE_CHECKING:
     from framelens.jobs.queue import Jobs
-    from framelens.plugin import VideoRepository
+    from framelens.plugin.jobs import VideoRepository
     from framelens.store.database import Store
 
 _STOP_SECONDS = 2.0

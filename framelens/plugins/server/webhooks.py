@@ -24,7 +24,10 @@ from typing import TYPE_CHECKING
 from framelens import AppError, Cancelled, InputError
 from framelens.core.codec import from_json, to_json
 from framelens.core.files import new_id
-from framelens.plugin import LOCAL_USER, BackgroundTask, Failure, Outbound, as_user
+from framelens.plugin import LOCAL_USER, as_user
+from framelens.plugin.files import Outbound
+from framelens.plugin.jobs import Failure
+from framelens.plugin.processes import BackgroundTask
 from framelens.plugins.server.api_records import ApiKeyRow, ApiStore, DeliveryRow, WebhookRow
 
 if TYPE_CHECKING:

@@ -8,28 +8,26 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from framelens import AppError, InputError
-from framelens.plugin import (
-    BackgroundTask,
-    BackgroundTasks,
+from framelens.plugin import current_user, t
+from framelens.plugin.files import (
     FetchProgress,
     LinkFetcher,
     address_error,
     address_in,
-    aside,
-    current_user,
     is_link,
     may_name_any,
-    plain,
-    t,
     typed_link,
     with_scheme,
 )
+from framelens.plugin.processes import BackgroundTask, BackgroundTasks
+from framelens.plugin.texts import aside, plain
 from framelens.plugin_page import Options, PageTools
 from framelens.plugins.sources.allowed import allow, may_allow, operator_sources
 from framelens.plugins.sources.words import progress_words
 
 if TYPE_CHECKING:
-    from framelens.plugin import Settings, VideoRepository
+    from framelens.plugin import Settings
+    from framelens.plugin.jobs import VideoRepository
 
 _BOX, _FETCHED = "link", "link_fetched"
 """Keys of the session: the text box, and the task of the last link."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from framelens.plugin import FetchProgress, LinkFetcher, ProgressLine, load, open_videos, running, typed_link
+from framelens.plugin import load, open_videos
+from framelens.plugin.command_line import ProgressLine, running
+from framelens.plugin.files import FetchProgress, LinkFetcher, typed_link
 from framelens.plugins.sources.allowed import operator_sources
 from framelens.plugins.sources.words import progress_words
 

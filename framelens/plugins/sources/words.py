@@ -1,6 +1,8 @@
 """Words about a fetch, for the command line and the page."""
 
-from framelens.plugin import FetchProgress, clock, human_size, t
+from framelens.plugin import t
+from framelens.plugin.files import FetchProgress
+from framelens.plugin.texts import clock, human_size
 
 
 def progress_words(now: FetchProgress) -> str:

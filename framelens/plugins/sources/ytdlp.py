@@ -26,18 +26,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from framelens import Cancelled, InputError
-from framelens.plugin import (
-    Outbound,
-    RemoteVideo,
-    Write,
-    foreign_number,
-    reader_environment,
-    redact,
-    safe_file_name,
-    single_line,
-    typed_link,
-    unsigned,
-)
+from framelens.plugin.files import Outbound, RemoteVideo, Write, redact, safe_file_name, typed_link, unsigned
+from framelens.plugin.processes import reader_environment
+from framelens.plugin.texts import foreign_number, single_line
 from framelens.plugins.sources.guard_proxy import GuardProxy
 
 INSTALL = 'pip install "framelens[links]"'

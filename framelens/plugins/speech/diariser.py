@@ -6,7 +6,10 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from framelens.plugin import DecoderWorker, Pieces, Settings, SpeakerTurn, SpeechModelName, typed_path
+from framelens.plugin import Settings
+from framelens.plugin.files import typed_path
+from framelens.plugin.processes import DecoderWorker
+from framelens.plugin.speech import Pieces, SpeakerTurn, SpeechModelName
 from framelens.plugins.speech.diarisation.messages import (
     MESSAGES,
     WORKER,

@@ -15,17 +15,10 @@ from pathlib import Path
 from typing import Generic, Protocol, Self, TypeVar
 
 from framelens import DecodeError, EngineError, InputError, ModelNotFound, StorageError
-from framelens.plugin import (
-    DecoderWorker,
-    ProgressListener,
-    Settings,
-    chosen_hub,
-    confirm_download,
-    confirmed_downloads,
-    download,
-    human_size,
-    is_offline,
-)
+from framelens.plugin import Settings
+from framelens.plugin.models import chosen_hub, confirm_download, confirmed_downloads, download, is_offline
+from framelens.plugin.processes import DecoderWorker, ProgressListener
+from framelens.plugin.texts import human_size
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from framelens import EngineProgress
-from framelens.plugin import BackgroundTask, install, install_log, requires
+from framelens.plugin import requires
+from framelens.plugin.processes import BackgroundTask, install, install_log
 
 SpeechInstallation = BackgroundTask[EngineProgress, None]
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from framelens import ModelNotFound
-from framelens.plugin import ProgressListener, find_in_cache, resolve_model
+from framelens.plugin.models import find_in_cache, resolve_model
+from framelens.plugin.processes import ProgressListener
 from framelens.plugins.speech.hub_model import download_files
 from framelens.plugins.speech.recognition.messages import Device, ModelFamily
 

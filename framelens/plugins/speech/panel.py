@@ -5,20 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from framelens import EngineProgress
-from framelens.plugin import (
-    BackgroundTask,
-    Catalogue,
-    LocalModel,
-    human_size,
-    install_line,
-    local_diariser,
-    local_recogniser,
-    phase_text,
-    plain,
-    requires,
-    span,
-    t,
-)
+from framelens.plugin import requires, t
+from framelens.plugin.models import Catalogue
+from framelens.plugin.processes import BackgroundTask, install_line
+from framelens.plugin.speech import LocalModel, local_diariser, local_recogniser
+from framelens.plugin.texts import human_size, phase_text, plain, span
 from framelens.plugin_page import PageTools
 from framelens.plugins.speech.hub_model import is_installed
 from framelens.plugins.speech.installation import SpeechInstallation, start_installation

@@ -11,11 +11,11 @@ from dataclasses import replace
 from functools import partial
 
 from framelens import EngineError, StorageError
-from framelens.plugin import (
-    DecoderWorker,
-    ModelRecords,
+from framelens.plugin import Settings
+from framelens.plugin.models import ModelRecords
+from framelens.plugin.processes import DecoderWorker
+from framelens.plugin.speech import (
     Pieces,
-    Settings,
     SoundPiece,
     SpeechListener,
     SpeechModelName,
@@ -69,7 +69,7 @@ def default_size() -> str:
 
 def device_here() -> Device:
     """Return what a model would run on here; the worker falls back to the CPU if a card can't be used."""
-    from framelens.plugin import GpuReader
+    from framelens.plugin.engines import GpuReader
 
     return "cuda" if GpuReader()().cards else "cpu"
 

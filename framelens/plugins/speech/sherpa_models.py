@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from framelens import ModelNotFound
-from framelens.plugin import ProgressListener, find_in_cache, typed_path
+from framelens.plugin.files import typed_path
+from framelens.plugin.models import find_in_cache
+from framelens.plugin.processes import ProgressListener
 from framelens.plugins.speech.hub_model import download_files, has_bytes
 from framelens.plugins.speech.recognition.messages import SHERPA_FILES, Device, sherpa_weights
 

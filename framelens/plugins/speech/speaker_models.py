@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from framelens import ModelNotFound
-from framelens.plugin import ProgressListener, find_in_cache
+from framelens.plugin.models import find_in_cache
+from framelens.plugin.processes import ProgressListener
 from framelens.plugins.speech.hub_model import download_files, has_bytes
 
 _SEGMENTATION = ("csukuangfj/sherpa-onnx-pyannote-segmentation-3-0", "model.onnx")

@@ -46,7 +46,7 @@ class RequestPart:
     result: ChunkResult | None
 
 
-def seconds_of(finding: Finding, times: Mapping[int, float]) -> list[float]:
+def finding_seconds(finding: Finding, times: Mapping[int, float]) -> list[float]:
     """List the times of the frames that a finding cites, without missing frames."""
     return [times[number] for number in finding.frames if number in times]
 

@@ -21,7 +21,7 @@ from framelens.reports.content.labels import (
     troubles,
 )
 
-KEY = "AIGC"
+AIGC_KEY = "AIGC"
 
 
 def provenance_section(analysis: Analysis, *, is_shared: bool = True) -> Iterator[Block]:
@@ -158,13 +158,13 @@ def aigc_fields(model: str, app_version: str, content_id: str) -> dict[str, str]
 
 
 def aigc_text(analysis: Analysis) -> str:
-    """Return the label as one line of JSON under KEY, or "" if no model has answered."""
+    """Return the label as one line of JSON under AIGC_KEY, or "" if no model has answered."""
     return aigc_line(aigc(analysis))
 
 
 def aigc_line(fields: dict[str, str] | None) -> str:
-    """Return these fields as one line of JSON under KEY, "" without fields."""
-    return json.dumps({KEY: fields}, ensure_ascii=False) if fields else ""
+    """Return these fields as one line of JSON under AIGC_KEY, "" without fields."""
+    return json.dumps({AIGC_KEY: fields}, ensure_ascii=False) if fields else ""
 
 
 def escape_comment(label: str) -> str:

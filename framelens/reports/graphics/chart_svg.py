@@ -8,7 +8,7 @@ from html import escape
 from framelens.core.domain import StretchType
 from framelens.reports.content.labels import printable
 from framelens.reports.graphics.chart import Band, TimelineChart
-from framelens.reports.graphics.fonts import FAMILY, FOLDER, Faces
+from framelens.reports.graphics.fonts import FOLDER, FONT_FAMILY, Faces
 
 WIDTH, HEIGHT = 960, 148
 _CHAPTERS, _SHOTS, _CURVE, _SILENCE = (0, 24), (28, 20), (52, 64), (110, 6)
@@ -142,10 +142,10 @@ def svg_in_own_font(chart: TimelineChart, alt: str) -> str:
     """Return the chart with labels in the project's own font, because Typst has no fallback fonts within an SVG."""
     faces = Faces(with_bundled=False)
     chapters = tuple(replace(band, label=faces.shown(band.label)) for band in chart.chapters)
-    return svg(replace(chart, chapters=chapters), faces.shown(alt), font=FAMILY)
+    return svg(replace(chart, chapters=chapters), faces.shown(alt), font=FONT_FAMILY)
 
 
-def png(chart: TimelineChart, alt: str) -> bytes:
+def chart_png(chart: TimelineChart, alt: str) -> bytes:
     """Return the chart as a PNG, 1339 pixels wide."""
     import typst
 

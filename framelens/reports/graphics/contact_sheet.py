@@ -17,7 +17,7 @@ from framelens.core.domain import Analysis, Keyframe, Language, VideoInfo
 from framelens.core.events import KeyframesChosen
 from framelens.core.units import clock
 from framelens.i18n import in_language, t
-from framelens.reports.graphics.fonts import REGULAR
+from framelens.reports.graphics.fonts import FONT_FILE
 
 MAX_WIDTH = 3000
 _MARGIN, _GAP = 24, 12
@@ -33,7 +33,7 @@ _PAPER, _EDGE, _INK, _PALE = (255, 255, 255), (208, 208, 208), (24, 24, 24), (10
 Font = ImageFont.FreeTypeFont
 # File and index in the file: the project's own font, then the usual fonts of each system, fonts with Chinese first.
 _FONTS = (
-    (str(REGULAR), 0),
+    (str(FONT_FILE), 0),
     ("NotoSansCJK-Regular.ttc", 2),
     ("NotoSansCJKsc-Regular.otf", 0),
     ("NotoSansSC-Regular.otf", 0),

@@ -19,8 +19,8 @@ from pathlib import Path
 from framelens.reports.content.labels import printable
 
 FOLDER = Path(__file__).parents[2] / "fonts"
-REGULAR, BOLD = FOLDER / "FrameLensSans-Regular.otf", FOLDER / "FrameLensSans-Bold.otf"
-FAMILY = "FrameLens Sans"
+FONT_FILE, BOLD = FOLDER / "FrameLensSans-Regular.otf", FOLDER / "FrameLensSans-Bold.otf"
+FONT_FAMILY = "FrameLens Sans"
 BUNDLED = "DejaVu Sans Mono"
 """A font inside Typst, in both weights."""
 _BUNDLED_KNOWS = (
@@ -64,7 +64,7 @@ class Faces:
     @property
     def families(self) -> tuple[str, ...]:
         """Return the names of the font families in the order of their use."""
-        return (FAMILY, *([BUNDLED] if self.with_bundled else []), *(face.family for face in self.others))
+        return (FONT_FAMILY, *([BUNDLED] if self.with_bundled else []), *(face.family for face in self.others))
 
     def shown(self, text: str) -> str:
         """Return the text as it can be set: tabs become four spaces, characters without a glyph their code points."""
@@ -75,7 +75,7 @@ class Faces:
     def has(self, letter: str) -> bool:
         """Return whether a font has a glyph for this character or a width for this white space."""
         bundled = _BUNDLED_KNOWS if self.with_bundled else ()
-        known = (own(), *bundled, *(face.known for face in self.others))
+        known = (font_characters(), *bundled, *(face.known for face in self.others))
         return any(ord(letter) in one for one in known) and (_has_shape(letter) or letter.isspace())
 
 
@@ -100,9 +100,9 @@ def faces_for(text: str, *, machine: Iterable[Face] | None = None) -> Faces:
 
 
 @lru_cache(maxsize=1)
-def own() -> Container[int]:
+def font_characters() -> Container[int]:
     """Return the code points of the project's own font; both weights have the same code points."""
-    return FontFile(REGULAR)
+    return FontFile(FONT_FILE)
 
 
 @lru_cache(maxsize=1)

@@ -57,9 +57,9 @@ from framelens.reports.content.document import (
     words,
 )
 from framelens.reports.content.labels import moment_address, printable
-from framelens.reports.content.provenance import KEY
+from framelens.reports.content.provenance import AIGC_KEY
 from framelens.reports.graphics.chart_svg import svg_in_own_font
-from framelens.reports.graphics.fonts import BOLD, REGULAR, Faces, faces_for
+from framelens.reports.graphics.fonts import BOLD, FONT_FILE, Faces, faces_for
 
 if TYPE_CHECKING:
     from pypdf.generic import PdfObject
@@ -87,7 +87,7 @@ _EXTENSION = (
     '<rdf:li rdf:parseType="Resource"><pdfaSchema:schema>GB 45438-2025</pdfaSchema:schema>'
     f"<pdfaSchema:namespaceURI>{_NAMESPACE}</pdfaSchema:namespaceURI><pdfaSchema:prefix>{_PREFIX}</pdfaSchema:prefix>"
     '<pdfaSchema:property><rdf:Seq><rdf:li rdf:parseType="Resource">'
-    f"<pdfaProperty:name>{KEY}</pdfaProperty:name><pdfaProperty:valueType>Text</pdfaProperty:valueType>"
+    f"<pdfaProperty:name>{AIGC_KEY}</pdfaProperty:name><pdfaProperty:valueType>Text</pdfaProperty:valueType>"
     "<pdfaProperty:category>external</pdfaProperty:category>"
     "<pdfaProperty:description>Label of generated content</pdfaProperty:description>"
     "</rdf:li></rdf:Seq></pdfaSchema:property></rdf:li>"
@@ -127,7 +127,7 @@ def _typeset(content: Document, values: Form, faces: Faces) -> bytes:
 
 def _write_inputs(folder: Path, content: Document, values: Form, faces: Faces, *, dated: bool) -> None:
     """Write all files that Typst reads."""
-    for place, font in enumerate((REGULAR, BOLD, *(face.path for face in faces.others))):
+    for place, font in enumerate((FONT_FILE, BOLD, *(face.path for face in faces.others))):
         shutil.copyfile(font, folder / f"font-{place}{font.suffix}")
     shutil.copyfile(TEMPLATE, folder / "main.typ")
     shown = map_strings(values, faces.shown) | {"dated": dated, "faces": list(faces.families)}
@@ -305,7 +305,7 @@ def add_ai_label(pdf: bytes, label: str) -> bytes:
     trailer, root = reader.trailer, reader.root_object
     information, metadata = trailer["/Info"].get_object(), root["/Metadata"].get_object()
     assert isinstance(information, DictionaryObject) and isinstance(metadata, DecodedStreamObject)
-    information[NameObject(f"/{KEY}")] = TextStringObject(label)
+    information[NameObject(f"/{AIGC_KEY}")] = TextStringObject(label)
     metadata.set_data(_with_property(metadata.get_data().decode(), label).encode())
     trailer[NameObject("/Prev")] = NumberObject(int(whole.rsplit(b"startxref", 1)[1].split()[0]))
     changed = {trailer.raw_get("/Info").idnum: information, root.raw_get("/Metadata").idnum: metadata}
@@ -337,7 +337,7 @@ def _update(start: int, changed: Mapping[int, PdfObject], trailer: DictionaryObj
 def _with_property(packet: str, label: str) -> str:
     """Add the label and the description of its form, which PDF/A requires, to an XMP packet."""
     described = packet.replace("</rdf:Bag></pdfaExtension:schemas>", f"{_EXTENSION}</rdf:Bag></pdfaExtension:schemas>")
-    tag = f"{_PREFIX}:{KEY}"
+    tag = f"{_PREFIX}:{AIGC_KEY}"
     value = f'<{tag} xmlns:{_PREFIX}="{_NAMESPACE}">{escape(label, quote=False)}</{tag}>'
     head, tail, rest = described.rpartition("</rdf:Description></rdf:RDF>")
     return f"{head}{value}{tail}{rest}"

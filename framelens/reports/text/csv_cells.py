@@ -13,10 +13,12 @@ use to separate cells."""
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
 
 
-def encode(rows: Iterable[Sequence[object]]) -> bytes:
-    """Return rows as CSV in UTF-8 with a byte order mark. Texts from outside must have been escaped."""
+def csv_table(rows: Iterable[Sequence[object]]) -> bytes:
+    """Return rows as CSV in UTF-8 with a byte order mark; no text is evaluated as a formula."""
     text = StringIO()
-    csv.writer(text).writerows(rows)
+    csv.writer(text).writerows(
+        [escape_formula(cell) if isinstance(cell, str) else cell for cell in row] for row in rows
+    )
     return text.getvalue().encode("utf-8-sig")
 
 

@@ -12,9 +12,9 @@ from fontTools.ttLib import TTCollection, TTFont
 
 from framelens.i18n import catalogue
 from framelens.reports.graphics import fonts
-from framelens.reports.graphics.fonts import BOLD, FOLDER, REGULAR, Face, Faces, FontFile, faces_for
+from framelens.reports.graphics.fonts import BOLD, FOLDER, FONT_FILE, Face, Faces, FontFile, faces_for
 
-HERE = (fonts.FAMILY, fonts.BUNDLED)
+HERE = (fonts.FONT_FAMILY, fonts.BUNDLED)
 EMOJI, RARE = "\N{GRINNING FACE}", "\U0002a6d6"
 
 
@@ -47,7 +47,7 @@ def made(path: Path, letters: str) -> Path:
 # ---- what a font file knows
 
 
-@pytest.mark.parametrize("path", [REGULAR, BOLD])
+@pytest.mark.parametrize("path", [FONT_FILE, BOLD])
 def test_a_font_is_read_as_another_library_reads_it(path: Path) -> None:
     read, known = FontFile(path), codes(path)
     assert {code for code in range(0x30000) if code in read} == known
@@ -68,7 +68,7 @@ def test_fonts_of_either_format_and_in_collections_are_read(tmp_path: Path, lett
 
 
 def test_both_weights_know_the_same_characters() -> None:
-    assert codes(REGULAR) == codes(BOLD)
+    assert codes(FONT_FILE) == codes(BOLD)
 
 
 def test_our_own_font_knows_what_is_common() -> None:

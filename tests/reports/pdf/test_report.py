@@ -20,7 +20,7 @@ from framelens.i18n import in_language
 from framelens.reports.content.builder import document
 from framelens.reports.content.document import Heading, words
 from framelens.reports.graphics import fonts
-from framelens.reports.graphics.fonts import REGULAR, Face, Faces
+from framelens.reports.graphics.fonts import FONT_FILE, Face, Faces
 from framelens.reports.pdf import report
 from framelens.reports.pdf.report import map_strings
 from tests.app import rich as large
@@ -229,7 +229,7 @@ def test_an_empty_box_would_be_found() -> None:
 
 @pytest.mark.slow
 def test_lying_system_font_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    liar = Face(REGULAR, "FrameLens Sans", {ord("\N{GRINNING FACE}")})
+    liar = Face(FONT_FILE, "FrameLens Sans", {ord("\N{GRINNING FACE}")})
     monkeypatch.setattr(fonts, "_machine_fonts", lambda: (liar,))
     assert "[U+1F600]" in text_of(saying("\N{GRINNING FACE}"))
 

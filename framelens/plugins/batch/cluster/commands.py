@@ -4,9 +4,8 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from framelens.core.domain import Notice
+from framelens import ConfigError, Notice
 from framelens.core.engines.vllm_arguments import arguments_to_argv
-from framelens.core.errors import ConfigError
 from framelens.plugins.batch.cluster.plan import ClusterPlan
 
 RAY_PORT = 6379  # Ray's default

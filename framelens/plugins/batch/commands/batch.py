@@ -13,19 +13,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from framelens import config
+from framelens import AppError, ConfigError, InputError, VideoError, config, error_text
 from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.planning.frame_budget import FIT
 from framelens.analysis.prompts.templates import Templates
 from framelens.cli.analysis_options import analysis_options, build_common_request, load_settings, settle_model
-from framelens.cli.common import cancel_on_signals, quiet_option
-from framelens.cli.grammar import Options, argument, command, flag, option, parse_path
-from framelens.cli.report_output import check_output_folder, check_typed_output
-from framelens.composition import Services, open_services, usual_workers
+from framelens.cli.common import quiet_option
+from framelens.cli.grammar import argument, command, flag, option, parse_path
+from framelens.cli.report_output import check_output_folder, typed_output
+from framelens.composition import open_services, usual_workers
 from framelens.core.domain import UNKNOWN_PATH
-from framelens.core.errors import AppError, ConfigError, InputError, VideoError
-from framelens.core.files import readable, shown_path, typed_path
-from framelens.i18n import error_text, t
+from framelens.core.files import readable, shown_path
+from framelens.plugin import Services, t
+from framelens.plugin.command_line import Options, cancel_on_signals
+from framelens.plugin.files import typed_path
 from framelens.plugins.batch.batch import Batch, Collected, batch_id, collect
 from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.reports.formats import FORMATS, parse_formats
@@ -34,8 +35,8 @@ from framelens.video.inputs import Input, resolve
 from framelens.video.worker_pool import worker_ready
 
 if TYPE_CHECKING:
-    from framelens.config import Settings
     from framelens.core.domain import AnalysisRequest
+    from framelens.plugin import Settings
     from framelens.plugins.batch.ray_jobs.feeder import RayFeeder
 
 _MOST_ON_RAY = 256
@@ -202,8 +203,7 @@ def results_folder(options: Options) -> Path:
     """
     from framelens.plugins.batch.summary import foreign_file
 
-    check_typed_output("--output", options.output or "")
-    folder = (Path(typed_path(options.output)) if options.output else Path("framelens-batch")).absolute()
+    folder = typed_output("--output", options.output or "framelens-batch")
     check_output_folder(folder)
     if taken := foreign_file(folder):
         raise ConfigError("batch_folder_taken", file=shown_path(taken))

@@ -12,10 +12,9 @@ from typing import Any
 
 from rich.table import Table
 
-from framelens import config
+from framelens import config, error_text, notice_text
 from framelens.cli.common import (
     PORT,
-    cancel_on_signals,
     finding_lines,
     json_option,
     print_json,
@@ -24,15 +23,16 @@ from framelens.cli.common import (
     whole_number,
     wide_console,
 )
-from framelens.cli.grammar import Group, Options, option
+from framelens.cli.grammar import Group, option
 from framelens.config import export_environment
 from framelens.core.codec import to_json
 from framelens.core.units import gib_number
-from framelens.engine.check_findings import CheckFinding
 from framelens.engine.hardware_profile import parse_card
 from framelens.engine.model_names import meant_text
-from framelens.i18n import error_text, notice_text, t
 from framelens.models.catalogue import find_entry, load_catalogue
+from framelens.plugin import t
+from framelens.plugin.command_line import Options, cancel_on_signals
+from framelens.plugin.engines import CheckFinding
 from framelens.plugins.batch.cluster.check import (
     LINK_COLUMNS,
     NODE_COLUMNS,

@@ -8,14 +8,15 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
+from framelens import AppError, error_text
 from framelens.cli.common import worst_exit_code
-from framelens.cli.grammar import Options
-from framelens.core.codec import Failure, to_document
-from framelens.core.errors import AppError
+from framelens.core.codec import to_document
 from framelens.core.files import name_key, numbered, safe_stem
 from framelens.core.units import extrapolated_seconds
-from framelens.i18n import error_text, t
-from framelens.i18n.formatting import span
+from framelens.plugin import t
+from framelens.plugin.command_line import Options
+from framelens.plugin.jobs import Failure
+from framelens.plugin.texts import span
 from framelens.plugins.batch.batch import BatchVideo
 from framelens.plugins.batch.commands.progress import BatchProgress
 from framelens.plugins.batch.loop import BatchEvent, BatchHalted, BatchLoop, VideoBegun, VideoEnded

@@ -16,12 +16,12 @@ from framelens.cli import terminal
 from framelens.cli.common import engine_notices_said
 from framelens.cli.progress import ProgressRow, open_bar
 from framelens.cli.progress_lines import ProgressLines, Throttle
-from framelens.i18n import t
+from framelens.plugin import t
 from framelens.plugins.batch.loop import BatchEvent, VideoBegun, VideoEnded, VideoProgress
 from framelens.video.files import printable_path
 
 if TYPE_CHECKING:
-    from framelens.composition import Services
+    from framelens.plugin import Services
 
 Row = ProgressRow | ProgressLines
 

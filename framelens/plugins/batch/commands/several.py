@@ -12,19 +12,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from framelens import AppError, error_text
 from framelens.analysis.planning.frame_budget import FIT
 from framelens.analysis.prompts.templates import Templates
 from framelens.cli.analysis_options import build_common_request, print_failures
-from framelens.cli.common import cancel_on_signals, worst_exit_code
-from framelens.cli.grammar import Options
+from framelens.cli.common import worst_exit_code
 from framelens.cli.report_output import Output
 from framelens.composition import open_services, usual_workers
-from framelens.config import Settings
-from framelens.core.codec import Failure, to_document
-from framelens.core.errors import AppError
-from framelens.i18n import error_text, t
-from framelens.i18n.formatting import span
-from framelens.jobs.snapshot import JobSnapshot
+from framelens.core.codec import to_document
+from framelens.plugin import Settings, t
+from framelens.plugin.command_line import Options, cancel_on_signals
+from framelens.plugin.jobs import Failure, JobSnapshot
+from framelens.plugin.texts import span
 from framelens.plugins.batch.batch import Batch, BatchVideo, batch_id
 from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.commands.progress import BatchProgress

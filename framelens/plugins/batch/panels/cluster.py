@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterable, Sequence
 
 import streamlit as st
 
+from framelens import AppError, notice_text
 from framelens.config import export_environment
-from framelens.core.background_task import BackgroundTask
-from framelens.core.errors import AppError
-from framelens.engine.check_findings import CheckFinding
 from framelens.engine.hardware_profile import CARD_SIZES_GIB
-from framelens.i18n import notice_text, t
-from framelens.models.catalogue import Catalogue
 from framelens.models.placement import GpuCard
+from framelens.plugin import t
+from framelens.plugin.engines import CheckFinding
+from framelens.plugin.models import Catalogue
+from framelens.plugin.processes import BackgroundTask
+from framelens.plugin.texts import plain
 from framelens.plugin_page import PageTools
 from framelens.plugins.batch.cluster.check import (
     LINK_COLUMNS,
@@ -31,7 +32,6 @@ from framelens.plugins.batch.cluster.check import (
 from framelens.plugins.batch.cluster.commands import ENGINE_PORT, ClusterNetwork, cluster_commands
 from framelens.plugins.batch.cluster.plan import ClusterHardware, plan_cluster
 from framelens.plugins.batch.ray_jobs.client import LOCAL_DASHBOARD, RayCluster
-from framelens.reports.content.page_text import plain
 
 _USUAL_GIB = 80
 _CheckResult = tuple[ClusterFacts, tuple[CheckFinding, ...]]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from framelens.core.errors import AppError
+from framelens import AppError
 from framelens.plugin_page import JobRow, PageTools, RowGroup
 from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.panels.batch import batches

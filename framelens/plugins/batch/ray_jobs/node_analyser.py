@@ -8,19 +8,18 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from framelens import config
+from framelens import AppError, config
 from framelens.composition import open_services
-from framelens.core.codec import Failure
 from framelens.core.domain import AnalysisRequest
-from framelens.core.errors import AppError
 from framelens.core.redaction import is_secret
 from framelens.i18n import set_language
 from framelens.jobs.analyses import is_no_video, start_run
+from framelens.plugin.jobs import Failure
 from framelens.video.files import check_file, printable_path
 from framelens.video.worker_pool import worker_ready
 
 if TYPE_CHECKING:
-    from framelens.jobs.snapshot import JobSnapshot
+    from framelens.plugin.jobs import JobSnapshot
 
 _PASSED = ("FRAMELENS_", "VLLM_")
 _OF_A_MACHINE = frozenset(("FRAMELENS_DATA_DIR", "FRAMELENS_INPUT_DIRS", config.ENV_FILE))

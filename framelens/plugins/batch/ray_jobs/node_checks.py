@@ -13,17 +13,17 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
+from framelens import AppError, ConfigError, EngineError, Language, ModelNotFound, StorageError, VideoError, error_text
 from framelens.analysis.prompts.templates import Templates
-from framelens.config import Settings
-from framelens.core.codec import Failure
-from framelens.core.domain import AnalysisRequest, Language
-from framelens.core.errors import AppError, ConfigError, EngineError, ModelNotFound, StorageError, VideoError
+from framelens.core.domain import AnalysisRequest
 from framelens.core.units import GIB
 from framelens.engine.engine_builder import build_engine
 from framelens.engine.local.model_arguments import check_folder
-from framelens.engine.model_resolution import resolve_model
-from framelens.i18n import error_text, in_language, t
+from framelens.i18n import in_language
 from framelens.jobs.engine_session import conditions
+from framelens.plugin import Settings, t
+from framelens.plugin.jobs import Failure
+from framelens.plugin.models import resolve_model
 from framelens.plugins.batch.ray_jobs.node_analyser import node_settings
 
 _LEAST_FREE_BYTES = GIB

@@ -7,10 +7,10 @@ from math import floor
 from pathlib import Path
 
 from framelens import VideoInfo
+from framelens.plugin.processes import FFMPEG_PROTOCOLS, ffmpeg_address
 from framelens.plugins.editing.clips.frame_times import TimedVideo
 from framelens.plugins.editing.clips.plan import ClipPlan
 from framelens.plugins.editing.timeline.rates import timecode_at
-from framelens.video.ffmpeg import PROTOCOLS, address
 
 _ENCODER = ("-c:v", "libx264", "-preset", "fast", "-crf", "18")
 """A quality at which no difference is seen."""
@@ -70,7 +70,7 @@ def readings(video: TimedVideo, plan: ClipPlan) -> list[Reading]:
 
 def _input(video: TimedVideo, reading: Reading) -> list[str]:
     seek = [] if reading.seek_seconds is None else ["-seek_timestamp", "1", "-ss", _microseconds(reading.seek_seconds)]
-    return ["-protocol_whitelist", PROTOCOLS, *seek, "-i", address(video.info.path)]
+    return ["-protocol_whitelist", FFMPEG_PROTOCOLS, *seek, "-i", ffmpeg_address(video.info.path)]
 
 
 def _microseconds(seconds: float) -> str:
@@ -189,8 +189,8 @@ def _format(info: VideoInfo, canvas: Canvas | None) -> list[str]:
 def joined(parts: Path, chapters: Path, form: str) -> list[str]:
     """Return the arguments that join the parts that a list names, with the chapters of a metadata file."""
     return [
-        *("-protocol_whitelist", PROTOCOLS, "-f", "concat", "-i", address(parts)),
-        *("-f", "ffmetadata", "-i", address(chapters)),
+        *("-protocol_whitelist", FFMPEG_PROTOCOLS, "-f", "concat", "-i", ffmpeg_address(parts)),
+        *("-f", "ffmetadata", "-i", ffmpeg_address(chapters)),
         *("-map", "0", "-map_metadata:g", "-1", "-map_chapters", "1", "-c:v", "copy"),
         *("-c:a", "aac", "-b:a", f"{2 * _KBITS_A_CHANNEL}k", "-f", form),
     ]

@@ -16,22 +16,26 @@ from pathlib import Path
 from typing import Self
 
 from framelens import AppError, Cancelled, ConfigError, Cue, DecodeError, StorageError, VideoError
-from framelens.cli.report_output import ROOM_FOR_NUMBER
-from framelens.core.files import cut_to_bytes, is_free, name_key, name_limit, numbered
-from framelens.core.units import rounded_time
-from framelens.plugin import clock, safe_file_name
+from framelens.plugin.files import (
+    check_file,
+    check_replaceable,
+    cut_to_bytes,
+    fitting_name,
+    free_path,
+    printable_path,
+    safe_file_name,
+    storage_errors,
+)
+from framelens.plugin.processes import FfmpegError, run_ffmpeg
+from framelens.plugin.reports import one_line
+from framelens.plugin.texts import clock, rounded_time
 from framelens.plugins.editing.clips import arguments, captions
 from framelens.plugins.editing.clips.arguments import Canvas
 from framelens.plugins.editing.clips.frame_times import TimedVideo, TimesReader
 from framelens.plugins.editing.clips.pieces import Piece
 from framelens.plugins.editing.clips.plan import ClipMode, ClipPlan, exact_plan, fast_plan
+from framelens.plugins.editing.clips.scratch import scratch_folder
 from framelens.plugins.editing.timeline.markers import escape_ffmetadata
-from framelens.reports.content.labels import one_line
-from framelens.reports.files import check_replaceable
-from framelens.store.fs_utils import storage_errors
-from framelens.store.locks import scratch_folder
-from framelens.video import ffmpeg
-from framelens.video.files import check_file, printable_path
 
 _log = logging.getLogger(__name__)
 FORMATS: dict[str, str] = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
@@ -98,7 +102,7 @@ def clip_name(
     rest = f"_{start}_{end}{suffix_of(path, mode)}"
     if words := re.sub(r"[/\\]", "_", one_line(title)):
         return safe_file_name(cut_to_bytes(words, _TITLE_BYTES).strip() + rest)
-    return cut_to_bytes(path.stem, name_limit(folder) - len(rest.encode()) - ROOM_FOR_NUMBER) + rest
+    return fitting_name(path.stem, rest, folder)
 
 
 @dataclass(frozen=True)
@@ -140,16 +144,12 @@ def cut_pieces(
         Cancelled: `cancel` was set.
     """
     given: set[str] = set()
-    paths: dict[str, Iterator[Path]] = {}
     all_pieces, all_cues = list(pieces), tuple(cues)
     with _Cutter([path], len(all_pieces), folder, on_progress, cancel) as cutter:
         for piece in all_pieces:
             edges = (piece.start_seconds, piece.end_seconds)
-            name = Path(clip_name(path, mode, *edges, folder, title=piece.name))
-            targets = paths.setdefault(name.name, _numbered_paths(folder, name))
-            new = (target for target in targets if name_key(target.name) not in given)
-            target = next(target for target in new if is_free(target, [path], overwrites=overwrites))
-            given.add(name_key(target.name))
+            named = folder / clip_name(path, mode, *edges, folder, title=piece.name)
+            target = free_path(named, [path], overwrites=overwrites, taken=given)
             try:
                 clip = cutter.cut(_request(path, edges, target, mode, all_cues), target)
             except (Cancelled, StorageError):
@@ -158,10 +158,6 @@ def cut_pieces(
                 yield CutPiece(piece, None, error)
             else:
                 yield CutPiece(piece, clip)
-
-
-def _numbered_paths(folder: Path, name: Path) -> Iterator[Path]:
-    return (folder / f"{stem}{name.suffix}" for stem in numbered(name.stem))
 
 
 def cut_clip(
@@ -323,14 +319,14 @@ class _Cutter:
         reads = [request.path, *self.scratch.glob("*.ass")]
         start, name = plan.start_seconds, printable_path(request.path.name)
         try:
-            ffmpeg.run(
+            run_ffmpeg(
                 given,
                 reads=reads,
                 writes=target,
                 on_progress=lambda seconds: self._on_progress(start + min(seconds, plan.length_seconds)),
                 cancel=self._cancel,
             )
-        except ffmpeg.FfmpegError as error:
+        except FfmpegError as error:
             _log.warning("ffmpeg could not cut %r: %s", str(request.path), error)
             if request.mode == "fast":
                 raise VideoError("clip_refused", name=name, format=request.form, reason=str(error)) from error
@@ -354,8 +350,8 @@ class _Cutter:
         target, form = self._unused.pop(0), FORMATS[output.suffix.lower()]
         reads = [listed, chapters, *(part.path for part in parts)]
         try:
-            ffmpeg.run(arguments.joined(listed, chapters, form), reads=reads, writes=target, cancel=self._cancel)
-        except ffmpeg.FfmpegError as error:
+            run_ffmpeg(arguments.joined(listed, chapters, form), reads=reads, writes=target, cancel=self._cancel)
+        except FfmpegError as error:
             raise VideoError("clip_refused", name=name, format=form, reason=str(error)) from error
         num_frames = len(self._times_in(target))
         if num_frames != sum(part.num_frames for part in parts):

@@ -14,21 +14,18 @@ from typing import TYPE_CHECKING
 from zipfile import ZIP_STORED, ZipFile
 
 from framelens import Cue, InputError, StorageError, error_text
-from framelens.api.playback import video_for
-from framelens.core.background_task import cancel_event, check_cancelled
-from framelens.core.files import name_key, numbered, safe_stem
-from framelens.i18n import labelled
-from framelens.i18n.formatting import attributed
 from framelens.plugin import t
+from framelens.plugin.api import Export
+from framelens.plugin.files import disk_errors, safe_stem, unused_name
+from framelens.plugin.jobs import video_for
+from framelens.plugin.processes import cancel_event
+from framelens.plugin.texts import attributed, labelled
 from framelens.plugins.editing.clips.cutter import CutPiece, VideoClip, clip_name, cut_pieces, cut_reel
 from framelens.plugins.editing.clips.pieces import Piece, PieceKind, pieces_of
 from framelens.plugins.editing.clips.plan import ClipMode
-from framelens.store.fs_utils import disk_errors
 
 if TYPE_CHECKING:
-    from framelens.jobs.queue import Jobs
-    from framelens.jobs.stored.reports import StoredReports
-    from framelens.plugin import VideoRepository
+    from framelens.plugin import Services
 
 MOST_PIECES = 100
 MOST_SECONDS = 3600.0
@@ -105,15 +102,6 @@ class ClipOrder:
             raise InputError("clip_too_long", minutes=round(total / 60), most=round(MOST_SECONDS / 60))
 
 
-@dataclass(frozen=True)
-class ClipFile:
-    """A temporary file for a user, its name and its media type."""
-
-    path: Path
-    name: str
-    mime: str
-
-
 def piece_text(piece: Piece, job_id: str = "") -> str:
     """Return a piece as `parse_pieces` reads it.
 
@@ -147,9 +135,7 @@ def parse_pieces(text: str) -> Iterator[tuple[str, Piece]]:
 class ClipOrders:
     """What orders for clips of stored videos are made of."""
 
-    videos: VideoRepository
-    jobs: Jobs
-    reports: StoredReports
+    services: Services
 
     def of_job(self, job_id: str, pieces: Iterable[tuple[str, Piece]], how: ClipOptions) -> ClipOrder:
         """Return an order for pieces, each with the id of its job, "" for `job_id`; pieces of a report get its names.
@@ -161,20 +147,22 @@ class ClipOrders:
 
     def of_video(self, video_id: str, pieces: Iterable[tuple[str, Piece]], how: ClipOptions) -> ClipOrder:
         """Return an order for ranges of a video without a report. Raises InputError."""
-        source = ClipSource(video_id, self.videos.path(video_id), self.videos.name(video_id))
+        videos = self.services.videos
+        source = ClipSource(video_id, videos.path(video_id), videos.name(video_id))
         return _order(pieces, lambda _: source, how)
 
     def _source_of_job(self, job_id: str, how: ClipOptions) -> ClipSource:
-        job = self.jobs.snapshot(job_id)
-        video_id = video_for(self.videos, self.jobs, job)
+        services = self.services
+        job = services.jobs.snapshot(job_id)
+        video_id = video_for(services.videos, services.jobs, job)
         if video_id is None:
             raise InputError("clip_without_video", name=job.name)
-        analysis = self.reports.get(job_id)
+        analysis = services.reports.get(job_id)
         titles: dict[tuple[str, int], str] = (
             {(one.kind, one.number): one.name for one in pieces_of(analysis)} if analysis else {}
         )
         said = analysis.transcript if analysis and how.has_subtitles else None
-        return ClipSource(job_id, self.videos.path(video_id), job.name, attributed(said), titles)
+        return ClipSource(job_id, services.videos.path(video_id), job.name, attributed(said), titles)
 
 
 def _order(given: Iterable[tuple[str, Piece]], source_of: Callable[[str], ClipSource], how: ClipOptions) -> ClipOrder:
@@ -189,7 +177,11 @@ def _order(given: Iterable[tuple[str, Piece]], source_of: Callable[[str], ClipSo
     return ClipOrder(tuple(sources.values()), tuple(pieces), how)
 
 
-def write(order: ClipOrder) -> ClipFile:
+_Made = tuple[str, str, Path]
+"""Name, media type and file of what was ordered."""
+
+
+def write(order: ClipOrder) -> Export:
     """Write the ordered clips into a temporary file that only this user of the system can read.
 
     Raises:
@@ -200,25 +192,25 @@ def write(order: ClipOrder) -> ClipFile:
     order.check()
     with _scratch() as folder:
         try:
-            made = _reel(order, folder) if order.how.is_reel else _clips(order, folder)
+            name, mime, path = _reel(order, folder) if order.how.is_reel else _clips(order, folder)
         except StorageError as error:
             raise StorageError("disk_full_now", folder=str(folder.parent), reason=error.values["reason"]) from error
-        descriptor, kept = tempfile.mkstemp(prefix="framelens-", suffix=made.path.suffix)
+        descriptor, kept = tempfile.mkstemp(prefix="framelens-", suffix=path.suffix)
         os.close(descriptor)
-        made.path.chmod(0o600)
-        made.path.replace(kept)
-    return ClipFile(Path(kept), made.name, made.mime)
+        path.chmod(0o600)
+        path.replace(kept)
+    return Export(name, mime, Path(kept))
 
 
-def _reel(order: ClipOrder, folder: Path) -> ClipFile:
+def _reel(order: ClipOrder, folder: Path) -> _Made:
     target, first = folder / "reel.mp4", order.sources[0]
     cues = {source.path: source.cues for source in order.sources}
     has_chapters, cancel = order.how.has_chapters, cancel_event()
     cut_reel(first.path, order.pieces, target, cues_of=cues.__getitem__, has_chapters=has_chapters, cancel=cancel)
-    return ClipFile(target, f"{safe_stem(first.name)}.reel.mp4", _TYPES[".mp4"])
+    return f"{safe_stem(first.name)}.reel.mp4", _TYPES[".mp4"], target
 
 
-def _clips(order: ClipOrder, folder: Path) -> ClipFile:
+def _clips(order: ClipOrder, folder: Path) -> _Made:
     return _one(order, folder) if len(order.pieces) == 1 else _zipped(order, folder)
 
 
@@ -227,13 +219,13 @@ def _cuts(source: ClipSource, order: ClipOrder, folder: Path) -> Iterator[CutPie
     return cut_pieces(source.path, pieces, folder, mode=order.how.mode, cues=source.cues, cancel=cancel_event())
 
 
-def _one(order: ClipOrder, folder: Path) -> ClipFile:
+def _one(order: ClipOrder, folder: Path) -> _Made:
     source = order.sources[0]
     cut = next(_cuts(source, order, folder))
     if cut.error or cut.clip is None:
         raise cut.error or InputError("clip_without_pictures", name=source.name)
     path = cut.clip.path
-    return ClipFile(path, _name(cut.piece, cut.clip, source), _TYPES.get(path.suffix, _OTHER_TYPE))
+    return _name(cut.piece, cut.clip, source), _TYPES.get(path.suffix, _OTHER_TYPE), path
 
 
 def _name(piece: Piece, clip: VideoClip, source: ClipSource) -> str:
@@ -246,7 +238,7 @@ def _name(piece: Piece, clip: VideoClip, source: ClipSource) -> str:
     return clip_name(clip.path, clip.mode, *edges, clip.path.parent, title=title)
 
 
-def _zipped(order: ClipOrder, folder: Path) -> ClipFile:
+def _zipped(order: ClipOrder, folder: Path) -> _Made:
     """Write the clips into a ZIP, each deleted when it is in it, with a list of the pieces that are left out.
 
     Clips of several videos are in a folder for each video.
@@ -254,20 +246,13 @@ def _zipped(order: ClipOrder, folder: Path) -> ClipFile:
     target = folder / "clips.zip"
     left_out: list[str] = []
     errors, given = [], set[str]()
-
-    def free(name: str, suffix: str = "") -> str:
-        found = next(one for stem in numbered(name) if name_key(one := f"{stem}{suffix}") not in given)
-        given.add(name_key(found))
-        return found
-
     with ZipFile(target, "w", ZIP_STORED) as archive:
         for source in order.sources:
-            place = f"{free(safe_stem(source.name))}/" if len(order.sources) > 1 else ""
+            place = f"{unused_name(safe_stem(source.name), given)}/" if len(order.sources) > 1 else ""
             for cut in _cuts(source, order, folder):
-                check_cancelled()
                 if cut.clip:
                     name = Path(_name(cut.piece, cut.clip, source))
-                    archive.write(cut.clip.path, free(f"{place}{name.stem}", name.suffix))
+                    archive.write(cut.clip.path, unused_name(f"{place}{name.stem}", given, name.suffix))
                     cut.clip.path.unlink()
                 elif cut.error:
                     errors.append(cut.error)
@@ -276,7 +261,7 @@ def _zipped(order: ClipOrder, folder: Path) -> ClipFile:
             archive.writestr(f"{t('library.export_left_out')}.txt", "\n".join((*left_out, "")))
     if len(errors) == len(order.pieces):
         raise errors[0]
-    return ClipFile(target, f"{safe_stem(order.sources[0].name)}.clips.zip", "application/zip")
+    return f"{safe_stem(order.sources[0].name)}.clips.zip", "application/zip", target
 
 
 @contextmanager

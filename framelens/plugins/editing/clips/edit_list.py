@@ -14,14 +14,14 @@ from collections.abc import Iterable, Iterator
 from io import StringIO
 from pathlib import Path
 
-from framelens import InputError
-from framelens.analysis.planning.time_parsing import parse_seconds
-from framelens.core.files import absolute, is_same_file, shown_path
-from framelens.plugin import clock, t, typed_path
+from framelens import ConfigError, InputError
+from framelens.plugin import t
+from framelens.plugin.command_line import parse_seconds
+from framelens.plugin.files import absolute, is_same_file, reason_of, shown_path, typed_path
+from framelens.plugin.reports import one_line
+from framelens.plugin.texts import clock
 from framelens.plugins.editing.clips.pieces import Piece
 from framelens.plugins.editing.timeline.losslesscut import project
-from framelens.reports.content.labels import one_line
-from framelens.store.fs_utils import reason_of
 
 PROJECTS = (".llc", ".json")
 """Endings of lists that are projects of LosslessCut; every other list is text, or a table."""
@@ -92,7 +92,7 @@ def read(path: Path, video: Path, player_start_seconds: float) -> list[Piece]:
     for number, given, start, end, name, named in rows:
         try:
             first, last = parse_seconds(start), parse_seconds(end)
-        except ValueError:
+        except ConfigError:
             first = last = 0.0
         if last <= first:
             raise InputError("clip_list_line", path=shown_path(path), number=number, given=given[:80])

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Self
 
 from framelens import DecodeError, Probed, VideoInfo
-from framelens.plugin import DecoderWorker
-from framelens.video.files import printable_path
-from framelens.video.keyframes.strategies import FrameTimes, WorkerRequest
+from framelens.plugin.files import printable_path
+from framelens.plugin.processes import DecoderWorker, FrameTimes, WorkerRequest
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from framelens import Analysis, ConfigError, InputError
-from framelens.core.domain import times_of
 from framelens.plugin import t
+from framelens.plugin.reports import finding_seconds, interval_issues, issues, one_line, times_of
 from framelens.plugins.editing.timeline.markers import chapters_of, has_chapters
-from framelens.reports.content.labels import issues, one_line, seconds_of
-from framelens.reports.content.searches import interval_issues
 
 PieceKind = Literal["finding", "chapter", "interval"]
 MARGIN_SECONDS = 2.0
@@ -69,7 +67,7 @@ def pieces_of(analysis: Analysis, margin_seconds: float = 0.0) -> Iterator[Piece
     video_seconds = max(analysis.decode.readable_seconds, analysis.video.duration_seconds_from_header or 0.0)
     for number, finding in enumerate(analysis.findings, start=1):
         doubts = t("report.unverified", issues=t("facts.list").join(issues(finding))) if finding.issues else ""
-        if (seconds := seconds_of(finding, times)) and (text := one_line(finding.text)):
+        if (seconds := finding_seconds(finding, times)) and (text := one_line(finding.text)):
             start, end = max(0.0, min(seconds) - margin_seconds), max(seconds)
             yield Piece("finding", number, text, start, max(end, min(end + margin_seconds, video_seconds)), doubts)
 

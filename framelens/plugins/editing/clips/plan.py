@@ -9,10 +9,10 @@ from math import inf
 from typing import Literal
 
 from framelens import VideoError
-from framelens.plugin import clock
+from framelens.plugin.files import printable_path
+from framelens.plugin.processes import SAME_SECONDS, FrameTimes, rounding_of
+from framelens.plugin.texts import clock
 from framelens.plugins.editing.clips.frame_times import TimedVideo
-from framelens.video.files import printable_path
-from framelens.video.keyframes.strategies import SAME_SECONDS, FrameTimes, rounding_of
 
 ClipMode = Literal["fast", "exact"]
 SAME_TIME_SECONDS = 0.0015

@@ -14,22 +14,45 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from framelens import ConfigError, InputError, config, error_text, notice_text, registry
-from framelens.cli.common import print_json, subtitles_option, use_language, worst_exit_code
-from framelens.cli.grammar import Choice, argument, command, flag, option, parse_path, together
-from framelens.cli.report_output import (
-    ROOM_FOR_NUMBER,
+from framelens import ConfigError, InputError, error_text, load_reports, notice_text
+from framelens.plugin import language, load, t
+from framelens.plugin.command_line import (
+    Choice,
+    Options,
+    ProgressLine,
+    argument,
+    cancel_on_signals,
     check_output_file,
     check_output_folder,
-    check_typed_output,
+    command,
+    flag,
     names_folder,
+    option,
     overwrite_option,
+    parse_path,
+    parse_seconds,
+    print_json,
+    subtitles_option,
+    together,
+    typed_output,
+    use_language,
+    worst_exit_code,
 )
-from framelens.core.files import absolute, cut_to_bytes, is_free, name_limit, numbered, shown_path
-from framelens.i18n import language
-from framelens.i18n.formatting import attributed
-from framelens.jobs.keyframes import parse_seconds
-from framelens.plugin import Options, ProgressLine, cancel_on_signals, clock, t, typed_path
+from framelens.plugin.files import (
+    absolute,
+    atomic_write,
+    check_file,
+    file_of,
+    fitting_name,
+    free_path,
+    log_to,
+    shown_path,
+    storage_errors,
+    typed_path,
+)
+from framelens.plugin.jobs import open_extraction_cache
+from framelens.plugin.processes import probe
+from framelens.plugin.texts import attributed, clock
 from framelens.plugins.editing.clips import edit_list
 from framelens.plugins.editing.clips.cutter import (
     CutPiece,
@@ -42,10 +65,6 @@ from framelens.plugins.editing.clips.cutter import (
 )
 from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, PieceKind, chosen, parse_numbers, pieces_of
 from framelens.plugins.editing.clips.plan import ClipMode
-from framelens.reports.files import atomic_write
-from framelens.store.fs_utils import log_to, storage_errors
-from framelens.video.extractor import probe
-from framelens.video.files import check_file, sha256_of
 
 if TYPE_CHECKING:
     from framelens import Analysis, Cue
@@ -93,12 +112,12 @@ def run(options: Options) -> int:
     Raises:
         AppError: An option is wrong, the report can't be read, the range can't be cut out, or a clip can't be written.
     """
-    settings = config.load()
+    settings = load()
     use_language(options, settings)
     log_to(settings.data_dir)
     _check_options(options)
     cancel = cancel_on_signals()
-    path = absolute(Path(typed_path(registry.file_of(options.video))))
+    path = absolute(Path(typed_path(file_of(options.video))))
     check_file(path)
     asks_pieces = any(_is_asked(options, kind) for kind in _KINDS)
     if not asks_pieces and options.reel is None and options.start is options.end is None:
@@ -189,20 +208,13 @@ def _output(options: Options, path: Path) -> Path:
         ConfigError: A file must not be written there, or clips of this mode don't have its ending.
     """
     named = options.output or os.curdir
-    check_typed_output("--output", named)
-    output = absolute(Path(typed_path(named)))
+    output = typed_output("--output", named)
     if names_folder(named):
         name = clip_name(path, options.mode, options.start or 0.0, options.end, output)
-        output = _unused(output / name, path, overwrites=options.overwrite)
+        output = free_path(output / name, [path], overwrites=options.overwrite)
     check_clip_suffix(output, options.mode)
     check_output_file("--output", output, inputs=[path, *_read_files(options)], overwrites=options.overwrite)
     return output
-
-
-def _unused(output: Path, video: Path, *, overwrites: bool) -> Path:
-    """Return the default path of a file, with a number where a file has it that isn't replaced."""
-    paths = (output.with_name(stem + output.suffix) for stem in numbered(output.stem))
-    return next(path for path in paths if is_free(path, [video], overwrites=overwrites))
 
 
 # ---- what a report is about
@@ -232,16 +244,14 @@ def _analysis(options: Options, path: Path, cancel: threading.Event, *, has_same
     With `has_same_words`, a report made with other subtitles doesn't count.
     """
     if options.report:
-        from framelens.jobs.stored.report_import import reports_in
-
-        analysis = next(iter(reports_in([absolute(options.report)])))
-        if analysis.sha256 and analysis.sha256 != sha256_of(path, cancel):
+        analysis = load_reports(absolute(options.report))[0]
+        if analysis.sha256 and analysis.sha256 != open_extraction_cache(load().data_dir).sha256(path, cancel):
             raise InputError("clip_other_video", report=shown_path(options.report), name=path.name)
         return analysis
-    from framelens.composition import open_library
-    from framelens.jobs.transcripts import report_ids
+    from framelens.plugin import open_library
+    from framelens.plugin.jobs import report_ids
 
-    with open_library(config.load()) as services:
+    with open_library(load()) as services:
         extractions = services.switcher.session.extractions
         ids = report_ids(services.jobs, extractions, path, cancel, has_same_words=has_same_words)
         found = services.reports.get(ids[0]) if ids else None
@@ -290,8 +300,7 @@ def _folder(options: Options, pieces: list[Piece]) -> Path | None:
         ConfigError: --output names a file for several clips.
     """
     named = options.output or os.curdir
-    check_typed_output("--output", named)
-    path = absolute(Path(typed_path(named)))
+    path = typed_output("--output", named)
     if len(pieces) == 1 and path.suffix and not names_folder(named):
         return None
     check_output_folder(path)
@@ -320,8 +329,7 @@ def _cut_one(piece: Piece, path: Path, options: Options, line: _CutLine, cancel:
 
 
 def _write_list(pieces: list[Piece], path: Path, options: Options) -> int:
-    check_typed_output("--list", options.list)
-    target = absolute(options.list)
+    target = typed_output("--list", options.list)
     check_output_file("--list", target, inputs=[path, *_read_files(options)], overwrites=options.overwrite)
     data = edit_list.write(pieces, target, path, probe(path).player_start_seconds)
     with storage_errors("clip_not_written", target), atomic_write(target) as file:
@@ -332,11 +340,10 @@ def _write_list(pieces: list[Piece], path: Path, options: Options) -> int:
 
 def _cut_reel(path: Path, options: Options, cancel: threading.Event) -> int:
     named = options.output or os.curdir
-    check_typed_output("--output", named)
-    output = absolute(Path(typed_path(named)))
+    output = typed_output("--output", named)
     if names_folder(named):
-        room = name_limit(output) - len(".reel.mp4") - ROOM_FOR_NUMBER
-        output = _unused(output / f"{cut_to_bytes(path.stem, room)}.reel.mp4", path, overwrites=options.overwrite)
+        name = fitting_name(path.stem, ".reel.mp4", output)
+        output = free_path(output / name, [path], overwrites=options.overwrite)
     check_output_file("--output", output, inputs=[path, *_read_files(options)], overwrites=options.overwrite)
     listed = absolute(Path(typed_path(options.reel))) if options.reel else None
     pieces = (
@@ -370,7 +377,7 @@ def _cues(options: Options, path: Path) -> tuple[Cue, ...]:
     """Return the subtitles to draw, if asked for: from the given file, else from the report or the video."""
     if not options.burn_subtitles:
         return ()
-    from framelens.jobs.transcripts import transcript_of
+    from framelens.plugin.jobs import transcript_of
 
     analysis = None
     if not options.subtitles:

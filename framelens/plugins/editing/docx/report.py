@@ -21,21 +21,8 @@ from docx.text.paragraph import Paragraph as DocxParagraph
 from docx.text.run import Run
 
 from framelens import Analysis, Language
-from framelens.core.images import smaller
-from framelens.i18n import in_language
-from framelens.plugin import t
-from framelens.plugins.editing.docx.template import (
-    BODY_CM,
-    CELL,
-    GAP,
-    PROMPT,
-    element,
-    new_report,
-    to_bytes,
-    tone_style,
-)
-from framelens.reports.content.builder import document
-from framelens.reports.content.document import (
+from framelens.plugin import in_language, t
+from framelens.plugin.reports import (
     Block,
     ChapterCard,
     Chapters,
@@ -55,11 +42,24 @@ from framelens.reports.content.document import (
     ThumbnailRow,
     Timeline,
     Verbatim,
+    chart_png,
+    document,
+    moment_address,
     plain,
+    printable,
     signed,
+    smaller,
 )
-from framelens.reports.content.labels import moment_address, printable
-from framelens.reports.graphics.chart_svg import png
+from framelens.plugins.editing.docx.template import (
+    BODY_CM,
+    CELL,
+    GAP,
+    PROMPT,
+    element,
+    new_report,
+    to_bytes,
+    tone_style,
+)
 
 _PICTURE_SIDE = 1280
 """The longer side in pixels. The gallery reuses the same pictures, which takes no space."""
@@ -266,7 +266,7 @@ class BodyWriter:
 
     def _timeline(self, block: Timeline) -> None:
         self._line(None, block.heading.line, f"Heading {block.heading.level - 1}")
-        relation, shape = self._image(png(block.chart, block.alt))
+        relation, shape = self._image(chart_png(block.chart, block.alt))
         self._draw(self._paragraph(None, keeps_next=True), relation, block.alt, (BODY_CM, BODY_CM * shape))
         self._run(self._paragraph(None, "Caption"), block.alt)
 

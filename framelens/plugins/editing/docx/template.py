@@ -21,11 +21,8 @@ from docx.shared import Cm, Pt, RGBColor
 from docx.text.paragraph import Paragraph
 
 from framelens import Language
-from framelens.core.units import date_of
-from framelens.reports.content.document import Document
-from framelens.reports.content.labels import printable
-from framelens.reports.content.provenance import KEY
-from framelens.reports.files import ReportFile, zipped
+from framelens.plugin.reports import AIGC_KEY, Document, ReportFile, printable, zipped
+from framelens.plugin.texts import date_of
 
 LATIN, CHINESE, FIXED = "Arial", "Microsoft YaHei", "Consolas"
 """Word and LibreOffice substitute a similar font for a missing font."""
@@ -179,6 +176,6 @@ def _set_properties(docx: DocxDocument, content: Document) -> None:
 def _add_label(docx: DocxDocument, label: str) -> None:
     """Add the label as a custom property, which python-docx doesn't support."""
     package = docx.part.package
-    blob = _CUSTOM.format(name=KEY, value=escape(label)).encode()
+    blob = _CUSTOM.format(name=AIGC_KEY, value=escape(label)).encode()
     kind = "application/vnd.openxmlformats-officedocument.custom-properties+xml"
     package.relate_to(Part(PackURI("/docProps/custom.xml"), kind, blob, package), RELATIONSHIP_TYPE.CUSTOM_PROPERTIES)

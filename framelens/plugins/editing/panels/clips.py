@@ -9,9 +9,9 @@ from typing import Any, get_args
 import streamlit as st
 
 from framelens import Analysis, AppError
-from framelens.analysis.planning.time_parsing import parse_range
-from framelens.api.playback import video_for
-from framelens.plugin import JobSnapshot, clock, error_words, plain, t
+from framelens.plugin import t
+from framelens.plugin.jobs import JobSnapshot, video_for
+from framelens.plugin.texts import clock, error_words, parse_range, plain
 from framelens.plugin_page import PageTools, RangeAction, SaveButton, SaveGroup, VideoRange
 from framelens.plugins.editing.clips.downloads import MOST_PIECES, piece_text
 from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, PieceKind, moved, pieces_of

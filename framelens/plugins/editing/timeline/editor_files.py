@@ -4,14 +4,20 @@ from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as Xml
 
 from framelens import Analysis, Language
-from framelens.core.domain import AudioTrack
-from framelens.core.files import file_address
-from framelens.i18n import in_language
+from framelens.plugin import in_language
+from framelens.plugin.files import file_address
+from framelens.plugin.reports import (
+    AIGC_KEY,
+    AudioTrack,
+    aigc,
+    aigc_text,
+    escape_comment,
+    json_text,
+    one_line,
+    shortened,
+)
 from framelens.plugins.editing.timeline import markers as timeline
 from framelens.plugins.editing.timeline import rates
-from framelens.reports.content.labels import one_line, shortened
-from framelens.reports.content.provenance import KEY, aigc, aigc_text, escape_comment
-from framelens.reports.json.encoding import json_text
 
 _LONGEST_TITLE = 70  # characters
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE xmeml>\n'
@@ -246,7 +252,7 @@ def write_otio(analysis: Analysis, language: Language) -> bytes:
 def _metadata(analysis: Analysis, notes: list[str]) -> _Object:
     label = aigc(analysis)
     about = {"version": analysis.app_version, "sha256": analysis.sha256, "remarks": notes}
-    return {"framelens": about, **({KEY: label} if label else {})}
+    return {"framelens": about, **({AIGC_KEY: label} if label else {})}
 
 
 def _track(

@@ -8,14 +8,12 @@ how the segments were made. Times are a player's.
 from collections.abc import Iterable, Iterator
 
 from framelens import Analysis, Language
-from framelens.i18n import in_language
+from framelens.plugin import in_language
+from framelens.plugin.reports import aigc_text, json_text, one_line, remarks
 from framelens.plugins.editing.clips.pieces import pieces_of
-from framelens.reports.content.labels import one_line, remarks
-from framelens.reports.content.provenance import aigc_text
-from framelens.reports.json.encoding import json_text
-from framelens.reports.subtitles import SHORTEST_SECONDS
 
 _VERSION = 2
+_SHORTEST_SECONDS = 1.0
 _Segment = tuple[float, float, str]
 
 
@@ -44,4 +42,4 @@ def project(video: str, segments: Iterable[_Segment]) -> bytes:
 def _segments(analysis: Analysis) -> Iterator[_Segment]:
     """Yield the segments in seconds from the first picture, each long enough to be seen."""
     for one in pieces_of(analysis):
-        yield one.start_seconds, max(one.end_seconds or 0.0, one.start_seconds + SHORTEST_SECONDS), one.label
+        yield one.start_seconds, max(one.end_seconds or 0.0, one.start_seconds + _SHORTEST_SECONDS), one.label

@@ -19,16 +19,24 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from framelens import Analysis, Chapter, Language, VideoInfo
-from framelens.core import outline
-from framelens.core.domain import ReportedAnswer, times_of
-from framelens.core.evidence import Moments
-from framelens.i18n import in_language, sentences
-from framelens.i18n.formatting import origin
-from framelens.plugin import clock, t
+from framelens.plugin import in_language, t
+from framelens.plugin.reports import (
+    Moments,
+    ReportedAnswer,
+    ai_label,
+    aigc_text,
+    finding_seconds,
+    finding_text,
+    interval_issues,
+    one_line,
+    remarks,
+    shortened,
+    times_of,
+    title_of,
+)
+from framelens.plugin.reports import chapters_of as chapters_of_outline
+from framelens.plugin.texts import clock, origin, sentences
 from framelens.plugins.editing.timeline.rates import Rate, first_frame, is_exact, timecode
-from framelens.reports.content.labels import ai_label, finding_text, one_line, remarks, seconds_of, shortened
-from framelens.reports.content.provenance import aigc_text
-from framelens.reports.content.searches import interval_issues
 
 Kind = Literal["moment", "chapter", "doubt", "finding", "frame", "about"]
 """In the order of importance for a marker's name. A "moment" is an interval in which something that was searched for is
@@ -118,7 +126,7 @@ def _events(analysis: Analysis, rate: Rate) -> Iterator[_Event]:
             yield from _moments(search.moments, answer, rate) if not search.video else ()
     times = times_of(analysis.keyframes)
     for finding in analysis.findings:
-        seconds = seconds_of(finding, times)
+        seconds = finding_seconds(finding, times)
         if seconds and (text := finding_text(finding)):
             kind: Kind = "doubt" if finding.issues else "finding"
             yield _Event(rate.frame(min(seconds)), kind, shortened(text, _LONGEST_NAME), text)
@@ -172,13 +180,13 @@ def chapters_of(analysis: Analysis) -> tuple[Chapter, ...]:
 
     Each has a title on one line; if the model gave no title, the beginning of its text.
     """
-    chapters = sorted(outline.chapters_of(analysis), key=lambda chapter: chapter.start_seconds) or _shots(analysis)
+    chapters = sorted(chapters_of_outline(analysis), key=lambda chapter: chapter.start_seconds) or _shots(analysis)
     return tuple(_titled(chapter, place) for place, chapter in enumerate(chapters, start=1))
 
 
 def has_chapters(analysis: Analysis) -> bool:
     """Return whether the chapters come from a model, or from pages or speech, and aren't only the shots."""
-    return bool(outline.chapters_of(analysis))
+    return bool(chapters_of_outline(analysis))
 
 
 def _shots(analysis: Analysis) -> list[Chapter]:
@@ -246,7 +254,7 @@ def _joined(titles: Sequence[str]) -> str:
 
 
 def _title(analysis: Analysis) -> str:
-    return shortened(outline.title_of(analysis) or analysis.video.name, _LONGEST_YOUTUBE_TITLE)
+    return shortened(title_of(analysis) or analysis.video.name, _LONGEST_YOUTUBE_TITLE)
 
 
 def _end(analysis: Analysis, chapters: Iterable[Chapter]) -> float:

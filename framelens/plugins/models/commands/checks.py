@@ -18,7 +18,9 @@ from framelens.cli.grammar import argument, command, option
 from framelens.config import export_environment
 from framelens.engine.engine_builder import build_engine
 from framelens.i18n import language
-from framelens.plugin import CheckFinding, Options, ProgressLine, cancel_on_signals, t
+from framelens.plugin import t
+from framelens.plugin.command_line import Options, ProgressLine, cancel_on_signals
+from framelens.plugin.engines import CheckFinding
 from framelens.plugins.models.preflight.run import preflight
 from framelens.plugins.models.vision_checks import Measured, check_sight, result_text
 

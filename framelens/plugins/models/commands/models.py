@@ -24,7 +24,11 @@ from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.memory import estimate_memory
 from framelens.models.placement import MemoryNeed
 from framelens.models.serving_plan import parse_plan
-from framelens.plugin import Catalogue, Options, memory_bytes, t, typed_path
+from framelens.plugin import t
+from framelens.plugin.command_line import Options
+from framelens.plugin.engines import memory_bytes
+from framelens.plugin.files import typed_path
+from framelens.plugin.models import Catalogue
 from framelens.plugins.models.commands import checks, tables
 from framelens.plugins.models.formatting import why_nothing_fits
 

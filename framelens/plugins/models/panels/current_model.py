@@ -4,7 +4,10 @@ import streamlit as st
 
 from framelens import AppError, notice_text
 from framelens.jobs.readiness import Readiness, candidate, readiness
-from framelens.plugin import EngineStatus, confirm_download, joined, plain, short_model_name, t
+from framelens.plugin import t
+from framelens.plugin.engines import EngineStatus
+from framelens.plugin.models import confirm_download
+from framelens.plugin.texts import joined, plain, short_model_name
 from framelens.plugin_page import PageTools
 from framelens.plugins.models.panels import vision_check
 from framelens.plugins.models.tasks import tasks_of

@@ -13,7 +13,9 @@ from framelens.models.formats import FORMATS, FormatKey, NumberFormat, format_of
 from framelens.models.memory import MemoryEstimate, estimate_memory
 from framelens.models.placement import USABLE, ways_to_divide
 from framelens.models.serving_plan import Device, Plan
-from framelens.plugin import Catalogue, plain, t
+from framelens.plugin import t
+from framelens.plugin.models import Catalogue
+from framelens.plugin.texts import plain
 from framelens.plugin_page import PageTools
 from framelens.plugins.models.formatting import format_cells, term_rows
 

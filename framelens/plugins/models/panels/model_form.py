@@ -22,7 +22,11 @@ from framelens.models.formats import format_of
 from framelens.models.memory import estimate_memory
 from framelens.models.placement import Proposal
 from framelens.models.serving_plan import parse_plan
-from framelens.plugin import Catalogue, CheckFinding, chosen_hub, plain, t, typed_path
+from framelens.plugin import t
+from framelens.plugin.engines import CheckFinding
+from framelens.plugin.files import typed_path
+from framelens.plugin.models import Catalogue, chosen_hub
+from framelens.plugin.texts import plain
 from framelens.plugin_page import Options, PageTools
 from framelens.plugins.models.formatting import parameters_text, requests_text, why_nothing_fits
 from framelens.plugins.models.panels.current_model import is_changing

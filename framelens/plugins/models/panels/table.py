@@ -19,7 +19,10 @@ from framelens.jobs.readiness import licence_text
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.formats import format_of
 from framelens.models.placement import GpuCard, Proposal, least_bytes
-from framelens.plugin import Catalogue, joined, memory_bytes, plain, t
+from framelens.plugin import t
+from framelens.plugin.engines import memory_bytes
+from framelens.plugin.models import Catalogue
+from framelens.plugin.texts import joined, plain
 from framelens.plugin_page import PageTools
 from framelens.plugins.models.formatting import parameters_text, why_not
 from framelens.plugins.models.panels.form_state import form_state

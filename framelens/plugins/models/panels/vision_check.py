@@ -7,7 +7,8 @@ import streamlit as st
 from framelens.i18n import language
 from framelens.llm.vision_check import VisionCard
 from framelens.llm.vision_check import draw as draw_card
-from framelens.plugin import plain, short_model_name, t
+from framelens.plugin import t
+from framelens.plugin.texts import plain, short_model_name
 from framelens.plugin_page import Options, PageTools
 from framelens.plugins.models import vision_checks
 from framelens.plugins.models.panels.form_state import form_state

@@ -5,7 +5,7 @@ that rests on an estimate, hinders.
 """
 
 from framelens.engine.check_findings import worst_first
-from framelens.plugin import CheckFinding
+from framelens.plugin.engines import CheckFinding
 from framelens.plugins.models.preflight.rules import BASIC, RULES
 from framelens.plugins.models.preflight.subject import PreflightSubject
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from framelens.plugin import GUARD
+from framelens.plugin.processes import GUARD
 
 VLLM_SHARE = 0.92
 """Share of a card's memory that vLLM takes unless the user sets another."""

@@ -17,7 +17,8 @@ from framelens.engine.diagnostics.checks import old_cards
 from framelens.models.architecture import FRAME, image_tokens
 from framelens.models.memory import estimate_memory, tokens_in
 from framelens.models.placement import USABLE, MemoryNeed, estimate_need, tensor_sizes
-from framelens.plugin import CheckFinding, chosen_hub
+from framelens.plugin.engines import CheckFinding
+from framelens.plugin.models import chosen_hub
 from framelens.plugins.models.preflight.local_vllms import VLLM_SHARE, LocalVllm, visible_cards
 from framelens.plugins.models.preflight.subject import Check, PreflightSubject, Rule, Values, another_model
 

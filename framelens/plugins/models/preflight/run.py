@@ -20,7 +20,9 @@ from framelens.engine.local.vllm import vllm_launcher
 from framelens.models.catalogue import Match, load_catalogue, raw_built_in
 from framelens.models.checkpoint import loaded_bytes
 from framelens.models.memory import weights_bytes
-from framelens.plugin import Catalogue, CheckFinding, Settings
+from framelens.plugin import Settings
+from framelens.plugin.engines import CheckFinding
+from framelens.plugin.models import Catalogue
 from framelens.plugins.models.preflight import check
 from framelens.plugins.models.preflight.local_vllms import local_vllms
 from framelens.plugins.models.preflight.subject import CheckedModel, PreflightSubject

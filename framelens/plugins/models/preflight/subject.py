@@ -14,7 +14,7 @@ from framelens.models.architecture import Shape
 from framelens.models.catalogue import Match
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.serving_plan import Device, Plan, parse_plan
-from framelens.plugin import CheckFinding
+from framelens.plugin.engines import CheckFinding
 from framelens.plugins.models.preflight.local_vllms import LocalVllm
 
 _OTHER_CONFIG = ("hf_overrides", "hf_config_path", "config_format", "model_impl")

@@ -9,15 +9,12 @@ from pathlib import Path
 from framelens import config
 from framelens.cli.common import json_option, use_language
 from framelens.cli.grammar import argument, command, flag
-from framelens.cli.report_output import (
-    check_ending,
-    check_output_file,
-    check_typed_output,
-    names_folder,
-    overwrite_option,
-)
-from framelens.core.files import is_free, numbered, readable
-from framelens.plugin import Options, human_size, t, typed_path
+from framelens.cli.report_output import check_ending, check_output_file, names_folder, overwrite_option, typed_output
+from framelens.core.files import readable
+from framelens.plugin import t
+from framelens.plugin.command_line import Options
+from framelens.plugin.files import free_path
+from framelens.plugin.texts import human_size
 from framelens.store.audit import AuditLog
 from framelens.store.backup import backup_bytes, write_backup
 from framelens.store.database import DATABASE, open_store
@@ -36,7 +33,6 @@ def run(options: Options) -> int:
     """
     settings = config.load()
     use_language(options, settings)
-    check_typed_output("backup", options.target)
     target, videos = _file(options.target), not options.no_videos
     check_output_file("backup", target, inputs=(), overwrites=options.overwrite)
     if (settings.data_dir / DATABASE).exists():
@@ -57,10 +53,9 @@ def run(options: Options) -> int:
 
 def _file(target: str) -> Path:
     """Return the target itself, or a file with the time in its name if the target is, or ends like, a folder."""
-    path = Path(typed_path(target)).absolute()
+    path = typed_output("backup", target)
     if not names_folder(target):
         if path.suffix:
             check_ending("backup", path, [".zip"])
         return path
-    names = numbered(f"framelens-{datetime.now(UTC):%Y%m%d-%H%M%S}")
-    return next(file for name in names if is_free(file := path / f"{name}.backup.zip"))
+    return free_path(path / f"framelens-{datetime.now(UTC):%Y%m%d-%H%M%S}.backup.zip")

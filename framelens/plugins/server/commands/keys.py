@@ -13,7 +13,8 @@ from functools import wraps
 from framelens import InputError, config
 from framelens.cli.common import json_option, print_json, use_language, whole_number
 from framelens.cli.grammar import argument, group, option
-from framelens.plugin import Options, Settings, t
+from framelens.plugin import Settings, t
+from framelens.plugin.command_line import Options
 from framelens.plugins.server import api_keys
 from framelens.plugins.server.api_records import ApiKeyRow, ApiStore
 from framelens.plugins.server.rate_limit import PER_MINUTE, parse_limit

@@ -18,7 +18,9 @@ from framelens.composition import open_services
 from framelens.core import own_version
 from framelens.core.files import shown_path
 from framelens.core.installation import require
-from framelens.plugin import Options, t, typed_path
+from framelens.plugin import t
+from framelens.plugin.command_line import Options
+from framelens.plugin.files import typed_path
 from framelens.plugins.server.listening import open_socket
 
 _HOST = "127.0.0.1"

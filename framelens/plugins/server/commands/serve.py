@@ -21,16 +21,10 @@ from framelens.jobs.readiness import readiness
 from framelens.models.catalogue import built_in, load_catalogue
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.config import read_shape
-from framelens.plugin import (
-    Engine,
-    Options,
-    Settings,
-    cancel_on_signals,
-    chosen_hub,
-    confirmed_downloads,
-    resolve_model,
-    t,
-)
+from framelens.plugin import Settings, t
+from framelens.plugin.command_line import Options, cancel_on_signals
+from framelens.plugin.engines import Engine
+from framelens.plugin.models import chosen_hub, confirmed_downloads, resolve_model
 from framelens.plugins.server.engine_choice import Kind, RequestedDevice, choose_engine
 from framelens.plugins.server.listening import open_socket, serve_until
 from framelens.plugins.server.tool_calls import tool_call_parser

@@ -16,7 +16,8 @@ from framelens import ConfigError, config
 from framelens.cli.common import json_option, print_json, use_language
 from framelens.cli.grammar import Choice, argument, flag, group, option
 from framelens.core.roles import Role
-from framelens.plugin import Options, t
+from framelens.plugin import t
+from framelens.plugin.command_line import Options
 from framelens.store.access import Accounts
 from framelens.store.accounts import AccountRow
 from framelens.store.database import open_store

@@ -10,7 +10,9 @@ from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult
 from pydantic import BaseModel, create_model
 
-from framelens.plugin import ToolCall, in_thread, t
+from framelens.plugin import t
+from framelens.plugin.api import ToolCall
+from framelens.plugin.processes import in_thread
 from framelens.plugins.server.mcp import schemas
 from framelens.plugins.server.mcp.results import result
 from framelens.plugins.server.mcp.waiting import Wait, wait_for

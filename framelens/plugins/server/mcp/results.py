@@ -11,7 +11,9 @@ from framelens.core.codec import build, to_document
 from framelens.core.outline import title_of
 from framelens.i18n.formatting import stage_text
 from framelens.jobs.snapshot import State
-from framelens.plugin import JobSnapshot, clock, t
+from framelens.plugin import t
+from framelens.plugin.jobs import JobSnapshot
+from framelens.plugin.texts import clock
 from framelens.plugins.server.mcp import schemas
 from framelens.reports.content.labels import stated_notices
 from framelens.store.library_index import Hit, LibraryEntry

@@ -48,20 +48,11 @@ from framelens.jobs.analyses import build_request, start_run
 from framelens.jobs.asking import Asking, FrameOptions
 from framelens.jobs.keyframes import build_selection, parse_seconds
 from framelens.jobs.transcripts import report_ids, transcript_of
-from framelens.plugin import (
-    LinkFetcher,
-    Services,
-    ToolCall,
-    clock,
-    in_thread,
-    is_link,
-    is_video_name,
-    may_name_any,
-    phase_text,
-    t,
-    typed_link,
-    typed_path,
-)
+from framelens.plugin import Services, t
+from framelens.plugin.api import ToolCall
+from framelens.plugin.files import LinkFetcher, is_link, is_video_name, may_name_any, typed_link, typed_path
+from framelens.plugin.processes import in_thread
+from framelens.plugin.texts import clock, phase_text
 from framelens.plugins.server.mcp import results, schemas
 from framelens.plugins.server.mcp.plugin_tools import PluginTool
 from framelens.plugins.server.mcp.results import result

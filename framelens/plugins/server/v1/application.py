@@ -20,7 +20,8 @@ from framelens.core import own_version
 from framelens.core.codec import to_document
 from framelens.core.spelling import closest
 from framelens.i18n import labelled, sentences
-from framelens.plugin import VIEWER, Services, ServicesDep, t
+from framelens.plugin import Services, t
+from framelens.plugin.api import VIEWER, ServicesDep
 from framelens.plugins.server.v1 import jobs, questions, uploads, webhooks
 from framelens.plugins.server.v1.access import Access, problem_response
 from framelens.plugins.server.v1.field_descriptions import describe_fields

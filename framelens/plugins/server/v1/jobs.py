@@ -20,7 +20,8 @@ from framelens.jobs.keyframes import build_selection
 from framelens.jobs.snapshot import State
 from framelens.jobs.stored.bulk_operations import remove
 from framelens.jobs.stored.speakers import name_speakers, speakers_of
-from framelens.plugin import ANALYST, VIEWER, ServicesDep, single_line
+from framelens.plugin.api import ANALYST, VIEWER, ServicesDep
+from framelens.plugin.texts import single_line
 from framelens.plugins.server.parts import submissions_of, webhooks_of
 from framelens.plugins.server.submissions import Submission, VideoSource
 from framelens.plugins.server.v1.dependencies import KeyDep, event_of, ticks
@@ -170,7 +171,7 @@ async def get_report(
         raise InputError("no_report_yet", id=job_id)
     kind = "everything" if name == _ARCHIVE else name
     report = partial(exports.report, spoken=spoken, conversations=conversations, appendix=appendix, is_alone=True)
-    return await exports.respond(request, lambda: report(services.jobs, services.reports, job_id, kind))
+    return await exports.send_export(request, lambda: report(services.jobs, services.reports, job_id, kind))
 
 
 @router.get("/jobs/{job_id}/speakers", dependencies=[VIEWER])

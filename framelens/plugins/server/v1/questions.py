@@ -10,7 +10,8 @@ from starlette.requests import Request
 
 from framelens import AskSettings, InputError
 from framelens.i18n import language
-from framelens.plugin import ANALYST, VIEWER, Services, ServicesDep
+from framelens.plugin import Services
+from framelens.plugin.api import ANALYST, VIEWER, ServicesDep
 from framelens.plugins.server.parts import submissions_of
 from framelens.plugins.server.v1.dependencies import KeyDep, event_of, ticks
 from framelens.plugins.server.v1.jobs import find_job

@@ -17,7 +17,9 @@ from framelens.core.domain import MOST_FRAMES, MOST_SPEAKERS, AnswerState, Repor
 from framelens.i18n.formatting import stage_text
 from framelens.jobs.snapshot import State
 from framelens.jobs.stored.speakers import LONGEST_NAME, SpeakerSummary
-from framelens.plugin import JobSnapshot, t, typed_link
+from framelens.plugin import t
+from framelens.plugin.files import typed_link
+from framelens.plugin.jobs import JobSnapshot
 from framelens.plugins.server import webhooks
 from framelens.plugins.server.api_records import DeliveryRow, WebhookRow
 from framelens.plugins.server.submissions import FetchState

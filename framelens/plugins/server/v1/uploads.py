@@ -15,7 +15,7 @@ from framelens import InputError
 from framelens.api import uploads
 from framelens.core.links import media_type
 from framelens.core.roles import require
-from framelens.plugin import ANALYST, ServicesDep
+from framelens.plugin.api import ANALYST, ServicesDep
 from framelens.plugins.server.v1.schemas import NewUpload, UploadState
 from framelens.store.videos.video_repository import Upload
 

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from framelens.plugin import ANALYST, VIEWER, ServicesDep
+from framelens.plugin.api import ANALYST, VIEWER, ServicesDep
 from framelens.plugins.server.api_records import ApiStore, WebhookRow
 from framelens.plugins.server.parts import webhooks_of
 from framelens.plugins.server.v1.dependencies import KeyDep

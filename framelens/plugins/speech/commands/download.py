@@ -6,18 +6,10 @@ from dataclasses import replace
 from importlib.metadata import version
 
 from framelens import ConfigError
-from framelens.plugin import (
-    LocalModel,
-    LocalRecogniser,
-    Options,
-    Settings,
-    cancel_on_signals,
-    local_diariser,
-    local_recogniser,
-    settle_speech,
-    span,
-    t,
-)
+from framelens.plugin import Settings, t
+from framelens.plugin.command_line import Options, cancel_on_signals, settle_speech
+from framelens.plugin.speech import LocalModel, LocalRecogniser, local_diariser, local_recogniser
+from framelens.plugin.texts import span
 from framelens.plugins.speech import models
 from framelens.plugins.speech.hub_model import check_installed
 from framelens.plugins.speech.recogniser import default_size

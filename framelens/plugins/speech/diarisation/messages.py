@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from framelens.plugin import Failure, SpeakerTurn
+from framelens.plugin.jobs import Failure
+from framelens.plugin.speech import SpeakerTurn
 from framelens.plugins.speech.recognition.messages import STUCK_SECONDS
 
 WORKER = "framelens.plugins.speech.diarisation.worker"

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framelens import InputError
-from framelens.plugin import SpeakerTurn, further_requests, lower_priority, move_on, serve
+from framelens.plugin.processes import further_requests, lower_priority, move_on, serve
+from framelens.plugin.speech import SpeakerTurn
 from framelens.plugins.speech.diarisation.messages import (
     DiarisationProgress,
     DiarisationRequest,

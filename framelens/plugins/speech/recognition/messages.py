@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from framelens.plugin import Failure, SpeechSpans
+from framelens.plugin.jobs import Failure
+from framelens.plugin.speech import SpeechSpans
 
 WORKER = "framelens.plugins.speech.recognition.worker"
 """Module of the worker's program."""

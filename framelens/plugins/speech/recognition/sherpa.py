@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from framelens import InputError
-from framelens.plugin import move_on
+from framelens.plugin.processes import move_on
 from framelens.plugins.speech.recognition.messages import SHERPA_FILES, SpeechRequest, Word, sherpa_weights
 from framelens.plugins.speech.recognition.packing import RATE, SpeechPassage, Window
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from framelens import InputError
-from framelens.plugin import SpeechSpans, further_requests, lower_priority, move_on, serve
+from framelens.plugin.processes import further_requests, lower_priority, move_on, serve
+from framelens.plugin.speech import SpeechSpans
 from framelens.plugins.speech.recognition.messages import (
     ModelLoaded,
     SoundSent,

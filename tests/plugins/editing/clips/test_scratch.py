@@ -9,12 +9,12 @@ import sys
 import time
 from pathlib import Path
 
-from framelens.store.locks import scratch_folder
+from framelens.plugins.editing.clips.scratch import scratch_folder
 
 HOLDING = """
 import sys, time
 from pathlib import Path
-from framelens.store.locks import scratch_folder
+from framelens.plugins.editing.clips.scratch import scratch_folder
 with scratch_folder(Path(sys.argv[1])) as folder:
     (folder / "0.part").write_bytes(b"half")
     print(folder, flush=True)

@@ -1,0 +1,34 @@
+"""Commands: their options, what they print, and how they are stopped."""
+
+from typing import TYPE_CHECKING, Any
+
+from framelens.core import exported
+
+if TYPE_CHECKING:
+    from framelens.cli.common import cancel_on_signals as cancel_on_signals
+    from framelens.cli.common import print_json as print_json
+    from framelens.cli.common import subtitles_option as subtitles_option
+    from framelens.cli.common import use_language as use_language
+    from framelens.cli.common import worst_exit_code as worst_exit_code
+    from framelens.cli.grammar import Choice as Choice
+    from framelens.cli.grammar import Options as Options
+    from framelens.cli.grammar import argument as argument
+    from framelens.cli.grammar import command as command
+    from framelens.cli.grammar import flag as flag
+    from framelens.cli.grammar import option as option
+    from framelens.cli.grammar import parse_path as parse_path
+    from framelens.cli.grammar import together as together
+    from framelens.cli.listening import settle_speech as settle_speech
+    from framelens.cli.progress_lines import ProgressLine as ProgressLine
+    from framelens.cli.report_output import check_output_file as check_output_file
+    from framelens.cli.report_output import check_output_folder as check_output_folder
+    from framelens.cli.report_output import names_folder as names_folder
+    from framelens.cli.report_output import overwrite_option as overwrite_option
+    from framelens.cli.report_output import typed_output as typed_output
+    from framelens.jobs.keyframes import parse_seconds as parse_seconds
+    from framelens.jobs.running import running as running
+
+else:
+
+    def __getattr__(name: str) -> Any:
+        return exported(globals(), name)

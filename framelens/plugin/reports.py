@@ -1,0 +1,74 @@
+"""Formats of reports: what a plugin that writes one gives and uses."""
+
+from typing import TYPE_CHECKING, Any
+
+from framelens.core import exported
+
+if TYPE_CHECKING:
+    from framelens.core.domain import AudioTrack as AudioTrack
+    from framelens.core.domain import ReportedAnswer as ReportedAnswer
+    from framelens.core.domain import ReportedConversation as ReportedConversation
+    from framelens.core.domain import times_of as times_of
+    from framelens.core.evidence import Moments as Moments
+    from framelens.core.images import smaller as smaller
+    from framelens.core.outline import chapters_of as chapters_of
+    from framelens.core.outline import outline_of as outline_of
+    from framelens.core.outline import title_of as title_of
+    from framelens.reports.content.builder import document as document
+    from framelens.reports.content.document import Block as Block
+    from framelens.reports.content.document import ChapterCard as ChapterCard
+    from framelens.reports.content.document import Chapters as Chapters
+    from framelens.reports.content.document import Document as Document
+    from framelens.reports.content.document import DocumentFacts as DocumentFacts
+    from framelens.reports.content.document import FindingItem as FindingItem
+    from framelens.reports.content.document import Findings as Findings
+    from framelens.reports.content.document import Fold as Fold
+    from framelens.reports.content.document import Gallery as Gallery
+    from framelens.reports.content.document import Heading as Heading
+    from framelens.reports.content.document import Line as Line
+    from framelens.reports.content.document import Listing as Listing
+    from framelens.reports.content.document import Measurements as Measurements
+    from framelens.reports.content.document import Paragraph as Paragraph
+    from framelens.reports.content.document import PictureBlock as PictureBlock
+    from framelens.reports.content.document import Span as Span
+    from framelens.reports.content.document import Table as Table
+    from framelens.reports.content.document import ThumbnailRow as ThumbnailRow
+    from framelens.reports.content.document import Timeline as Timeline
+    from framelens.reports.content.document import Verbatim as Verbatim
+    from framelens.reports.content.document import plain as plain
+    from framelens.reports.content.document import signed as signed
+    from framelens.reports.content.labels import ai_label as ai_label
+    from framelens.reports.content.labels import field_names as field_names
+    from framelens.reports.content.labels import finding_seconds as finding_seconds
+    from framelens.reports.content.labels import finding_text as finding_text
+    from framelens.reports.content.labels import issues as issues
+    from framelens.reports.content.labels import moment_address as moment_address
+    from framelens.reports.content.labels import one_line as one_line
+    from framelens.reports.content.labels import parts_of as parts_of
+    from framelens.reports.content.labels import printable as printable
+    from framelens.reports.content.labels import remarks as remarks
+    from framelens.reports.content.labels import shortened as shortened
+    from framelens.reports.content.provenance import AIGC_KEY as AIGC_KEY
+    from framelens.reports.content.provenance import aigc as aigc
+    from framelens.reports.content.provenance import aigc_text as aigc_text
+    from framelens.reports.content.provenance import escape_comment as escape_comment
+    from framelens.reports.content.questions import cited as cited
+    from framelens.reports.content.questions import doubts as doubts
+    from framelens.reports.content.questions import why_incomplete as why_incomplete
+    from framelens.reports.content.searches import interval_issues as interval_issues
+    from framelens.reports.files import ReportFile as ReportFile
+    from framelens.reports.files import zipped as zipped
+    from framelens.reports.format import ReportFormat as ReportFormat
+    from framelens.reports.format import lazy as lazy
+    from framelens.reports.graphics.chart_svg import chart_png as chart_png
+    from framelens.reports.graphics.fonts import FONT_FAMILY as FONT_FAMILY
+    from framelens.reports.graphics.fonts import FONT_FILE as FONT_FILE
+    from framelens.reports.graphics.fonts import font_characters as font_characters
+    from framelens.reports.json.encoding import json_text as json_text
+    from framelens.reports.subtitles import ass_clock as ass_clock
+    from framelens.reports.text.csv_cells import csv_table as csv_table
+
+else:
+
+    def __getattr__(name: str) -> Any:
+        return exported(globals(), name)

@@ -1,0 +1,26 @@
+"""Speech: what recognisers and diarisers take and give."""
+
+from typing import TYPE_CHECKING, Any
+
+from framelens.core import exported
+
+if TYPE_CHECKING:
+    from framelens.core.domain import SoundPiece as SoundPiece
+    from framelens.core.domain import SpeakerTurn as SpeakerTurn
+    from framelens.core.domain import SpeechSpans as SpeechSpans
+    from framelens.core.domain import Spoken as Spoken
+    from framelens.core.domain import seconds_of as seconds_of
+    from framelens.core.domain import speech_between as speech_between
+    from framelens.engine.recognisers import Pieces as Pieces
+    from framelens.engine.recognisers import SpeechListener as SpeechListener
+    from framelens.engine.recognisers import SpeechModelName as SpeechModelName
+    from framelens.engine.recognition import LocalDiariser as LocalDiariser
+    from framelens.engine.recognition import LocalModel as LocalModel
+    from framelens.engine.recognition import LocalRecogniser as LocalRecogniser
+    from framelens.engine.recognition import local_diariser as local_diariser
+    from framelens.engine.recognition import local_recogniser as local_recogniser
+
+else:
+
+    def __getattr__(name: str) -> Any:
+        return exported(globals(), name)

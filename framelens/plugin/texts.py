@@ -1,0 +1,30 @@
+"""Texts for readers: numbers, times and sentences in their language, and texts of others made safe to show."""
+
+from typing import TYPE_CHECKING, Any
+
+from framelens.core import exported
+
+if TYPE_CHECKING:
+    from framelens.analysis.planning.time_parsing import parse_range as parse_range
+    from framelens.core.files import single_line as single_line
+    from framelens.core.units import clock as clock
+    from framelens.core.units import date_of as date_of
+    from framelens.core.units import foreign_number as foreign_number
+    from framelens.core.units import human_size as human_size
+    from framelens.core.units import rounded_time as rounded_time
+    from framelens.i18n import aside as aside
+    from framelens.i18n import labelled as labelled
+    from framelens.i18n import sentences as sentences
+    from framelens.i18n.formatting import attributed as attributed
+    from framelens.i18n.formatting import origin as origin
+    from framelens.i18n.formatting import phase_text as phase_text
+    from framelens.i18n.formatting import span as span
+    from framelens.reports.content.page_text import error_words as error_words
+    from framelens.reports.content.page_text import joined as joined
+    from framelens.reports.content.page_text import plain as plain
+    from framelens.reports.content.page_text import short_model_name as short_model_name
+
+else:
+
+    def __getattr__(name: str) -> Any:
+        return exported(globals(), name)

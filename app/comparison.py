@@ -14,7 +14,7 @@ from app.components.report_blocks import Renderer, Value, spans
 from framelens.core.domain import Analysis, Finding, Keyframe, times_of
 from framelens.i18n import t
 from framelens.reports.content.builder import sections
-from framelens.reports.content.document import ChapterCard, Chapters, Heading, Line, Paragraph, Span, plain, words
+from framelens.reports.content.document import ChapterCard, Chapters, Heading, Line, Paragraph, Span, text_line, words
 from framelens.reports.content.statements import statement
 
 Pieces = list[tuple[str, bool]]
@@ -75,7 +75,7 @@ def whole_rows(both: Both) -> list[Value]:
 def _whole(analysis: Analysis) -> dict[str, list[Said]]:
     """Map the headings of the report's beginning to the lines below them."""
     title = t("report.video_title")
-    found = {title: [Said(plain(analysis.title))] if analysis.title else []}
+    found = {title: [Said(text_line(analysis.title))] if analysis.title else []}
     shown = sections(analysis)
     for block in chain.from_iterable(shown[name]() for name in ("answer", "summary", "chapters")):
         match block:

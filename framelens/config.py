@@ -256,7 +256,7 @@ def engine_arguments(text: str) -> dict[str, Any]:
     if arguments:
         from framelens.core.engines import vllm_arguments
 
-        vllm_arguments.check(arguments)
+        vllm_arguments.check_arguments(arguments)
     return arguments
 
 
@@ -498,7 +498,7 @@ def _speech_arguments(key: str, value: object) -> dict[str, Any]:
     try:
         if not isinstance(value, dict):
             raise ConfigError("setting_not_object")
-        vllm_arguments.check(value)
+        vllm_arguments.check_arguments(value)
     except ConfigError as error:
         wrong = error.values.get("key", "-")
         raise ConfigError("speech_config_wrong", key=key, value=json.dumps(value), part=wrong) from error

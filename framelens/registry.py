@@ -59,7 +59,7 @@ _left_out: dict[tuple[str, str], str] = {}
 class Hooks(Protocol):
     """What a plugin may add. Objects are named as "module:object" and imported when they are used.
 
-    Types without a module are those of `framelens.plugin`.
+    Types without a module are in the modules of `framelens.plugin`.
     """
 
     @_spec

@@ -39,8 +39,8 @@ from framelens.reports.content.document import (
     ThumbnailRow,
     Timeline,
     Verbatim,
-    plain,
     signed,
+    text_line,
 )
 from framelens.reports.content.document import words as words_of
 from framelens.reports.content.labels import clocks
@@ -136,14 +136,14 @@ def lines_of(block: Block) -> Iterator[Line]:
             yield from (line for one in blocks for line in lines_of(one))
         case Findings(found):
             for item in found:
-                yield from (item.times, *(plain(value) for _, value in item.fields), item.line)
+                yield from (item.times, *(text_line(value) for _, value in item.fields), item.line)
         case Chapters(cards):
             for card in cards:
-                yield from (card.times, plain(card.title), plain(card.text))
+                yield from (card.times, text_line(card.title), text_line(card.text))
         case Table(rows=rows):
             yield from (cell for row in rows for cell in row)
         case Verbatim(summary, text):
-            yield from (plain(summary), plain(text))
+            yield from (text_line(summary), text_line(text))
         case _:
             return
 
@@ -432,8 +432,8 @@ def draw_table(
         numbers: Indices of the columns that are aligned right.
         wide: Indices of the columns that hold whole sentences.
     """
-    lines = [[plain(cell) for cell in row] for row in rows]
-    table = _table([plain(head) for head in heads], lines, numbers=numbers, wide=wide)
+    lines = [[text_line(cell) for cell in row] for row in rows]
+    table = _table([text_line(head) for head in heads], lines, numbers=numbers, wide=wide)
     _mount(key=key, data={"blocks": [table], "marks": {}}, on_retry_change=lambda: None)
 
 

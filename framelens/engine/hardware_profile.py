@@ -50,6 +50,34 @@ class HardwareProfile:
     memory_gib: float = 0
     wide: bool = False
 
+    @staticmethod
+    @cache
+    def here() -> HardwareProfile:
+        """Return the profile of this machine, detected once: hardware isn't added while the program runs.
+
+        All cards count as the smallest card, and no card counts if the installed vLLM computes on the CPU.
+        """
+        reader = GpuReader()
+        sizes = [(card.memory_bytes / GIB, card.name) for card in reader().cards if card.memory_bytes]
+        reader.close()
+        return HardwareProfile.of(sizes, (installed_vllm() or ("gpu", ""))[0], memory_bytes() / GIB)
+
+    @staticmethod
+    def of(cards: Iterable[tuple[float, str]], device: Device, memory_gib: float) -> HardwareProfile:
+        """Return the profile of this machine for these cards.
+
+        Args:
+            cards: Memory in GiB and name of each card.
+            device: The device that the installed vLLM computes on.
+            memory_gib: Memory of the machine.
+        """
+        found = sorted(cards)
+        if not found or device == "cpu":
+            wide = prefers_float32(cpu_flags(), cpu_cores())
+            return HardwareProfile("here", None, memory_gib=memory_gib, wide=wide)
+        least_gib, name = found[0]
+        return HardwareProfile("here", find_card(name, least_gib), len(found))
+
     @property
     def device(self) -> Device:
         """Return the kind of device that computes."""
@@ -106,33 +134,6 @@ def _proposals(place: HardwareProfile, entries: _Entries) -> tuple[Proposal, ...
     if place.card is None:
         return propose_for_cpu(place.memory_gib, entries.all, wide=place.wide)
     return propose_for_cards(place.card, entries.all, cards=place.cards)
-
-
-@cache
-def here() -> HardwareProfile:
-    """Return the profile of this machine, detected once: hardware isn't added while the program runs.
-
-    All cards count as the smallest card, and no card counts if the installed vLLM computes on the CPU.
-    """
-    reader = GpuReader()
-    sizes = [(card.memory_bytes / GIB, card.name) for card in reader().cards if card.memory_bytes]
-    reader.close()
-    return build_profile(sizes, (installed_vllm() or ("gpu", ""))[0], memory_bytes() / GIB)
-
-
-def build_profile(cards: Iterable[tuple[float, str]], device: Device, memory_gib: float) -> HardwareProfile:
-    """Return the profile of this machine for these cards.
-
-    Args:
-        cards: Memory in GiB and name of each card.
-        device: The device that the installed vLLM computes on.
-        memory_gib: Memory of the machine.
-    """
-    found = sorted(cards)
-    if not found or device == "cpu":
-        return HardwareProfile("here", None, memory_gib=memory_gib, wide=prefers_float32(cpu_flags(), cpu_cores()))
-    least_gib, name = found[0]
-    return HardwareProfile("here", find_card(name, least_gib), len(found))
 
 
 def parse_card(text: str) -> GpuCard:

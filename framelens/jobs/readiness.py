@@ -15,8 +15,8 @@ from framelens.core.engines.model_hub import ModelHub, chosen_hub, is_offline
 from framelens.core.engines.vllm_arguments import config_text
 from framelens.core.errors import AppError, ModelNotFound
 from framelens.core.units import gib_number, human_size
-from framelens.engine import hardware_profile
 from framelens.engine.base import Engine, NullEngine
+from framelens.engine.hardware_profile import HardwareProfile
 from framelens.engine.hub_cache import hub_cache_folder
 from framelens.engine.installation import EnginePackage, missing_engine
 from framelens.engine.local.model_arguments import effective_arguments
@@ -219,7 +219,7 @@ def candidate(hub_id: str, settings: Settings) -> ModelCandidate:
     entry = load_catalogue(settings.data_dir / "models").by_id.get(hub_id)
     if entry is None:
         return ModelCandidate(hub_id, None)
-    need = hardware_profile.here().need(entry.shape, effective_arguments(settings))
+    need = HardwareProfile.here().need(entry.shape, effective_arguments(settings))
     return ModelCandidate(hub_id, weights_bytes(entry.shape), need, entry=entry)
 
 
@@ -228,7 +228,7 @@ def model_offers(settings: Settings) -> tuple[ModelCandidate, ...]:
 
     A chosen model is left out, unless it needs a configuration other than the settings' to fit.
     """
-    place, entries = hardware_profile.here(), load_catalogue(settings.data_dir / "models").by_id
+    place, entries = HardwareProfile.here(), load_catalogue(settings.data_dir / "models").by_id
     found = [_offer(one) for one in place.recommended(tuple(entries.values()))]
     used = entries.get(settings.model_path)
     if used is not None and place.need(used.shape, effective_arguments(settings)).fits:
@@ -240,7 +240,7 @@ def model_offers(settings: Settings) -> tuple[ModelCandidate, ...]:
 def model_cards(settings: Settings) -> dict[Card, ModelCandidate]:
     """Return the recommended model, the best that is clearly quicker, and the smallest, each model once."""
     entries = load_catalogue(settings.data_dir / "models").by_id
-    found = hardware_profile.here().recommended(tuple(entries.values()))
+    found = HardwareProfile.here().recommended(tuple(entries.values()))
     free = [one for one in found if not one.entry.is_for_research] or list(found)
     if not free:
         return {}

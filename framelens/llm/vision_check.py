@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -45,15 +44,7 @@ class VisionCard:
     digit: int
 
 
-def cards(count: int, *, turn: int = 0) -> tuple[VisionCard, ...]:
-    """List `count` cards, of which neighbours differ in everything; another `turn` gives another order."""
-    return tuple(
-        VisionCard(COLOURS[(place * 3 + turn) % 8], FORMS[(place + turn) % 4], (place * 7 + 3 + turn) % 10)
-        for place in range(count)
-    )
-
-
-def draw(card: VisionCard, width: int, height: int) -> bytes:
+def draw_card(card: VisionCard, width: int, height: int) -> bytes:
     """Draw the card as a JPEG of `width` x `height` pixels."""
     picture = Image.new("RGB", (width, height), _INKS[card.colour])
     pen, ink = ImageDraw.Draw(picture), _contrast(_INKS[card.colour])
@@ -73,14 +64,6 @@ def draw(card: VisionCard, width: int, height: int) -> bytes:
     buffer = BytesIO()
     picture.save(buffer, "JPEG", quality=_QUALITY)
     return buffer.getvalue()
-
-
-def as_frames(shown: Sequence[VisionCard], width: int, height: int) -> list[Keyframe]:
-    """Convert the cards to keyframes of a video that shows a card each second."""
-    return [
-        Keyframe(place + 1, place, float(place), "shot", 1, width, height, draw(card, width, height))
-        for place, card in enumerate(shown)
-    ]
 
 
 def _contrast(colour: tuple[int, int, int]) -> tuple[int, int, int]:

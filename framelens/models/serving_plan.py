@@ -46,8 +46,8 @@ def parse_plan(arguments: Mapping[str, Any], *, device: Device = "gpu", sequence
     """Build the plan of a VLLM_CONFIG; missing settings are vLLM's defaults, and a length of 8192.
 
     Args:
-        arguments: Settings that have passed `core.engines.vllm_arguments.check`. A data type doesn't affect quantised
-            weights.
+        arguments: Settings that have passed `core.engines.vllm_arguments.check_arguments`. A data type doesn't affect
+            quantised weights.
         device: The device that runs the model.
         sequences: Requests in flight.
     """

@@ -6,15 +6,20 @@ from framelens.core import exported
 
 if TYPE_CHECKING:
     from framelens.cli.common import cancel_on_signals as cancel_on_signals
+    from framelens.cli.common import finding_lines as finding_lines
+    from framelens.cli.common import json_option as json_option
     from framelens.cli.common import print_json as print_json
     from framelens.cli.common import subtitles_option as subtitles_option
     from framelens.cli.common import use_language as use_language
+    from framelens.cli.common import whole_number as whole_number
+    from framelens.cli.common import wide_console as wide_console
     from framelens.cli.common import worst_exit_code as worst_exit_code
     from framelens.cli.grammar import Choice as Choice
     from framelens.cli.grammar import Options as Options
     from framelens.cli.grammar import argument as argument
     from framelens.cli.grammar import command as command
     from framelens.cli.grammar import flag as flag
+    from framelens.cli.grammar import group as group
     from framelens.cli.grammar import option as option
     from framelens.cli.grammar import parse_path as parse_path
     from framelens.cli.grammar import together as together

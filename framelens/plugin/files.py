@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from framelens.core.files import fitting_name as fitting_name
     from framelens.core.files import free_path as free_path
     from framelens.core.files import is_same_file as is_same_file
+    from framelens.core.files import new_id as new_id
     from framelens.core.files import safe_file_name as safe_file_name
     from framelens.core.files import safe_stem as safe_stem
     from framelens.core.files import shown_path as shown_path

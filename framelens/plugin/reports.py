@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from framelens.reports.content.document import ThumbnailRow as ThumbnailRow
     from framelens.reports.content.document import Timeline as Timeline
     from framelens.reports.content.document import Verbatim as Verbatim
-    from framelens.reports.content.document import plain as plain
     from framelens.reports.content.document import signed as signed
+    from framelens.reports.content.document import text_line as text_line
     from framelens.reports.content.labels import ai_label as ai_label
     from framelens.reports.content.labels import field_names as field_names
     from framelens.reports.content.labels import finding_seconds as finding_seconds

@@ -7,11 +7,15 @@ from framelens.core import exported
 if TYPE_CHECKING:
     from framelens.analysis.planning.time_parsing import parse_range as parse_range
     from framelens.core.files import single_line as single_line
+    from framelens.core.units import GIB as GIB
     from framelens.core.units import clock as clock
     from framelens.core.units import date_of as date_of
     from framelens.core.units import foreign_number as foreign_number
+    from framelens.core.units import gib_number as gib_number
+    from framelens.core.units import gib_text as gib_text
     from framelens.core.units import human_size as human_size
     from framelens.core.units import rounded_time as rounded_time
+    from framelens.i18n import LANGUAGES as LANGUAGES
     from framelens.i18n import aside as aside
     from framelens.i18n import labelled as labelled
     from framelens.i18n import sentences as sentences

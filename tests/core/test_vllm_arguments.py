@@ -12,7 +12,12 @@ import pytest
 
 from framelens.core.domain import Notice
 from framelens.core.engines import vllm_arguments
-from framelens.core.engines.vllm_arguments import argument_names, arguments_to_argv, arguments_with_code, check
+from framelens.core.engines.vllm_arguments import (
+    argument_names,
+    arguments_to_argv,
+    arguments_with_code,
+    check_arguments,
+)
 from framelens.core.errors import ConfigError
 from framelens.i18n import error_text, notice_text
 
@@ -71,7 +76,7 @@ def test_wrong_argument_names_key_value_and_allowed(
     arguments: dict[str, object], key: str, values: dict[str, str]
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        check(arguments)
+        check_arguments(arguments)
     given = caught.value.values
     shown = {name: notice_text(one, "en") if isinstance(one, Notice) else one for name, one in given.items()}
     assert caught.value.key == key and values.items() <= shown.items()
@@ -90,20 +95,20 @@ def test_wrong_argument_names_key_value_and_allowed(
 )
 def test_allowed_values_are_named_in_chinese(arguments: dict[str, object], said: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        check(arguments)
+        check_arguments(arguments)
     assert said in error_text(caught.value, "zh")
 
 
 def test_what_vllm_takes_is_taken() -> None:
-    check(RIGHT)
-    check(dict.fromkeys(RIGHT))
-    check({"max_model_len": "32k"})
-    check({"max_model_len": "auto"})
-    check({"max_num_batched_tokens": "8k"})
+    check_arguments(RIGHT)
+    check_arguments(dict.fromkeys(RIGHT))
+    check_arguments({"max_model_len": "32k"})
+    check_arguments({"max_model_len": "auto"})
+    check_arguments({"max_num_batched_tokens": "8k"})
 
 
 def test_what_the_list_lacks_is_passed_on() -> None:
-    check({"n_gpu_layers": 99, "temperature": 0.6, "limit_mm_per_prompt": 3, "max_lora_rank": 7})
+    check_arguments({"n_gpu_layers": 99, "temperature": 0.6, "limit_mm_per_prompt": 3, "max_lora_rank": 7})
 
 
 def test_list_is_that_of_the_pinned_vllm(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,9 +117,9 @@ def test_list_is_that_of_the_pinned_vllm(monkeypatch: pytest.MonkeyPatch) -> Non
     assert pinned and pinned[1] == listed["vllm"] and len(listed["arguments"]) > 200
     monkeypatch.setattr(vllm_arguments, "_installed_version", lambda: "0.99.0")
     argument_names.cache_clear()
-    check({"max_modl_len": 4096, "data_parallel_size": 2})
+    check_arguments({"max_modl_len": 4096, "data_parallel_size": 2})
     with pytest.raises(ConfigError, match="vllm_argument_misspelt"):
-        check({"torch_dtype": "half"})
+        check_arguments({"torch_dtype": "half"})
     argument_names.cache_clear()
 
 

@@ -19,7 +19,7 @@ from framelens.core.units import GIB
 from framelens.engine import hardware_profile
 from framelens.engine.base import NullEngine
 from framelens.engine.engine_builder import build_engine
-from framelens.engine.hardware_profile import HardwareProfile, build_profile
+from framelens.engine.hardware_profile import HardwareProfile
 from framelens.engine.local.model_arguments import least_cache_gib
 from framelens.jobs import readiness
 from framelens.jobs.readiness import need_text
@@ -39,7 +39,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     for name in ("HF_HUB_CACHE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(hardware_profile, "here", lambda: build_profile([], "cpu", 20))
+    monkeypatch.setattr(HardwareProfile, "here", lambda: HardwareProfile.of([], "cpu", 20))
     return config.load({"FRAMELENS_DATA_DIR": str(tmp_path / "data")}, dotenv=tmp_path / "no.env")
 
 
@@ -62,19 +62,19 @@ def test_recommended_model_takes_the_place_of_the_default(settings: Settings) ->
     recommended = readiness.with_recommended(settings)
     assert (recommended.model_path, recommended.vllm_config["max_model_len"] > 0) == (SMALL, True)
     entries = tuple(load_catalogue(None).by_id.values())
-    for_research = [one.entry.is_for_research for one in hardware_profile.here().proposals(entries)]
+    for_research = [one.entry.is_for_research for one in HardwareProfile.here().proposals(entries)]
     assert any(for_research) and for_research == sorted(for_research)
 
 
 def test_default_that_is_recommended_keeps_its_settings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hardware_profile, "here", lambda: build_profile([(24, "RTX 4090")], "gpu", 64))
+    monkeypatch.setattr(HardwareProfile, "here", lambda: HardwareProfile.of([(24, "RTX 4090")], "gpu", 64))
     assert readiness.with_recommended(settings) == settings
     now = readiness.readiness(settings, ScriptedEngine())
     assert now.model and (now.model.model, now.model.config) == (BIG, None)
 
 
 def test_a_model_with_smaller_settings_is_offered(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hardware_profile, "here", lambda: build_profile([(24, "RTX 4090")], "gpu", 64))
+    monkeypatch.setattr(HardwareProfile, "here", lambda: HardwareProfile.of([(24, "RTX 4090")], "gpu", 64))
     long = replace(settings, vllm_config={"max_model_len": 120_000}, model_chosen=True)
     now = readiness.readiness(long, ScriptedEngine())
     assert now.model and now.model.need and not now.model.need.fits and now.model.need.can_fit

@@ -57,7 +57,7 @@ def test_proposed_settings_fit_by_their_own_estimate(machine: str) -> None:
 @each_machine
 def test_vllm_takes_every_proposed_setting(machine: str) -> None:
     for proposal in MACHINES[machine]:
-        vllm_arguments.check(proposal.config)
+        vllm_arguments.check_arguments(proposal.config)
         assert config.load({"VLLM_CONFIG": json.dumps(proposal.config)}).vllm_config["max_model_len"]
 
 

@@ -90,7 +90,7 @@ _DEFAULTS = {
 """The arguments of the default VLLM_CONFIG."""
 
 
-def check(arguments: Mapping[str, object]) -> None:
+def check_arguments(arguments: Mapping[str, object]) -> None:
     """Raise ConfigError for the first argument that is misspelt, or has a wrong value for one of the defaults.
 
     The error has the key, the value, and the allowed values or the name that is probably meant. None means vLLM's

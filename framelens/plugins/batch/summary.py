@@ -33,7 +33,7 @@ from framelens.reports.content.document import (
     Paragraph,
     Span,
     Table,
-    plain,
+    text_line,
 )
 from framelens.reports.content.labels import printable, shortened
 from framelens.reports.content.provenance import aigc_fields, aigc_line
@@ -154,17 +154,17 @@ def _document(summary: Summary, language: Language) -> Document:
 
 
 def _blocks(summary: Summary, ai_label: str) -> Iterator[Block]:
-    yield Paragraph(plain(counts_text(summary.counts, len(summary.videos))))
+    yield Paragraph(text_line(counts_text(summary.counts, len(summary.videos))))
     if pending := summary.counts.get("pending"):
         reason = error_text(summary.halted.as_error()) if summary.halted else ""
-        yield Paragraph(plain(" ".join(filter(None, (reason, t("batch.pending_why", n=pending))))), "warning")
+        yield Paragraph(text_line(" ".join(filter(None, (reason, t("batch.pending_why", n=pending))))), "warning")
     if ai_label:
-        yield Paragraph(plain(ai_label), "label")
+        yield Paragraph(text_line(ai_label), "label")
     yield from _video_table(summary)
     yield from _failures(summary)
     yield from _left_out(summary.left_out)
-    yield Heading(2, plain(t("report.how")), "how")
-    yield Table((), tuple((plain(name), plain(value)) for name, value in _facts(summary)))
+    yield Heading(2, text_line(t("report.how")), "how")
+    yield Table((), tuple((text_line(name), text_line(value)) for name, value in _facts(summary)))
 
 
 def counts_text(counts: dict[str, int], total: int) -> str:
@@ -180,9 +180,9 @@ def states_text(counts: dict[str, int]) -> str:
 
 
 def _video_table(summary: Summary) -> Iterator[Block]:
-    yield Heading(2, plain(t("batch.videos")), "videos")
-    rows = ((_link(*row), *(plain(cell or "—") for cell in _cells(*row)[1:])) for row in summary.videos)
-    yield Table(tuple(plain(head) for head in _heads()), tuple(rows))
+    yield Heading(2, text_line(t("batch.videos")), "videos")
+    rows = ((_link(*row), *(text_line(cell or "—") for cell in _cells(*row)[1:])) for row in summary.videos)
+    yield Table(tuple(text_line(head) for head in _heads()), tuple(rows))
 
 
 def _heads() -> tuple[str, ...]:
@@ -213,20 +213,20 @@ def _link(shown: str, result: VideoResult) -> Line:
 
 def _failures(summary: Summary) -> Iterator[Block]:
     failed = [
-        (_link(shown, result), plain(error_text(result.error))) for shown, result in summary.videos if result.error
+        (_link(shown, result), text_line(error_text(result.error))) for shown, result in summary.videos if result.error
     ]
     if failed:
-        yield Heading(2, plain(t("batch.failures")), "failures")
-        yield Table((plain(t("batch.video")), plain(t("batch.reason"))), tuple(failed))
+        yield Heading(2, text_line(t("batch.failures")), "failures")
+        yield Table((text_line(t("batch.video")), text_line(t("batch.reason"))), tuple(failed))
 
 
 def _left_out(left_out: Sequence[LeftOut]) -> Iterator[Block]:
     if not left_out:
         return
-    yield Heading(2, plain(t("batch.left_out", n=len(left_out))), "left-out")
-    lines = [plain(printable(error_text(path.error))) for path in left_out[:_MOST_LEFT_OUT]]
+    yield Heading(2, text_line(t("batch.left_out", n=len(left_out))), "left-out")
+    lines = [text_line(printable(error_text(path.error))) for path in left_out[:_MOST_LEFT_OUT]]
     more = len(left_out) - len(lines)
-    yield Listing((*lines, *((plain(t("batch.and_more", n=more)),) if more else ())))
+    yield Listing((*lines, *((text_line(t("batch.and_more", n=more)),) if more else ())))
 
 
 def _facts(summary: Summary) -> Iterator[tuple[str, str]]:

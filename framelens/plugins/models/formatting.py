@@ -1,14 +1,19 @@
 """Text about models shared by the command line and the web page: size, memory, formats, why it doesn't run."""
 
-from framelens.core.units import gib_number, gib_text
-from framelens.jobs.readiness import need_text
-from framelens.models.architecture import Shape
-from framelens.models.catalogue_parser import CatalogueEntry
-from framelens.models.formats import NumberFormat, format_of
-from framelens.models.memory import MemoryEstimate
-from framelens.models.placement import GpuCard, MemoryNeed, least_bytes
-from framelens.models.serving_plan import Device
 from framelens.plugin import t
+from framelens.plugin.models import (
+    CatalogueEntry,
+    Device,
+    GpuCard,
+    MemoryEstimate,
+    MemoryNeed,
+    NumberFormat,
+    Shape,
+    format_of,
+    least_bytes,
+    need_text,
+)
+from framelens.plugin.texts import gib_number, gib_text
 
 _SEVEN_BILLION = 7_615_616_512  # parameters of Qwen2.5-7B
 

@@ -4,13 +4,15 @@ import threading
 from dataclasses import dataclass
 
 from framelens import EngineProgress, Notice
-from framelens.engine.endpoints import served_models
-from framelens.engine.engine_builder import build_remote_engine
-from framelens.engine.remote_engine import normal_base_url
-from framelens.engine.short_requests import get_json
-from framelens.llm.text_fallback import prove_sight
 from framelens.plugin import Settings
-from framelens.plugin.engines import NoAnswer
+from framelens.plugin.engines import (
+    NoAnswer,
+    build_remote_engine,
+    get_json,
+    normal_base_url,
+    prove_sight,
+    served_models,
+)
 from framelens.plugin.processes import ProgressListener
 
 _CALL_SECONDS = 120.0
@@ -37,7 +39,7 @@ def call(settings: Settings, on_progress: ProgressListener, cancel: threading.Ev
     Raises:
         AppError: The engine cannot be reached or doesn't answer.
     """
-    from framelens.llm.chat import connect
+    from framelens.plugin.engines import connect
 
     engine, api_key = build_remote_engine(settings), settings.api_key
     try:

@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from framelens import ModelNotFound
-from framelens.core.engines.vllm_arguments import config_text
-from framelens.engine.check_findings import Fix
-from framelens.engine.hardware_profile import HardwareProfile
-from framelens.models.catalogue import Match
-from framelens.models.catalogue_parser import CatalogueEntry, entry_of_shape
-from framelens.models.checkpoint import read_config, shape_in
-from framelens.models.memory import weights_bytes
-from framelens.models.placement import Proposal
-from framelens.plugin.models import Catalogue, resolve_model
+from framelens.plugin.engines import Fix, HardwareProfile, config_text
+from framelens.plugin.models import (
+    Catalogue,
+    CatalogueEntry,
+    Match,
+    Proposal,
+    entry_of_shape,
+    read_config,
+    resolve_model,
+    shape_in,
+    weights_bytes,
+)
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from framelens import AppError, EngineProgress
-from framelens.analysis.task import Control
-from framelens.i18n import in_language, language
-from framelens.jobs.model_switch import with_local_model, with_remote_engine
-from framelens.plugin import Services, Settings, requires
-from framelens.plugin.engines import CheckFinding
+from framelens.plugin import Services, Settings, in_language, language, requires
+from framelens.plugin.engines import CheckFinding, with_local_model, with_remote_engine
+from framelens.plugin.jobs import Control
 from framelens.plugin.processes import BackgroundTask, ProgressListener
 from framelens.plugins.models import remote_query, vision_checks
 from framelens.plugins.models.preflight.run import preflight
@@ -21,8 +19,7 @@ from framelens.plugins.models.selection import ModelSettings
 from framelens.plugins.models.vision_checks import Measured
 
 if TYPE_CHECKING:
-    from framelens.jobs.engine_session import EngineSession
-    from framelens.jobs.engine_switcher import EngineSwitcher
+    from framelens.plugin.engines import EngineSession, EngineSwitcher
 
 P = TypeVar("P")
 T = TypeVar("T")

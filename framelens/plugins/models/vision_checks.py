@@ -9,18 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from framelens import EngineProgress, notice_text
-from framelens.core.files import new_id
-from framelens.engine.hardware import installed_vllm
-from framelens.engine.local.model_arguments import effective_arguments, shape_of
-from framelens.i18n import LANGUAGES
-from framelens.jobs.engine_session import usual_side
-from framelens.models.formats import format_of
-from framelens.models.serving_plan import parse_plan
 from framelens.plugin import Settings, t
-from framelens.plugin.engines import Engine
-from framelens.plugin.models import ModelRecords
+from framelens.plugin.engines import Engine, effective_arguments, installed_vllm, shape_of, usual_side
+from framelens.plugin.files import new_id
+from framelens.plugin.models import ModelRecords, format_of, harmless, parse_plan
 from framelens.plugin.processes import ProgressListener
-from framelens.store.model_records import harmless
+from framelens.plugin.texts import LANGUAGES
 
 Measured = Mapping[str, Any]
 _FRAME_SHAPE = 9 / 16
@@ -85,7 +79,7 @@ def check_sight(
         AppError: The engine cannot answer.
         Cancelled: `cancel` was set.
     """
-    from framelens.llm.chat import connect
+    from framelens.plugin.engines import connect
     from framelens.plugins.models.vision_scoring import check_vision
 
     endpoint = engine.ensure_ready(on_progress, cancel)

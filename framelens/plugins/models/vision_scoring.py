@@ -16,13 +16,22 @@ from typing import Literal
 
 from langchain_core.language_models import BaseChatModel
 
-from framelens import Notice
-from framelens.core.errors import PicturesRefused, TooManyPictures
-from framelens.llm.messages import data_url, with_pictures
-from framelens.llm.stream import ask
-from framelens.llm.text_fallback import prove_sight, rejection, unseen
-from framelens.llm.vision_check import COLOURS, FORMS, VisionCard, as_frames, cards
+from framelens import Keyframe, Notice
 from framelens.plugin import t
+from framelens.plugin.engines import (
+    COLOURS,
+    FORMS,
+    PicturesRefused,
+    TooManyPictures,
+    VisionCard,
+    ask,
+    data_url,
+    draw_card,
+    prove_sight,
+    rejection,
+    unseen,
+    with_pictures,
+)
 
 Verdict = Literal["well", "coarse", "poor", "blind"]
 """well: colours, shapes, digits and their order. coarse: colours and their order. poor: less. blind: no images."""
@@ -44,6 +53,22 @@ _OTHER_WORDS: Mapping[str, tuple[str, ...]] = {
     "circle": ("圆", "round", "ring"), "square": ("正方", "方形", "方框", "矩形", "rectangle"),
     "triangle": ("三角",), "star": ("星", "五角"),
 }  # fmt: skip
+
+
+def cards(count: int, *, turn: int = 0) -> tuple[VisionCard, ...]:
+    """List `count` cards, of which neighbours differ in everything; another `turn` gives another order."""
+    return tuple(
+        VisionCard(COLOURS[(place * 3 + turn) % 8], FORMS[(place + turn) % 4], (place * 7 + 3 + turn) % 10)
+        for place in range(count)
+    )
+
+
+def as_frames(shown: Sequence[VisionCard], width: int, height: int) -> list[Keyframe]:
+    """Convert the cards to keyframes of a video that shows a card each second."""
+    return [
+        Keyframe(place + 1, place, float(place), "shot", 1, width, height, draw_card(card, width, height))
+        for place, card in enumerate(shown)
+    ]
 
 
 @dataclass(frozen=True)

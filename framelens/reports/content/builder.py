@@ -15,7 +15,7 @@ from framelens.core.units import human_size
 from framelens.i18n import language, notice_text, t
 from framelens.reports.content import document as blocks
 from framelens.reports.content import labels, measurements, statements
-from framelens.reports.content.document import Block, Chapters, Document, Paragraph, plain
+from framelens.reports.content.document import Block, Chapters, Document, Paragraph, text_line
 from framelens.reports.content.pages import pages_section
 from framelens.reports.content.provenance import aigc_text, provenance_section
 from framelens.reports.content.questions import questions_section
@@ -122,11 +122,11 @@ def head(analysis: Analysis) -> Iterator[Block]:
     name = single_line(analysis.video.name)
     shown_name = "" if labels.headline(analysis) == labels.one_line(name) else name
     about = (shown_name, length, *facts, timecode, labels.local_minute(analysis.created))
-    yield Paragraph(plain(" · ".join(filter(None, about))), "quiet")
+    yield Paragraph(text_line(" · ".join(filter(None, about))), "quiet")
     if link := analysis.link:
         source = t("report.fetched", url=link.url, when=labels.local_minute(link.retrieved))
         named = map(single_line, filter(None, (link.title, link.uploader, source)))
-        yield Paragraph(plain(" · ".join(named)), "quiet")
+        yield Paragraph(text_line(" · ".join(named)), "quiet")
 
 
 def _video_facts(video: VideoInfo) -> Iterator[str]:
@@ -140,7 +140,7 @@ def _video_facts(video: VideoInfo) -> Iterator[str]:
 def measured_note(analysis: Analysis) -> Iterator[Block]:
     """Yield that no model has seen the video, if none has."""
     if analysis.is_measured_only:
-        yield Paragraph(plain(t("notice.no_model")), "quiet")
+        yield Paragraph(text_line(t("notice.no_model")), "quiet")
 
 
 def notices(analysis: Analysis, levels: Iterable[str] = _LEVELS, *, is_shared: bool = True) -> Iterator[Block]:
@@ -149,7 +149,7 @@ def notices(analysis: Analysis, levels: Iterable[str] = _LEVELS, *, is_shared: b
     for level in levels:
         for notice in labels.shown_notices(analysis):
             if notice.level == level:
-                yield Paragraph(plain(text(notice)), notice.level)
+                yield Paragraph(text_line(text(notice)), notice.level)
 
 
 def sheet(analysis: Analysis) -> Iterator[Block]:
@@ -165,9 +165,9 @@ def sources(analysis: Analysis) -> Iterator[Block]:
     """Yield a line with the model and the version of the program, and the label of generated texts."""
     model = labels.models(analysis)
     by = t("report.by_model", model=model) if model else ""
-    yield Paragraph(plain(" · ".join(filter(None, (by, _generator(analysis))))), "quiet")
+    yield Paragraph(text_line(" · ".join(filter(None, (by, _generator(analysis))))), "quiet")
     if label := labels.ai_label(analysis):
-        yield Paragraph(plain(label), "label")
+        yield Paragraph(text_line(label), "label")
 
 
 def _generator(analysis: Analysis) -> str:

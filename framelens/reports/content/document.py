@@ -317,7 +317,7 @@ def _pictures(block: Block) -> Iterator[PictureBlock]:
             return
 
 
-def plain(text: str) -> Line:
+def text_line(text: str) -> Line:
     """Return a line of unstyled text."""
     return (Span(text),)
 

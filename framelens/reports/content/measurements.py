@@ -31,7 +31,7 @@ from framelens.reports.content.document import (
     Paragraph,
     Span,
     Table,
-    plain,
+    text_line,
 )
 from framelens.reports.content.footage import (
     Activity,
@@ -69,7 +69,7 @@ def contact_sheet(analysis: Analysis) -> Iterator[Block]:
     shown = [stored[place * last // max(1, most - 1)] for place in range(most)]
     is_all = len(shown) == len(stored)
     title = t("report.frames") if is_all else t("report.sheet_some", shown=len(shown), n=len(stored))
-    yield Heading(2, plain(title), SHEET)
+    yield Heading(2, text_line(title), SHEET)
     yield blocks.Gallery(tuple(map(picture_of, shown)))
 
 
@@ -77,13 +77,13 @@ def timeline(analysis: Analysis) -> Iterator[Block]:
     """Yield the chart of the video along its time."""
     if chart := chart_of(analysis):
         values = {"time": clock(chart.seconds), "shots": len(chart.shots), "frames": len(chart.frames)}
-        heading = Heading(2, plain(t("report.timeline")), "timeline")
+        heading = Heading(2, text_line(t("report.timeline")), "timeline")
         yield blocks.Timeline(heading, chart, t("report.timeline_alt", **values))
 
 
 def frames_section(analysis: Analysis) -> Iterator[Block]:
     """Yield the frames, each with its measurements."""
-    yield Heading(2, plain(t("report.frames_measured")), "frames")
+    yield Heading(2, text_line(t("report.frames_measured")), "frames")
     yield from frames(analysis.keyframes, analysis.facts, analysis.transcript)
 
 
@@ -113,46 +113,46 @@ def frames(
 def _words(frame: Keyframe, facts: FrameFacts | None, transcript: Transcript | None) -> Iterator[Line]:
     """Yield the text on the screen and what is said at that moment."""
     if facts and facts.texts:
-        yield plain(screen_texts(facts))
+        yield text_line(screen_texts(facts))
     cues = attributed(transcript)
     said = [single_line(cue.text) for cue in cues if cue.start_seconds <= frame.time_seconds < cue.end_seconds]
     if said:
-        yield plain(t("report.said", text=" ".join(said)))
+        yield text_line(t("report.said", text=" ".join(said)))
 
 
 def _numbers(frame: Keyframe, facts: FrameFacts | None) -> Iterator[Line]:
     """Yield why the frame was chosen, and its colours, brightness, sharpness and movement."""
-    yield plain(t("report.measured", origin=origin(frame)))
+    yield text_line(t("report.measured", origin=origin(frame)))
     if facts is None:
         return
-    yield from map(plain, measured(facts))
+    yield from map(text_line, measured(facts))
     brightness = f"{100 * facts.brightness:.0f}"
     numbers = t("report.numbers", brightness=brightness, sharpness=f"{facts.sharpness:.0f}")
     moved = "" if facts.motion is None else t("report.motion", motion=f"{100 * facts.motion:.1f}")
-    yield plain(f"{numbers}{moved}")
+    yield text_line(f"{numbers}{moved}")
 
 
 def shots(analysis: Analysis) -> Iterator[Block]:
     """Yield a table of the shots, the segments of black picture and the like, and what moves before a camera."""
-    yield Heading(2, plain(t("report.shots")), "shots")
-    heads = tuple(plain(t(f"report.{column}")) for column in ("shot", "start", "end", "length", "transition"))
+    yield Heading(2, text_line(t("report.shots")), "shots")
+    heads = tuple(text_line(t(f"report.{column}")) for column in ("shot", "start", "end", "length", "transition"))
     begun = transitions(analysis.decode)
     rows = tuple(
         (
-            plain(str(shot.number)),
+            text_line(str(shot.number)),
             (labels.moment(shot.start_seconds),),
             (labels.moment(shot.end_seconds),),
-            plain(length_text(shot.end_seconds - shot.start_seconds)),
-            plain(_transition(begun.get(shot.number))),
+            text_line(length_text(shot.end_seconds - shot.start_seconds)),
+            text_line(_transition(begun.get(shot.number))),
         )
         for shot in analysis.decode.shots
     )
     yield Table(heads, rows, numbers=True)
     if lines := segment_lines(analysis.decode.stretches):
-        yield Listing(tuple(map(plain, lines)))
+        yield Listing(tuple(map(text_line, lines)))
     found = activities(analysis.decode.measures, analysis.decode.readable_seconds)
     if found and footage_of(analysis.decode) == "camera":
-        yield Heading(3, plain(t("report.moves")), "record-moves")
+        yield Heading(3, text_line(t("report.moves")), "record-moves")
         yield Listing(tuple(_activity_card(one, ()).line for one in found))
 
 
@@ -169,7 +169,7 @@ def footage(analysis: Analysis, most: int | None = None) -> Iterator[Block]:
     if not analysis.is_measured_only or outline_of(analysis).pages or decode.readable_seconds <= 0:
         return
     if decode.frames_decoded == 1:
-        yield Paragraph(plain(t("report.single_picture")))
+        yield Paragraph(text_line(t("report.single_picture")))
     elif footage_of(decode) == "film":
         yield from _film(analysis, most)
     else:
@@ -178,14 +178,14 @@ def footage(analysis: Analysis, most: int | None = None) -> Iterator[Block]:
 
 def _film(analysis: Analysis, most: int | None) -> Iterator[Block]:
     shots, begun, seconds = analysis.decode.shots, transitions(analysis.decode), analysis.decode.readable_seconds
-    yield Heading(2, plain(t("report.shots")), "film")
+    yield Heading(2, text_line(t("report.shots")), "film")
     values = {"n": len(shots), "rate": f"{60 * len(begun) / seconds:.3g}", "length": exactly(seconds / len(shots))}
-    yield Paragraph(plain(t("report.film_about", **values)))
+    yield Paragraph(text_line(t("report.film_about", **values)))
     if chart := cuts_chart(analysis, [one.time_seconds for one in begun.values()]):
         start, number = busiest_minute([one.time_seconds for one in begun.values()])
         times = labels.clocks([start, min(start + 60, seconds)])
         alt = t("report.cuts_alt", n=number, range=" – ".join(times))
-        yield blocks.Timeline(Heading(3, plain(t("report.cuts")), "cuts"), chart, alt)
+        yield blocks.Timeline(Heading(3, text_line(t("report.cuts")), "cuts"), chart, alt)
     pictures = {shot.number: picture_of_shot(analysis.keyframes, shot) for shot in shots}
     cards = (_shot_card(shot, begun.get(shot.number), pictures[shot.number]) for shot in shots)
     shown = set(_spread([shot.number for shot in shots if pictures[shot.number]] or [1], most))
@@ -193,9 +193,9 @@ def _film(analysis: Analysis, most: int | None) -> Iterator[Block]:
         shown = set(pictures)
     yield blocks.Chapters(tuple(card for shot, card in zip(shots, cards, strict=True) if shot.number in shown))
     if left := len(shots) - len(shown):
-        yield Paragraph(plain(t("report.shots_more", n=left)), "quiet")
+        yield Paragraph(text_line(t("report.shots_more", n=left)), "quiet")
     if lines := segment_lines(analysis.decode.stretches):
-        yield Listing(tuple(map(plain, lines)))
+        yield Listing(tuple(map(text_line, lines)))
 
 
 def _shot_card(shot: Shot, boundary: Boundary | None, frame: Keyframe | None) -> blocks.ChapterCard:
@@ -215,18 +215,18 @@ def _camera(analysis: Analysis, most: int | None) -> Iterator[Block]:
     decode = analysis.decode
     start, end = decode.measures.start_seconds if decode.measures else 0.0, decode.readable_seconds
     found = activities(decode.measures, end)
-    yield Heading(2, plain(t("report.moves")), "moves")
+    yield Heading(2, text_line(t("report.moves")), "moves")
     moving = sum(one.end_seconds - one.start_seconds for one in found)
     quiet = quiet_spans(found, start, end)
     key = "report.moves_never" if not found else "report.moves_always" if not quiet else "report.moves_about"
     values = {"n": len(found), "time": exactly(moving), "length": exactly(end - start)}
-    yield Paragraph(plain(t(key, **values)))
+    yield Paragraph(text_line(t(key, **values)))
     shown = set(_spread(sorted(found, key=lambda one: one.start_seconds), most))
     if shown:
         yield blocks.Chapters(tuple(_activity_card(one, analysis.keyframes) for one in found if one in shown))
     if left := len(found) - len(shown):
-        yield Paragraph(plain(t("report.moves_more", n=left)), "quiet")
-    lines = [*_quiet_lines(quiet if found else [], decode.measures), *map(plain, segment_lines(decode.stretches))]
+        yield Paragraph(text_line(t("report.moves_more", n=left)), "quiet")
+    lines = [*_quiet_lines(quiet if found else [], decode.measures), *map(text_line, segment_lines(decode.stretches))]
     if lines:
         yield Listing(tuple(lines))
 
@@ -240,7 +240,7 @@ def _quiet_lines(quiet: Sequence[tuple[float, float]], measures: Measures | None
         lines.append((light_change.time_seconds, (labels.moment(light_change.time_seconds), Span(f" {words}"))))
     yield from (line for _, line in sorted(lines, key=lambda entry: entry[0]))
     if left := len(quiet) - len(longest):
-        yield plain(t("report.moves_not_more", n=left))
+        yield text_line(t("report.moves_not_more", n=left))
 
 
 def _activity_card(activity: Activity, frames: Sequence[Keyframe]) -> blocks.ChapterCard:
@@ -285,19 +285,19 @@ def transcript(analysis: Analysis) -> Iterator[Block]:
     heard = analysis.transcript
     if heard is None:
         return
-    yield Heading(2, plain(t("report.transcript")), "transcript")
+    yield Heading(2, text_line(t("report.transcript")), "transcript")
     source = t(f"report.transcript_{heard.source}", label=heard.label)
     if heard.cues:
         about = [source, t("report.transcript_cues", n=len(heard.cues)), *_about_speakers(heard)]
-        yield Paragraph(plain(" · ".join(about)))
+        yield Paragraph(text_line(" · ".join(about)))
         yield Listing(
             tuple(
                 (*labels.span_of(cue.start_seconds, cue.end_seconds), Span(f" {cue.text}")) for cue in attributed(heard)
             )
         )
     else:
-        yield Paragraph(plain(source))
-        yield Paragraph(plain(t("report.transcript_nothing")))
+        yield Paragraph(text_line(source))
+        yield Paragraph(text_line(t("report.transcript_nothing")))
 
 
 def _about_speakers(heard: Transcript) -> Iterator[str]:

@@ -12,7 +12,7 @@ from framelens.core.page_text import TextBlock
 from framelens.i18n import t
 from framelens.i18n.formatting import attributed
 from framelens.reports.content import labels
-from framelens.reports.content.document import Block, Fold, Heading, Line, Listing, Paragraph, Span, Verbatim, plain
+from framelens.reports.content.document import Block, Fold, Heading, Line, Listing, Paragraph, Span, Verbatim, text_line
 from framelens.reports.content.measurements import picture_of
 
 MOST_OPEN = 40
@@ -38,10 +38,10 @@ def pages_section(analysis: Analysis, *, is_brief: bool = False) -> Iterator[Blo
     is_answered = analysis.outcome in ("done", "incomplete")
     if not outline.pages and (is_answered or not (before or any(spoken))):
         return
-    yield Heading(2, plain(t("report.pages" if outline.pages else "report.speech")), "pages")
+    yield Heading(2, text_line(t("report.pages" if outline.pages else "report.speech")), "pages")
     if outline.standing:
         lines = " · ".join(outline.standing)
-        yield Paragraph(plain(t("report.on_every_page", lines=labels.shortened(lines, _MOST_SPOKEN))), "quiet")
+        yield Paragraph(text_line(t("report.on_every_page", lines=labels.shortened(lines, _MOST_SPOKEN))), "quiet")
     entries = list(_entries(analysis, outline, spoken, is_brief=is_brief))
     yield from _speech(analysis.transcript, before, is_brief=is_brief)
     if len(outline.pages) > MOST_OPEN:
@@ -71,7 +71,7 @@ def _entries(
             continue
         yield _heading(page, page.number)
         if page.returns_to:
-            yield Paragraph(plain(t("report.page_again", n=page.returns_to)), "quiet")
+            yield Paragraph(text_line(t("report.page_again", n=page.returns_to)), "quiet")
         elif page.frame in pictures:
             yield pictures[page.frame]
         yield from _body(page.body, is_brief=is_brief)

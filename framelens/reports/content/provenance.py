@@ -10,7 +10,7 @@ from framelens.core.domain import Analysis, ChunkResult, DecodeSummary, Layout, 
 from framelens.core.units import clock
 from framelens.i18n import aside, t
 from framelens.i18n.formatting import exactly
-from framelens.reports.content.document import Block, Heading, Paragraph, Span, Table, Verbatim, plain
+from framelens.reports.content.document import Block, Heading, Paragraph, Span, Table, Verbatim, text_line
 from framelens.reports.content.labels import (
     dynamic_range,
     models,
@@ -26,21 +26,21 @@ AIGC_KEY = "AIGC"
 
 def provenance_section(analysis: Analysis, *, is_shared: bool = True) -> Iterator[Block]:
     """Yield the blocks of the section. Unless it `is_shared`, the settings have private values of this machine."""
-    yield Heading(2, plain(t("report.how")), "how")
+    yield Heading(2, text_line(t("report.how")), "how")
     yield _table((t(f"report.{key}"), value) for key, value in provenance_facts(analysis))
     settings = shareable_settings(analysis) if is_shared else analysis.conditions
     if settings:
-        yield Heading(3, plain(t("report.settings")), "settings")
+        yield Heading(3, text_line(t("report.settings")), "settings")
         yield _table((named("condition", key), value or "—") for key, value in settings.items())
     requests = list(_requests(analysis))
     if requests:
-        yield Heading(3, plain(t("report.requests")), "requests")
+        yield Heading(3, text_line(t("report.requests")), "requests")
     for name, request in requests:
         yield from _request(name, request)
 
 
 def _table(pairs: Iterable[tuple[str, str]]) -> Table:
-    return Table((), tuple((plain(name), plain(value)) for name, value in pairs))
+    return Table((), tuple((text_line(name), text_line(value)) for name, value in pairs))
 
 
 def _requests(analysis: Analysis) -> Iterator[tuple[str, ChunkResult]]:
@@ -61,7 +61,7 @@ def _request(name: str, request: ChunkResult) -> Iterator[Block]:
     frames = t("plan.frames", n=len(request.frames)) if request.is_chunk else ""
     details = t("facts.list").join(filter(None, (frames, request.mode, tokens, cost, again)))
     yield Paragraph((Span(name, "strong"), Span(aside(details))))
-    yield from (Paragraph(plain(trouble), "warning") for trouble in troubles(request))
+    yield from (Paragraph(text_line(trouble), "warning") for trouble in troubles(request))
     yield Verbatim(t("report.prompt"), request.prompt)
 
 

@@ -20,7 +20,7 @@ from framelens.reports.content.document import (
     PictureBlock,
     Span,
     ThumbnailRow,
-    plain,
+    text_line,
     words,
 )
 from framelens.reports.content.labels import clocks, local_minute, moment, printable, shareable_text
@@ -58,7 +58,7 @@ def answer_to_question(
     pictures = {picture.number: picture for picture in given.pictures}
     keyframes = {frame.number: frame for frame in frames}
     if said := list((_brief_words if is_brief else _words)(answer, pictures, keyframes)):
-        yield Heading(2, plain(t("report.reply")), key)
+        yield Heading(2, text_line(t("report.reply")), key)
         yield from said
 
 
@@ -72,7 +72,7 @@ def questions_section(analysis: Analysis, *, is_brief: bool = False) -> Iterator
     if not analysis.conversations:
         return
     prefix = "brief-" if is_brief else ""  # a document has both sections
-    yield Heading(2, plain(t("report.questions")), f"{prefix}questions")
+    yield Heading(2, text_line(t("report.questions")), f"{prefix}questions")
     keyframes = {frame.number: frame for frame in analysis.keyframes}
     for place, conversation in enumerate(analysis.conversations, start=1):
         name = single_line(conversation.name)
@@ -80,7 +80,7 @@ def questions_section(analysis: Analysis, *, is_brief: bool = False) -> Iterator
         yield Heading(3, (heading,), f"{prefix}conversation-{place}")
         if conversation.videos and not is_brief:
             names = t("facts.list").join(conversation.videos)
-            yield Paragraph(plain(t("report.questions_videos", names=names)))
+            yield Paragraph(text_line(t("report.questions_videos", names=names)))
         pictures = {picture.number: picture for picture in conversation.pictures}
         for number, answer in enumerate(conversation.answers, start=1):
             made = _brief_answer if is_brief else _answer
@@ -96,10 +96,10 @@ def _answer(
     yield Paragraph((Span(t("report.questions_one", n=number), "strong"), Span(f" {answer.question}", "quoted")))
     yield from _pictures("report.questions_images", answer.images, pictures, keyframes)
     if answer.versions > 1:
-        yield Paragraph(plain(t("report.questions_versions", n=answer.versions - 1)), "info")
+        yield Paragraph(text_line(t("report.questions_versions", n=answer.versions - 1)), "info")
     yield from _words(answer, pictures, keyframes)
     if made_with := " · ".join(_made_with(answer)):
-        yield Paragraph(plain(made_with))
+        yield Paragraph(text_line(made_with))
 
 
 def _words(
@@ -117,14 +117,14 @@ def _words(
         yield from _incomplete(answer)
     yield from _pictures("report.questions_cited", answer.cited, pictures, keyframes)
     for doubt in doubts(answer.unknown_frames, answer.own_times):
-        yield Paragraph(plain(doubt), "warning")
+        yield Paragraph(text_line(doubt), "warning")
     for notice in answer.notices:
-        yield Paragraph(plain(shareable_text(notice)), notice.level)
+        yield Paragraph(text_line(shareable_text(notice)), notice.level)
 
 
 def _incomplete(answer: ReportedAnswer) -> Iterator[Block]:
     for why in why_incomplete(answer):
-        yield Paragraph(plain(why), "error" if answer.state == "failed" else "warning")
+        yield Paragraph(text_line(why), "error" if answer.state == "failed" else "warning")
 
 
 def _brief_answer(
@@ -150,7 +150,7 @@ def _brief_words(
     if rest:
         yield Paragraph((Span(rest, "said"),), "answer")
     for why in (*why_incomplete(answer), *doubts(answer.unknown_frames, answer.own_times)):
-        yield Paragraph(plain(why), "warning")
+        yield Paragraph(text_line(why), "warning")
     shown = {(result.search.video, at) for result in results for at in result.edges}
     left = [pictures[one] for one in answer.cited if one in pictures]
     left = [one for one in left if (one.video, one.time_seconds) not in shown]

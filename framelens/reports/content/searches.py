@@ -13,7 +13,7 @@ from framelens.core.files import single_line
 from framelens.core.units import clock
 from framelens.i18n import aside, gap, labelled, t
 from framelens.i18n.formatting import exactly, length_text
-from framelens.reports.content.document import Block, Line, Paragraph, Span, Table, plain
+from framelens.reports.content.document import Block, Line, Paragraph, Span, Table, text_line
 from framelens.reports.content.labels import one_line
 
 MOST_SHOWN = 12
@@ -57,7 +57,7 @@ def found_by_search(answer: ReportedAnswer) -> tuple[list[BriefSearch], str]:
     if len(said) < len(searches) or not all(one.moments.thing in text for one, text in said):
         return [], answer.answer.strip()
     rest = "".join(paragraphs[len(searches) :]).strip()
-    return [BriefSearch(one, tuple(_found(one, text)), plain(_looked(one.moments))) for one, text in said], rest
+    return [BriefSearch(one, tuple(_found(one, text)), text_line(_looked(one.moments))) for one, text in said], rest
 
 
 def _found(search: ReportedSearch, text: str) -> Iterator[Span]:
@@ -95,7 +95,7 @@ def search_table(search: ReportedSearch) -> Iterator[Block]:
         return
     where = aside(single_line(search.video))
     yield Paragraph((Span(f"{t('report.search', thing=single_line(found.thing))}{where}", "strong"),))
-    heads = tuple(plain(t(f"report.search_{name}")) for name in ("visible", "frames", "votes", "certainty"))
+    heads = tuple(text_line(t(f"report.search_{name}")) for name in ("visible", "frames", "votes", "certainty"))
     yield Table(heads, tuple(_row(interval, is_own=not search.video) for interval in found.intervals))
 
 
@@ -105,9 +105,9 @@ def _row(one: Interval, *, is_own: bool) -> tuple[Line, ...]:
     votes = t("report.search_vote", yes=one.yes, all=one.yes + one.no)
     return (
         span,
-        plain(f"{one.first.frame_index} – {one.last.frame_index}"),
-        plain(votes),
-        plain(t("facts.list").join(interval_issues(one)) or t("report.search_certain")),
+        text_line(f"{one.first.frame_index} – {one.last.frame_index}"),
+        text_line(votes),
+        text_line(t("facts.list").join(interval_issues(one)) or t("report.search_certain")),
     )
 
 

@@ -14,7 +14,7 @@ from framelens.core.files import single_line
 from framelens.i18n import t
 from framelens.reports.content import document as blocks
 from framelens.reports.content import labels
-from framelens.reports.content.document import Block, Heading, Line, Listing, Paragraph, Span, Table, plain
+from framelens.reports.content.document import Block, Heading, Line, Listing, Paragraph, Span, Table, text_line
 from framelens.reports.content.measurements import picture_of
 from framelens.reports.content.questions import answer_to_question
 
@@ -52,7 +52,7 @@ class Extent:
         doubtful = sum(bool(one.issues) for one in left_out if isinstance(one, Finding))
         unverified = t("report.more_unverified", n=doubtful) if doubtful else ""
         where = "report.more_appendix" if self.has_appendix else "report.more"
-        yield Paragraph(plain(t(where, n=len(left_out), unverified=unverified)), "quiet")
+        yield Paragraph(text_line(t(where, n=len(left_out), unverified=unverified)), "quiet")
 
 
 WHOLE = Extent()
@@ -72,15 +72,15 @@ def answer(analysis: Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
     if analysis.question_answer:
         yield from answer_to_question(analysis.answer, analysis.keyframes, is_brief=True)
     if broken := labels.unusable(analysis):
-        yield Paragraph(plain(broken), "error" if analysis.outcome == "no_usable_answer" else "warning")
+        yield Paragraph(text_line(broken), "error" if analysis.outcome == "no_usable_answer" else "warning")
     elif analysis.question_answer:
         return
     elif question and analysis.is_measured_only:
-        yield Paragraph(plain(t("report.needs_model")), "quiet")
+        yield Paragraph(text_line(t("report.needs_model")), "quiet")
     elif question and analysis.chunks and not analysis.reply:
-        yield Paragraph(plain(t("report.no_reply")), "warning")
+        yield Paragraph(text_line(t("report.no_reply")), "warning")
     if analysis.reply and not labels.repeated_text(analysis):
-        yield Heading(2, plain(t("report.reply")), "reply")
+        yield Heading(2, text_line(t("report.reply")), "reply")
         yield from _sentences(analysis.reply, analysis, extent)
         cited = dict.fromkeys(number for one in analysis.reply for number in one.frames)
         frames = {frame.number: frame for frame in analysis.keyframes if frame.jpeg}
@@ -93,7 +93,7 @@ def summary(analysis: Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
     if labels.repeated_text(analysis):
         return
     if analysis.overview:
-        yield Heading(2, plain(t("report.summary")), "summary")
+        yield Heading(2, text_line(t("report.summary")), "summary")
         if analysis.title and labels.headline(analysis) != analysis.title:
             yield Paragraph((Span(analysis.title, "strong"),))
         yield from _sentences(analysis.overview, analysis, extent)
@@ -105,7 +105,7 @@ def chapters(analysis: Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
     """Yield the chapters, each with the first keyframe in it."""
     given = _chapters_of(analysis)
     if given:
-        yield Heading(2, plain(t("report.chapters")), "chapters")
+        yield Heading(2, text_line(t("report.chapters")), "chapters")
         yield blocks.Chapters(tuple(_card(one, analysis, extent) for one in given[: extent.chapters]))
         yield from extent.more(given[len(given[: extent.chapters]) :])
 
@@ -114,26 +114,26 @@ def findings(analysis: Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
     """Yield the findings with their evidence, by part if there are several."""
     made = list(_by_part(analysis) if extent.findings is None else _spread(analysis, extent, extent.findings))
     if made and analysis.chunks:
-        yield Heading(2, plain(t("report.findings")), "findings")
+        yield Heading(2, text_line(t("report.findings")), "findings")
         yield from made
 
 
 def record(analysis: Analysis) -> Iterator[Block]:
     """Yield everything that the model said, with exact times and without pictures."""
     if text := labels.repeated_text(analysis):
-        yield Heading(2, plain(t("report.model_wrote")), "record-wrote")
-        yield Paragraph(plain(text))
+        yield Heading(2, text_line(t("report.model_wrote")), "record-wrote")
+        yield Paragraph(text_line(text))
     yield from answer_to_question(analysis.answer, analysis.keyframes, "record-reply")
     times = times_of(analysis.keyframes)
     for name, said in (("reply", analysis.reply), ("summary", analysis.overview)) if not text else ():
         if said:
-            yield Heading(2, plain(t(f"report.{name}")), f"record-{name}")
+            yield Heading(2, text_line(t(f"report.{name}")), f"record-{name}")
         yield from (Paragraph(statement(finding, times, is_exact=True)) for finding in said)
     if given := _chapters_of(analysis):
-        yield Heading(2, plain(t("report.chapters")), "record-chapters")
+        yield Heading(2, text_line(t("report.chapters")), "record-chapters")
         yield Listing(tuple(map(_chapter_line, given)))
     if found := list(_recorded_findings(analysis, times)):
-        yield Heading(2, plain(t("report.findings")), "record-findings")
+        yield Heading(2, text_line(t("report.findings")), "record-findings")
         yield from found
 
 
@@ -219,7 +219,7 @@ def _spread(analysis: Analysis, extent: Extent, most: int) -> Iterator[Block]:
     parts = [part for part in labels.parts_of(analysis) if part.result]
     broken = [part for part in parts if part.result and part.result.is_broken]
     if broken and not _stated(analysis):
-        yield Paragraph(plain(t("report.parts_broken", n=len(broken), parts=len(parts))), "warning")
+        yield Paragraph(text_line(t("report.parts_broken", n=len(broken), parts=len(parts))), "warning")
     found = analysis.findings
     chosen = {place * (len(found) - 1) // max(1, most - 1) for place in range(most)} if len(found) > most else None
     shown = [one for place, one in enumerate(found) if chosen is None or place in chosen]
@@ -266,7 +266,7 @@ def _listed(
         heads = (t("report.time"), *fields.values(), t("report.finding"))
         # Thousands of findings cite the same few frames and have the same few values, which are made once.
         cited = cache(partial(labels.format_times, times=times, is_exact=is_exact))
-        value = cache(plain)
+        value = cache(text_line)
         rows = (
             (
                 cited(finding.frames),
@@ -275,7 +275,7 @@ def _listed(
             )
             for finding in findings
         )
-        yield Table(tuple(map(plain, heads)), tuple(rows))
+        yield Table(tuple(map(text_line, heads)), tuple(rows))
     elif findings:
         yield Listing(tuple(statement(finding, times, is_exact=is_exact) for finding in findings))
 
@@ -291,7 +291,7 @@ def _stated(analysis: Analysis) -> frozenset[str]:
 def _problems(result: ChunkResult | None, stated: frozenset[str]) -> Iterator[Block]:
     """Yield why a part has no findings or fewer than it might."""
     if result is None:
-        yield Paragraph(plain(t("report.not_answered")), "warning")
+        yield Paragraph(text_line(t("report.not_answered")), "warning")
     else:
         yield from _troubles(result, stated=stated)
 
@@ -299,5 +299,5 @@ def _problems(result: ChunkResult | None, stated: frozenset[str]) -> Iterator[Bl
 def _troubles(result: ChunkResult, *, stated: Iterable[str] = ()) -> Iterator[Block]:
     known = frozenset(stated)
     yield from (
-        Paragraph(plain(labels.named("trouble", key)), "warning") for key in result.troubles if key not in known
+        Paragraph(text_line(labels.named("trouble", key)), "warning") for key in result.troubles if key not in known
     )

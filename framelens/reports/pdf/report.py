@@ -52,8 +52,8 @@ from framelens.reports.content.document import (
     ThumbnailRow,
     Timeline,
     Verbatim,
-    plain,
     signed,
+    text_line,
     words,
 )
 from framelens.reports.content.labels import moment_address, printable
@@ -231,7 +231,7 @@ def _block(block: Block, facts: DocumentFacts) -> Iterator[Form]:
         case Verbatim(summary, text):
             yield {"kind": "verbatim", "summary": summary, "text": text}
         case Fold(summary):
-            yield {"kind": "paragraph", "tone": "quiet", "line": _line(plain(summary), facts)}
+            yield {"kind": "paragraph", "tone": "quiet", "line": _line(text_line(summary), facts)}
 
 
 def _column(columns: int) -> tuple[float, float]:

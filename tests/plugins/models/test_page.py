@@ -22,7 +22,6 @@ from framelens.composition import Services
 from framelens.core.domain import AnalysisRequest, EngineInfo, Language
 from framelens.core.errors import Cancelled, EngineError, ModelNotFound
 from framelens.core.events import EngineProgress
-from framelens.engine import hardware_profile
 from framelens.engine.base import Endpoint, EngineStatus, Launcher
 from framelens.engine.hardware_profile import HardwareProfile
 from framelens.i18n import LANGUAGES, error_text, t
@@ -58,7 +57,7 @@ def show(services: Services, monkeypatch: pytest.MonkeyPatch) -> Show:
         changed: Services | None = None,
     ) -> AppTest:
         monkeypatch.setattr(
-            hardware_profile, "here", lambda: place or HardwareProfile("here", GpuCard(24, 8.9, "RTX 4090"))
+            HardwareProfile, "here", lambda: place or HardwareProfile("here", GpuCard(24, 8.9, "RTX 4090"))
         )
         shown = changed or (with_bench(services, engine=ScriptedEngine(status)) if status else services)
         resources.install(resources.Installed(services=shown, key="key"))

@@ -11,7 +11,7 @@ import pytest
 from framelens.core.errors import ModelNotFound
 from framelens.engine.check_findings import Fix
 from framelens.engine.hardware import cpu_cores, cpu_flags
-from framelens.engine.hardware_profile import HardwareProfile, build_profile
+from framelens.engine.hardware_profile import HardwareProfile
 from framelens.models.catalogue import built_in
 from framelens.models.formats import prefers_float32
 from framelens.models.placement import GpuCard
@@ -101,7 +101,7 @@ def test_fix_changes_settings_and_removes_defaults() -> None:
 
 def test_hardware_is_smallest_gpu_unless_engine_is_on_cpu() -> None:
     cards = [(24.0, "NVIDIA GeForce RTX 4090"), (11.0, "NVIDIA GeForce RTX 2080 Ti")]
-    place = build_profile(cards, "gpu", 64)
+    place = HardwareProfile.of(cards, "gpu", 64)
     assert place.card and (place.card.memory_gib, place.card.capability, place.cards) == (11.0, 7.5, 2)
     on_processor = HardwareProfile("here", None, memory_gib=64, wide=prefers_float32(cpu_flags(), cpu_cores()))
-    assert build_profile(cards, "cpu", 64) == build_profile([], "gpu", 64) == on_processor
+    assert HardwareProfile.of(cards, "cpu", 64) == HardwareProfile.of([], "gpu", 64) == on_processor

@@ -8,7 +8,7 @@ import shlex
 import pytest
 
 from framelens.cli import main
-from framelens.engine import hardware_profile
+from framelens.engine.hardware_profile import HardwareProfile
 from tests.test_guides import ROOT, fenced
 
 
@@ -16,7 +16,7 @@ from tests.test_guides import ROOT, fenced
 def test_the_settings_by_card_are_what_is_proposed_for_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    two_cores = hardware_profile.HardwareProfile("here", None, memory_gib=16)
+    two_cores = HardwareProfile("here", None, memory_gib=16)
     monkeypatch.setattr("framelens.plugins.models.commands.models.here", lambda: two_cores)
     text = (ROOT / "docs/guide/tuning.en.md").read_text(encoding="utf-8")
     blocks = [block for block in fenced(text, "bash") if block.startswith("framelens models --fit")]

@@ -45,10 +45,10 @@ from framelens.plugin.reports import (
     chart_png,
     document,
     moment_address,
-    plain,
     printable,
     signed,
     smaller,
+    text_line,
 )
 from framelens.plugins.editing.docx.template import (
     BODY_CM,
@@ -252,7 +252,7 @@ class BodyWriter:
     def _finding(self, cell: Cell, item: FindingItem) -> None:
         self._line(cell, item.line, CELL)
         lines = [item.times] if item.times else []
-        lines += [plain(f"{label}: {value}") for label, value in item.fields]
+        lines += [text_line(f"{label}: {value}") for label, value in item.fields]
         if lines:
             self._joined(self._paragraph(cell, "Caption"), lines)
 

@@ -12,15 +12,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from framelens import ConfigError, config
-from framelens.cli.common import finding_lines, finding_text, json_option, print_json, use_language
-from framelens.cli.grammar import argument, command, option
-from framelens.config import export_environment
-from framelens.engine.engine_builder import build_engine
-from framelens.i18n import language
-from framelens.plugin import t
-from framelens.plugin.command_line import Options, ProgressLine, cancel_on_signals
-from framelens.plugin.engines import CheckFinding
+from framelens import ConfigError, notice_text
+from framelens.plugin import export_environment, language, load, t
+from framelens.plugin.command_line import (
+    Options,
+    ProgressLine,
+    argument,
+    cancel_on_signals,
+    command,
+    finding_lines,
+    json_option,
+    option,
+    print_json,
+    use_language,
+)
+from framelens.plugin.engines import CheckFinding, build_engine
+from framelens.plugin.files import redact
 from framelens.plugins.models.preflight.run import preflight
 from framelens.plugins.models.vision_checks import Measured, check_sight, result_text
 
@@ -37,7 +44,7 @@ def check(options: Options) -> int:
     Raises:
         ConfigError: A setting is wrong.
     """
-    settings = config.load()
+    settings = load()
     use_language(options, settings)
     export_environment(settings)
     if options.model:
@@ -57,7 +64,7 @@ def document(finding: CheckFinding) -> dict[str, Any]:
     return {
         "severity": finding.severity,
         "key": finding.key,
-        "text": finding_text(finding),
+        "text": redact(notice_text(finding.notice)),
         "mend": None
         if fix is None
         else {"set": dict(fix.change), "remove": list(fix.remove), "model": fix.model, "engine": fix.engine},
@@ -67,7 +74,7 @@ def document(finding: CheckFinding) -> dict[str, Any]:
 def _read(text: str) -> dict[str, Any]:
     """Parse any JSON object, since wrong settings in it become findings; raise ConfigError for anything else."""
     try:
-        return config.load({"VLLM_CONFIG": text}, Path("/nowhere")).vllm_config
+        return load({"VLLM_CONFIG": text}, Path("/nowhere")).vllm_config
     except ConfigError as error:
         if error.key in ("setting_not_json", "setting_not_object"):
             raise
@@ -92,7 +99,7 @@ def sight(options: Options) -> int:
     Raises:
         AppError: The engine can't answer, or the user stopped it.
     """
-    settings = config.load()
+    settings = load()
     use_language(options, settings)
     if options.model:
         settings = replace(settings, model_path=options.model, model_chosen=True)

@@ -10,25 +10,41 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from framelens import ConfigError, EngineError, config, error_text
-from framelens.cli.common import json_option, print_json, use_language, whole_number
-from framelens.cli.grammar import argument, flag, group, option
-from framelens.config import export_environment
-from framelens.core.units import GIB
-from framelens.engine.hardware_profile import HardwareProfile, build_profile, here, parse_card, parse_gigabytes
-from framelens.engine.local.model_arguments import effective_arguments
-from framelens.engine.model_names import match_text, meant_text
-from framelens.jobs.readiness import need_text
-from framelens.models.catalogue import find_entry, load_catalogue
-from framelens.models.catalogue_parser import CatalogueEntry
-from framelens.models.memory import estimate_memory
-from framelens.models.placement import MemoryNeed
-from framelens.models.serving_plan import parse_plan
-from framelens.plugin import t
-from framelens.plugin.command_line import Options
-from framelens.plugin.engines import memory_bytes
+from framelens import ConfigError, EngineError, error_text
+from framelens.plugin import Settings, export_environment, load, t
+from framelens.plugin.command_line import (
+    Options,
+    argument,
+    flag,
+    group,
+    json_option,
+    option,
+    print_json,
+    use_language,
+    whole_number,
+)
+from framelens.plugin.engines import (
+    HardwareProfile,
+    effective_arguments,
+    engine_arguments,
+    memory_bytes,
+    parse_card,
+    parse_gigabytes,
+)
 from framelens.plugin.files import typed_path
-from framelens.plugin.models import Catalogue
+from framelens.plugin.models import (
+    Catalogue,
+    CatalogueEntry,
+    MemoryNeed,
+    estimate_memory,
+    find_entry,
+    load_catalogue,
+    match_text,
+    meant_text,
+    need_text,
+    parse_plan,
+)
+from framelens.plugin.texts import GIB
 from framelens.plugins.models.commands import checks, tables
 from framelens.plugins.models.formatting import why_nothing_fits
 
@@ -53,9 +69,9 @@ def run(options: Options) -> int:
     return _in_catalogue(_formats if options.formats else _fit if options.fit is not None else _catalogue, options)
 
 
-def _in_catalogue(ask: Callable[[Options, Catalogue, config.Settings], Any], options: Options) -> int:
+def _in_catalogue(ask: Callable[[Options, Catalogue, Settings], Any], options: Options) -> int:
     """Answer a question about the catalogue, and print the document of `--json`."""
-    settings = config.load()
+    settings = load()
     use_language(options, settings)
     export_environment(settings)
     catalogue = load_catalogue(settings.data_dir / "models")
@@ -70,9 +86,9 @@ def _in_catalogue(ask: Callable[[Options, Catalogue, config.Settings], Any], opt
 # ---- the catalogue ---------------------------------------------------------------------------------------------------
 
 
-def _catalogue(options: Options, catalogue: Catalogue, settings: config.Settings) -> Any:
+def _catalogue(options: Options, catalogue: Catalogue, settings: Settings) -> Any:
     entries = tuple(catalogue.by_id.values())
-    place = here()
+    place = HardwareProfile.here()
     fitting = {proposal.entry.id: proposal for proposal in place.proposals(entries)}
     ordered = [*(catalogue.by_id[id_] for id_ in fitting), *(entry for entry in entries if entry.id not in fitting)]
     if options.json:
@@ -94,13 +110,13 @@ def _show_named(options: Options) -> int:
     return _in_catalogue(_show, options)
 
 
-def _show(options: Options, catalogue: Catalogue, settings: config.Settings) -> Any:
-    arguments = {**settings.vllm_config, **config.engine_arguments(options.config or "")}
+def _show(options: Options, catalogue: Catalogue, settings: Settings) -> Any:
+    arguments = {**settings.vllm_config, **engine_arguments(options.config or "")}
     entry, match = find_entry(options.model, catalogue)
     shape = entry.shape
     plan = parse_plan(arguments, device="cpu" if options.cpu else "gpu", sequences=options.requests)
     sum_ = estimate_memory(shape, plan)
-    place, named = here(), match.entry.id if match else options.model
+    place, named = HardwareProfile.here(), match.entry.id if match else options.model
     effective = effective_arguments(replace(settings, model_path=named, vllm_config=arguments))
     need = place.need(shape, effective)
     if options.json:
@@ -136,7 +152,7 @@ def _placed(entry: CatalogueEntry, name: str) -> CatalogueEntry:
 # ---- what fits -------------------------------------------------------------------------------------------------------
 
 
-def _fit(options: Options, catalogue: Catalogue, settings: config.Settings) -> Any:
+def _fit(options: Options, catalogue: Catalogue, settings: Settings) -> Any:
     entries = tuple(catalogue.by_id.values())
     if options.model:
         entries = (_placed(_find_entry(options.model, catalogue), options.model),)
@@ -174,7 +190,7 @@ def _parse_hardware(text: str, cards: int) -> HardwareProfile:
     number = parse_gigabytes(amount) if amount else memory_bytes() / GIB
     if number is None:
         raise ConfigError("card_unknown", given=text)
-    return replace(build_profile((), "cpu", number), key=text)
+    return replace(HardwareProfile.of((), "cpu", number), key=text)
 
 
 for _command in (checks.check, checks.sight):

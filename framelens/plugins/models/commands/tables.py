@@ -6,17 +6,23 @@ from typing import Any
 
 from rich.table import Table
 
-from framelens.cli.common import wide_console
-from framelens.core.units import gib_text
-from framelens.i18n import labelled, language
-from framelens.jobs.readiness import licence_text
-from framelens.models.architecture import FRAME, Shape, image_tokens
-from framelens.models.catalogue import Match
-from framelens.models.catalogue_parser import CatalogueEntry
-from framelens.models.formats import FORMATS, format_of
-from framelens.models.memory import MemoryEstimate, weights_bytes
-from framelens.models.placement import GpuCard, Proposal
-from framelens.plugin import t
+from framelens.plugin import language, t
+from framelens.plugin.command_line import wide_console
+from framelens.plugin.models import (
+    FORMATS,
+    FRAME,
+    CatalogueEntry,
+    GpuCard,
+    Match,
+    MemoryEstimate,
+    Proposal,
+    Shape,
+    format_of,
+    image_tokens,
+    licence_text,
+    weights_bytes,
+)
+from framelens.plugin.texts import gib_text, labelled
 from framelens.plugins.models.formatting import format_cells, parameters_text, requests_text, term_rows, why_not
 
 _MOST_ROWS = 12

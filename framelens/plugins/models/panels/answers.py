@@ -5,11 +5,10 @@ from functools import partial
 import streamlit as st
 
 from framelens import AskSettings
-from framelens.jobs.answers import keep_settings, usual_settings
 from framelens.plugin import t
+from framelens.plugin.jobs import LIMITS, keep_settings, usual_settings
 from framelens.plugin_page import PageTools
 from framelens.plugins.models.panels.form_state import form_state
-from framelens.questions.conversation import LIMITS
 
 _STEPS = {
     "temperature": 0.05,

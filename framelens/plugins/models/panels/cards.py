@@ -2,10 +2,9 @@
 
 import streamlit as st
 
-from framelens.core.units import gib_number
-from framelens.jobs.readiness import Card, ModelCandidate, model_cards
 from framelens.plugin import t
-from framelens.plugin.texts import human_size, joined, plain
+from framelens.plugin.models import Card, ModelCandidate, model_cards
+from framelens.plugin.texts import gib_number, human_size, joined, plain
 from framelens.plugin_page import ButtonKind, PageTools
 from framelens.plugins.models.panels.current_model import is_changing
 

@@ -3,10 +3,9 @@
 import streamlit as st
 
 from framelens import AppError, notice_text
-from framelens.jobs.readiness import Readiness, candidate, readiness
 from framelens.plugin import t
 from framelens.plugin.engines import EngineStatus
-from framelens.plugin.models import confirm_download
+from framelens.plugin.models import Readiness, candidate, confirm_download, readiness
 from framelens.plugin.texts import joined, plain, short_model_name
 from framelens.plugin_page import PageTools
 from framelens.plugins.models.panels import vision_check

@@ -6,16 +6,23 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from framelens.core.units import GIB, gib_text
-from framelens.engine.hardware_profile import CARD_SIZES_GIB, HardwareProfile
-from framelens.models.architecture import Shape
-from framelens.models.formats import FORMATS, FormatKey, NumberFormat, format_of
-from framelens.models.memory import MemoryEstimate, estimate_memory
-from framelens.models.placement import USABLE, ways_to_divide
-from framelens.models.serving_plan import Device, Plan
 from framelens.plugin import t
-from framelens.plugin.models import Catalogue
-from framelens.plugin.texts import plain
+from framelens.plugin.engines import CARD_SIZES_GIB, HardwareProfile
+from framelens.plugin.models import (
+    FORMATS,
+    USABLE,
+    Catalogue,
+    Device,
+    FormatKey,
+    MemoryEstimate,
+    NumberFormat,
+    Plan,
+    Shape,
+    estimate_memory,
+    format_of,
+    ways_to_divide,
+)
+from framelens.plugin.texts import GIB, gib_text, plain
 from framelens.plugin_page import PageTools
 from framelens.plugins.models.formatting import format_cells, term_rows
 

@@ -11,22 +11,24 @@ from pathlib import Path
 import streamlit as st
 
 from framelens import AppError, ModelNotFound, notice_text
-from framelens.core.units import gib_text
-from framelens.engine.check_findings import Severity
-from framelens.engine.hardware_profile import HardwareProfile
-from framelens.engine.model_names import match_text
-from framelens.i18n import language, sentences
-from framelens.jobs.model_switch import with_local_model
-from framelens.jobs.readiness import download_text, free_bytes, hub_text, licence_text, need_text
-from framelens.models.formats import format_of
-from framelens.models.memory import estimate_memory
-from framelens.models.placement import Proposal
-from framelens.models.serving_plan import parse_plan
-from framelens.plugin import t
-from framelens.plugin.engines import CheckFinding
+from framelens.plugin import language, t
+from framelens.plugin.engines import CheckFinding, HardwareProfile, Severity, with_local_model
 from framelens.plugin.files import typed_path
-from framelens.plugin.models import Catalogue, chosen_hub
-from framelens.plugin.texts import plain
+from framelens.plugin.models import (
+    Catalogue,
+    Proposal,
+    chosen_hub,
+    download_text,
+    estimate_memory,
+    format_of,
+    free_bytes,
+    hub_text,
+    licence_text,
+    match_text,
+    need_text,
+    parse_plan,
+)
+from framelens.plugin.texts import gib_text, plain, sentences
 from framelens.plugin_page import Options, PageTools
 from framelens.plugins.models.formatting import parameters_text, requests_text, why_nothing_fits
 from framelens.plugins.models.panels.current_model import is_changing

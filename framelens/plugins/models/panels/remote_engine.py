@@ -3,8 +3,8 @@
 import streamlit as st
 
 from framelens import AppError, notice_text
-from framelens.jobs.model_switch import with_remote_engine
 from framelens.plugin import t
+from framelens.plugin.engines import with_remote_engine
 from framelens.plugin.texts import plain
 from framelens.plugin_page import PageTools
 from framelens.plugins.models.panels.current_model import is_changing

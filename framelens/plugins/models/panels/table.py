@@ -11,18 +11,10 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from framelens import AppError
-from framelens.core.engines.vllm_arguments import config_text
-from framelens.core.units import GIB, gib_number
-from framelens.engine.hardware_profile import HardwareProfile, build_profile
-from framelens.i18n import language
-from framelens.jobs.readiness import licence_text
-from framelens.models.catalogue_parser import CatalogueEntry
-from framelens.models.formats import format_of
-from framelens.models.placement import GpuCard, Proposal, least_bytes
-from framelens.plugin import t
-from framelens.plugin.engines import memory_bytes
-from framelens.plugin.models import Catalogue
-from framelens.plugin.texts import joined, plain
+from framelens.plugin import language, t
+from framelens.plugin.engines import HardwareProfile, config_text, memory_bytes
+from framelens.plugin.models import Catalogue, CatalogueEntry, GpuCard, Proposal, format_of, least_bytes, licence_text
+from framelens.plugin.texts import GIB, gib_number, joined, plain
 from framelens.plugin_page import PageTools
 from framelens.plugins.models.formatting import parameters_text, why_not
 from framelens.plugins.models.panels.form_state import form_state
@@ -99,7 +91,7 @@ def _profiles(ours: HardwareProfile) -> dict[str, HardwareProfile]:
     """Return the profiles to choose from by key: this machine, the usual cards, and its CPU if it has a card."""
     places = [ours, *(HardwareProfile(f"{gib} GB", GpuCard(gib)) for gib in _USUAL_GIB)]
     if ours.card:
-        places.append(replace(build_profile((), "cpu", memory_bytes() / GIB), key="CPU"))
+        places.append(replace(HardwareProfile.of((), "cpu", memory_bytes() / GIB), key="CPU"))
     return {place.key: place for place in places}
 
 

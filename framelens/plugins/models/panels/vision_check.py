@@ -4,10 +4,8 @@ from base64 import b64encode
 
 import streamlit as st
 
-from framelens.i18n import language
-from framelens.llm.vision_check import VisionCard
-from framelens.llm.vision_check import draw as draw_card
-from framelens.plugin import t
+from framelens.plugin import language, t
+from framelens.plugin.engines import VisionCard, draw_card
 from framelens.plugin.texts import plain, short_model_name
 from framelens.plugin_page import Options, PageTools
 from framelens.plugins.models import vision_checks

@@ -11,14 +11,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from framelens.core.units import GIB, gib_text
-from framelens.engine.check_findings import Fix
-from framelens.engine.diagnostics.checks import old_cards
-from framelens.models.architecture import FRAME, image_tokens
-from framelens.models.memory import estimate_memory, tokens_in
-from framelens.models.placement import USABLE, MemoryNeed, estimate_need, tensor_sizes
-from framelens.plugin.engines import CheckFinding
-from framelens.plugin.models import chosen_hub
+from framelens.plugin.engines import CheckFinding, Fix, old_cards
+from framelens.plugin.models import (
+    FRAME,
+    USABLE,
+    MemoryNeed,
+    chosen_hub,
+    estimate_memory,
+    estimate_need,
+    image_tokens,
+    tensor_sizes,
+    tokens_in,
+)
+from framelens.plugin.texts import GIB, gib_text
 from framelens.plugins.models.preflight.local_vllms import VLLM_SHARE, LocalVllm, visible_cards
 from framelens.plugins.models.preflight.subject import Check, PreflightSubject, Rule, Values, another_model
 

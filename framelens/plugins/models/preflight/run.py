@@ -11,18 +11,29 @@ from pathlib import Path
 from typing import Any
 
 from framelens import AppError, ModelNotFound
-from framelens.core.engines import vllm_arguments
-from framelens.engine import hardware_profile
-from framelens.engine.diagnostics.facts import ModelFacts, gather_facts
-from framelens.engine.downloads.hub import hub_config, hub_weights_bytes
-from framelens.engine.local.model_arguments import effective_arguments, known_shape, least_cache_gib, read_object
-from framelens.engine.local.vllm import vllm_launcher
-from framelens.models.catalogue import Match, load_catalogue, raw_built_in
-from framelens.models.checkpoint import loaded_bytes
-from framelens.models.memory import weights_bytes
 from framelens.plugin import Settings
-from framelens.plugin.engines import CheckFinding
-from framelens.plugin.models import Catalogue
+from framelens.plugin.engines import (
+    CheckFinding,
+    HardwareProfile,
+    ModelFacts,
+    check_arguments,
+    effective_arguments,
+    gather_facts,
+    known_shape,
+    least_cache_gib,
+    read_object,
+    vllm_launcher,
+)
+from framelens.plugin.models import (
+    Catalogue,
+    Match,
+    hub_config,
+    hub_weights_bytes,
+    load_catalogue,
+    loaded_bytes,
+    raw_built_in,
+    weights_bytes,
+)
 from framelens.plugins.models.preflight import check
 from framelens.plugins.models.preflight.local_vllms import local_vllms
 from framelens.plugins.models.preflight.subject import CheckedModel, PreflightSubject
@@ -69,7 +80,7 @@ def subject_of(
     environment = _environment(settings) if is_fitted else {}
     if engine_runs and not os.environ.get(_CPU_CACHE):
         environment.pop(_CPU_CACHE, None)  # it follows from the free memory, which will change
-    place, entry = hardware_profile.here(), catalogue.by_id.get(model.name)
+    place, entry = HardwareProfile.here(), catalogue.by_id.get(model.name)
     best = place.recommended(tuple(catalogue.by_id.values()))
     return PreflightSubject(
         model=model,
@@ -146,7 +157,7 @@ def _with_files(model: CheckedModel, folder: Path) -> CheckedModel:
 
 def _fault(given: Mapping[str, Any]) -> AppError | None:
     try:
-        vllm_arguments.check(given)
+        check_arguments(given)
     except AppError as error:
         return error
     return None

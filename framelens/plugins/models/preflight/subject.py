@@ -8,13 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from framelens import AppError
-from framelens.engine.check_findings import Fix, Severity
-from framelens.engine.diagnostics.facts import ModelFacts, SystemFacts
-from framelens.models.architecture import Shape
-from framelens.models.catalogue import Match
-from framelens.models.catalogue_parser import CatalogueEntry
-from framelens.models.serving_plan import Device, Plan, parse_plan
-from framelens.plugin.engines import CheckFinding
+from framelens.plugin.engines import CheckFinding, Fix, ModelFacts, Severity, SystemFacts
+from framelens.plugin.models import CatalogueEntry, Device, Match, Plan, Shape, parse_plan
 from framelens.plugins.models.preflight.local_vllms import LocalVllm
 
 _OTHER_CONFIG = ("hf_overrides", "hf_config_path", "config_format", "model_impl")

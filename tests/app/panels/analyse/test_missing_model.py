@@ -19,9 +19,8 @@ from framelens.composition import Services
 from framelens.core.engines.model_hub import MIRROR
 from framelens.core.errors import Cancelled, EngineBrokeOff, EngineError, ModelNotFound
 from framelens.core.events import AnalysisEvent, EngineProgress, ProgressListener
-from framelens.engine import hardware_profile
 from framelens.engine.base import EngineStatus, NullEngine
-from framelens.engine.hardware_profile import build_profile
+from framelens.engine.hardware_profile import HardwareProfile
 from framelens.engine.running_engines import RunningEngine, RunningModel
 from framelens.i18n import t
 from framelens.jobs import model_switch
@@ -51,7 +50,7 @@ def absent(services: Services, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     monkeypatch.delenv("HF_HUB_CACHE", raising=False)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    monkeypatch.setattr(hardware_profile, "here", lambda: build_profile([], "cpu", 20))
+    monkeypatch.setattr(HardwareProfile, "here", lambda: HardwareProfile.of([], "cpu", 20))
     changed = with_bench(services, settings=replace(services.settings, model_path=BIG, model_chosen=True))
     resources.install(resources.Installed(services=changed, key="key"))
     return changed

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from framelens.cli import main
-from framelens.llm.vision_check import cards
+from framelens.plugins.models.vision_scoring import cards
 from tests.llm.scripted import saying, serve
 
 

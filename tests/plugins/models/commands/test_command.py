@@ -105,7 +105,7 @@ def test_fit_prints_settings_that_vllm_accepts(framelens: Any, where: str) -> No
     reported = framelens("--fit", where)
     assert reported.status == 0
     lines = dict(line.split("=", 1) for line in reported.out.splitlines() if line.startswith("VLLM_"))
-    vllm_arguments.check(json.loads(lines["VLLM_CONFIG"].strip("'")))
+    vllm_arguments.check_arguments(json.loads(lines["VLLM_CONFIG"].strip("'")))
     assert framelens("--fit", where, "--json").document[0]["id"] == lines["VLLM_MODEL_PATH"]
     assert ("VLLM_CPU_KVCACHE_SPACE" in lines) == where.startswith("cpu")
 

@@ -21,8 +21,8 @@ from framelens.engine.hardware_profile import HardwareProfile
 from framelens.engine.local.launch_checks import LaunchChecks
 from framelens.engine.remote_engine import RemoteEngine
 from framelens.i18n import LANGUAGES, t
-from framelens.llm.vision_check import cards
 from framelens.plugins.models.tasks import tasks_of
+from framelens.plugins.models.vision_scoring import cards
 from tests.app.conftest import Open
 from tests.app.fake_services import script, with_bench
 from tests.app.views.test_analyse import texts

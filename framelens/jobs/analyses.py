@@ -15,7 +15,7 @@ from framelens.analysis.planning.frame_budget import AUTO, frame_limit
 from framelens.analysis.prompts.templates import Templates
 from framelens.config import Settings
 from framelens.core.domain import AnalysisRequest, Language, Selection
-from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError, VideoError
+from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError
 from framelens.core.files import readable
 from framelens.jobs.engine_session import open_planner
 from framelens.questions.conversation import checked_question
@@ -135,7 +135,7 @@ class AnalysisRun:
                 with suppress(queue.Empty):
                     yield self._updates.get(timeout=0.1)
         except BaseException:
-            stop_runs([self])
+            self.stop([self])
             raise
 
     def arrived(self) -> Iterator[AnalysisUpdate]:
@@ -153,13 +153,22 @@ class AnalysisRun:
         """Ask the job to stop."""
         self._jobs.cancel(self.job_id)
 
+    @staticmethod
+    def stop(runs: Sequence[AnalysisRun]) -> None:
+        """Ask jobs to stop, and wait until they have."""
+        for run in runs:
+            run.cancel()
+        deadline = time.monotonic() + _STOP_SECONDS
+        while not all(run.is_over for run in runs) and time.monotonic() < deadline:
+            time.sleep(0.05)
+
     def result(self) -> JobSnapshot:
         """Return the finished job, and delete it from the queue if its file is no video, since it is empty then.
 
         A report that was made from a copy with another name is renamed to the given file.
         """
         job = self.job
-        if is_no_video(job):
+        if job.is_no_video:
             self._jobs.remove(self.job_id)
         path = self._request.path
         if self.was_finished and job.analysis and job.analysis.video.path.name != path.name:
@@ -190,20 +199,6 @@ def start_run(jobs: Jobs, request: AnalysisRequest, *, name: str, force: bool) -
     known = None if force else jobs.finished(request)
     job_id = jobs.submit(request, name=name, force=force, listener=updates.put)
     return AnalysisRun(job_id, None, known is not None and known.id == job_id, request, jobs, updates)
-
-
-def stop_runs(runs: Sequence[AnalysisRun]) -> None:
-    """Ask jobs to stop, and wait until they have."""
-    for run in runs:
-        run.cancel()
-    deadline = time.monotonic() + _STOP_SECONDS
-    while not all(run.is_over for run in runs) and time.monotonic() < deadline:
-        time.sleep(0.05)
-
-
-def is_no_video(job: JobSnapshot) -> bool:
-    """Return whether the job failed because its file is no video."""
-    return isinstance(job.error, VideoError) and job.progress.video is None
 
 
 def raise_without_report(job: JobSnapshot) -> None:

@@ -15,7 +15,7 @@ from framelens.analysis.task import facts_incomplete
 from framelens.core.analysis_state import AnalysisState, AnalysisUpdate, in_order
 from framelens.core.codec import Failure, from_builtins, to_json
 from framelens.core.domain import UNKNOWN_PATH, Analysis, AnalysisRequest, ChunkResult, Notice
-from framelens.core.errors import AppError, Cancelled, EngineError
+from framelens.core.errors import AppError, Cancelled, EngineError, VideoError
 from framelens.core.events import AnswerChanged, Answered, AnswerStep, ChunkDone, Finished, Stage
 from framelens.core.files import new_id, single_line
 from framelens.core.roles import current_user
@@ -113,6 +113,11 @@ class JobSnapshot:
         """
         error = self.failure.as_error() if self.failure else None
         return None if isinstance(error, Cancelled) else error
+
+    @property
+    def is_no_video(self) -> bool:
+        """Return whether the job failed because its file is no video."""
+        return isinstance(self.error, VideoError) and self.progress.video is None
 
     @property
     def model(self) -> str:

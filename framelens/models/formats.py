@@ -41,7 +41,7 @@ def _arguments(**values: Any) -> MappingProxyType[str, Any]:
     return MappingProxyType(values)
 
 
-FORMATS: tuple[NumberFormat, ...] = (
+NUMBER_FORMATS: tuple[NumberFormat, ...] = (
     NumberFormat("fp32", 32, 7.5, 7.5, "yes", _arguments(dtype="float32")),
     NumberFormat("bf16", 16, 8.0, 8.0, "yes", _arguments(dtype="bfloat16")),
     NumberFormat("fp16", 16, 7.5, 7.5, "slow", _arguments(dtype="half")),
@@ -52,7 +52,7 @@ FORMATS: tuple[NumberFormat, ...] = (
     NumberFormat("gguf_q8", 8.5, None, None, "no"),
     NumberFormat("gguf_q4", 4.85, None, None, "no"),
 )
-BY_KEY = MappingProxyType({one.key: one for one in FORMATS})
+BY_KEY = MappingProxyType({one.key: one for one in NUMBER_FORMATS})
 _BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 _FEW_CORES = 2
 _STORED = {"awq": "awq", "gptq": "gptq", "fp8": "fp8"}

@@ -11,10 +11,12 @@ from framelens.core import exported
 if TYPE_CHECKING:
     from framelens.composition import Services as Services
     from framelens.composition import open_library as open_library
+    from framelens.composition import open_services as open_services
     from framelens.composition import open_videos as open_videos
     from framelens.config import Settings as Settings
     from framelens.config import export_environment as export_environment
     from framelens.config import load as load
+    from framelens.core import own_version as own_version
     from framelens.core.roles import LOCAL_USER as LOCAL_USER
     from framelens.core.roles import as_user as as_user
     from framelens.core.roles import current_user as current_user

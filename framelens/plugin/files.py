@@ -12,10 +12,14 @@ if TYPE_CHECKING:
     from framelens.core.files import fitting_name as fitting_name
     from framelens.core.files import free_path as free_path
     from framelens.core.files import is_same_file as is_same_file
+    from framelens.core.files import name_key as name_key
     from framelens.core.files import new_id as new_id
+    from framelens.core.files import numbered as numbered
+    from framelens.core.files import readable as readable
     from framelens.core.files import safe_file_name as safe_file_name
     from framelens.core.files import safe_stem as safe_stem
     from framelens.core.files import shown_path as shown_path
+    from framelens.core.files import storable as storable
     from framelens.core.files import typed_path as typed_path
     from framelens.core.files import unused_name as unused_name
     from framelens.core.links import SourceSettings as SourceSettings
@@ -23,15 +27,12 @@ if TYPE_CHECKING:
     from framelens.core.links import typed_link as typed_link
     from framelens.core.links import unsigned as unsigned
     from framelens.core.links import with_scheme as with_scheme
+    from framelens.core.redaction import is_secret as is_secret
     from framelens.core.redaction import redact as redact
+    from framelens.core.redaction import remember_secret as remember_secret
     from framelens.registry import address_error as address_error
     from framelens.registry import file_of as file_of
-    from framelens.reports.files import atomic_write as atomic_write
-    from framelens.reports.files import check_replaceable as check_replaceable
-    from framelens.store.fs_utils import disk_errors as disk_errors
-    from framelens.store.fs_utils import log_to as log_to
     from framelens.store.fs_utils import reason_of as reason_of
-    from framelens.store.fs_utils import storage_errors as storage_errors
     from framelens.store.videos.link_transfer import FetchProgress as FetchProgress
     from framelens.store.videos.link_transfer import RemoteVideo as RemoteVideo
     from framelens.store.videos.link_transfer import Write as Write
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from framelens.video.files import held_folder as held_folder
     from framelens.video.files import is_video_name as is_video_name
     from framelens.video.files import printable_path as printable_path
+    from framelens.video.inputs import Input as Input
+    from framelens.video.inputs import resolve as resolve
 
 else:
 

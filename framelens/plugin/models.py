@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from framelens.models.checkpoint import loaded_bytes as loaded_bytes
     from framelens.models.checkpoint import read_config as read_config
     from framelens.models.checkpoint import shape_in as shape_in
-    from framelens.models.formats import FORMATS as FORMATS
+    from framelens.models.formats import NUMBER_FORMATS as NUMBER_FORMATS
     from framelens.models.formats import FormatKey as FormatKey
     from framelens.models.formats import NumberFormat as NumberFormat
     from framelens.models.formats import format_of as format_of
@@ -52,15 +52,15 @@ if TYPE_CHECKING:
     from framelens.models.placement import Proposal as Proposal
     from framelens.models.placement import estimate_need as estimate_need
     from framelens.models.placement import least_bytes as least_bytes
+    from framelens.models.placement import propose_divided as propose_divided
+    from framelens.models.placement import propose_for_cards as propose_for_cards
     from framelens.models.placement import tensor_sizes as tensor_sizes
     from framelens.models.placement import ways_to_divide as ways_to_divide
     from framelens.models.serving_plan import Device as Device
     from framelens.models.serving_plan import Plan as Plan
     from framelens.models.serving_plan import parse_plan as parse_plan
-    from framelens.store.model_records import ModelRecords as ModelRecords
     from framelens.store.model_records import confirm_download as confirm_download
     from framelens.store.model_records import confirmed_downloads as confirmed_downloads
-    from framelens.store.model_records import harmless as harmless
 
 else:
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from framelens.video.worker import further_requests as further_requests
     from framelens.video.worker import serve as serve
     from framelens.video.worker_pool import DecoderWorker as DecoderWorker
+    from framelens.video.worker_pool import worker_ready as worker_ready
 
 else:
 

@@ -47,9 +47,12 @@ if TYPE_CHECKING:
     from framelens.reports.content.labels import parts_of as parts_of
     from framelens.reports.content.labels import printable as printable
     from framelens.reports.content.labels import remarks as remarks
+    from framelens.reports.content.labels import shareable_value as shareable_value
     from framelens.reports.content.labels import shortened as shortened
     from framelens.reports.content.provenance import AIGC_KEY as AIGC_KEY
     from framelens.reports.content.provenance import aigc as aigc
+    from framelens.reports.content.provenance import aigc_fields as aigc_fields
+    from framelens.reports.content.provenance import aigc_line as aigc_line
     from framelens.reports.content.provenance import aigc_text as aigc_text
     from framelens.reports.content.provenance import escape_comment as escape_comment
     from framelens.reports.content.questions import cited as cited
@@ -57,16 +60,22 @@ if TYPE_CHECKING:
     from framelens.reports.content.questions import why_incomplete as why_incomplete
     from framelens.reports.content.searches import interval_issues as interval_issues
     from framelens.reports.files import ReportFile as ReportFile
+    from framelens.reports.files import written as written
     from framelens.reports.files import zipped as zipped
     from framelens.reports.format import ReportFormat as ReportFormat
     from framelens.reports.format import lazy as lazy
+    from framelens.reports.formats import FORMATS as FORMATS
+    from framelens.reports.formats import files_of as files_of
+    from framelens.reports.formats import parse_formats as parse_formats
     from framelens.reports.graphics.chart_svg import chart_png as chart_png
     from framelens.reports.graphics.fonts import FONT_FAMILY as FONT_FAMILY
     from framelens.reports.graphics.fonts import FONT_FILE as FONT_FILE
     from framelens.reports.graphics.fonts import font_characters as font_characters
     from framelens.reports.json.encoding import json_text as json_text
+    from framelens.reports.json.writer import form_of as form_of
     from framelens.reports.subtitles import ass_clock as ass_clock
     from framelens.reports.text.csv_cells import csv_table as csv_table
+    from framelens.reports.text.html import render_html as render_html
 
 else:
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from framelens.core.units import GIB as GIB
     from framelens.core.units import clock as clock
     from framelens.core.units import date_of as date_of
+    from framelens.core.units import extrapolated_seconds as extrapolated_seconds
     from framelens.core.units import foreign_number as foreign_number
     from framelens.core.units import gib_number as gib_number
     from framelens.core.units import gib_text as gib_text
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
     from framelens.i18n import aside as aside
     from framelens.i18n import labelled as labelled
     from framelens.i18n import sentences as sentences
+    from framelens.i18n import set_language as set_language
     from framelens.i18n.formatting import attributed as attributed
     from framelens.i18n.formatting import origin as origin
     from framelens.i18n.formatting import phase_text as phase_text
     from framelens.i18n.formatting import span as span
     from framelens.reports.content.page_text import error_words as error_words
     from framelens.reports.content.page_text import joined as joined
+    from framelens.reports.content.page_text import length_clock as length_clock
     from framelens.reports.content.page_text import plain as plain
+    from framelens.reports.content.page_text import remaining as remaining
     from framelens.reports.content.page_text import short_model_name as short_model_name
 
 else:

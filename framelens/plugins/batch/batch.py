@@ -14,18 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framelens import AppError, Cancelled, VideoError
-from framelens.core.domain import AnalysisRequest
-from framelens.core.files import new_id, readable
-from framelens.jobs.deduplication import request_digest
 from framelens.plugin import current_user, t
-from framelens.plugin.jobs import Failure
-from framelens.video.extractor import probe
-from framelens.video.files import printable_path
-from framelens.video.inputs import Input
+from framelens.plugin.analyses import AnalysisRequest, request_digest
+from framelens.plugin.files import Input, new_id, printable_path, readable
+from framelens.plugin.processes import probe
+from framelens.plugin.storage import Failure
 
 if TYPE_CHECKING:
-    from framelens.analysis.planning.estimate import Planner
-    from framelens.analysis.prompts.templates import Templates
+    from framelens.plugin.analyses import Planner, Templates
 
 Sha256 = Callable[[Path, threading.Event | None], str]
 

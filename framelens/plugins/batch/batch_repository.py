@@ -10,11 +10,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from framelens import InputError
-from framelens.core.codec import from_json, to_json
-from framelens.core.files import storable
 from framelens.plugin import current_user
+from framelens.plugin.files import storable
+from framelens.plugin.storage import Store, from_json, to_json, visible
 from framelens.plugins.batch.batch import Batch, BatchVideo
-from framelens.store.database import Store, visible
 
 _log = logging.getLogger(__name__)
 

@@ -13,19 +13,17 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from framelens import AppError, ConfigError, InputError
-from framelens.core.analysis_state import AnalysisUpdate
-from framelens.jobs.analyses import AnalysisRun, is_no_video, start_run, stop_runs
-from framelens.plugin.jobs import Failure
+from framelens.plugin.analyses import AnalysisRun, AnalysisUpdate, start_run
+from framelens.plugin.files import check_file, printable_path
+from framelens.plugin.storage import Failure
 from framelens.plugins.batch.batch import Batch, BatchVideo, request_for
 from framelens.plugins.batch.results import ResultState, concerns_all, failure_of, may_pass, result_state
-from framelens.video.files import check_file, printable_path
 
 if TYPE_CHECKING:
     import threading
 
-    from framelens.core.domain import AnalysisRequest
     from framelens.plugin import Services
-    from framelens.plugin.jobs import JobSnapshot
+    from framelens.plugin.analyses import AnalysisRequest, JobSnapshot
     from framelens.plugins.batch.batch_repository import BatchRepository
 
 _POLL_SECONDS = 0.1
@@ -159,7 +157,7 @@ class BatchLoop:
                     yield from (VideoProgress(active.video, update) for update in active.run.arrived())
                 time.sleep(_POLL_SECONDS)
         finally:
-            stop_runs([active.run for active in self._active])
+            AnalysisRun.stop([active.run for active in self._active])
         if self._error:
             yield BatchHalted(self._error)
 
@@ -236,7 +234,7 @@ class BatchLoop:
         job = active.run.result()
         video, failure = active.video, failure_of(job, self.services.settings)
         state = result_state(job, failure, halts=self._halts)
-        if is_no_video(job):
+        if job.is_no_video:
             return VideoEnded(replace(video, job_id="", failure=failure), None, False, active.seconds, failure, state)
         return VideoEnded(video, job, active.run.was_finished, active.seconds, failure, state)
 

@@ -9,27 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framelens import AppError, Cancelled, InputError, Language, StorageError
-from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest
-from framelens.core.files import new_id, safe_stem
-from framelens.jobs.queue import Jobs
 from framelens.plugin import as_user, current_user, requires
-from framelens.plugin.files import unused_name
-from framelens.plugin.jobs import Failure
+from framelens.plugin.analyses import UNKNOWN_PATH, AnalysisRequest, Jobs
+from framelens.plugin.files import new_id, safe_stem, unused_name
 from framelens.plugin.processes import BackgroundTasks
+from framelens.plugin.reports import FORMATS, ReportFile, files_of, shareable_value
+from framelens.plugin.storage import AccountStore, Failure, Store
 from framelens.plugins.batch.batch import Batch, BatchVideo, request_for
 from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.results import REPORTS, VideoStatus, results_of, status_of
 from framelens.plugins.batch.summary import NAMES, Summary, render, summarise
-from framelens.reports.content.labels import shareable_value
-from framelens.reports.files import ReportFile
-from framelens.reports.formats import FORMATS, files_of
-from framelens.store.accounts import AccountStore
-from framelens.store.database import Store
 
 if TYPE_CHECKING:
-    from framelens.analysis.planning.estimate import Planner
-    from framelens.analysis.prompts.templates import Templates
     from framelens.plugin import Settings
+    from framelens.plugin.analyses import Planner, Templates
 
 _FORMAT = "html"
 _CLOSE_SECONDS = 5.0  # a long video takes longer to hash

@@ -8,19 +8,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
 from framelens import AppError, EngineBusy, EngineError, EngineTimeout, ImageRejected, StorageError, VideoError
-from framelens.core.domain import Outcome
-from framelens.core.errors import RequestTooLarge
-from framelens.jobs.analyses import is_expected
-from framelens.jobs.snapshot import AT_WORK, WORKING, State
-from framelens.plugin.jobs import Failure
+from framelens.plugin.analyses import AT_WORK, WORKING, Outcome, State, is_expected
+from framelens.plugin.engines import RequestTooLarge
+from framelens.plugin.reports import FORMATS
+from framelens.plugin.storage import Failure
 from framelens.plugins.batch.batch import Batch, BatchVideo
-from framelens.reports.formats import FORMATS
 
 if TYPE_CHECKING:
-    from framelens.jobs.queue import Jobs
     from framelens.plugin import Settings
-    from framelens.plugin.jobs import JobSnapshot
-    from framelens.store.library_index import LibraryEntry
+    from framelens.plugin.analyses import Jobs, JobSnapshot
+    from framelens.plugin.storage import LibraryEntry
 
 ResultState = Outcome | Literal["failed"]
 RESULT_STATES: tuple[ResultState, ...] = (*get_args(Outcome), "failed")

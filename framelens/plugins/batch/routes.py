@@ -7,14 +7,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from framelens.api.exports import Export, send_export
-from framelens.api.gate import Gate
-from framelens.i18n import language
-from framelens.plugin import Services
+from framelens.plugin import Services, language
+from framelens.plugin.api import Export, Gate, send_export
 from framelens.plugin.files import safe_file_name
+from framelens.plugin.reports import zipped
 from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.page_batches import bundle
-from framelens.reports.files import zipped
 
 
 def routes(gate: Gate, prefix: str) -> Sequence[BaseRoute]:

@@ -14,16 +14,9 @@ from typing import Any
 from urllib.parse import quote
 
 from framelens import AppError, Language, error_text
-from framelens.core import own_version
-from framelens.core.domain import AnalysisRequest
-from framelens.i18n import in_language
-from framelens.plugin import t
-from framelens.plugin.jobs import Failure
-from framelens.plugin.reports import csv_table
-from framelens.plugin.texts import clock, span
-from framelens.plugins.batch.batch import Batch, BatchVideo, LeftOut
-from framelens.plugins.batch.results import RESULT_STATES, VideoResult
-from framelens.reports.content.document import (
+from framelens.plugin import in_language, own_version, t
+from framelens.plugin.analyses import AnalysisRequest
+from framelens.plugin.reports import (
     Block,
     Document,
     DocumentFacts,
@@ -33,12 +26,19 @@ from framelens.reports.content.document import (
     Paragraph,
     Span,
     Table,
+    aigc_fields,
+    aigc_line,
+    csv_table,
+    json_text,
+    printable,
+    render_html,
+    shortened,
     text_line,
 )
-from framelens.reports.content.labels import printable, shortened
-from framelens.reports.content.provenance import aigc_fields, aigc_line
-from framelens.reports.json.encoding import json_text
-from framelens.store.fs_utils import storage_errors, write_whole
+from framelens.plugin.storage import Failure, atomic_write, storage_errors
+from framelens.plugin.texts import clock, span
+from framelens.plugins.batch.batch import Batch, BatchVideo, LeftOut
+from framelens.plugins.batch.results import RESULT_STATES, VideoResult
 
 _FORMAT = "framelens-batch"
 NAMES = {"html": "summary.html", "csv": "summary.csv", "json": "summary.json"}
@@ -107,9 +107,8 @@ def write_summary(summary: Summary, folder: Path) -> dict[str, Path]:
     """
     files = {name: folder / file_name for name, file_name in NAMES.items()}
     for name, path in reversed(files.items()):  # first that by which `foreign_file` knows the others
-        with storage_errors("report_not_written", path):
-            folder.mkdir(parents=True, exist_ok=True)
-            write_whole(path, render(summary, name, summary.request.language))
+        with storage_errors("report_not_written", path), atomic_write(path) as file:
+            file.write(render(summary, name, summary.request.language))
     return files
 
 
@@ -122,9 +121,7 @@ def render(summary: Summary, name: str, language: Language) -> bytes:
             table = (_heads(), *(_cells(*row) for row in summary.videos))
             return csv_table(table)
         document = _document(summary, language)
-        from framelens.reports.text import html
-
-        return html.render(document, lambda seconds: "")
+        return render_html(document, lambda seconds: "")
 
 
 def _shown_names(videos: Sequence[BatchVideo]) -> list[str]:

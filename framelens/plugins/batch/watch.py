@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from framelens import AppError, Cancelled, InputError
+from framelens.plugin.files import Input, printable_path, resolve
+from framelens.plugin.processes import probe
 from framelens.plugins.batch.batch import BatchVideo, Sha256, identify
-from framelens.video.extractor import probe
-from framelens.video.files import printable_path
-from framelens.video.inputs import Input, resolve
 
 _log = logging.getLogger(__name__)
 _POLL_SECONDS = 1.0

@@ -5,7 +5,8 @@ from functools import partial
 from pathlib import Path
 
 from framelens.plugin import Settings
-from framelens.plugin.engines import CheckFinding, LaunchChecks
+from framelens.plugin.engines import LaunchChecks
+from framelens.plugin.machine import CheckFinding
 
 
 def launch_checks(settings: Settings) -> LaunchChecks:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from framelens import AppError
 from framelens.plugin import requires, t
-from framelens.plugin.engines import HardwareProfile
+from framelens.plugin.machine import HardwareProfile
 from framelens.plugin.models import load_catalogue
 from framelens.plugin.texts import error_words, plain
 from framelens.plugin_page import PageTools

@@ -5,14 +5,8 @@ from dataclasses import dataclass
 
 from framelens import EngineProgress, Notice
 from framelens.plugin import Settings
-from framelens.plugin.engines import (
-    NoAnswer,
-    build_remote_engine,
-    get_json,
-    normal_base_url,
-    prove_sight,
-    served_models,
-)
+from framelens.plugin.chat import prove_sight
+from framelens.plugin.engines import NoAnswer, build_remote_engine, get_json, normal_base_url, served_models
 from framelens.plugin.processes import ProgressListener
 
 _CALL_SECONDS = 120.0
@@ -39,7 +33,7 @@ def call(settings: Settings, on_progress: ProgressListener, cancel: threading.Ev
     Raises:
         AppError: The engine cannot be reached or doesn't answer.
     """
-    from framelens.plugin.engines import connect
+    from framelens.plugin.chat import connect
 
     engine, api_key = build_remote_engine(settings), settings.api_key
     try:

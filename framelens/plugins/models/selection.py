@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from framelens import ModelNotFound
-from framelens.plugin.engines import Fix, HardwareProfile, config_text
+from framelens.plugin.engines import config_text
+from framelens.plugin.machine import Fix, HardwareProfile
 from framelens.plugin.models import (
     Catalogue,
     CatalogueEntry,

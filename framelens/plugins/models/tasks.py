@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from framelens import AppError, EngineProgress
 from framelens.plugin import Services, Settings, in_language, language, requires
-from framelens.plugin.engines import CheckFinding, with_local_model, with_remote_engine
-from framelens.plugin.jobs import Control
+from framelens.plugin.analyses import Control
+from framelens.plugin.engines import with_local_model, with_remote_engine
+from framelens.plugin.machine import CheckFinding
 from framelens.plugin.processes import BackgroundTask, ProgressListener
 from framelens.plugins.models import remote_query, vision_checks
 from framelens.plugins.models.preflight.run import preflight

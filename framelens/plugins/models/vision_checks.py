@@ -10,10 +10,12 @@ from typing import Any
 
 from framelens import EngineProgress, notice_text
 from framelens.plugin import Settings, t
-from framelens.plugin.engines import Engine, effective_arguments, installed_vllm, shape_of, usual_side
+from framelens.plugin.engines import Engine, effective_arguments, shape_of, usual_side
 from framelens.plugin.files import new_id
-from framelens.plugin.models import ModelRecords, format_of, harmless, parse_plan
+from framelens.plugin.machine import installed_vllm
+from framelens.plugin.models import format_of, parse_plan
 from framelens.plugin.processes import ProgressListener
+from framelens.plugin.storage import ModelRecords, harmless
 from framelens.plugin.texts import LANGUAGES
 
 Measured = Mapping[str, Any]
@@ -79,7 +81,7 @@ def check_sight(
         AppError: The engine cannot answer.
         Cancelled: `cancel` was set.
     """
-    from framelens.plugin.engines import connect
+    from framelens.plugin.chat import connect
     from framelens.plugins.models.vision_scoring import check_vision
 
     endpoint = engine.ensure_ready(on_progress, cancel)

@@ -18,7 +18,7 @@ from langchain_core.language_models import BaseChatModel
 
 from framelens import Keyframe, Notice
 from framelens.plugin import t
-from framelens.plugin.engines import (
+from framelens.plugin.chat import (
     COLOURS,
     FORMS,
     PicturesRefused,

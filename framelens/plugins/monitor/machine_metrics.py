@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 import psutil
 
-from framelens.plugin.engines import free_memory_bytes, memory_bytes
+from framelens.plugin.machine import free_memory_bytes, memory_bytes
 from framelens.plugin.processes import GUARD
 
 ProcessRole = Literal["app", "decoders", "engines"]

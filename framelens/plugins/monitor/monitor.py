@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from framelens import AppError
 from framelens.plugin import LOCAL_USER, as_user
-from framelens.plugin.engines import GpuReader, GpuSamples
+from framelens.plugin.machine import GpuReader, GpuSamples
 from framelens.plugin.processes import BackgroundTask
 from framelens.plugins.monitor.engine_metrics import EngineLoad, EngineMetricsReader, LoadAbsence
 from framelens.plugins.monitor.machine_metrics import SystemMetricsReader, SystemSample

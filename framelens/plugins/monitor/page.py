@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from framelens.plugin import requires, t
-from framelens.plugin.engines import GpuSample, cpu_name
+from framelens.plugin.machine import GpuSample, cpu_name
 from framelens.plugin.texts import error_words, joined, phase_text, plain, short_model_name
 from framelens.plugin_page import Chart, PageTools, Series
 from framelens.plugins.monitor.engine_metrics import LONGEST_INTERVAL_SECONDS, EngineLoad
@@ -19,8 +19,8 @@ from framelens.plugins.monitor.machine_metrics import PROCESS_ROLES
 from framelens.plugins.monitor.monitor import KEPT_SECONDS, PERIOD_SECONDS, Sample, monitor_of
 
 if TYPE_CHECKING:
+    from framelens.plugin.analyses import JobSnapshot
     from framelens.plugin.engines import EngineStatus
-    from framelens.plugin.jobs import JobSnapshot
 
 _SPANS = (120.0, 300.0, KEPT_SECONDS)
 """Time axes in seconds."""

@@ -11,7 +11,7 @@ import secrets
 from datetime import UTC, datetime
 
 from framelens import ConfigError, InputError
-from framelens.core.files import new_id
+from framelens.plugin.files import new_id
 from framelens.plugin.texts import single_line
 from framelens.plugins.server.api_records import ApiKeyRow, ApiStore
 from framelens.plugins.server.rate_limit import PER_MINUTE

@@ -9,9 +9,9 @@ from dataclasses import astuple, dataclass, replace
 from typing import get_args
 
 from framelens import InputError
-from framelens.core.domain import Outcome
-from framelens.jobs.snapshot import AT_WORK
-from framelens.store.database import NOT_IN_TRASH, Store, visible
+from framelens.plugin.analyses import AT_WORK, Outcome
+from framelens.plugin.storage import Store, visible
+from framelens.store.database import NOT_IN_TRASH
 
 _AT_WORK = ("fetching", *AT_WORK)
 _ENDS = (*get_args(Outcome), "failed", "cancelled")

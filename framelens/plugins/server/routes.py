@@ -2,7 +2,7 @@
 
 from starlette.routing import BaseRoute
 
-from framelens.api.gate import Gate
+from framelens.plugin.api import Gate
 from framelens.plugins.server.v1.mount import ProgramApi
 
 

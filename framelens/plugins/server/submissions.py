@@ -17,22 +17,18 @@ from typing import TYPE_CHECKING, Literal
 
 from framelens import AppError, Cancelled, InputError
 from framelens.api.subtitle_uploads import attach_subtitles, check_subtitles
-from framelens.core.codec import from_json, to_json
-from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import as_app_error
-from framelens.core.files import new_id
 from framelens.core.roles import require
 from framelens.plugin import as_user, current_user
-from framelens.plugin.files import FetchProgress, LinkFetcher
-from framelens.plugin.jobs import Failure
+from framelens.plugin.analyses import AnalysisRequest
+from framelens.plugin.files import FetchProgress, LinkFetcher, new_id
 from framelens.plugin.processes import BackgroundTasks
+from framelens.plugin.storage import AccountStore, Failure, from_json, to_json
 from framelens.plugins.server.api_records import ApiKeyRow, ApiStore, SubmissionRow
-from framelens.store.accounts import AccountStore
 
 if TYPE_CHECKING:
-    from framelens.jobs.queue import Jobs
-    from framelens.plugin.jobs import VideoRepository
-    from framelens.store.database import Store
+    from framelens.plugin.analyses import Jobs
+    from framelens.plugin.storage import Store, VideoRepository
 
 _STOP_SECONDS = 2.0
 """How long to wait for a fetch to stop at the end of the program."""

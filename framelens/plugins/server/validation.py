@@ -8,9 +8,9 @@ from typing import Any, TypeGuard, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import PydanticCustomError
 
-from framelens.core.files import readable
-from framelens.i18n import language, plugin_catalogue
-from framelens.plugin import t
+from framelens.i18n import plugin_catalogue
+from framelens.plugin import language, t
+from framelens.plugin.files import readable
 
 _KINDS = tuple(f"api.wrong.{one}" for one in ("int", "float", "bool", "list", "tuple", "parsing", "type", "other"))
 _QUOTED = re.compile(r"'([^']*)'")

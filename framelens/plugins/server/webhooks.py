@@ -22,16 +22,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from framelens import AppError, Cancelled, InputError
-from framelens.core.codec import from_json, to_json
-from framelens.core.files import new_id
 from framelens.plugin import LOCAL_USER, as_user
-from framelens.plugin.files import Outbound
-from framelens.plugin.jobs import Failure
+from framelens.plugin.files import Outbound, new_id
 from framelens.plugin.processes import BackgroundTask
+from framelens.plugin.storage import Failure, from_json, to_json
 from framelens.plugins.server.api_records import ApiKeyRow, ApiStore, DeliveryRow, WebhookRow
 
 if TYPE_CHECKING:
-    from framelens.store.database import Store
+    from framelens.plugin.storage import Store
 
 _log = logging.getLogger(__name__)
 MOST_WEBHOOKS = 8

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from framelens.plugin import requires
 from framelens.plugin.files import SourceSettings
-from framelens.plugin.models import ModelRecords
+from framelens.plugin.storage import ModelRecords
 
 _OWN = tuple(
     map(ipaddress.ip_network, ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from framelens.plugin import Settings
-from framelens.plugin.engines import CheckFinding, doctor_finding
+from framelens.plugin.machine import CheckFinding, doctor_finding
 from framelens.plugins.sources import ytdlp
 from framelens.plugins.sources.allowed import allowed_addresses
 

@@ -27,7 +27,7 @@ from framelens.plugins.sources.words import progress_words
 
 if TYPE_CHECKING:
     from framelens.plugin import Settings
-    from framelens.plugin.jobs import VideoRepository
+    from framelens.plugin.storage import VideoRepository
 
 _BOX, _FETCHED = "link", "link_fetched"
 """Keys of the session: the text box, and the task of the last link."""

@@ -12,7 +12,6 @@ from functools import partial
 
 from framelens import EngineError, StorageError
 from framelens.plugin import Settings
-from framelens.plugin.models import ModelRecords
 from framelens.plugin.processes import DecoderWorker
 from framelens.plugin.speech import (
     Pieces,
@@ -24,6 +23,7 @@ from framelens.plugin.speech import (
     seconds_of,
     speech_between,
 )
+from framelens.plugin.storage import ModelRecords
 from framelens.plugins.speech.hub_model import SPARE_BYTES, HubModel, answer_of, answers_of, is_installed, threads_here
 from framelens.plugins.speech.models import PACKAGES, WhisperReference, find_model
 from framelens.plugins.speech.recognition.cues import cues_of
@@ -69,7 +69,7 @@ def default_size() -> str:
 
 def device_here() -> Device:
     """Return what a model would run on here; the worker falls back to the CPU if a card can't be used."""
-    from framelens.plugin.engines import GpuReader
+    from framelens.plugin.machine import GpuReader
 
     return "cuda" if GpuReader()().cards else "cpu"
 

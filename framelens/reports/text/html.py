@@ -46,10 +46,10 @@ def write(analysis: Analysis, language: Language, *, appendix: bool = False) -> 
     """Return the report as HTML in UTF-8; with its appendix about 45 KB per keyframe."""
     with in_language(language):
         content = document(analysis, appendix=appendix)
-        return render(content, partial(moment_address, content.facts))
+        return render_html(content, partial(moment_address, content.facts))
 
 
-def render(content: Document, moment: Callable[[float], str]) -> bytes:
+def render_html(content: Document, moment: Callable[[float], str]) -> bytes:
     """Return a document as HTML in UTF-8, with the fixed texts in the language of the context.
 
     Args:

@@ -192,7 +192,9 @@ class Runs:
         self.started += 1
         run = SimpleNamespace(job_id=f"job{self.started}", was_finished=False, is_over=False, arrived=lambda: iter(()))
         run.cancel = lambda: self._stop(run)
-        run.result = lambda: SimpleNamespace(id=run.job_id, state="cancelled", error=None, failure=None, analysis=None)
+        run.result = lambda: SimpleNamespace(
+            id=run.job_id, state="cancelled", error=None, failure=None, is_no_video=False
+        )
         return run
 
     def _stop(self, run: Any) -> None:

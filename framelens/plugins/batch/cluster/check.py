@@ -14,13 +14,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from framelens import Cancelled, EngineError
-from framelens.core.codec import from_json
-from framelens.core.files import new_id
-from framelens.core.units import gib_text
-from framelens.engine.check_findings import Severity, worst_first
-from framelens.engine.hardware import LEAST_SHM_BYTES
 from framelens.plugin import t
-from framelens.plugin.engines import CheckFinding
+from framelens.plugin.files import new_id
+from framelens.plugin.machine import LEAST_SHM_BYTES, CheckFinding, Severity, worst_first
+from framelens.plugin.storage import from_json
+from framelens.plugin.texts import gib_text
 from framelens.plugins.batch.cluster import node_probe
 from framelens.plugins.batch.ray_jobs.client import RUNNING, RayCluster, python_command
 

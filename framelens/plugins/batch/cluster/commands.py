@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from framelens import ConfigError, Notice
-from framelens.core.engines.vllm_arguments import arguments_to_argv
+from framelens.plugin.engines import arguments_to_argv
 from framelens.plugins.batch.cluster.plan import ClusterPlan
 
 RAY_PORT = 6379  # Ray's default

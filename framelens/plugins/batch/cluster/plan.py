@@ -12,14 +12,21 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from framelens import ConfigError, EngineError, Notice
-from framelens.core.units import GIB, gib_text
-from framelens.models.architecture import Shape
-from framelens.models.catalogue import find_entry
-from framelens.models.catalogue_parser import CatalogueEntry
-from framelens.models.memory import estimate_memory
-from framelens.models.placement import USABLE, GpuCard, Proposal, propose_divided, propose_for_cards, tensor_sizes
-from framelens.models.serving_plan import Plan
-from framelens.plugin.models import Catalogue
+from framelens.plugin.models import (
+    USABLE,
+    Catalogue,
+    CatalogueEntry,
+    GpuCard,
+    Plan,
+    Proposal,
+    Shape,
+    estimate_memory,
+    find_entry,
+    propose_divided,
+    propose_for_cards,
+    tensor_sizes,
+)
+from framelens.plugin.texts import GIB, gib_text
 
 _MAX_NODES = 1000
 _MAX_CARDS = 64  # of a machine

@@ -13,30 +13,36 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from framelens import AppError, ConfigError, InputError, VideoError, config, error_text
-from framelens.analysis.inputs.extraction_cache import open_extraction_cache
-from framelens.analysis.planning.frame_budget import FIT
-from framelens.analysis.prompts.templates import Templates
-from framelens.cli.analysis_options import analysis_options, build_common_request, load_settings, settle_model
-from framelens.cli.common import quiet_option
-from framelens.cli.grammar import argument, command, flag, option, parse_path
-from framelens.cli.report_output import check_output_folder, typed_output
-from framelens.composition import open_services, usual_workers
-from framelens.core.domain import UNKNOWN_PATH
-from framelens.core.files import readable, shown_path
-from framelens.plugin import Services, t
-from framelens.plugin.command_line import Options, cancel_on_signals
-from framelens.plugin.files import typed_path
+from framelens import AppError, ConfigError, InputError, VideoError, error_text
+from framelens.plugin import Services, export_environment, open_services, t
+from framelens.plugin.analyses import FIT, UNKNOWN_PATH, Templates, usual_workers
+from framelens.plugin.command_line import (
+    Options,
+    analysis_options,
+    argument,
+    as_given,
+    build_common_request,
+    cancel_on_signals,
+    check_output_folder,
+    command,
+    flag,
+    load_settings,
+    option,
+    parse_path,
+    quiet_option,
+    settle_model,
+    typed_output,
+)
+from framelens.plugin.files import Input, check_file, printable_path, readable, resolve, shown_path, typed_path
+from framelens.plugin.processes import worker_ready
+from framelens.plugin.reports import FORMATS, parse_formats
+from framelens.plugin.storage import open_extraction_cache
 from framelens.plugins.batch.batch import Batch, Collected, batch_id, collect
 from framelens.plugins.batch.batch_repository import BatchRepository
-from framelens.reports.formats import FORMATS, parse_formats
-from framelens.video.files import check_file, printable_path
-from framelens.video.inputs import Input, resolve
-from framelens.video.worker_pool import worker_ready
 
 if TYPE_CHECKING:
-    from framelens.core.domain import AnalysisRequest
     from framelens.plugin import Settings
+    from framelens.plugin.analyses import AnalysisRequest
     from framelens.plugins.batch.ray_jobs.feeder import RayFeeder
 
 _MOST_ON_RAY = 256
@@ -119,8 +125,8 @@ def _open(opened: ExitStack, settings: Settings, options: Options) -> tuple[Serv
     from framelens.plugins.batch.ray_jobs.feeder import RayFeeder
     from framelens.plugins.batch.ray_jobs.node_analyser import passed_variables
 
-    config.export_environment(settings)  # Ray's token may be in .env
-    variables = passed_variables(config.as_given(), settings)
+    export_environment(settings)  # Ray's token may be in .env
+    variables = passed_variables(as_given(), settings)
     uses_model = not options.no_model
     feeder = RayFeeder(RayCluster(options.ray), settings, variables, use_model=uses_model, force=options.anew)
     opened.enter_context(feeder)

@@ -12,27 +12,26 @@ from typing import Any
 
 from rich.table import Table
 
-from framelens import config, error_text, notice_text
-from framelens.cli.common import (
+from framelens import error_text, notice_text
+from framelens.plugin import Settings, export_environment, load, t
+from framelens.plugin.command_line import (
     PORT,
+    Group,
+    Options,
+    cancel_on_signals,
     finding_lines,
     json_option,
+    option,
     print_json,
     split_list,
     use_language,
     whole_number,
     wide_console,
 )
-from framelens.cli.grammar import Group, option
-from framelens.config import export_environment
-from framelens.core.codec import to_json
-from framelens.core.units import gib_number
-from framelens.engine.hardware_profile import parse_card
-from framelens.engine.model_names import meant_text
-from framelens.models.catalogue import find_entry, load_catalogue
-from framelens.plugin import t
-from framelens.plugin.command_line import Options, cancel_on_signals
-from framelens.plugin.engines import CheckFinding
+from framelens.plugin.machine import CheckFinding, parse_card
+from framelens.plugin.models import find_entry, load_catalogue, meant_text
+from framelens.plugin.storage import to_json
+from framelens.plugin.texts import gib_number
 from framelens.plugins.batch.cluster.check import (
     LINK_COLUMNS,
     NODE_COLUMNS,
@@ -107,8 +106,8 @@ def _plan(options: Options) -> int:
     return 0
 
 
-def _settings(options: Options) -> config.Settings:
-    settings = config.load()
+def _settings(options: Options) -> Settings:
+    settings = load()
     use_language(options, settings)
     return settings
 

@@ -9,23 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from framelens import AppError, error_text
-from framelens.cli.common import worst_exit_code
-from framelens.core.codec import to_document
-from framelens.core.files import name_key, numbered, safe_stem
-from framelens.core.units import extrapolated_seconds
 from framelens.plugin import t
-from framelens.plugin.command_line import Options
-from framelens.plugin.jobs import Failure
-from framelens.plugin.texts import span
+from framelens.plugin.command_line import Options, worst_exit_code
+from framelens.plugin.files import name_key, numbered, printable_path, safe_stem
+from framelens.plugin.reports import FORMATS, files_of, written
+from framelens.plugin.storage import Failure, storage_errors, to_document
+from framelens.plugin.texts import extrapolated_seconds, span
 from framelens.plugins.batch.batch import BatchVideo
 from framelens.plugins.batch.commands.progress import BatchProgress
 from framelens.plugins.batch.loop import BatchEvent, BatchHalted, BatchLoop, VideoBegun, VideoEnded
 from framelens.plugins.batch.results import REPORTS, VideoResult, report_files, results_of
 from framelens.plugins.batch.summary import Summary, counts_text, error_form, state_text, summarise, write_summary
-from framelens.reports.files import written
-from framelens.reports.formats import FORMATS, files_of
-from framelens.store.fs_utils import storage_errors
-from framelens.video.files import printable_path
 
 _REFRESH_SECONDS = 10.0
 """How often the summary is written while videos end."""

@@ -12,13 +12,10 @@ from typing import TYPE_CHECKING, TextIO
 from rich.progress import Task, TimeRemainingColumn
 from rich.text import Text
 
-from framelens.cli import terminal
-from framelens.cli.common import engine_notices_said
-from framelens.cli.progress import ProgressRow, open_bar
-from framelens.cli.progress_lines import ProgressLines, Throttle
 from framelens.plugin import t
+from framelens.plugin.command_line import ProgressLines, ProgressRow, Throttle, console, engine_notices_said, open_bar
+from framelens.plugin.files import printable_path
 from framelens.plugins.batch.loop import BatchEvent, VideoBegun, VideoEnded, VideoProgress
-from framelens.video.files import printable_path
 
 if TYPE_CHECKING:
     from framelens.plugin import Services
@@ -36,7 +33,7 @@ class BatchProgress:
         self._is_quiet, self._throttle = quiet, Throttle()
         self._rows: dict[Path, Row] = {}
         is_drawn = sys.stderr.isatty() and not quiet
-        self._bar = open_bar(terminal.console(to_errors=True), _TimeLeftColumn(), is_drawn=is_drawn, redirects=False)
+        self._bar = open_bar(console(to_errors=True), _TimeLeftColumn(), is_drawn=is_drawn, redirects=False)
         self._whole = self._bar.add_task(t("cli.batch_progress"), total=total)
 
     def __enter__(self) -> BatchProgress:

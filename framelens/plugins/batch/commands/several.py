@@ -13,26 +13,26 @@ from pathlib import Path
 from typing import Any, Literal
 
 from framelens import AppError, error_text
-from framelens.analysis.planning.frame_budget import FIT
-from framelens.analysis.prompts.templates import Templates
-from framelens.cli.analysis_options import build_common_request, print_failures
-from framelens.cli.common import worst_exit_code
-from framelens.cli.report_output import Output
-from framelens.composition import open_services, usual_workers
-from framelens.core.codec import to_document
-from framelens.plugin import Settings, t
-from framelens.plugin.command_line import Options, cancel_on_signals
-from framelens.plugin.jobs import Failure, JobSnapshot
+from framelens.plugin import Settings, open_services, t
+from framelens.plugin.analyses import FIT, JobSnapshot, Templates, usual_workers
+from framelens.plugin.command_line import (
+    Options,
+    Output,
+    build_common_request,
+    cancel_on_signals,
+    print_failures,
+    worst_exit_code,
+)
+from framelens.plugin.files import Input, printable_path
+from framelens.plugin.processes import worker_ready
+from framelens.plugin.reports import form_of
+from framelens.plugin.storage import Failure, to_document
 from framelens.plugin.texts import span
 from framelens.plugins.batch.batch import Batch, BatchVideo, batch_id
 from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.commands.progress import BatchProgress
 from framelens.plugins.batch.loop import BatchLoop, VideoEnded
 from framelens.plugins.batch.results import RESULT_STATES, ResultState
-from framelens.reports.json import writer
-from framelens.video.files import printable_path
-from framelens.video.inputs import Input
-from framelens.video.worker_pool import worker_ready
 
 State = ResultState | Literal["done_before", "skipped", "cancelled"]
 _STATES: tuple[State, ...] = (*RESULT_STATES, "done_before", "skipped", "cancelled")
@@ -175,7 +175,7 @@ def _json_line(outcome: Outcome) -> str:
         "title": outcome.title or None,
         "error": {"key": error.key, "text": error_text(error)} if error else None,
         "report_path": str(outcome.report) if outcome.report else None,
-        "report": writer.form_of(job.analysis, pictures=False) if job and job.analysis and not outcome.report else None,
+        "report": form_of(job.analysis, pictures=False) if job and job.analysis and not outcome.report else None,
     }
     return json.dumps(to_document(document), ensure_ascii=False)
 

@@ -11,22 +11,18 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from framelens import AppError, InputError
-from framelens.analysis.parsing.answer_parser import partial_text
-from framelens.core.domain import AnalysisRequest
-from framelens.jobs.snapshot import WORKING
 from framelens.plugin import t
-from framelens.plugin.jobs import JobSnapshot
-from framelens.plugin.texts import error_words, joined, plain, single_line
+from framelens.plugin.analyses import WORKING, AnalysisRequest, JobSnapshot, partial_text
+from framelens.plugin.reports import shortened
+from framelens.plugin.texts import error_words, joined, length_clock, plain, remaining, single_line
 from framelens.plugin_page import PICTURE_SIDE, PageTools, SaveButton, SaveGroup
 from framelens.plugins.batch.page_batches import PageBatches
 from framelens.plugins.batch.results import VideoStatus, counts_of, status_of, title_of
 from framelens.plugins.batch.summary import counts_text
-from framelens.reports.content.labels import shortened
-from framelens.reports.content.page_text import length_clock, remaining
 
 if TYPE_CHECKING:
+    from framelens.plugin.storage import LibraryEntry
     from framelens.plugins.batch.batch import Batch
-    from framelens.store.library_index import LibraryEntry
 
 _POLL_SECONDS = 2.0
 _ROW_HEIGHT = 56

@@ -9,12 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 import streamlit as st
 
 from framelens import AppError, notice_text
-from framelens.config import export_environment
-from framelens.engine.hardware_profile import CARD_SIZES_GIB
-from framelens.models.placement import GpuCard
-from framelens.plugin import t
-from framelens.plugin.engines import CheckFinding
-from framelens.plugin.models import Catalogue
+from framelens.plugin import export_environment, t
+from framelens.plugin.machine import CARD_SIZES_GIB, CheckFinding
+from framelens.plugin.models import Catalogue, GpuCard
 from framelens.plugin.processes import BackgroundTask
 from framelens.plugin.texts import plain
 from framelens.plugin_page import PageTools

@@ -18,11 +18,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import urlsplit
 
 from framelens import ConfigError, EngineError
-from framelens.core.installation import require
-from framelens.core.redaction import remember_secret
-from framelens.engine.short_requests import get_json
-from framelens.plugin.engines import NoAnswer
-from framelens.plugin.files import redact
+from framelens.plugin.engines import NoAnswer, get_json
+from framelens.plugin.files import redact, remember_secret
+from framelens.plugin.processes import require
 
 if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient

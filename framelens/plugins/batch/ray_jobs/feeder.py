@@ -15,20 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from framelens import AnalysisEvent, AppError, Cancelled, ChunkDone, EngineError, Finished, KeyframesChosen
-from framelens.analysis.task import Control, Task
-from framelens.core.analysis_state import AnalysisState, AnalysisUpdate
-from framelens.core.domain import AnalysisRequest
-from framelens.core.events import AnswerChanged
-from framelens.jobs.engine_session import EngineSession
 from framelens.plugin import Settings
-from framelens.plugin.jobs import Failure
+from framelens.plugin.analyses import AnalysisRequest, AnalysisState, AnalysisUpdate, AnswerChanged, Control, Task
+from framelens.plugin.engines import EngineSession
+from framelens.plugin.storage import Failure
 from framelens.plugins.batch.ray_jobs.client import RayCluster
 from framelens.plugins.batch.ray_jobs.node_analyser import NodeAnalyser
 from framelens.plugins.batch.ray_jobs.node_checks import facts_of, find_faults, inspect_node, sample
 from framelens.plugins.batch.results import concerns_all
 
 if TYPE_CHECKING:
-    from framelens.plugin.jobs import JobSnapshot
+    from framelens.plugin.analyses import JobSnapshot
 
 _VIDEO_CPUS = 2
 """Cores for each video: one decodes, one reads text on the screen. On smaller nodes, all cores."""

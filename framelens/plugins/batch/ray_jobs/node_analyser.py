@@ -8,21 +8,19 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from framelens import AppError, config
-from framelens.composition import open_services
-from framelens.core.domain import AnalysisRequest
-from framelens.core.redaction import is_secret
-from framelens.i18n import set_language
-from framelens.jobs.analyses import is_no_video, start_run
-from framelens.plugin.jobs import Failure
-from framelens.video.files import check_file, printable_path
-from framelens.video.worker_pool import worker_ready
+from framelens import AppError
+from framelens.plugin import Settings, load, open_services
+from framelens.plugin.analyses import AnalysisRequest, start_run
+from framelens.plugin.files import check_file, is_secret, printable_path
+from framelens.plugin.processes import worker_ready
+from framelens.plugin.storage import Failure
+from framelens.plugin.texts import set_language
 
 if TYPE_CHECKING:
-    from framelens.plugin.jobs import JobSnapshot
+    from framelens.plugin.analyses import JobSnapshot
 
 _PASSED = ("FRAMELENS_", "VLLM_")
-_OF_A_MACHINE = frozenset(("FRAMELENS_DATA_DIR", "FRAMELENS_INPUT_DIRS", config.ENV_FILE))
+_OF_A_MACHINE = frozenset(("FRAMELENS_DATA_DIR", "FRAMELENS_INPUT_DIRS", "FRAMELENS_ENV_FILE"))
 """Settings that each node has for itself."""
 
 
@@ -61,7 +59,7 @@ class NodeAnalyser:
             for _ in run.updates(threading.Event()):
                 pass
             job = run.result()
-            if not (run.was_finished or is_no_video(job)):
+            if not (run.was_finished or job.is_no_video):
                 self._services.jobs.remove(job.id)
             return job
         except AppError as error:
@@ -72,12 +70,12 @@ class NodeAnalyser:
             opened.close()
 
 
-def node_settings(variables: Mapping[str, str]) -> config.Settings:
+def node_settings(variables: Mapping[str, str]) -> Settings:
     """Return the settings on this node, those of the command before its own. Raises ConfigError if one is wrong."""
-    return config.load({**os.environ, **variables})
+    return load({**os.environ, **variables})
 
 
-def passed_variables(given: Mapping[str, str], settings: config.Settings) -> dict[str, str]:
+def passed_variables(given: Mapping[str, str], settings: Settings) -> dict[str, str]:
     """Return the settings that travel to the nodes: neither keys nor folders of a machine.
 
     Args:

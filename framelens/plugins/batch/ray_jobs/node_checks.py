@@ -14,16 +14,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 from framelens import AppError, ConfigError, EngineError, Language, ModelNotFound, StorageError, VideoError, error_text
-from framelens.analysis.prompts.templates import Templates
-from framelens.core.domain import AnalysisRequest
-from framelens.core.units import GIB
-from framelens.engine.engine_builder import build_engine
-from framelens.engine.local.model_arguments import check_folder
-from framelens.i18n import in_language
-from framelens.jobs.engine_session import conditions
-from framelens.plugin import Settings, t
-from framelens.plugin.jobs import Failure
+from framelens.plugin import Settings, in_language, t
+from framelens.plugin.analyses import AnalysisRequest, Templates, conditions
+from framelens.plugin.engines import build_engine, check_folder
 from framelens.plugin.models import resolve_model
+from framelens.plugin.storage import Failure
+from framelens.plugin.texts import GIB
 from framelens.plugins.batch.ray_jobs.node_analyser import node_settings
 
 _LEAST_FREE_BYTES = GIB

@@ -38,20 +38,9 @@ from framelens.plugin.command_line import (
     use_language,
     worst_exit_code,
 )
-from framelens.plugin.files import (
-    absolute,
-    atomic_write,
-    check_file,
-    file_of,
-    fitting_name,
-    free_path,
-    log_to,
-    shown_path,
-    storage_errors,
-    typed_path,
-)
-from framelens.plugin.jobs import open_extraction_cache
+from framelens.plugin.files import absolute, check_file, file_of, fitting_name, free_path, shown_path, typed_path
 from framelens.plugin.processes import probe
+from framelens.plugin.storage import atomic_write, log_to, open_extraction_cache, storage_errors
 from framelens.plugin.texts import attributed, clock
 from framelens.plugins.editing.clips import edit_list
 from framelens.plugins.editing.clips.cutter import (
@@ -249,7 +238,7 @@ def _analysis(options: Options, path: Path, cancel: threading.Event, *, has_same
             raise InputError("clip_other_video", report=shown_path(options.report), name=path.name)
         return analysis
     from framelens.plugin import open_library
-    from framelens.plugin.jobs import report_ids
+    from framelens.plugin.analyses import report_ids
 
     with open_library(load()) as services:
         extractions = services.switcher.session.extractions
@@ -377,7 +366,7 @@ def _cues(options: Options, path: Path) -> tuple[Cue, ...]:
     """Return the subtitles to draw, if asked for: from the given file, else from the report or the video."""
     if not options.burn_subtitles:
         return ()
-    from framelens.plugin.jobs import transcript_of
+    from framelens.plugin.analyses import transcript_of
 
     analysis = None
     if not options.subtitles:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from framelens import Analysis, AppError
 from framelens.plugin import t
-from framelens.plugin.jobs import JobSnapshot, video_for
+from framelens.plugin.analyses import JobSnapshot, video_for
 from framelens.plugin.texts import clock, error_words, parse_range, plain
 from framelens.plugin_page import PageTools, RangeAction, SaveButton, SaveGroup, VideoRange
 from framelens.plugins.editing.clips.downloads import MOST_PIECES, piece_text

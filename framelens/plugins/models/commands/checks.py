@@ -26,8 +26,9 @@ from framelens.plugin.command_line import (
     print_json,
     use_language,
 )
-from framelens.plugin.engines import CheckFinding, build_engine
+from framelens.plugin.engines import build_engine
 from framelens.plugin.files import redact
+from framelens.plugin.machine import CheckFinding
 from framelens.plugins.models.preflight.run import preflight
 from framelens.plugins.models.vision_checks import Measured, check_sight, result_text
 

@@ -23,15 +23,9 @@ from framelens.plugin.command_line import (
     use_language,
     whole_number,
 )
-from framelens.plugin.engines import (
-    HardwareProfile,
-    effective_arguments,
-    engine_arguments,
-    memory_bytes,
-    parse_card,
-    parse_gigabytes,
-)
+from framelens.plugin.engines import effective_arguments, engine_arguments
 from framelens.plugin.files import typed_path
+from framelens.plugin.machine import HardwareProfile, memory_bytes, parse_card, parse_gigabytes
 from framelens.plugin.models import (
     Catalogue,
     CatalogueEntry,

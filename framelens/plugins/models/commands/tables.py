@@ -9,8 +9,8 @@ from rich.table import Table
 from framelens.plugin import language, t
 from framelens.plugin.command_line import wide_console
 from framelens.plugin.models import (
-    FORMATS,
     FRAME,
+    NUMBER_FORMATS,
     CatalogueEntry,
     GpuCard,
     Match,
@@ -205,7 +205,7 @@ def print_formats() -> None:
     """Print the number formats."""
     names = ("format", "bits", "seven", "capability", "full", "cpu", "how", "about")
     table = _table(names, ("bits", "seven", "capability", "full"))
-    for one in FORMATS:
+    for one in NUMBER_FORMATS:
         table.add_row(*format_cells(one))
     console = wide_console()
     console.print(table)
@@ -225,7 +225,7 @@ def format_documents() -> list[dict[str, Any]]:
             "vllm_config": dict(one.arguments) if one.arguments else None,
             "about": t(f"models.format.{one.key}.about"),
         }
-        for one in FORMATS
+        for one in NUMBER_FORMATS
     ]
 
 

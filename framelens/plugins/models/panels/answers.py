@@ -6,7 +6,7 @@ import streamlit as st
 
 from framelens import AskSettings
 from framelens.plugin import t
-from framelens.plugin.jobs import LIMITS, keep_settings, usual_settings
+from framelens.plugin.analyses import LIMITS, keep_settings, usual_settings
 from framelens.plugin_page import PageTools
 from framelens.plugins.models.panels.form_state import form_state
 

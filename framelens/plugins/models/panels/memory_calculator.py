@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 import streamlit as st
 
 from framelens.plugin import t
-from framelens.plugin.engines import CARD_SIZES_GIB, HardwareProfile
+from framelens.plugin.machine import CARD_SIZES_GIB, HardwareProfile
 from framelens.plugin.models import (
-    FORMATS,
+    NUMBER_FORMATS,
     USABLE,
     Catalogue,
     Device,
@@ -136,7 +136,7 @@ def _formats(shape: Shape, device: Device) -> list[FormatKey]:
     own = format_of(shape).key
     return [
         one.key
-        for one in FORMATS
+        for one in NUMBER_FORMATS
         if one.key != own and one.least_capability is not None and (device == "gpu" or one.cpu != "no")
     ]
 
@@ -193,7 +193,7 @@ def draw_formats(ui: PageTools) -> None:
     """Draw the table, and a note on the quality that a format costs."""
     st.caption(t("models.page.formats_about"))
     heads = [t(f"models.column_{name}") for name in ("format", "bits", "seven", "capability", "cpu", "about")]
-    rows = [_cells(one) for one in FORMATS]
+    rows = [_cells(one) for one in NUMBER_FORMATS]
     ui.draw_table(heads, rows, key="model_formats", numbers=(1, 2), wide=(5,))
     st.caption(t("models.quality"))
 

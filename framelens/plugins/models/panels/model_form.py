@@ -12,8 +12,9 @@ import streamlit as st
 
 from framelens import AppError, ModelNotFound, notice_text
 from framelens.plugin import language, t
-from framelens.plugin.engines import CheckFinding, HardwareProfile, Severity, with_local_model
+from framelens.plugin.engines import with_local_model
 from framelens.plugin.files import typed_path
+from framelens.plugin.machine import CheckFinding, HardwareProfile, Severity
 from framelens.plugin.models import (
     Catalogue,
     Proposal,

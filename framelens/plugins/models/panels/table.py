@@ -12,7 +12,8 @@ import streamlit as st
 
 from framelens import AppError
 from framelens.plugin import language, t
-from framelens.plugin.engines import HardwareProfile, config_text, memory_bytes
+from framelens.plugin.engines import config_text
+from framelens.plugin.machine import HardwareProfile, memory_bytes
 from framelens.plugin.models import Catalogue, CatalogueEntry, GpuCard, Proposal, format_of, least_bytes, licence_text
 from framelens.plugin.texts import GIB, gib_number, joined, plain
 from framelens.plugin_page import PageTools

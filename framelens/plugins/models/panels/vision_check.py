@@ -5,7 +5,7 @@ from base64 import b64encode
 import streamlit as st
 
 from framelens.plugin import language, t
-from framelens.plugin.engines import VisionCard, draw_card
+from framelens.plugin.chat import VisionCard, draw_card
 from framelens.plugin.texts import plain, short_model_name
 from framelens.plugin_page import Options, PageTools
 from framelens.plugins.models import vision_checks

@@ -4,7 +4,7 @@ A finding that stops a start is proved by starts that fail in tests/engine; a fi
 that rests on an estimate, hinders.
 """
 
-from framelens.plugin.engines import CheckFinding, worst_first
+from framelens.plugin.machine import CheckFinding, worst_first
 from framelens.plugins.models.preflight.rules import BASIC, RULES
 from framelens.plugins.models.preflight.subject import PreflightSubject
 

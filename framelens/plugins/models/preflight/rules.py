@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from framelens.plugin.engines import CheckFinding, Fix, old_cards
+from framelens.plugin.machine import CheckFinding, Fix, old_cards
 from framelens.plugin.models import (
     FRAME,
     USABLE,

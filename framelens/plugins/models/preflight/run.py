@@ -13,17 +13,14 @@ from typing import Any
 from framelens import AppError, ModelNotFound
 from framelens.plugin import Settings
 from framelens.plugin.engines import (
-    CheckFinding,
-    HardwareProfile,
-    ModelFacts,
     check_arguments,
     effective_arguments,
-    gather_facts,
     known_shape,
     least_cache_gib,
     read_object,
     vllm_launcher,
 )
+from framelens.plugin.machine import CheckFinding, HardwareProfile, ModelFacts, gather_facts
 from framelens.plugin.models import (
     Catalogue,
     Match,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from framelens import AppError
-from framelens.plugin.engines import CheckFinding, Fix, ModelFacts, Severity, SystemFacts
+from framelens.plugin.machine import CheckFinding, Fix, ModelFacts, Severity, SystemFacts
 from framelens.plugin.models import CatalogueEntry, Device, Match, Plan, Shape, parse_plan
 from framelens.plugins.models.preflight.local_vllms import LocalVllm
 

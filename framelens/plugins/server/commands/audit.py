@@ -4,10 +4,18 @@ import sys
 from dataclasses import asdict
 
 from framelens import config
-from framelens.cli.common import MOST_LISTED, json_option, print_json, use_language, whole_number
-from framelens.cli.grammar import Choice, command, option
+from framelens.cli.common import MOST_LISTED
 from framelens.plugin import t
-from framelens.plugin.command_line import Options
+from framelens.plugin.command_line import (
+    Choice,
+    Options,
+    command,
+    json_option,
+    option,
+    print_json,
+    use_language,
+    whole_number,
+)
 from framelens.store.audit import ACTIONS, AuditEntry, AuditLog
 from framelens.store.database import open_store
 

@@ -7,13 +7,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from framelens import config
-from framelens.cli.common import json_option, use_language
-from framelens.cli.grammar import argument, command, flag
-from framelens.cli.report_output import check_ending, check_output_file, names_folder, overwrite_option, typed_output
-from framelens.core.files import readable
+from framelens.cli.report_output import check_ending
 from framelens.plugin import t
-from framelens.plugin.command_line import Options
-from framelens.plugin.files import free_path
+from framelens.plugin.command_line import (
+    Options,
+    argument,
+    check_output_file,
+    command,
+    flag,
+    json_option,
+    names_folder,
+    overwrite_option,
+    typed_output,
+    use_language,
+)
+from framelens.plugin.files import free_path, readable
 from framelens.plugin.texts import human_size
 from framelens.store.audit import AuditLog
 from framelens.store.backup import backup_bytes, write_backup

@@ -11,16 +11,24 @@ from dataclasses import asdict
 from functools import wraps
 
 from framelens import InputError, config
-from framelens.cli.common import json_option, print_json, use_language, whole_number
-from framelens.cli.grammar import argument, group, option
 from framelens.plugin import Settings, t
-from framelens.plugin.command_line import Options
+from framelens.plugin.command_line import (
+    Options,
+    argument,
+    group,
+    json_option,
+    option,
+    print_json,
+    use_language,
+    whole_number,
+)
+from framelens.plugin.storage import Store
 from framelens.plugins.server import api_keys
 from framelens.plugins.server.api_records import ApiKeyRow, ApiStore
 from framelens.plugins.server.rate_limit import PER_MINUTE, parse_limit
 from framelens.store.access import Accounts
 from framelens.store.audit import AuditLog
-from framelens.store.database import Store, open_store
+from framelens.store.database import open_store
 
 Act = Callable[[Options, Store, Settings], None]
 

@@ -11,16 +11,11 @@ from contextlib import closing
 from pathlib import Path
 
 from framelens import ConfigError
-from framelens.cli.analysis_options import engine_options, load_settings
-from framelens.cli.common import PORT, whole_number
-from framelens.cli.grammar import command, option, parse_path
-from framelens.composition import open_services
-from framelens.core import own_version
-from framelens.core.files import shown_path
-from framelens.core.installation import require
-from framelens.plugin import t
-from framelens.plugin.command_line import Options
-from framelens.plugin.files import typed_path
+from framelens.cli.analysis_options import engine_options
+from framelens.plugin import open_services, own_version, t
+from framelens.plugin.command_line import PORT, Options, command, load_settings, option, parse_path, whole_number
+from framelens.plugin.files import shown_path, typed_path
+from framelens.plugin.processes import require
 from framelens.plugins.server.listening import open_socket
 
 _HOST = "127.0.0.1"

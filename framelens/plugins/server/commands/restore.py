@@ -4,11 +4,9 @@ import json
 import sys
 
 from framelens import config
-from framelens.cli.common import json_option, use_language
-from framelens.cli.grammar import argument, command, flag, parse_path
-from framelens.core.files import readable
 from framelens.plugin import t
-from framelens.plugin.command_line import Options
+from framelens.plugin.command_line import Options, argument, command, flag, json_option, parse_path, use_language
+from framelens.plugin.files import readable
 from framelens.plugin.texts import human_size
 from framelens.store.backup import BackupManifest, check_backup, restore_backup
 

@@ -11,24 +11,35 @@ from dataclasses import replace
 from typing import Any, NoReturn, get_args
 
 from framelens import AppError, Cancelled, ConfigError, EngineError, ModelNotFound, config, notice_text
-from framelens.cli.common import PORT, use_language, whole_number
-from framelens.cli.grammar import Choice, argument, command, option
-from framelens.engine.engine_builder import build_engine
-from framelens.engine.hardware import cpu_features, installed_vllm
-from framelens.engine.local.model_arguments import check_folder, read_object
-from framelens.i18n import language
-from framelens.jobs.readiness import readiness
-from framelens.models.catalogue import built_in, load_catalogue
-from framelens.models.catalogue_parser import CatalogueEntry
+from framelens.engine.hardware import cpu_features
+from framelens.models.catalogue import built_in
 from framelens.models.config import read_shape
-from framelens.plugin import Settings, t
-from framelens.plugin.command_line import Options, cancel_on_signals
-from framelens.plugin.engines import Engine
-from framelens.plugin.models import chosen_hub, confirmed_downloads, resolve_model
+from framelens.plugin import Settings, language, t
+from framelens.plugin.command_line import (
+    PORT,
+    Choice,
+    Options,
+    argument,
+    cancel_on_signals,
+    command,
+    option,
+    use_language,
+    whole_number,
+)
+from framelens.plugin.engines import Engine, build_engine, check_folder, read_object
+from framelens.plugin.machine import installed_vllm
+from framelens.plugin.models import (
+    CatalogueEntry,
+    chosen_hub,
+    confirmed_downloads,
+    load_catalogue,
+    readiness,
+    resolve_model,
+)
+from framelens.plugin.storage import log_to
 from framelens.plugins.server.engine_choice import Kind, RequestedDevice, choose_engine
 from framelens.plugins.server.listening import open_socket, serve_until
 from framelens.plugins.server.tool_calls import tool_call_parser
-from framelens.store.fs_utils import log_to
 
 _PORT = 8003  # default
 _SHUTDOWN_SECONDS = 5

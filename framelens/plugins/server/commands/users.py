@@ -13,11 +13,19 @@ from getpass import getpass
 from typing import get_args
 
 from framelens import ConfigError, config
-from framelens.cli.common import json_option, print_json, use_language
-from framelens.cli.grammar import Choice, argument, flag, group, option
 from framelens.core.roles import Role
 from framelens.plugin import t
-from framelens.plugin.command_line import Options
+from framelens.plugin.command_line import (
+    Choice,
+    Options,
+    argument,
+    flag,
+    group,
+    json_option,
+    option,
+    print_json,
+    use_language,
+)
 from framelens.store.access import Accounts
 from framelens.store.accounts import AccountRow
 from framelens.store.database import open_store

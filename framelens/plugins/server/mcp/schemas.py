@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from framelens.jobs.snapshot import State
+from framelens.plugin.analyses import State
 
 Seconds = Annotated[float, Field(description="Seconds from the first frame.")]
 ReportId = Annotated[str, Field(description="Id of a report, which names it in other calls.")]

@@ -19,9 +19,9 @@ from pydantic import ValidationError
 
 from framelens import AppError, Cancelled, ConfigError
 from framelens.core.errors import as_app_error
-from framelens.i18n import labelled, sentences
 from framelens.plugin import t
 from framelens.plugin.command_line import cancel_on_signals
+from framelens.plugin.texts import labelled, sentences
 from framelens.plugins.server.listening import serve_until
 from framelens.plugins.server.mcp.results import failed
 from framelens.plugins.server.mcp.tools import McpTools

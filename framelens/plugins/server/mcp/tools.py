@@ -37,22 +37,34 @@ from framelens import (
 )
 from framelens.analysis.inputs.transcription import cues_between
 from framelens.analysis.prompts.templates import built_in
-from framelens.core.analysis_state import AnalysisUpdate
-from framelens.core.domain import MOST_FRAMES, AnalysisRequest, Selection
+from framelens.core.domain import MOST_FRAMES, Selection
 from framelens.core.events import value_of
-from framelens.core.files import is_inside, readable, restored, shown_path
-from framelens.core.images import cropped, smaller
-from framelens.i18n import language
-from framelens.i18n.formatting import attributed, stage_text
-from framelens.jobs.analyses import build_request, start_run
+from framelens.core.files import is_inside, restored
+from framelens.core.images import cropped
+from framelens.i18n.formatting import stage_text
+from framelens.jobs.analyses import build_request
 from framelens.jobs.asking import Asking, FrameOptions
-from framelens.jobs.keyframes import build_selection, parse_seconds
-from framelens.jobs.transcripts import report_ids, transcript_of
-from framelens.plugin import Services, t
+from framelens.jobs.keyframes import build_selection
+from framelens.plugin import Services, language, t
+from framelens.plugin.analyses import AnalysisRequest, AnalysisUpdate, report_ids, start_run, transcript_of
 from framelens.plugin.api import ToolCall
-from framelens.plugin.files import LinkFetcher, is_link, is_video_name, may_name_any, typed_link, typed_path
+from framelens.plugin.command_line import parse_seconds
+from framelens.plugin.files import (
+    LinkFetcher,
+    check_file,
+    held_folder,
+    is_link,
+    is_video_name,
+    may_name_any,
+    readable,
+    shown_path,
+    typed_link,
+    typed_path,
+)
 from framelens.plugin.processes import in_thread
-from framelens.plugin.texts import clock, phase_text
+from framelens.plugin.reports import FORMATS, files_of, smaller, written
+from framelens.plugin.storage import LibraryEntry, storage_errors
+from framelens.plugin.texts import attributed, clock, phase_text
 from framelens.plugins.server.mcp import results, schemas
 from framelens.plugins.server.mcp.plugin_tools import PluginTool
 from framelens.plugins.server.mcp.results import result
@@ -61,13 +73,11 @@ from framelens.plugins.server.validation import filled
 from framelens.questions.conversation import AnswerDraft, MomentsSearched, checked_question
 from framelens.questions.repository import ConversationRepository
 from framelens.questions.retrieval.values import Looking
-from framelens.reports.files import written
-from framelens.reports.formats import FORMATS, bundle, files_of, format_named
+from framelens.reports.formats import bundle, format_named
 from framelens.reports.json import writer
-from framelens.store.fs_utils import storage_errors
-from framelens.store.library_index import LibraryEntry, LibraryQuery, Order
+from framelens.store.library_index import LibraryQuery, Order
 from framelens.store.videos.video_repository import link_of
-from framelens.video.files import check_file, confine, held_folder
+from framelens.video.files import confine
 
 _log = logging.getLogger(__name__)
 _MOST_PICTURES, _MOST_VIDEOS = 8, 8

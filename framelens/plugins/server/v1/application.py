@@ -16,18 +16,17 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from framelens import AppError, InputError, registry
-from framelens.core import own_version
-from framelens.core.codec import to_document
 from framelens.core.spelling import closest
-from framelens.i18n import labelled, sentences
-from framelens.plugin import Services, t
+from framelens.plugin import Services, own_version, t
 from framelens.plugin.api import VIEWER, ServicesDep
+from framelens.plugin.reports import FORMATS
+from framelens.plugin.storage import to_document
+from framelens.plugin.texts import labelled, sentences
 from framelens.plugins.server.v1 import jobs, questions, uploads, webhooks
 from framelens.plugins.server.v1.access import Access, problem_response
 from framelens.plugins.server.v1.field_descriptions import describe_fields
 from framelens.plugins.server.v1.schemas import About, Problem
 from framelens.plugins.server.validation import fields_beside, wrong_text
-from framelens.reports.formats import FORMATS
 
 _PROBLEM = "application/problem+json"
 _ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css")

@@ -11,9 +11,8 @@ from fastapi.sse import ServerSentEvent
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
-from framelens.core.codec import to_document
+from framelens.plugin.storage import Store, to_document
 from framelens.plugins.server.api_records import ApiKeyRow, ApiStore
-from framelens.store.database import Store
 
 _POLL_SECONDS = 0.25
 """How often a stream looks at what it reports."""

@@ -13,14 +13,14 @@ from starlette.concurrency import run_in_threadpool
 
 from framelens import InputError, Language
 from framelens.api import exports
-from framelens.api.programs import BINARY
-from framelens.i18n import language
 from framelens.jobs.analyses import build_request
 from framelens.jobs.keyframes import build_selection
-from framelens.jobs.snapshot import State
 from framelens.jobs.stored.bulk_operations import remove
 from framelens.jobs.stored.speakers import name_speakers, speakers_of
-from framelens.plugin.api import ANALYST, VIEWER, ServicesDep
+from framelens.plugin import language
+from framelens.plugin.analyses import State
+from framelens.plugin.api import ANALYST, BINARY, VIEWER, ServicesDep
+from framelens.plugin.reports import FORMATS
 from framelens.plugin.texts import single_line
 from framelens.plugins.server.parts import submissions_of, webhooks_of
 from framelens.plugins.server.submissions import Submission, VideoSource
@@ -35,7 +35,6 @@ from framelens.plugins.server.v1.schemas import (
     SpeakerNames,
     UploadSource,
 )
-from framelens.reports.formats import FORMATS
 from framelens.store.library_index import LibraryQuery
 
 router = APIRouter(tags=["jobs"])

@@ -10,9 +10,11 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from framelens import AppError
-from framelens.api.gate import Gate, error_response
+from framelens.api.gate import error_response
 from framelens.core.roles import Role
-from framelens.i18n import accepted_language, in_language
+from framelens.i18n import accepted_language
+from framelens.plugin import in_language
+from framelens.plugin.api import Gate
 
 if TYPE_CHECKING:
     from framelens.plugin import Services

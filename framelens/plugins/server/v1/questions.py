@@ -9,8 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from framelens import AskSettings, InputError
-from framelens.i18n import language
-from framelens.plugin import Services
+from framelens.plugin import Services, language
 from framelens.plugin.api import ANALYST, VIEWER, ServicesDep
 from framelens.plugins.server.parts import submissions_of
 from framelens.plugins.server.v1.dependencies import KeyDep, event_of, ticks

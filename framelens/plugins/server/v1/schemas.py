@@ -13,18 +13,18 @@ from framelens.api.gate import status_of
 from framelens.api.subtitle_uploads import MOST_SUBTITLES
 from framelens.core import domain, units
 from framelens.core.codec import build
-from framelens.core.domain import MOST_FRAMES, MOST_SPEAKERS, AnswerState, ReportedConversation
+from framelens.core.domain import MOST_FRAMES, MOST_SPEAKERS, AnswerState
 from framelens.i18n.formatting import stage_text
-from framelens.jobs.snapshot import State
 from framelens.jobs.stored.speakers import LONGEST_NAME, SpeakerSummary
 from framelens.plugin import t
+from framelens.plugin.analyses import JobSnapshot, State
 from framelens.plugin.files import typed_link
-from framelens.plugin.jobs import JobSnapshot
+from framelens.plugin.reports import ReportedConversation
+from framelens.plugin.storage import LibraryEntry
 from framelens.plugins.server import webhooks
 from framelens.plugins.server.api_records import DeliveryRow, WebhookRow
 from framelens.plugins.server.submissions import FetchState
 from framelens.questions.conversation import MOST_QUESTION
-from framelens.store.library_index import LibraryEntry
 
 JobState = Literal["fetching", State]
 _MOST_URL, _MOST_WEBHOOK, _MOST_PATH, _MOST_NAME = 4096, 2048, 4096, 200

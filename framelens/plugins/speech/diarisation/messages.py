@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from framelens.plugin.jobs import Failure
 from framelens.plugin.speech import SpeakerTurn
+from framelens.plugin.storage import Failure
 from framelens.plugins.speech.recognition.messages import STUCK_SECONDS
 
 WORKER = "framelens.plugins.speech.diarisation.worker"

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from framelens.plugin.jobs import Failure
 from framelens.plugin.speech import SpeechSpans
+from framelens.plugin.storage import Failure
 
 WORKER = "framelens.plugins.speech.recognition.worker"
 """Module of the worker's program."""

@@ -1,0 +1,41 @@
+"""Analyses: requests, runs of the queue, their events and states, and questions about them."""
+
+from typing import TYPE_CHECKING, Any
+
+from framelens.core import exported
+
+if TYPE_CHECKING:
+    from framelens.analysis.parsing.answer_parser import partial_text as partial_text
+    from framelens.analysis.planning.estimate import Planner as Planner
+    from framelens.analysis.planning.frame_budget import FIT as FIT
+    from framelens.analysis.prompts.templates import Templates as Templates
+    from framelens.analysis.task import Control as Control
+    from framelens.analysis.task import Task as Task
+    from framelens.api.playback import video_for as video_for
+    from framelens.composition import usual_workers as usual_workers
+    from framelens.core.analysis_state import AnalysisState as AnalysisState
+    from framelens.core.analysis_state import AnalysisUpdate as AnalysisUpdate
+    from framelens.core.domain import UNKNOWN_PATH as UNKNOWN_PATH
+    from framelens.core.domain import AnalysisRequest as AnalysisRequest
+    from framelens.core.domain import Outcome as Outcome
+    from framelens.core.events import AnswerChanged as AnswerChanged
+    from framelens.jobs.analyses import AnalysisRun as AnalysisRun
+    from framelens.jobs.analyses import is_expected as is_expected
+    from framelens.jobs.analyses import start_run as start_run
+    from framelens.jobs.answers import keep_settings as keep_settings
+    from framelens.jobs.answers import usual_settings as usual_settings
+    from framelens.jobs.deduplication import request_digest as request_digest
+    from framelens.jobs.engine_session import conditions as conditions
+    from framelens.jobs.queue import Jobs as Jobs
+    from framelens.jobs.snapshot import AT_WORK as AT_WORK
+    from framelens.jobs.snapshot import WORKING as WORKING
+    from framelens.jobs.snapshot import JobSnapshot as JobSnapshot
+    from framelens.jobs.snapshot import State as State
+    from framelens.jobs.transcripts import report_ids as report_ids
+    from framelens.jobs.transcripts import transcript_of as transcript_of
+    from framelens.questions.conversation import LIMITS as LIMITS
+
+else:
+
+    def __getattr__(name: str) -> Any:
+        return exported(globals(), name)

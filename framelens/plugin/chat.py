@@ -1,0 +1,25 @@
+"""Requests to a model: the client, pictures in a message, and whether the model sees them."""
+
+from typing import TYPE_CHECKING, Any
+
+from framelens.core import exported
+
+if TYPE_CHECKING:
+    from framelens.core.errors import PicturesRefused as PicturesRefused
+    from framelens.core.errors import TooManyPictures as TooManyPictures
+    from framelens.llm.chat import connect as connect
+    from framelens.llm.messages import data_url as data_url
+    from framelens.llm.messages import with_pictures as with_pictures
+    from framelens.llm.stream import ask as ask
+    from framelens.llm.text_fallback import prove_sight as prove_sight
+    from framelens.llm.text_fallback import rejection as rejection
+    from framelens.llm.text_fallback import unseen as unseen
+    from framelens.llm.vision_check import COLOURS as COLOURS
+    from framelens.llm.vision_check import FORMS as FORMS
+    from framelens.llm.vision_check import VisionCard as VisionCard
+    from framelens.llm.vision_check import draw_card as draw_card
+
+else:
+
+    def __getattr__(name: str) -> Any:
+        return exported(globals(), name)

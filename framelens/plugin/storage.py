@@ -1,0 +1,29 @@
+"""The data folder: tables, stored videos, users and reports, and values as JSON."""
+
+from typing import TYPE_CHECKING, Any
+
+from framelens.core import exported
+
+if TYPE_CHECKING:
+    from framelens.analysis.inputs.extraction_cache import open_extraction_cache as open_extraction_cache
+    from framelens.core.codec import Failure as Failure
+    from framelens.core.codec import from_json as from_json
+    from framelens.core.codec import to_document as to_document
+    from framelens.core.codec import to_json as to_json
+    from framelens.reports.files import atomic_write as atomic_write
+    from framelens.reports.files import check_replaceable as check_replaceable
+    from framelens.store.accounts import AccountStore as AccountStore
+    from framelens.store.database import Store as Store
+    from framelens.store.database import visible as visible
+    from framelens.store.fs_utils import disk_errors as disk_errors
+    from framelens.store.fs_utils import log_to as log_to
+    from framelens.store.fs_utils import storage_errors as storage_errors
+    from framelens.store.library_index import LibraryEntry as LibraryEntry
+    from framelens.store.model_records import ModelRecords as ModelRecords
+    from framelens.store.model_records import harmless as harmless
+    from framelens.store.videos.video_repository import VideoRepository as VideoRepository
+
+else:
+
+    def __getattr__(name: str) -> Any:
+        return exported(globals(), name)

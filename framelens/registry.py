@@ -48,7 +48,7 @@ ValueT = TypeVar("ValueT")
 log = logging.getLogger(__name__)
 hook = pluggy.HookimplMarker("framelens")
 _spec = pluggy.HookspecMarker("framelens")
-FAULTS = (Exception, SystemExit)
+PLUGIN_FAULTS = (Exception, SystemExit)
 """Exceptions that code of a plugin may raise; a module that lacks something may end the program during its import."""
 NAME = re.compile(r"[a-z][a-z0-9_-]*")
 """Names of pages, commands and formats."""
@@ -242,7 +242,7 @@ def _register(name: str, version: str, wanted: frozenset[str] | None, find: Call
         except Exception:
             _manager.unregister(plugin)
             raise
-    except FAULTS as error:  # a faulty plugin is left out, whatever is wrong with it
+    except PLUGIN_FAULTS as error:  # a faulty plugin is left out, whatever is wrong with it
         return PluginState(name, version, is_used=False, fault=f"{type(error).__name__}: {error}")
     return PluginState(name, version, is_used=True)
 
@@ -295,7 +295,7 @@ def answers(name: str, **arguments: object) -> Iterator[tuple[str, Any]]:
         owner = implementation.plugin_name
         try:
             answer = implementation.function(*(arguments[one] for one in implementation.argnames))
-        except FAULTS as error:  # whatever it is, it is the plugin's
+        except PLUGIN_FAULTS as error:  # whatever it is, it is the plugin's
             leave_out(owner, name, error)
         else:
             if answer is not None:
@@ -350,7 +350,7 @@ def loaded(owner: str, reference: str) -> Any | None:
     """Return the object that a plugin names, or None if it can't be loaded and is left out."""
     try:
         return load(reference)
-    except FAULTS as error:  # whatever it is, it is the plugin's
+    except PLUGIN_FAULTS as error:  # whatever it is, it is the plugin's
         leave_out(owner, reference, error)
         return None
 
@@ -365,7 +365,7 @@ def called(owner: str, reference: str, *arguments: object) -> Any | None:
         return load(reference)(*arguments)
     except AppError:
         raise
-    except FAULTS as error:  # whatever it is, it is the plugin's
+    except PLUGIN_FAULTS as error:  # whatever it is, it is the plugin's
         leave_out(owner, reference, error)
         return None
 
@@ -404,7 +404,7 @@ def guarded(owner: str, function: Callable[..., Any]) -> Callable[..., Any]:
             return list(result) if isinstance(result, Iterator) else result
         except AppError:
             raise
-        except FAULTS as error:
+        except PLUGIN_FAULTS as error:
             log.exception("plugin %s failed", owner)
             raise InputError("plugin_failed", **failure_values(owner, error)) from error
 
@@ -480,7 +480,7 @@ def resume(services: Any) -> None:
     for owner, reference, resume_work in placed("resume"):
         try:
             resume_work(services)
-        except FAULTS as error:  # the application starts without it
+        except PLUGIN_FAULTS as error:  # the application starts without it
             leave_out(owner, reference, error)
 
 

@@ -137,7 +137,7 @@ async def _left(request: Request) -> None:
 # ---- contents of exports ---------------------------------------------------------------------------------------------
 
 
-def report(
+def export_report(
     jobs: Jobs,
     reports: StoredReports,
     job_id: str,
@@ -306,7 +306,7 @@ async def _send_report(request: Request, services: Services) -> Response:
     has_conversations = request.query_params.get("conversations") != "0"
     has_appendix = request.query_params.get("appendix") == "1"
     made = partial(
-        report,
+        export_report,
         services.jobs,
         services.reports,
         *_named(request),

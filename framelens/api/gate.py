@@ -33,7 +33,7 @@ from framelens.composition import Services
 from framelens.core.domain import Language
 from framelens.core.errors import AppError, ConfigError, EngineError, InputError, StorageError, as_app_error
 from framelens.core.files import readable
-from framelens.core.roles import LOCAL_USER, Role, User, as_user, require
+from framelens.core.roles import LOCAL_USER, Role, User, as_user, require_role
 from framelens.i18n import LANGUAGES, accepted_language, error_text, in_language
 from framelens.store.access import COOKIE
 
@@ -320,7 +320,7 @@ class Gate:
                     if self.services is None:
                         return Response(status_code=503)
                     with as_user(user):
-                        require(role or "viewer")
+                        require_role(role or "viewer")
                         response = await endpoint(request, self.services)
                 except AppError as error:
                     response = error_response(error)

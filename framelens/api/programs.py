@@ -12,7 +12,7 @@ from fastapi import Depends, Request
 from fastapi.params import Depends as Dependency
 
 from framelens.composition import Services
-from framelens.core.roles import Role, require
+from framelens.core.roles import Role, require_role
 
 
 def _services(request: Request) -> Services:
@@ -30,7 +30,7 @@ class _Requirement:
     role: Role
 
     async def __call__(self) -> None:
-        require(self.role)
+        require_role(self.role)
 
 
 VIEWER, ANALYST = Depends(_Requirement("viewer")), Depends(_Requirement("analyst"))

@@ -168,7 +168,7 @@ class _Commands(LazyGroup):
         owner, place = _of_plugins()[name]
         try:
             return _with_common_options(import_command(place), name)
-        except registry.FAULTS as error:
+        except registry.PLUGIN_FAULTS as error:
             if isinstance(error, ModuleNotFoundError) and (missing := as_app_error(error)).key == "extra_missing":
                 raise missing from error
             registry.leave_out(owner, place, error)

@@ -75,7 +75,7 @@ def set_page_user(read: Callable[[], User | None]) -> None:
     _page_user = read
 
 
-def require(role: Role) -> None:
+def require_role(role: Role) -> None:
     """Check that the user of this context may do what this role may.
 
     Raises:
@@ -92,7 +92,7 @@ def requires(role: Role) -> Callable[[Callable[P, T]], Callable[P, T]]:
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
         @wraps(function)
         def checked(*args: P.args, **values: P.kwargs) -> T:
-            require(role)
+            require_role(role)
             return function(*args, **values)
 
         return checked

@@ -9,11 +9,11 @@ import platform
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
 
 import psutil
 
-Device = Literal["gpu", "cpu"]
+from framelens.models.serving_plan import Device
+
 LEAST_SHM_BYTES = 1_000_000_000
 """Shared memory below which processes that divide a model may fail."""
 # Features used by vLLM's CPU kernels, named as in /proc/cpuinfo; SSE2 distinguishes an x86 that is too old from an

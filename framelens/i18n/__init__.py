@@ -139,7 +139,7 @@ def plugin_catalogue(language: Language) -> dict[str, str]:
                 texts |= _flat(tomllib.loads((files(plugin) / "messages" / f"{code}.toml").read_text(encoding="utf-8")))
             except FileNotFoundError:
                 pass  # a plugin need not have any
-            except registry.FAULTS as error:
+            except registry.PLUGIN_FAULTS as error:
                 registry.leave_out(owner, f"messages {code}.toml", error)
     return texts
 

@@ -26,7 +26,7 @@ from framelens.core.events import (
     OpeningChosen,
     Planned,
 )
-from framelens.core.roles import as_user, require
+from framelens.core.roles import as_user, require_role
 from framelens.jobs.deduplication import Deduplicator
 from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.job_repository import JobRepository
@@ -105,7 +105,7 @@ class Worker:
     def _run_job(self, live: ActiveJob) -> None:
         job_id = live.job.id
         try:
-            require("analyst")  # its owner may have had another role when it was submitted
+            require_role("analyst")  # its owner may have had another role when it was submitted
             with self.switcher.admitted(live.control):
                 if live.done.report is None:
                     self.active.change(live, lambda job: replace(job, state="running"))  # its turn has come

@@ -15,25 +15,40 @@ if TYPE_CHECKING:
     from framelens.composition import usual_workers as usual_workers
     from framelens.core.analysis_state import AnalysisState as AnalysisState
     from framelens.core.analysis_state import AnalysisUpdate as AnalysisUpdate
+    from framelens.core.domain import MOST_FRAMES as MOST_FRAMES
+    from framelens.core.domain import MOST_SPEAKERS as MOST_SPEAKERS
     from framelens.core.domain import UNKNOWN_PATH as UNKNOWN_PATH
     from framelens.core.domain import AnalysisRequest as AnalysisRequest
+    from framelens.core.domain import AnswerState as AnswerState
     from framelens.core.domain import Outcome as Outcome
+    from framelens.core.domain import Selection as Selection
     from framelens.core.events import AnswerChanged as AnswerChanged
+    from framelens.core.events import value_of as value_of
     from framelens.jobs.analyses import AnalysisRun as AnalysisRun
+    from framelens.jobs.analyses import build_request as build_request
     from framelens.jobs.analyses import is_expected as is_expected
     from framelens.jobs.analyses import start_run as start_run
     from framelens.jobs.answers import keep_settings as keep_settings
     from framelens.jobs.answers import usual_settings as usual_settings
+    from framelens.jobs.asking import FrameOptions as FrameOptions
     from framelens.jobs.deduplication import request_digest as request_digest
     from framelens.jobs.engine_session import conditions as conditions
+    from framelens.jobs.keyframes import build_selection as build_selection
     from framelens.jobs.queue import Jobs as Jobs
     from framelens.jobs.snapshot import AT_WORK as AT_WORK
     from framelens.jobs.snapshot import WORKING as WORKING
     from framelens.jobs.snapshot import JobSnapshot as JobSnapshot
     from framelens.jobs.snapshot import State as State
+    from framelens.jobs.stored.bulk_operations import remove_jobs as remove_jobs
     from framelens.jobs.transcripts import report_ids as report_ids
     from framelens.jobs.transcripts import transcript_of as transcript_of
     from framelens.questions.conversation import LIMITS as LIMITS
+    from framelens.questions.conversation import MOST_QUESTION as MOST_QUESTION
+    from framelens.questions.conversation import AnswerDraft as AnswerDraft
+    from framelens.questions.conversation import MomentsSearched as MomentsSearched
+    from framelens.questions.conversation import checked_question as checked_question
+    from framelens.questions.conversation import started as started
+    from framelens.questions.retrieval.values import Looking as Looking
 
 else:
 

@@ -7,9 +7,13 @@ from framelens.core import exported
 if TYPE_CHECKING:
     from framelens.core.errors import PicturesRefused as PicturesRefused
     from framelens.core.errors import TooManyPictures as TooManyPictures
+    from framelens.core.errors import as_app_error as as_app_error
     from framelens.llm.chat import connect as connect
+    from framelens.llm.limits import limits_of as limits_of
     from framelens.llm.messages import data_url as data_url
     from framelens.llm.messages import with_pictures as with_pictures
+    from framelens.llm.refusals import read_json as read_json
+    from framelens.llm.refusals import said_in as said_in
     from framelens.llm.stream import ask as ask
     from framelens.llm.text_fallback import prove_sight as prove_sight
     from framelens.llm.text_fallback import rejection as rejection

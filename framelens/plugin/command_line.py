@@ -7,9 +7,11 @@ from framelens.core import exported
 if TYPE_CHECKING:
     from framelens.cli.analysis_options import analysis_options as analysis_options
     from framelens.cli.analysis_options import build_common_request as build_common_request
+    from framelens.cli.analysis_options import engine_options as engine_options
     from framelens.cli.analysis_options import load_settings as load_settings
     from framelens.cli.analysis_options import print_failures as print_failures
     from framelens.cli.analysis_options import settle_model as settle_model
+    from framelens.cli.common import MOST_LISTED as MOST_LISTED
     from framelens.cli.common import PORT as PORT
     from framelens.cli.common import cancel_on_signals as cancel_on_signals
     from framelens.cli.common import engine_notices_said as engine_notices_said
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from framelens.cli.common import worst_exit_code as worst_exit_code
     from framelens.cli.grammar import Choice as Choice
     from framelens.cli.grammar import Group as Group
+    from framelens.cli.grammar import LazyGroup as LazyGroup
     from framelens.cli.grammar import Options as Options
     from framelens.cli.grammar import argument as argument
     from framelens.cli.grammar import command as command
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from framelens.cli.progress_lines import ProgressLines as ProgressLines
     from framelens.cli.progress_lines import Throttle as Throttle
     from framelens.cli.report_output import Output as Output
+    from framelens.cli.report_output import check_ending as check_ending
     from framelens.cli.report_output import check_output_file as check_output_file
     from framelens.cli.report_output import check_output_folder as check_output_folder
     from framelens.cli.report_output import names_folder as names_folder

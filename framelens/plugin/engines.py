@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from framelens.core.engines.vllm_arguments import check_arguments as check_arguments
     from framelens.core.engines.vllm_arguments import config_text as config_text
     from framelens.core.errors import RequestTooLarge as RequestTooLarge
+    from framelens.engine.base import Endpoint as Endpoint
     from framelens.engine.base import Engine as Engine
     from framelens.engine.base import EngineStatus as EngineStatus
     from framelens.engine.endpoints import metrics_url as metrics_url

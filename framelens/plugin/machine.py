@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from framelens.engine.gpu_metrics import GpuSample as GpuSample
     from framelens.engine.gpu_metrics import GpuSamples as GpuSamples
     from framelens.engine.hardware import LEAST_SHM_BYTES as LEAST_SHM_BYTES
+    from framelens.engine.hardware import cpu_features as cpu_features
     from framelens.engine.hardware import cpu_name as cpu_name
     from framelens.engine.hardware import free_memory_bytes as free_memory_bytes
     from framelens.engine.hardware import installed_vllm as installed_vllm

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from framelens.models.checkpoint import loaded_bytes as loaded_bytes
     from framelens.models.checkpoint import read_config as read_config
     from framelens.models.checkpoint import shape_in as shape_in
+    from framelens.models.config import read_shape as read_shape
     from framelens.models.formats import NUMBER_FORMATS as NUMBER_FORMATS
     from framelens.models.formats import FormatKey as FormatKey
     from framelens.models.formats import NumberFormat as NumberFormat

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from framelens.engine.installation import install as install
     from framelens.engine.installation import install_log as install_log
     from framelens.engine.local.child_process import GUARD as GUARD
-    from framelens.engine.local.child_process import ChildProcess as ChildProcess
-    from framelens.engine.local.child_process import LogReader as LogReader
     from framelens.video.extractor import probe as probe
     from framelens.video.ffmpeg import FFMPEG_PROTOCOLS as FFMPEG_PROTOCOLS
     from framelens.video.ffmpeg import FfmpegError as FfmpegError

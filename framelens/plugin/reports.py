@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from framelens.core.domain import ReportedConversation as ReportedConversation
     from framelens.core.domain import times_of as times_of
     from framelens.core.evidence import Moments as Moments
+    from framelens.core.images import cropped as cropped
     from framelens.core.images import smaller as smaller
     from framelens.core.outline import chapters_of as chapters_of
     from framelens.core.outline import outline_of as outline_of
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from framelens.reports.content.labels import remarks as remarks
     from framelens.reports.content.labels import shareable_value as shareable_value
     from framelens.reports.content.labels import shortened as shortened
+    from framelens.reports.content.labels import stated_notices as stated_notices
     from framelens.reports.content.provenance import AIGC_KEY as AIGC_KEY
     from framelens.reports.content.provenance import aigc as aigc
     from framelens.reports.content.provenance import aigc_fields as aigc_fields
@@ -65,7 +67,9 @@ if TYPE_CHECKING:
     from framelens.reports.format import ReportFormat as ReportFormat
     from framelens.reports.format import lazy as lazy
     from framelens.reports.formats import FORMATS as FORMATS
+    from framelens.reports.formats import bundle as bundle
     from framelens.reports.formats import files_of as files_of
+    from framelens.reports.formats import format_named as format_named
     from framelens.reports.formats import parse_formats as parse_formats
     from framelens.reports.graphics.chart_svg import chart_png as chart_png
     from framelens.reports.graphics.fonts import FONT_FAMILY as FONT_FAMILY
@@ -73,6 +77,7 @@ if TYPE_CHECKING:
     from framelens.reports.graphics.fonts import font_characters as font_characters
     from framelens.reports.json.encoding import json_text as json_text
     from framelens.reports.json.writer import form_of as form_of
+    from framelens.reports.json.writer import without_pictures as without_pictures
     from framelens.reports.subtitles import ass_clock as ass_clock
     from framelens.reports.text.csv_cells import csv_table as csv_table
     from framelens.reports.text.html import render_html as render_html

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from framelens.engine.recognition import LocalRecogniser as LocalRecogniser
     from framelens.engine.recognition import local_diariser as local_diariser
     from framelens.engine.recognition import local_recogniser as local_recogniser
+    from framelens.jobs.stored.speakers import LONGEST_NAME as LONGEST_NAME
+    from framelens.jobs.stored.speakers import SpeakerSummary as SpeakerSummary
+    from framelens.jobs.stored.speakers import name_speakers as name_speakers
+    from framelens.jobs.stored.speakers import speakers_of as speakers_of
 
 else:
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from framelens.i18n.formatting import origin as origin
     from framelens.i18n.formatting import phase_text as phase_text
     from framelens.i18n.formatting import span as span
+    from framelens.i18n.formatting import stage_text as stage_text
     from framelens.reports.content.page_text import error_words as error_words
     from framelens.reports.content.page_text import joined as joined
     from framelens.reports.content.page_text import length_clock as length_clock

@@ -14,7 +14,7 @@ import pytest
 
 from framelens.core.domain import AnalysisRequest
 from framelens.jobs.queue import Jobs
-from framelens.jobs.stored.bulk_operations import purge, remove, sweep
+from framelens.jobs.stored.bulk_operations import purge, remove_jobs, sweep
 from framelens.jobs.stored.reports import StoredReports
 from framelens.questions.repository import ConversationRepository
 from framelens.store.audit import AuditLog
@@ -143,7 +143,7 @@ def test_an_import_is_whole_or_not_there(template: Path, tmp_path: Path) -> None
 
 def test_a_deletion_is_whole_or_did_not_begin(template: Path, tmp_path: Path) -> None:
     def act(place: Place) -> None:
-        assert [one.error for one in remove(place.jobs, place.videos, [job_of(place)])] == [None]
+        assert [one.error for one in remove_jobs(place.jobs, place.videos, [job_of(place)])] == [None]
 
     def check(place: Place) -> None:
         left = [job for job in place.jobs.recent() if job.name == "clip.mp4"]

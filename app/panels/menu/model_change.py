@@ -13,7 +13,7 @@ from app.panels.menu.engine import draw_phase
 from app.state import page_state
 from framelens.core.engines.model_hub import MIRROR, ModelHub, other_hubs
 from framelens.core.errors import AppError, ModelNotFound
-from framelens.core.roles import require
+from framelens.core.roles import require_role
 from framelens.engine.installation import INSTALLING, install_log
 from framelens.engine.local.child_process import tail
 from framelens.i18n import t
@@ -143,7 +143,7 @@ def _leave(without: Callable[[], None]) -> None:
 
 def _act(act: Callable[[], None]) -> None:
     with page_state().catching_errors():
-        require("administrator")
+        require_role("administrator")
         act()
 
 

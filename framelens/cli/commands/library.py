@@ -36,7 +36,7 @@ from framelens.core.files import base_name
 from framelens.core.units import clock
 from framelens.i18n import error_text, t
 from framelens.jobs.snapshot import State
-from framelens.jobs.stored.bulk_operations import Removed, purge, remove, sweep, sweep_trash
+from framelens.jobs.stored.bulk_operations import Removed, purge, remove_jobs, sweep, sweep_trash
 from framelens.reports.content.labels import local_minute, title_and_details
 from framelens.reports.json import writer
 from framelens.reports.text import plain
@@ -275,7 +275,7 @@ def _delete_for_good(options: Options) -> int:
     if not _is_confirmed([*listed.values(), *(entry.name for entry in trashed.values())], options):
         return 0
     jobs, videos = services().jobs, services().videos
-    return _print_removed([*remove(jobs, videos, listed), *purge(jobs, videos, trashed.values())])
+    return _print_removed([*remove_jobs(jobs, videos, listed), *purge(jobs, videos, trashed.values())])
 
 
 def _resolved(given: str) -> LibraryEntry | TrashEntry:

@@ -25,10 +25,11 @@ from framelens.core.units import GIB
 from framelens.engine.base import Endpoint, Launcher
 from framelens.engine.downloads.hub import fetch_model
 from framelens.engine.endpoints import served_models
-from framelens.engine.hardware import Device, cpu_name, free_memory_bytes, installed_vllm
+from framelens.engine.hardware import cpu_name, free_memory_bytes, installed_vllm
 from framelens.engine.local.engine_guard import KEY_VARIABLE
 from framelens.engine.model_resolution import model_name
 from framelens.engine.short_requests import NoAnswer, get_json
+from framelens.models.serving_plan import Device
 
 log = logging.getLogger(__name__)
 # With any of these the engine may have to download something that is not in the model's folder.

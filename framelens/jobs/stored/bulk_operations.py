@@ -33,7 +33,7 @@ class Removed:
     error: AppError | None = None
 
 
-def remove(jobs: Jobs, videos: VideoRepository, job_ids: Iterable[str]) -> Iterator[Removed]:
+def remove_jobs(jobs: Jobs, videos: VideoRepository, job_ids: Iterable[str]) -> Iterator[Removed]:
     """Delete these analyses for good, each with its video if the video was uploaded and no other analysis uses it."""
     jobs.indexing.catch_up()  # an analysis that was never indexed may be about the same video
     for job_id in job_ids:

@@ -10,8 +10,7 @@ from typing import get_args
 
 from framelens import InputError
 from framelens.plugin.analyses import AT_WORK, Outcome
-from framelens.plugin.storage import Store, visible
-from framelens.store.database import NOT_IN_TRASH
+from framelens.plugin.storage import NOT_IN_TRASH, Store, visible
 
 _AT_WORK = ("fetching", *AT_WORK)
 _ENDS = (*get_args(Outcome), "failed", "cancelled")

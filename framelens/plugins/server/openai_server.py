@@ -23,13 +23,10 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from framelens import AppError, Language, error_text
-from framelens.core.errors import as_app_error
-from framelens.engine.base import Endpoint
-from framelens.http_client import PooledClient, authorization, request_timeout, response_limits
-from framelens.llm.limits import limits_of
-from framelens.llm.refusals import read_json, said_in
 from framelens.plugin import t
-from framelens.plugin.engines import Engine
+from framelens.plugin.api import PooledClient, authorization, request_timeout, response_limits
+from framelens.plugin.chat import as_app_error, limits_of, read_json, said_in
+from framelens.plugin.engines import Endpoint, Engine
 from framelens.plugin.files import redact
 
 log = logging.getLogger(__name__)

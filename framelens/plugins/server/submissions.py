@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from framelens import AppError, Cancelled, InputError
-from framelens.api.subtitle_uploads import attach_subtitles, check_subtitles
-from framelens.core.errors import as_app_error
-from framelens.core.roles import require
-from framelens.plugin import as_user, current_user
+from framelens.plugin import as_user, current_user, require_role
 from framelens.plugin.analyses import AnalysisRequest
+from framelens.plugin.api import attach_subtitles, check_subtitles
+from framelens.plugin.chat import as_app_error
 from framelens.plugin.files import FetchProgress, LinkFetcher, new_id
 from framelens.plugin.processes import BackgroundTasks
 from framelens.plugin.storage import AccountStore, Failure, from_json, to_json
@@ -194,7 +193,7 @@ class Submissions:
     ) -> None:
         """Get the video and queue the job. A failure is stored, unless the job was deleted or the program ends."""
         try:
-            require("analyst")  # the role of its user may have changed since
+            require_role("analyst")  # the role of its user may have changed since
             with self._room:
                 if cancel.is_set():
                     raise Cancelled

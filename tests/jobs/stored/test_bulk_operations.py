@@ -17,7 +17,7 @@ from framelens.core.errors import Cancelled, InputError
 from framelens.core.events import AnalysisEvent, Finished
 from framelens.core.evidence import Interval, Moments, Point, VoteSample
 from framelens.jobs.queue import Jobs
-from framelens.jobs.stored.bulk_operations import remove
+from framelens.jobs.stored.bulk_operations import remove_jobs
 from framelens.jobs.stored.library_entries import about, passages
 from framelens.jobs.stored.report_import import reports_of
 from framelens.reports.files import write_zip
@@ -146,9 +146,9 @@ def test_a_new_name_is_shown_and_found_and_must_be_one(jobs: Jobs) -> None:
 def test_an_uploaded_video_goes_with_the_last_analysis_of_it(jobs: Jobs, videos: VideoRepository) -> None:
     path = uploaded(videos)
     first, second = finished(jobs, path), finished(jobs, path)
-    assert [one.with_video for one in remove(jobs, videos, [first])] == [False]
+    assert [one.with_video for one in remove_jobs(jobs, videos, [first])] == [False]
     assert path.exists()
-    assert [one.with_video for one in remove(jobs, videos, [second])] == [True]
+    assert [one.with_video for one in remove_jobs(jobs, videos, [second])] == [True]
     assert not path.exists() and not path.parent.exists()
     assert jobs.recent() == []
     assert videos.find(path) is None
@@ -157,7 +157,7 @@ def test_an_uploaded_video_goes_with_the_last_analysis_of_it(jobs: Jobs, videos:
 def test_a_video_that_was_not_uploaded_is_never_deleted(jobs: Jobs, videos: VideoRepository, tmp_path: Path) -> None:
     path = tmp_path / "mine.mp4"
     path.write_bytes(b"abc")
-    assert [one.with_video for one in remove(jobs, videos, [finished(jobs, path)])] == [False]
+    assert [one.with_video for one in remove_jobs(jobs, videos, [finished(jobs, path)])] == [False]
     assert path.exists()
 
 
@@ -173,7 +173,7 @@ def test_one_that_runs_is_cancelled_before_it_is_deleted(store: Store, videos: V
     jobs = queue(store, endless, tmp_path)
     job_id = jobs.submit(REQUEST, name="clip.mp4")
     until(jobs, job_id, lambda job: job.state == "running")
-    assert next(one.error for one in remove(jobs, videos, [job_id])) is None
+    assert next(one.error for one in remove_jobs(jobs, videos, [job_id])) is None
     assert stopped.is_set()
     with pytest.raises(InputError, match="job_unknown"):
         jobs.snapshot(job_id)
@@ -182,7 +182,7 @@ def test_one_that_runs_is_cancelled_before_it_is_deleted(store: Store, videos: V
 
 def test_one_that_cannot_be_deleted_does_not_keep_the_others(jobs: Jobs, videos: VideoRepository) -> None:
     job_id = finished(jobs, Path("/v/clip.mp4"))
-    errors = [one.error and one.error.key for one in remove(jobs, videos, ["nobody", job_id])]
+    errors = [one.error and one.error.key for one in remove_jobs(jobs, videos, ["nobody", job_id])]
     assert errors == ["job_unknown", None]
 
 

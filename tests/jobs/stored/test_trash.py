@@ -13,7 +13,7 @@ from framelens.core.errors import Cancelled, InputError
 from framelens.jobs.queue import Jobs
 from framelens.jobs.snapshot import JobSnapshot
 from framelens.jobs.stored import bulk_operations
-from framelens.jobs.stored.bulk_operations import purge, remove, sweep, sweep_trash, sweep_trash_daily
+from framelens.jobs.stored.bulk_operations import purge, remove_jobs, sweep, sweep_trash, sweep_trash_daily
 from framelens.questions.conversation import AskSettings, started
 from framelens.questions.repository import ConversationRepository
 from framelens.store.database import Store
@@ -118,7 +118,7 @@ def test_video_stays_while_the_trash_needs_it(jobs: Jobs, videos: VideoRepositor
     path = uploaded(videos)
     first, second, third = (finished(jobs, path) for _ in range(3))
     jobs.discard([first, second])
-    assert [one.with_video for one in remove(jobs, videos, [third])] == [False]
+    assert [one.with_video for one in remove_jobs(jobs, videos, [third])] == [False]
     entries = jobs.trash.entries()
     assert [one.with_video for one in purge(jobs, videos, entries[:1])] == [False] and path.exists()
     assert [one.with_video for one in purge(jobs, videos, entries[1:])] == [True] and not path.exists()

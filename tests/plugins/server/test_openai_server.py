@@ -26,7 +26,7 @@ from framelens.engine.remote_engine import RemoteEngine
 from framelens.http_client import ResponseLimits
 from framelens.jobs.engine_session import EngineSession
 from framelens.llm.messages import data_url
-from framelens.plugins.server.engine_choice import choose_engine
+from framelens.plugins.server.commands.serve import choose_engine
 from framelens.plugins.server.openai_server import ServeOptions, serve_app
 from tests.app.fake_services import keyframes
 from tests.cards import write_card_video

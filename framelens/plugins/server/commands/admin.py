@@ -1,6 +1,6 @@
 """Command `framelens admin`: people, keys, the record of what they did, backups; each is imported when used."""
 
-from framelens.cli.grammar import LazyGroup
+from framelens.plugin.command_line import LazyGroup
 
 _HERE = "framelens.plugins.server.commands"
 run = LazyGroup(

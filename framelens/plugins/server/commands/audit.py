@@ -3,10 +3,9 @@
 import sys
 from dataclasses import asdict
 
-from framelens import config
-from framelens.cli.common import MOST_LISTED
-from framelens.plugin import t
+from framelens.plugin import load, t
 from framelens.plugin.command_line import (
+    MOST_LISTED,
     Choice,
     Options,
     command,
@@ -16,8 +15,7 @@ from framelens.plugin.command_line import (
     use_language,
     whole_number,
 )
-from framelens.store.audit import ACTIONS, AuditEntry, AuditLog
-from framelens.store.database import open_store
+from framelens.plugin.storage import ACTIONS, AuditEntry, AuditLog, open_store
 
 _USUAL_ENTRIES = 100
 
@@ -33,7 +31,7 @@ def run(options: Options) -> int:
     Raises:
         AppError: A setting is wrong, or the store refuses.
     """
-    settings = config.load()
+    settings = load()
     use_language(options, settings)
     store = open_store(settings.data_dir)
     try:

@@ -6,12 +6,11 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from framelens import config
-from framelens.cli.report_output import check_ending
-from framelens.plugin import t
+from framelens.plugin import load, t
 from framelens.plugin.command_line import (
     Options,
     argument,
+    check_ending,
     check_output_file,
     command,
     flag,
@@ -22,10 +21,8 @@ from framelens.plugin.command_line import (
     use_language,
 )
 from framelens.plugin.files import free_path, readable
+from framelens.plugin.storage import DATABASE, AuditLog, backup_bytes, open_store, write_backup
 from framelens.plugin.texts import human_size
-from framelens.store.audit import AuditLog
-from framelens.store.backup import backup_bytes, write_backup
-from framelens.store.database import DATABASE, open_store
 
 
 @command("backup", help="cli.backup_command")
@@ -39,7 +36,7 @@ def run(options: Options) -> int:
     Raises:
         AppError: The target is there already, or a disk refuses.
     """
-    settings = config.load()
+    settings = load()
     use_language(options, settings)
     target, videos = _file(options.target), not options.no_videos
     check_output_file("backup", target, inputs=(), overwrites=options.overwrite)

@@ -10,8 +10,8 @@ from contextlib import closing
 from dataclasses import asdict
 from functools import wraps
 
-from framelens import InputError, config
-from framelens.plugin import Settings, t
+from framelens import InputError
+from framelens.plugin import Settings, load, t
 from framelens.plugin.command_line import (
     Options,
     argument,
@@ -22,13 +22,10 @@ from framelens.plugin.command_line import (
     use_language,
     whole_number,
 )
-from framelens.plugin.storage import Store
+from framelens.plugin.storage import Accounts, AuditLog, Store, open_store
 from framelens.plugins.server import api_keys
 from framelens.plugins.server.api_records import ApiKeyRow, ApiStore
 from framelens.plugins.server.rate_limit import PER_MINUTE, parse_limit
-from framelens.store.access import Accounts
-from framelens.store.audit import AuditLog
-from framelens.store.database import open_store
 
 Act = Callable[[Options, Store, Settings], None]
 
@@ -38,7 +35,7 @@ def in_store(act: Act) -> Callable[[Options], int]:
 
     @wraps(act)
     def run_action(options: Options) -> int:
-        settings = config.load()
+        settings = load()
         use_language(options, settings)
         with closing(open_store(settings.data_dir)) as store:
             act(options, store, settings)

@@ -11,9 +11,17 @@ from contextlib import closing
 from pathlib import Path
 
 from framelens import ConfigError
-from framelens.cli.analysis_options import engine_options
 from framelens.plugin import open_services, own_version, t
-from framelens.plugin.command_line import PORT, Options, command, load_settings, option, parse_path, whole_number
+from framelens.plugin.command_line import (
+    PORT,
+    Options,
+    command,
+    engine_options,
+    load_settings,
+    option,
+    parse_path,
+    whole_number,
+)
 from framelens.plugin.files import shown_path, typed_path
 from framelens.plugin.processes import require
 from framelens.plugins.server.listening import open_socket

@@ -3,12 +3,11 @@
 import json
 import sys
 
-from framelens import config
-from framelens.plugin import t
+from framelens.plugin import load, t
 from framelens.plugin.command_line import Options, argument, command, flag, json_option, parse_path, use_language
 from framelens.plugin.files import readable
+from framelens.plugin.storage import BackupManifest, check_backup, restore_backup
 from framelens.plugin.texts import human_size
-from framelens.store.backup import BackupManifest, check_backup, restore_backup
 
 
 @command("restore", help="cli.restore_command")
@@ -21,7 +20,7 @@ def run(options: Options) -> int:
     Raises:
         AppError: The backup can't be used, the data folder isn't empty, or a disk refuses.
     """
-    settings = config.load()
+    settings = load()
     use_language(options, settings)
     if options.check:
         _report(options, check_backup(options.source), "cli.restore_sound")

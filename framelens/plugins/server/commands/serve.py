@@ -6,15 +6,12 @@ import os
 import secrets
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import replace
-from typing import Any, NoReturn, get_args
+from typing import Any, Literal, NoReturn, get_args
 
-from framelens import AppError, Cancelled, ConfigError, EngineError, ModelNotFound, config, notice_text
-from framelens.engine.hardware import cpu_features
-from framelens.models.catalogue import built_in
-from framelens.models.config import read_shape
-from framelens.plugin import Settings, language, t
+from framelens import AppError, Cancelled, ConfigError, EngineError, ModelNotFound, notice_text
+from framelens.plugin import Settings, checked_key, language, load, t
 from framelens.plugin.command_line import (
     PORT,
     Choice,
@@ -26,21 +23,26 @@ from framelens.plugin.command_line import (
     use_language,
     whole_number,
 )
-from framelens.plugin.engines import Engine, build_engine, check_folder, read_object
-from framelens.plugin.machine import installed_vllm
+from framelens.plugin.engines import Engine, build_engine, check_folder, engine_arguments, read_object
+from framelens.plugin.machine import cpu_features, installed_vllm
 from framelens.plugin.models import (
     CatalogueEntry,
+    Device,
     chosen_hub,
     confirmed_downloads,
     load_catalogue,
+    read_shape,
     readiness,
     resolve_model,
 )
 from framelens.plugin.storage import log_to
-from framelens.plugins.server.engine_choice import Kind, RequestedDevice, choose_engine
 from framelens.plugins.server.listening import open_socket, serve_until
 from framelens.plugins.server.tool_calls import tool_call_parser
 
+Kind = Literal["vllm", "transformers"]
+RequestedDevice = Literal["auto", "cpu", "cuda"]
+_VLLM_NEEDS = {"avx2", "asimd"}
+"""vLLM is built for processors with one of these (x86, ARM); transformers needs neither."""
 _PORT = 8003  # default
 _SHUTDOWN_SECONDS = 5
 """For requests in progress once the server is stopped."""
@@ -116,13 +118,13 @@ def run(options: Options) -> NoReturn:
 
 def _settings(options: Options) -> Settings:
     """Return the application's settings with those of the command line."""
-    settings = config.load()
+    settings = load()
     return replace(
         settings,
         base_url="",
         model_path=options.model_path or settings.model_path,
         model_chosen=bool(options.model_path) or settings.model_chosen,
-        vllm_config={**settings.vllm_config, **config.engine_arguments(options.vllm_config or "")},
+        vllm_config={**settings.vllm_config, **engine_arguments(options.vllm_config or "")},
     )
 
 
@@ -170,13 +172,42 @@ def _engine(options: Options, known: Mapping[str, Any] | CatalogueEntry | None) 
         chosen: Kind = options.engine
         return chosen
     if isinstance(known, Mapping):
-        known = built_in().of_type(known.get("model_type"))
+        known = load_catalogue(None).of_type(known.get("model_type"))
     return choose_engine(
         options.device,
         installed=(installed_vllm() or (None,))[0],
         prefers=known.engine if known else None,
         cpu_features=frozenset(cpu_features()),
     )
+
+
+def choose_engine(
+    wanted: RequestedDevice,
+    *,
+    installed: Device | None,
+    prefers: Kind | None,
+    cpu_features: Set[str] = frozenset(),
+) -> Kind:
+    """Choose the engine for a model.
+
+    Memory is not considered: the weights are the same for both engines, and vLLM's cache can be set.
+
+    Args:
+        wanted: Requested device.
+        installed: Device of the installed vLLM; None without vLLM.
+        prefers: Engine of the model, or of one of the same type, in the catalogue; None if unknown.
+        cpu_features: CPU flags as in /proc/cpuinfo; empty if unknown.
+
+    Raises:
+        EngineError: CUDA is requested and the installed engine cannot use it.
+    """
+    if wanted == "cuda" and installed != "gpu":
+        raise EngineError("serve_no_cuda")
+    if installed is None or (wanted == "cpu" and installed == "gpu"):  # that build does not compute on processors
+        return "transformers"
+    if installed == "cpu" and cpu_features and not _VLLM_NEEDS & cpu_features:
+        return "transformers"
+    return prefers or "vllm"
 
 
 def _tool_settings(
@@ -208,7 +239,7 @@ def _has_vision(known: Mapping[str, Any] | CatalogueEntry | None) -> bool | None
 
 def _key(options: Options, settings: Settings) -> tuple[str, bool]:
     """Return the key that requests must carry, and whether it was generated here."""
-    key = config.checked_key("--api-key", options.api_key or "") or settings.serve_api_key
+    key = checked_key("--api-key", options.api_key or "") or settings.serve_api_key
     return (key, False) if key else (f"sk-{secrets.token_urlsafe(24)}", True)
 
 

@@ -12,9 +12,8 @@ from functools import wraps
 from getpass import getpass
 from typing import get_args
 
-from framelens import ConfigError, config
-from framelens.core.roles import Role
-from framelens.plugin import t
+from framelens import ConfigError
+from framelens.plugin import Role, load, t
 from framelens.plugin.command_line import (
     Choice,
     Options,
@@ -26,9 +25,7 @@ from framelens.plugin.command_line import (
     print_json,
     use_language,
 )
-from framelens.store.access import Accounts
-from framelens.store.accounts import AccountRow
-from framelens.store.database import open_store
+from framelens.plugin.storage import AccountRow, Accounts, open_store
 
 Act = Callable[[Options, Accounts], None]
 name_argument = argument("account_name", metavar="NAME", help="cli.users_name")
@@ -39,7 +36,7 @@ def with_accounts(act: Act) -> Callable[[Options], int]:
 
     @wraps(act)
     def run_action(options: Options) -> int:
-        settings = config.load()
+        settings = load()
         use_language(options, settings)
         with closing(open_store(settings.data_dir)) as store:
             act(options, Accounts(store, settings.access))

@@ -7,16 +7,12 @@ from collections.abc import Iterable, Sequence
 from mcp.types import CallToolResult, ImageContent, TextContent
 
 from framelens import Analysis, AppError, Cancelled, Finding, Turn, error_text, notice_text
-from framelens.core.codec import build
-from framelens.i18n.formatting import stage_text
 from framelens.plugin import t
 from framelens.plugin.analyses import JobSnapshot, State
-from framelens.plugin.reports import title_of
-from framelens.plugin.storage import LibraryEntry, to_document
-from framelens.plugin.texts import clock
+from framelens.plugin.reports import stated_notices, title_of
+from framelens.plugin.storage import Hit, LibraryEntry, build, to_document
+from framelens.plugin.texts import clock, stage_text
 from framelens.plugins.server.mcp import schemas
-from framelens.reports.content.labels import stated_notices
-from framelens.store.library_index import Hit
 
 MOST_FINDINGS = 40
 """Findings in the result of an analysis."""

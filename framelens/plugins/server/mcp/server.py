@@ -18,8 +18,8 @@ from mcp.types import CallToolResult, ToolAnnotations
 from pydantic import ValidationError
 
 from framelens import AppError, Cancelled, ConfigError
-from framelens.core.errors import as_app_error
 from framelens.plugin import t
+from framelens.plugin.chat import as_app_error
 from framelens.plugin.command_line import cancel_on_signals
 from framelens.plugin.texts import labelled, sentences
 from framelens.plugins.server.listening import serve_until

@@ -33,51 +33,62 @@ from framelens import (
     VideoError,
     error_text,
     notice_text,
-    registry,
 )
-from framelens.analysis.inputs.transcription import cues_between
-from framelens.analysis.prompts.templates import built_in
-from framelens.core.domain import MOST_FRAMES, Selection
-from framelens.core.events import value_of
-from framelens.core.files import is_inside, restored
-from framelens.core.images import cropped
-from framelens.i18n.formatting import stage_text
-from framelens.jobs.analyses import build_request
-from framelens.jobs.asking import Asking, FrameOptions
-from framelens.jobs.keyframes import build_selection
-from framelens.plugin import Services, language, t
-from framelens.plugin.analyses import AnalysisRequest, AnalysisUpdate, report_ids, start_run, transcript_of
+from framelens.plugin import Services, called, language, placed, t
+from framelens.plugin.analyses import (
+    MOST_FRAMES,
+    AnalysisRequest,
+    AnalysisUpdate,
+    AnswerDraft,
+    FrameOptions,
+    Looking,
+    MomentsSearched,
+    Selection,
+    Templates,
+    build_request,
+    build_selection,
+    checked_question,
+    report_ids,
+    start_run,
+    transcript_of,
+    value_of,
+)
 from framelens.plugin.api import ToolCall
 from framelens.plugin.command_line import parse_seconds
 from framelens.plugin.files import (
     LinkFetcher,
     check_file,
+    confine,
+    file_of,
     held_folder,
+    is_inside,
     is_link,
     is_video_name,
     may_name_any,
     readable,
+    restored,
     shown_path,
     typed_link,
     typed_path,
 )
 from framelens.plugin.processes import in_thread
-from framelens.plugin.reports import FORMATS, files_of, smaller, written
-from framelens.plugin.storage import LibraryEntry, storage_errors
-from framelens.plugin.texts import attributed, clock, phase_text
+from framelens.plugin.reports import (
+    FORMATS,
+    bundle,
+    cropped,
+    files_of,
+    format_named,
+    smaller,
+    without_pictures,
+    written,
+)
+from framelens.plugin.storage import LibraryEntry, LibraryQuery, Order, link_of, storage_errors
+from framelens.plugin.texts import attributed, clock, phase_text, stage_text
 from framelens.plugins.server.mcp import results, schemas
 from framelens.plugins.server.mcp.plugin_tools import PluginTool
 from framelens.plugins.server.mcp.results import result
 from framelens.plugins.server.mcp.waiting import POLL_SECONDS, Wait, wait_for
 from framelens.plugins.server.validation import filled
-from framelens.questions.conversation import AnswerDraft, MomentsSearched, checked_question
-from framelens.questions.repository import ConversationRepository
-from framelens.questions.retrieval.values import Looking
-from framelens.reports.formats import bundle, format_named
-from framelens.reports.json import writer
-from framelens.store.library_index import LibraryQuery, Order
-from framelens.store.videos.video_repository import link_of
-from framelens.video.files import confine
 
 _log = logging.getLogger(__name__)
 _MOST_PICTURES, _MOST_VIDEOS = 8, 8
@@ -122,7 +133,7 @@ class McpTools:
         "characters": _MOST_CHARACTERS,
         "texts": ", ".join(name for name in FORMATS if name not in _FILES_ONLY),
         "files": ", ".join(_FILES_ONLY),
-        "templates": ", ".join(built_in()),
+        "templates": ", ".join(Templates().by_key),
     }
     """Values in the descriptions of tools and arguments."""
 
@@ -190,7 +201,8 @@ class McpTools:
         path, analysis = self._source(video)
         heard, notices = transcript_of(path, analysis, language())
         heard = replace(heard, cues=attributed(heard))
-        cues = cues_between(heard, _seconds(start), float("inf") if end is None else _seconds(end))
+        first, last = _seconds(start), float("inf") if end is None else _seconds(end)
+        cues = [cue for cue in heard.cues if cue.start_seconds < last and cue.end_seconds > first]
         lines: list[schemas.TranscriptCue] = []
         following: str | None = None
         room = _MOST_CHARACTERS
@@ -229,7 +241,7 @@ class McpTools:
         if format in _FILES_ONLY:
             raise ConfigError("mcp_report_folder", format=format)
         if format == "json":
-            data = writer.without_pictures(analysis, analysis.request.language)
+            data = without_pictures(analysis, analysis.request.language)
         else:
             data = next(files_of(format, analysis, analysis.request.language, "report")).data
         text, end = data.decode(), offset + _MOST_CHARACTERS
@@ -359,7 +371,7 @@ class McpTools:
         continued = self._conversation_id(conversation) if conversation else ""
         asked = _Question(question, about, continued, frames, _range(start, end), use_model)
         if (answer := self._answers.get(asked)) is None:
-            answer = self._answers[asked] = _Answer(self.services.asking, self.services.conversations, asked)
+            answer = self._answers[asked] = _Answer(self.services, asked)
 
         def stop() -> None:
             self._answers.pop(asked, None)
@@ -385,7 +397,7 @@ class McpTools:
             url = typed_link(video)
             return videos.path(self._links().fetch(url, lambda now: None, self._closing))
         if not self._roots:
-            video = registry.file_of(video)
+            video = file_of(video)
         is_path = Path(video).name != video or bool(Path(video).suffix)
         is_here = os.path.exists(video) and self._inside(Path(video).absolute()) is not None  # noqa: PTH110 - raises nothing
         return self._allowed(video) if is_path or is_here else None
@@ -539,22 +551,22 @@ class _Answer:
         made: The conversation, whose current turn has the answer.
     """
 
-    def __init__(self, asking: Asking, conversations: ConversationRepository, question: _Question) -> None:
+    def __init__(self, services: Services, question: _Question) -> None:
         self.doing = ""
         self.cancel = threading.Event()
-        self.made: Future[Conversation] = in_thread("mcp-ask", lambda: self._make(asking, conversations, question))
+        self.made: Future[Conversation] = in_thread("mcp-ask", lambda: self._make(services, question))
 
-    def _make(self, asking: Asking, conversations: ConversationRepository, question: _Question) -> Conversation:
+    def _make(self, services: Services, question: _Question) -> Conversation:
         clip = question.clip
         if question.conversation:
-            asked = conversations.get(question.conversation)
+            asked = services.conversations.get(question.conversation)
         else:
             options = FrameOptions(language(), question.frames, clip, use_model=question.use_model)
-            asked = value_of(asking.begin(question.about, options, self.cancel), self._note)
+            asked = value_of(services.asking.begin(question.about, options, self.cancel), self._note)
         look = None if clip == Selection() else Look("auto", clip.start_seconds, clip.end_seconds)
         asked = asked.asked(question.text, AskSettings(), look=look)
         self.doing = t("mcp.answering")
-        with closing(asking.ask(AnswerDraft(asked), self.cancel, use_model=question.use_model)) as answer:
+        with closing(services.asking.ask(AnswerDraft(asked), self.cancel, use_model=question.use_model)) as answer:
             for event in answer:
                 match event:
                     case AnswerDone(done):
@@ -577,8 +589,8 @@ class _Answer:
 
 def _tools_of_plugins(begin: Callable[[], ToolCall]) -> Iterator[PluginTool]:
     """Yield the tools of other plugins; a tool that can't be described is left out."""
-    for owner, reference, _ in registry.placed("mcp.tools"):
-        for one in registry.called(owner, reference) or ():
+    for owner, reference, _ in placed("mcp.tools"):
+        for one in called(owner, reference) or ():
             try:
                 tool = PluginTool(one, begin)
             except Exception:  # noqa: BLE001 - the others work

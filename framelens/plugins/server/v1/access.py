@@ -14,18 +14,15 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from framelens import AppError, InputError
-from framelens.api.gate import SAFE_HEADERS
-from framelens.core.errors import as_app_error
-from framelens.core.roles import User
-from framelens.i18n import accepted_language
-from framelens.plugin import LOCAL_USER, as_user, in_language
-from framelens.plugin.storage import Store
+from framelens.plugin import LOCAL_USER, User, accepted_language, as_user, in_language
+from framelens.plugin.api import SAFE_HEADERS
+from framelens.plugin.chat import as_app_error
+from framelens.plugin.storage import Accounts, Store
 from framelens.plugins.server import api_keys
 from framelens.plugins.server.api_records import ApiKeyRow, ApiStore
 from framelens.plugins.server.rate_limit import RateLimiter
 from framelens.plugins.server.v1 import uploads
 from framelens.plugins.server.v1.schemas import problem_of
-from framelens.store.access import Accounts
 
 _log = logging.getLogger(__name__)
 _MOST_BYTES = 1 << 20

@@ -15,10 +15,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from framelens import AppError, InputError, registry
-from framelens.core.spelling import closest
-from framelens.plugin import Services, own_version, t
+from framelens import AppError, InputError
+from framelens.plugin import PLUGIN_FAULTS, Services, leave_out, own_version, placed, t
 from framelens.plugin.api import VIEWER, ServicesDep
+from framelens.plugin.files import closest
 from framelens.plugin.reports import FORMATS
 from framelens.plugin.storage import to_document
 from framelens.plugin.texts import labelled, sentences
@@ -95,11 +95,11 @@ def programs() -> FastAPI:
     app.router.routes.extend(uploads.tus_routes())
     for one in (uploads, jobs, questions, webhooks):
         app.include_router(one.router)
-    for owner, reference, router in registry.placed("api"):
+    for owner, reference, router in placed("api"):
         try:
             app.include_router(router)
-        except registry.FAULTS as error:
-            registry.leave_out(owner, reference, error)
+        except PLUGIN_FAULTS as error:
+            leave_out(owner, reference, error)
     app.add_exception_handler(AppError, _app_error)
     app.add_exception_handler(RequestValidationError, _wrong_request)
     app.add_exception_handler(HTTPException, _http_error)

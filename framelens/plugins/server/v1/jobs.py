@@ -12,15 +12,12 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from framelens import InputError, Language
-from framelens.api import exports
-from framelens.jobs.analyses import build_request
-from framelens.jobs.keyframes import build_selection
-from framelens.jobs.stored.bulk_operations import remove
-from framelens.jobs.stored.speakers import name_speakers, speakers_of
 from framelens.plugin import language
-from framelens.plugin.analyses import State
-from framelens.plugin.api import ANALYST, BINARY, VIEWER, ServicesDep
+from framelens.plugin.analyses import State, build_request, build_selection, remove_jobs
+from framelens.plugin.api import ANALYST, BINARY, VIEWER, ServicesDep, export_report, send_export
 from framelens.plugin.reports import FORMATS
+from framelens.plugin.speech import name_speakers, speakers_of
+from framelens.plugin.storage import LibraryQuery
 from framelens.plugin.texts import single_line
 from framelens.plugins.server.parts import submissions_of, webhooks_of
 from framelens.plugins.server.submissions import Submission, VideoSource
@@ -35,7 +32,6 @@ from framelens.plugins.server.v1.schemas import (
     SpeakerNames,
     UploadSource,
 )
-from framelens.store.library_index import LibraryQuery
 
 router = APIRouter(tags=["jobs"])
 _ARCHIVE = "zip"
@@ -169,8 +165,8 @@ async def get_report(
     if not (await run_in_threadpool(find_job, job_id, services)).has_report:
         raise InputError("no_report_yet", id=job_id)
     kind = "everything" if name == _ARCHIVE else name
-    report = partial(exports.report, spoken=spoken, conversations=conversations, appendix=appendix, is_alone=True)
-    return await exports.send_export(request, lambda: report(services.jobs, services.reports, job_id, kind))
+    report = partial(export_report, spoken=spoken, conversations=conversations, appendix=appendix, is_alone=True)
+    return await send_export(request, lambda: report(services.jobs, services.reports, job_id, kind))
 
 
 @router.get("/jobs/{job_id}/speakers", dependencies=[VIEWER])
@@ -219,7 +215,7 @@ def delete_job(job_id: str, services: ServicesDep) -> None:
     find_job(job_id, services)
     if submissions_of(services).drop(job_id):
         return
-    for one in remove(services.jobs, services.videos, [job_id]):
+    for one in remove_jobs(services.jobs, services.videos, [job_id]):
         if one.error:
             raise one.error
 

@@ -10,11 +10,8 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from framelens import AppError
-from framelens.api.gate import error_response
-from framelens.core.roles import Role
-from framelens.i18n import accepted_language
-from framelens.plugin import in_language
-from framelens.plugin.api import Gate
+from framelens.plugin import Role, accepted_language, in_language
+from framelens.plugin.api import Gate, error_response
 
 if TYPE_CHECKING:
     from framelens.plugin import Services
@@ -70,7 +67,7 @@ class _Below(BaseRoute):
         """Return the role of each route of the API by method and path."""
         from fastapi.routing import APIRoute
 
-        from framelens.api.programs import role_of
+        from framelens.plugin.api import role_of
         from framelens.plugins.server.v1.application import programs
 
         routes = [route for route in programs().routes if isinstance(route, APIRoute)]

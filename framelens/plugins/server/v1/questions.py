@@ -10,12 +10,12 @@ from starlette.requests import Request
 
 from framelens import AskSettings, InputError
 from framelens.plugin import Services, language
+from framelens.plugin.analyses import started
 from framelens.plugin.api import ANALYST, VIEWER, ServicesDep
 from framelens.plugins.server.parts import submissions_of
 from framelens.plugins.server.v1.dependencies import KeyDep, event_of, ticks
 from framelens.plugins.server.v1.jobs import find_job
 from framelens.plugins.server.v1.schemas import Answer, ConversationState, NewQuestion
-from framelens.questions.conversation import started
 
 router = APIRouter(tags=["questions"])
 

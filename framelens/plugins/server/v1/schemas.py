@@ -9,28 +9,24 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from framelens import AppError, FrameRef, Strategy, Turn, error_text, notice_text
-from framelens.api.gate import status_of
-from framelens.api.subtitle_uploads import MOST_SUBTITLES
-from framelens.core import domain, units
-from framelens.core.codec import build
-from framelens.core.domain import MOST_FRAMES, MOST_SPEAKERS, AnswerState
-from framelens.i18n.formatting import stage_text
-from framelens.jobs.stored.speakers import LONGEST_NAME, SpeakerSummary
+from framelens import Language as LanguageCode
 from framelens.plugin import t
-from framelens.plugin.analyses import JobSnapshot, State
+from framelens.plugin.analyses import MOST_FRAMES, MOST_QUESTION, MOST_SPEAKERS, AnswerState, JobSnapshot, State
+from framelens.plugin.api import MOST_SUBTITLES, status_of
 from framelens.plugin.files import typed_link
 from framelens.plugin.reports import ReportedConversation
-from framelens.plugin.storage import LibraryEntry
+from framelens.plugin.speech import LONGEST_NAME, SpeakerSummary
+from framelens.plugin.storage import LibraryEntry, build
+from framelens.plugin.texts import clock, stage_text
 from framelens.plugins.server import webhooks
 from framelens.plugins.server.api_records import DeliveryRow, WebhookRow
 from framelens.plugins.server.submissions import FetchState
-from framelens.questions.conversation import MOST_QUESTION
 
 JobState = Literal["fetching", State]
 _MOST_URL, _MOST_WEBHOOK, _MOST_PATH, _MOST_NAME = 4096, 2048, 4096, 200
 _TYPED = BeforeValidator(lambda given: typed_link(given) if isinstance(given, str) else given)
 Seconds = Annotated[float, Field(ge=0, le=1e7)]
-Language = Annotated[domain.Language | None, Field(description="By default that of Accept-Language.")]
+Language = Annotated[LanguageCode | None, Field(description="By default that of Accept-Language.")]
 
 _STATUS = {
     "api_no_keys": 401,
@@ -219,7 +215,7 @@ class Job(BaseModel):
     created: str
     template: str
     question: str
-    language: domain.Language
+    language: LanguageCode
     is_over: bool = Field(description="Whether it neither waits nor runs.")
     has_report: bool
     doing: str = Field(description="What it does at the moment, in words.")
@@ -330,7 +326,7 @@ class Citation(BaseModel):
     def of(cls, frame: FrameRef) -> Citation:
         """Build the value of a cited picture."""
         seconds = frame.time_seconds
-        return build(cls, frame, seconds=seconds, clock=units.clock(seconds), job=frame.analysis_id)
+        return build(cls, frame, seconds=seconds, clock=clock(seconds), job=frame.analysis_id)
 
 
 class Answer(BaseModel):
@@ -349,7 +345,7 @@ class Answer(BaseModel):
     model: str
 
     @classmethod
-    def of(cls, turn: Turn, spoken: domain.Language, *, is_running: bool) -> Answer:
+    def of(cls, turn: Turn, spoken: LanguageCode, *, is_running: bool) -> Answer:
         """Build the value of a turn of a conversation in this language."""
         notices = [] if is_running else [notice_text(one, spoken) for one in (turn.why, *turn.notices) if one]
         return build(

@@ -12,12 +12,11 @@ from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from framelens import InputError
-from framelens.api import uploads
-from framelens.core.links import media_type
-from framelens.core.roles import require
-from framelens.plugin.api import ANALYST, ServicesDep
+from framelens.plugin import require_role
+from framelens.plugin.api import ANALYST, ServicesDep, uploads
+from framelens.plugin.files import media_type
+from framelens.plugin.storage import Upload
 from framelens.plugins.server.v1.schemas import NewUpload, UploadState
-from framelens.store.videos.video_repository import Upload
 
 router = APIRouter(tags=["uploads"])
 BINARY = "application/octet-stream"
@@ -70,7 +69,7 @@ def tus_routes() -> list[Route]:
 
 class _TusRoute(Route):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        require("analyst")
+        require_role("analyst")
         await super().handle(scope, receive, send)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from framelens.models.catalogue import built_in
-from framelens.plugins.server.engine_choice import choose_engine
+from framelens.plugins.server.commands.serve import choose_engine
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ NO_VLLM = NullEngine(BIG, EngineError("vllm_not_installed", model=BIG))
 def test_a_missing_engine_is_had_with_the_model(
     settings: Settings, tiny_vl: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hardware_profile, "here", lambda: build_profile([], "cpu", 20))
+    monkeypatch.setattr(HardwareProfile, "here", lambda: HardwareProfile.of([], "cpu", 20))
     now = readiness.readiness(settings, NO_VLLM)
     assert (now.kind, now.model and now.model.model) == ("download", SMALL)
     assert now.engine and now.engine.fetched_bytes < now.engine.disk_bytes
@@ -126,7 +126,7 @@ def test_a_missing_engine_is_had_with_the_model(
 
 
 def test_model_and_engine_share_a_disk(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hardware_profile, "here", lambda: build_profile([], "cpu", 20))
+    monkeypatch.setattr(HardwareProfile, "here", lambda: HardwareProfile.of([], "cpu", 20))
     free = 10 * 10**9  # for either, not for both
     monkeypatch.setattr(readiness, "free_bytes", lambda: free)
     now = readiness.readiness(settings, NO_VLLM)

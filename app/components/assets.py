@@ -79,6 +79,7 @@ def _read(file: str, package: str = __package__) -> str:
 
 _mount_turned = component("turned")
 _mount_asked = component("asked")
+_mount_enter = component("enter")
 
 
 def turn_page(page: str, job_id: str, cookie: Mapping[str, object]) -> None:
@@ -98,6 +99,11 @@ def turn_page(page: str, job_id: str, cookie: Mapping[str, object]) -> None:
 def bring_into_view(asked: str) -> None:
     """Scroll to the question in whose chat message this is drawn, once for each value; this has no size."""
     _mount_asked(key="asked", data={"asked": asked})
+
+
+def send_at_enter() -> None:
+    """Let Enter in the field of the row in which this is drawn press the row's button; this has no size."""
+    _mount_enter(key="enter", data={})
 
 
 def draw_styles() -> None:

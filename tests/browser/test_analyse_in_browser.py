@@ -504,3 +504,17 @@ def test_a_double_click_starts_one_analysis(scripted_app: App, visit: Visit) -> 
     page.goto(f"{scripted_app.url}library")
     expect(page.get_by_role("heading", name="Library")).to_be_visible()
     expect(page.locator(".st-key-work_rows").get_by_text("Who is seen twice?")).to_have_count(1)
+
+
+def test_enter_starts_and_shift_enter_makes_a_line(scripted_app: App, visit: Visit) -> None:
+    page = visit.page
+    choose_sample(page, scripted_app.url)
+    field = page.get_by_label("What do you want to know?")
+    field.fill("What comes first?")
+    field.press("Shift+Enter")
+    field.press_sequentially("And then?")
+    field.dispatch_event("keydown", {"key": "Enter", "isComposing": True})  # chooses a Chinese character
+    expect(field).to_have_value("What comes first?\nAnd then?")
+    field.press("Enter")
+    page.wait_for_url(re.compile("job="))
+    expect(page.get_by_text("And then?").first).to_be_visible()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.components import slots
+from app.components.assets import send_at_enter
 from app.components.controls import button, choose
 from app.context import may_change, services
 from app.formatting import local_time
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 _OPTIONS_WIDTH = 480
 """Pixels."""
 _KEYS = "Ctrl+Enter"
-"""They start an analysis, also from the field."""
+"""They start an analysis, also from the field, where Enter alone does, too."""
 _NO_SPEAKERS = -1
 _MOST_SPEAKERS = 10
 """More are rare, and can be given to the commands."""
@@ -62,11 +63,12 @@ def draw(video: VideoInfo | None) -> None:
             st.text_area(t("ui.question"), key="question", placeholder=t("ui.question_example"), **options)
             if now.kind == "ready":
                 _draw_start(video)
+                send_at_enter()
 
 
 def _draw_start(video: VideoInfo | None) -> None:
     videos = _num_videos()
-    words, tip = t("ui.start" if videos < 2 else "ui.start_all", n=videos), _KEYS if video else t("ui.start_no_video")
+    words, tip = t("ui.start" if videos < 2 else "ui.start_all", n=videos), "Enter" if video else t("ui.start_no_video")
     options: Options = {"disabled": video is None, "help": tip, "shortcut": _KEYS}
     button(words, "start", _start, icon="auto_awesome", kind="primary", **options)
 

@@ -25,6 +25,8 @@ from framelens.engine.local.transformers import transformers_launcher
 from framelens.engine.local.vllm import vllm_launcher
 from framelens.jobs.engine_session import EngineSession
 from framelens.llm import retries
+from framelens.video import worker_pool
+from tests.forked_workers import start_worker
 
 FIXTURES = Path(__file__).parent / "fixtures"
 # Small and quick: no compilation, a cache of 1 GiB, the length that the test models were made for.
@@ -216,6 +218,13 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy engine is asked again soon; how long is waited is tested apart."""
     monkeypatch.setattr(retries, "_FIRST_WAIT_SECONDS", 0.02)
     monkeypatch.setattr(retries, "_FIRST_PAUSE_SECONDS", 0.01)
+
+
+@pytest.fixture(autouse=True)
+def forked_workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fork the decoders that the tests' own process starts, but where the start is what is tested."""
+    if sys.platform.startswith("linux") and not request.node.get_closest_marker("own_start"):
+        monkeypatch.setattr(worker_pool, "_start_worker", start_worker)
 
 
 @pytest.fixture

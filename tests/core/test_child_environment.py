@@ -19,6 +19,8 @@ from framelens.engine.local.vllm import vllm_launcher
 from framelens.video import worker_pool
 from tests.engine.fakes import fake_launcher
 
+pytestmark = pytest.mark.own_start
+
 SECRETS = {
     "FRAMELENS_API_KEY": "sk-engine-1234567890",
     "FRAMELENS_SERVE_API_KEY": "sk-serve-1234567890",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -56,7 +57,9 @@ def decoding_children() -> list[psutil.Process]:
     found = []
     for child in psutil.Process().children(recursive=True):
         try:
-            if "framelens.video.worker" in child.cmdline() and child.status() != psutil.STATUS_ZOMBIE:
+            is_forked = "tests.forked_workers" in child.cmdline() and child.ppid() != os.getpid()
+            is_decoder = is_forked or "framelens.video.worker" in child.cmdline()
+            if is_decoder and child.status() != psutil.STATUS_ZOMBIE:
                 found.append(child)
         except psutil.NoSuchProcess:
             continue

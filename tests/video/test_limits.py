@@ -22,7 +22,10 @@ from framelens.video.worker_pool import DecoderWorker
 from tests.media import moving, write_video
 from tests.video.conftest import decoding_children
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to its limits")
+pytestmark = [
+    pytest.mark.own_start,
+    pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to its limits"),
+]
 _MEGABYTES = 1 << 20
 
 

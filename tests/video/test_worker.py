@@ -25,6 +25,8 @@ from framelens.video.readers.base import FrameReader
 from framelens.video.worker import events_of
 from tests.video.conftest import decoding_children
 
+pytestmark = pytest.mark.own_start
+
 
 def only_child() -> psutil.Process:
     (child,) = decoding_children()

@@ -19,6 +19,8 @@ from framelens.video.keyframes.options import ExtractOptions
 from framelens.video.worker_pool import worker_ready, worker_started
 from tests.video.conftest import Chosen, decoding_children
 
+pytestmark = pytest.mark.own_start
+
 
 @pytest.fixture
 def waiting() -> Iterator[psutil.Process]:

@@ -9,7 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from framelens.analysis.inputs import extraction_cache
@@ -31,6 +30,7 @@ from framelens.video.extractor import remaining_facts
 from framelens.video.keyframes.options import ExtractOptions, Opening
 from framelens.video.keyframes.strategies import WorkerRequest
 from tests.media import COLOURS, cards, moving, write_video
+from tests.video.conftest import decoding_children
 
 WHOLE = Selection()
 SAMPLE = Path(__file__).resolve().parents[3] / "framelens" / "samples" / "sample.mp4"
@@ -285,9 +285,8 @@ def test_a_decoder_killed_while_it_measures_is_replaced(recall: ExtractionCache,
     options, measured = ExtractOptions(4, WHOLE), list[int]()
     for event in recall.extract(SAMPLE, options):
         if isinstance(event, KeyframesChosen):
-            for one in psutil.Process().children():
-                if "framelens.video.worker" in one.cmdline():
-                    one.kill()
+            for child in decoding_children():
+                child.kill()
         elif isinstance(event, FactsMeasured):
             measured.append(event.facts.number)
     assert measured == [1, 2, 3, 4] and starts == ["extract", "facts"]

@@ -9,13 +9,13 @@ from pathlib import Path
 
 
 def going() -> threading.Event:
-    """Set once the file named in FAKE_GO exists."""
+    """Set while the file named in FAKE_GO exists."""
     go = threading.Event()
     threading.Thread(target=_watch, args=(Path(os.environ["FAKE_GO"]), go), daemon=True).start()
     return go
 
 
 def _watch(file: Path, go: threading.Event) -> None:
-    while not file.exists():
+    while True:
+        (go.set if file.exists() else go.clear)()
         time.sleep(0.05)
-    go.set()

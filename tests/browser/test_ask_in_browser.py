@@ -54,9 +54,9 @@ def is_question(body: dict[str, Any]) -> bool:
     return body["max_tokens"] > 1 and not system.startswith(t("ask.prompt.classify_system", "en"))
 
 
-@pytest.fixture
-def ask_app(tmp_path: Path) -> Iterator[AskApp]:
-    going = threading.Event()
+@pytest.fixture(scope="module")
+def shared_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AskApp]:
+    going, folder = threading.Event(), tmp_path_factory.mktemp("ask")
 
     def behave(body: dict[str, Any]) -> Iterator[str]:
         if not is_question(body):
@@ -66,11 +66,20 @@ def ask_app(tmp_path: Path) -> Iterator[AskApp]:
         going.wait(120)
         yield f"Then hills [3]. {HOSTILE}"
 
-    with serve(behave, model=str(tmp_path / "no-model")) as engine, pytest.MonkeyPatch.context() as patch:
+    with serve(behave, model=str(folder / "no-model")) as engine, pytest.MonkeyPatch.context() as patch:
         patch.setenv("FRAMELENS_BASE_URL", engine.base_url)
-        with running("app/main.py", tmp_path) as app:
+        with running("app/main.py", folder, reads_text=False) as app:
             yield AskApp(app, engine, going)
             going.set()
+
+
+@pytest.fixture
+def ask_app(shared_app: AskApp) -> Iterator[AskApp]:
+    """The app with an engine that waits and has not been asked."""
+    shared_app.going.clear()
+    shared_app.engine.requests.clear()
+    yield shared_app
+    shared_app.going.set()
 
 
 def ask(page: Page, question: str) -> None:
@@ -228,7 +237,7 @@ def test_selected_reports_are_asked_about(ask_app: AskApp, visit: Visit) -> None
     page.get_by_role("button", name="Analyse", exact=True).click()
     expect(page.locator(".st-key-report_menu")).to_be_visible()
     page.get_by_role("link", name="Library").first.click()
-    page.get_by_role("checkbox", name="Select: sample.mp4").check()
+    page.get_by_role("checkbox", name="Select: sample.mp4").first.check()
     page.get_by_role("button", name="Ask this").click()
     expect(page.get_by_role("button", name="sample.mp4 · Describe")).to_be_visible()
     ask(page, "What does the title say?")

@@ -23,6 +23,7 @@ from framelens.engine.base import Endpoint
 from framelens.i18n import catalogue, t
 from tests.analysis.requests.test_orchestrator import asked
 from tests.cards import write_card_video
+from tests.commands import Done, run_command
 from tests.llm.scripted import Server, serve
 from tests.thorough import first_of
 
@@ -39,7 +40,13 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "framelens.cli.main", *map(str, arguments)]
 
 
-def run(*arguments: object, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: object, cwd: Path, **environ: str) -> Done:
+    own = {"HF_ENDPOINT": "http://127.0.0.1:9", "FRAMELENS_DATA_DIR": str(cwd / "data")}
+    return run_command(*arguments, environ={**own, **environ}, cwd=cwd)
+
+
+def run_program(*arguments: object, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own, which loads plugins anew and prints what libraries print."""
     own = {"LANG": "C.UTF-8", "HF_ENDPOINT": "http://127.0.0.1:9", "FRAMELENS_DATA_DIR": str(cwd / "data")}
     environment = {**os.environ, **own, **environ}
     return subprocess.run(
@@ -49,7 +56,7 @@ def run(*arguments: object, cwd: Path, **environ: str) -> subprocess.CompletedPr
 
 @pytest.mark.slow
 def test_json_is_the_report_and_nothing_else_on_standard_output(video: Path, tmp_path: Path) -> None:
-    done = run("analyse", video, "--no-model", "--json", "--frames", 4, cwd=tmp_path)
+    done = run_program("analyse", video, "--no-model", "--json", "--frames", 4, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert [int(frame["time_seconds"]) for frame in report["keyframes"]] == [0, 1, 2, 3]

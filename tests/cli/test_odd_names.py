@@ -15,7 +15,7 @@ from framelens.core.errors import InputError
 from framelens.core.files import readable, restored, shown_path, storable
 from framelens.store.videos.video_repository import VideoRepository
 from tests.cards import write_card_video
-from tests.cli.test_main import run
+from tests.cli.test_main import run, run_program
 
 LATIN = os.fsdecode(b"caf\xe9.mp4")
 linux_alone = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="file names are Unicode here")
@@ -62,13 +62,13 @@ def test_id_that_is_not_utf8_is_unknown(command: list[str], tmp_path: Path) -> N
 def test_non_utf8_name_gets_keyframes_report_and_entry(tmp_path: Path) -> None:
     video = tmp_path / LATIN
     shutil.move(write_card_video(tmp_path / "plain.mp4", ["red", "blue"]), video)
-    chosen = run("keyframes", video, "--json", cwd=tmp_path, PYTHONIOENCODING="utf-8:strict")
+    chosen = run("keyframes", video, "--json", cwd=tmp_path)
     assert chosen.returncode == 0, chosen.stderr
     assert json.loads(chosen.stdout)["source"]["name"] == r"caf\xe9.mp4"
-    done = run("analyse", video, "--no-model", "--json", cwd=tmp_path, PYTHONIOENCODING="utf-8:strict")
+    done = run("analyse", video, "--no-model", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["source"]["name"] == r"caf\xe9.mp4"
-    skipped = run("analyse", tmp_path, "--no-model", "--skip-done", cwd=tmp_path, PYTHONIOENCODING="utf-8:strict")
+    skipped = run("analyse", tmp_path, "--no-model", "--skip-done", cwd=tmp_path)
     assert skipped.returncode == 0, skipped.stderr
     assert r"caf\xe9.mp4" in skipped.stdout
     deleted = run("library", "delete", "latest", "--yes", "--language", "en", cwd=tmp_path)
@@ -162,6 +162,6 @@ raise SystemExit(framelens.__main__.main())
 def test_what_a_terminal_cannot_show_is_escaped(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "v.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nÅ 好\n", encoding="utf-8")
     write_card_video(tmp_path / "v.mp4", ["red", "blue"])
-    done = run("transcript", "v.mp4", cwd=tmp_path, PYTHONIOENCODING=encoding)
+    done = run_program("transcript", "v.mp4", cwd=tmp_path, PYTHONIOENCODING=encoding)
     assert done.returncode == 0, done.stderr
     assert r"\xc5" in done.stdout

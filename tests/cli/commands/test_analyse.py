@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +18,8 @@ from framelens.jobs.engine_session import EngineSession
 from framelens.video import extractor
 from tests.cards import write_card_video
 from tests.cli.test_main import run as run_command
+from tests.cli.test_main import run_program
+from tests.commands import Done
 from tests.media import COLOURS, cards, moving, write_video
 from tests.thorough import first_of
 from tests.updates import events_of
@@ -52,12 +51,8 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_video(tmp_path_factory.mktemp("choice") / "cards.mp4", cards(COLOURS, 25))
 
 
-def run(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "framelens.cli.main", "analyse", *map(str, arguments), "--no-model", "--json"]
-    environ = {**os.environ, "LANG": "C.UTF-8"}
-    return subprocess.run(
-        command, cwd=cwd, env=environ, capture_output=True, encoding="utf-8", timeout=300, check=False
-    )
+def run(*arguments: object, cwd: Path) -> Done:
+    return run_command("analyse", *arguments, "--no-model", "--json", cwd=cwd)
 
 
 @pytest.mark.slow
@@ -132,8 +127,8 @@ def test_wrong_options_are_reported_before_a_download(video: Path, tmp_path: Pat
 @pytest.mark.parametrize("words", [("b.mp4",), ("--skip-done",)])
 def test_several_videos_without_a_plugin_are_refused(words: tuple[str, ...], video: Path, tmp_path: Path) -> None:
     (tmp_path / "b.mp4").touch()
-    done = run_command("analyse", video, *words, "--no-model", cwd=tmp_path, FRAMELENS_PLUGINS="")
+    done = run_program("analyse", video, *words, "--no-model", cwd=tmp_path, FRAMELENS_PLUGINS="")
     assert done.returncode == 2 and "need the plugin batch" in done.stderr
     for command in ("batch", "admin", "cluster"):
-        done = run_command(command, cwd=tmp_path, FRAMELENS_PLUGINS="")
+        done = run_program(command, cwd=tmp_path, FRAMELENS_PLUGINS="")
         assert done.returncode == 2 and f'"{command}" is a command of a plugin' in done.stderr

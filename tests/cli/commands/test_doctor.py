@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,8 @@ from framelens.engine.check_findings import CheckFinding
 from framelens.engine.diagnostics.checks import doctor_finding
 from framelens.engine.local.launch_checks import LaunchChecks
 from framelens.jobs.readiness import ModelCandidate
+from tests.cli.test_main import run_program
+from tests.commands import Done, run_command
 from tests.loopback import Handler, listening
 from tests.test_docs import ROOT
 
@@ -28,17 +28,18 @@ class Models(Handler):
         self.send_json(200, {"data": [{"id": "org/far-model", "max_model_len": 4096}]})
 
 
-def doctor(*arguments: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("FRAMELENS_", "VLLM_", "HF_"))}
-    return subprocess.run(
-        [sys.executable, "-m", "framelens.cli.main", "doctor", *arguments],
-        cwd=cwd,
-        env={**kept, "LANG": "C.UTF-8", "FRAMELENS_DATA_DIR": str(cwd / "data"), **_named_dotenv(cwd), **environ},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-    )
+@pytest.fixture(autouse=True)
+def few_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(("FRAMELENS_", "VLLM_", "HF_"))]:
+        monkeypatch.delenv(name)
+
+
+def doctor(*arguments: str, cwd: Path, **environ: str) -> Done:
+    return run_command("doctor", *arguments, environ=variables(cwd, environ), cwd=cwd)
+
+
+def variables(folder: Path, more: dict[str, str]) -> dict[str, str]:
+    return {"FRAMELENS_DATA_DIR": str(folder / "data"), **_named_dotenv(folder), **more}
 
 
 def _named_dotenv(folder: Path) -> dict[str, str]:
@@ -60,7 +61,8 @@ def test_findings_come_first_and_then_what_a_report_needs(tmp_path: Path, tiny_v
 @pytest.mark.slow
 @pytest.mark.parametrize(("language", "said"), [("en", "no plugin is called that"), ("zh", "不是任何插件的名称")])
 def test_misspelt_plugins_are_named(language: str, said: str, tmp_path: Path) -> None:
-    done = doctor("--language", language, cwd=tmp_path, FRAMELENS_PLUGINS="editing,modles")
+    named = variables(tmp_path, {"FRAMELENS_PLUGINS": "editing,modles"})
+    done = run_program("doctor", "--language", language, cwd=tmp_path, **named)
     (line,) = [one for one in done.stdout.splitlines() if said in one]
     assert line.startswith("⚠️") and "modles" in line
 

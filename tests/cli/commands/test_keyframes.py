@@ -5,15 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 from PIL import Image
 
+from tests.commands import Done, run_command
 from tests.media import COLOURS, cards, write_video
 
 
@@ -23,16 +21,8 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_video(folder / 'it\'s a "视频".mp4', cards(COLOURS, 25), rotation=90)
 
 
-def run(*arguments: object, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "framelens.cli.main", "keyframes", *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, "LANG": "C.UTF-8", **environ},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=300,
-        check=False,
-    )
+def run(*arguments: object, cwd: Path, **environ: str) -> Done:
+    return run_command("keyframes", *arguments, environ=environ, cwd=cwd)
 
 
 @pytest.mark.slow

@@ -868,6 +868,11 @@ class Analysis:
         return not self.models
 
     @property
+    def rests_on_measures(self) -> bool:
+        """Return whether only what was measured can be reported: no model has seen the video, or none was usable."""
+        return self.is_measured_only or self.outcome == "no_usable_answer"
+
+    @property
     def findings(self) -> tuple[Finding, ...]:
         """Return the statements about frames, in the order of the chunks."""
         return tuple(finding for chunk in self.chunks for finding in chunk.findings)

@@ -196,7 +196,7 @@ def test_failure_is_stated_once_below_the_question(form: str, language: Language
     said = "".join(t("report.answer_unusable", language, why=why).split())
     assert text.count(said) == 1 and text.count("".join(why.split())) == 1 and "whitewhite" not in text
     question = "".join(made.request.question.split())
-    assert text.index(question) < text.index(said) < text.index(t("report.frames", language))
+    assert text.index(question) < text.index(said) < text.index(t("report.shots", language))
     assert text.index(said) - text.index(question) < 200
 
 

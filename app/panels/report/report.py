@@ -176,7 +176,7 @@ def _sections_of(name: str, analysis: Analysis, job: JobSnapshot) -> tuple[str, 
         return _TABS[name]
     if job.state == "describing":  # what is said so far is drawn below
         return ("answer",)
-    pictures = ("sheet",) if analysis.is_measured_only else ()
+    pictures = ("sheet",) if analysis.rests_on_measures else ()
     asked = ("questions",) if job.is_imported else ()
     return ("answer", "summary", "chapters", "findings", "pages", "footage", *pictures, *asked, "sources")
 

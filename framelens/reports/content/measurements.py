@@ -157,7 +157,7 @@ def shots(analysis: Analysis) -> Iterator[Block]:
 
 
 def footage(analysis: Analysis, most: int | None = None) -> Iterator[Block]:
-    """Yield what a report is about that no model has seen: the shots of a film, or what moves before a camera.
+    """Yield what a report is about without a usable answer: the shots of a film, or what moves before a camera.
 
     A video with pages is about these, and its outline is another section.
 
@@ -166,7 +166,7 @@ def footage(analysis: Analysis, most: int | None = None) -> Iterator[Block]:
         most: Most shots or stretches shown with their pictures.
     """
     decode = analysis.decode
-    if not analysis.is_measured_only or outline_of(analysis).pages or decode.readable_seconds <= 0:
+    if not analysis.rests_on_measures or outline_of(analysis).pages or decode.readable_seconds <= 0:
         return
     if decode.frames_decoded == 1:
         yield Paragraph(text_line(t("report.single_picture")))

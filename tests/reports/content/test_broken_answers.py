@@ -12,7 +12,7 @@ import pytest
 from framelens.core.domain import Analysis, AnalysisRequest, Finding, ReportedAnswer, ReportedConversation
 from framelens.i18n import LANGUAGES, in_language, t
 from framelens.reports.content.builder import document
-from framelens.reports.content.document import Paragraph, words
+from framelens.reports.content.document import Heading, Paragraph, words
 from framelens.reports.formats import FORMATS
 from framelens.reports.json import reader
 from tests.app import rich
@@ -124,3 +124,16 @@ def test_json_states_an_unusable_answer_and_is_read_again() -> None:
     assert (again.outcome, again.notices) == ("no_usable_answer", ())
     del form["state"]  # as earlier versions wrote it
     assert reader.read(json.dumps(form).encode(), name="a.json").outcome == "no_usable_answer"
+
+
+def test_what_was_measured_stands_in_for_an_unusable_answer() -> None:
+    """The same sections as in a report that no model has seen."""
+    unusable = broken("empty", findings=False)
+    unusable = replace(unusable, chunks=tuple(replace(chunk, overview=()) for chunk in unusable.chunks))
+    measured = replace(unusable, chunks=(), layout=None)
+    with in_language("en"):
+        sections = [
+            [block.anchor for block in document(whole).blocks if isinstance(block, Heading)]
+            for whole in (unusable, measured)
+        ]
+    assert sections[0] and sections[0] == sections[1]

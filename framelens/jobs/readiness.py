@@ -168,7 +168,7 @@ def download_text(size: int | None, free: int) -> str:
     return t(f"models.page.{key}", **values, hub=hub_text(hub))
 
 
-def engine_text(now: Readiness, model: ModelCandidate | None) -> str:
+def engine_text(now: Readiness, model: ModelCandidate | None = None) -> str:
     """Return the sentence about the engine that is installed with a model, "" where an engine is here."""
     if now.engine is None:
         return ""

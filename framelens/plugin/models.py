@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from framelens.jobs.readiness import Readiness as Readiness
     from framelens.jobs.readiness import candidate as candidate
     from framelens.jobs.readiness import download_text as download_text
+    from framelens.jobs.readiness import engine_text as engine_text
     from framelens.jobs.readiness import free_bytes as free_bytes
     from framelens.jobs.readiness import hub_text as hub_text
     from framelens.jobs.readiness import licence_text as licence_text

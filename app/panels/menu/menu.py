@@ -95,6 +95,7 @@ def _open(*, shows_model: bool) -> DeltaGenerator:
     if not shows_model or resources.installed().error:
         return st.popover(t("ui.menu"), icon=":material/menu:", type="tertiary", key="menu_open")
     status = services().engine.status()
-    model = plain(short_model_name(status.model)) if engine.has_model() else t("models.missing.none")
-    words = f":{engine.COLOURS[status.state]}[●] {model}"
+    has_model = engine.has_model()
+    model = plain(short_model_name(status.model)) if has_model else t("models.missing.none")
+    words = f":{engine.COLOURS[status.state if has_model else 'stopped']}[●] {model}"
     return st.popover(words, type="tertiary", key="menu_open")

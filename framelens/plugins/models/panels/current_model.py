@@ -5,7 +5,7 @@ import streamlit as st
 from framelens import AppError, notice_text
 from framelens.plugin import t
 from framelens.plugin.engines import EngineStatus
-from framelens.plugin.models import Readiness, candidate, confirm_download, readiness
+from framelens.plugin.models import Readiness, candidate, confirm_download, engine_text, readiness
 from framelens.plugin.texts import joined, plain, short_model_name
 from framelens.plugin_page import PageTools
 from framelens.plugins.models.panels import vision_check
@@ -61,10 +61,12 @@ def _draw_model(ui: PageTools, status: EngineStatus) -> None:
 
 def _draw_default(ui: PageTools) -> None:
     """Say which model the settings name, and why it isn't in use."""
-    settings = ui.services.settings
-    if error := readiness(settings, ui.services.engine).error:
-        ui.show_error(error)
+    settings, now = ui.services.settings, readiness(ui.services.settings, ui.services.engine)
+    if now.error:
+        ui.show_error(now.error)
         return
+    if about_engine := engine_text(now):
+        st.caption(plain(about_engine))
     named = candidate(settings.model_path, settings)
     kind, fits = "chosen" if settings.model_chosen else "default", named.need is None or named.need.fits
     st.caption(plain(t(f"models.page.{kind}{'' if fits else '_large'}", model=named.name)))

@@ -161,7 +161,7 @@ def build(dist: Path) -> None:
         source, archive = Path(folder) / "source", Path(folder) / "source.tar"
         git("archive", "--output", str(archive), "HEAD")
         shutil.unpack_archive(archive, source)
-        os.environ["SOURCE_DATE_EPOCH"] = git("log", "-1", "--format=%ct")  # the same files for the same commit
+        os.environ["SOURCE_DATE_EPOCH"] = git("log", "-1", "--format=%ct")  # the same wheel for the same commit
         hashed = ("--build-constraints", "constraints/build.txt", "--require-hashes")
         run(uv(), "build", "--quiet", *hashed, "--out-dir", str(dist), ".", folder=source)
     (dist / ".gitignore").unlink(missing_ok=True)  # uv's

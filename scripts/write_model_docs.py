@@ -18,7 +18,7 @@ from framelens.core.domain import Language  # noqa: E402
 from framelens.core.units import gib_text  # noqa: E402
 from framelens.i18n import in_language, language, t  # noqa: E402
 from framelens.models.catalogue import built_in  # noqa: E402
-from framelens.models.formats import FORMATS, format_of  # noqa: E402
+from framelens.models.formats import NUMBER_FORMATS, format_of  # noqa: E402
 from framelens.models.memory import estimate_memory  # noqa: E402
 from framelens.models.placement import GpuCard, Proposal, propose_for_cards, propose_for_cpu  # noqa: E402
 from framelens.models.serving_plan import Plan  # noqa: E402
@@ -89,7 +89,7 @@ def _settings(best: Proposal) -> str:
 
 def _formats() -> str:
     columns = _names("format", "bits", "seven", "capability", "full", "cpu", "how", "about")
-    rows = [list(format_cells(one)) for one in FORMATS]
+    rows = [list(format_cells(one)) for one in NUMBER_FORMATS]
     return _table(columns, [[*row[:6], f"`{row[6]}`" if row[6] != "–" else "–", row[7]] for row in rows])
 
 

@@ -67,6 +67,8 @@ class Text:
         linear: Number of weights in the matrices of its layers, which quantisation covers.
         routed: Number of these weights in experts, of which a token uses `experts_per_token` of `experts`.
         tied: Whether input and output share an embedding.
+        layer_embeddings: Number of weights of embeddings that layers have of their own (Gemma 4).
+        is_hybrid: Whether some layers have linear attention, which vLLM computes on a CPU in bfloat16 alone.
     """
 
     model_type: str
@@ -82,6 +84,8 @@ class Text:
     experts: int = 0
     experts_per_token: int = 0
     routed: int = 0
+    layer_embeddings: int = 0
+    is_hybrid: bool = False
 
     @property
     def embedding(self) -> int:
@@ -91,7 +95,7 @@ class Text:
     @property
     def embeddings(self) -> int:
         """Return the number of weights of all embeddings."""
-        return self.embedding * (1 if self.tied else 2)
+        return self.embedding * (1 if self.tied else 2) + self.layer_embeddings
 
 
 @dataclass(frozen=True)

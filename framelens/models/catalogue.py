@@ -31,7 +31,10 @@ from framelens.models.checkpoint import read_config, shape_in
 
 Why = Literal["exact", "short", "folder", "misnamed", "ollama", "ollama_folder"]
 
-_ORDER = ("qwen2.5-vl", "qwen3-vl", "qwen2-vl", "minicpm-v", "deepseek-vl", "llava", "qwen3", "qwen2.5", "deepseek-r1")
+_ORDER = (
+    *("qwen3-vl", "qwen3.5", "internvl3.5", "gemma4", "minicpm-v", "qwen2.5-vl", "qwen2-vl", "deepseek-vl", "llava"),
+    *("qwen3", "qwen2.5", "deepseek-r1"),
+)
 _LEAST_LIKENESS = 0.6  # for a name to be proposed
 _OLLAMA_PREFIX = re.compile(r"(?:ollama (?:run|pull) )?(?:https?://)?(?:(?:registry\.)?ollama(?:\.(?:ai|com))?/)?")
 _OLLAMA_GGUF = re.compile(r"(?:hf\.co/|huggingface\.co/)?[\w.-]+/([\w.-]+?)(?:-gguf)?:[\w.-]+", re.IGNORECASE)

@@ -147,7 +147,10 @@ def _text(fields: _Fields, *, tied: bool) -> Text:
     per_token = fields.number("num_experts_per_tok", default=1) if experts else 0
     # With a latent, as if it were ordinary attention: about as many weights make the latent and what is read from it.
     per_layer = hidden + hidden // heads * kv_heads if cache.latent else (heads + kv_heads) * cache.head_dim
-    attention = 2 * hidden * per_layer
+    attention, linear_layers = 2 * hidden * per_layer, _linear_layers(fields, layers)
+    if linear_layers:  # the others have a gate at their output
+        attention += hidden * heads * cache.head_dim
+    mixers = (layers - linear_layers) * attention + linear_layers * hidden * _linear_width(fields)
     routed = 3 * hidden * (layers - dense) * experts * width
     return Text(
         model_type=fields.word("model_type").removesuffix("_text"),
@@ -158,26 +161,44 @@ def _text(fields: _Fields, *, tied: bool) -> Text:
         vocab=vocab,
         max_positions=fields.number("max_position_embeddings", default=0),
         cache=cache,
-        linear=layers * attention + 3 * hidden * (dense * intermediate + (layers - dense) * shared) + routed,
+        linear=mixers + 3 * hidden * (dense * intermediate + (layers - dense) * shared) + routed,
         tied=tied,
         experts=experts,
         experts_per_token=per_token,
         routed=routed,
+        layer_embeddings=layers * vocab * fields.number("hidden_size_per_layer_input", default=0),
+        is_hybrid=linear_layers > 0,
     )
+
+
+def _linear_layers(fields: _Fields, layers: int) -> int:
+    """Return the number of layers with linear attention (Qwen3.5): as listed, else by their interval."""
+    if kinds := fields.values.get("layer_types"):
+        return min(layers, [str(kind) for kind in kinds].count("linear_attention"))
+    return layers - layers // max(1, fields.number("full_attention_interval", default=1))
+
+
+def _linear_width(fields: _Fields) -> int:
+    """Return the width of all matrices of a layer with linear attention: queries, keys, values, gate and output."""
+    keys = fields.number("linear_num_key_heads", default=16) * fields.number("linear_key_head_dim", default=128)
+    values = fields.number("linear_num_value_heads", default=32) * fields.number("linear_value_head_dim", default=128)
+    return 2 * keys + 3 * values
 
 
 def _cache(fields: _Fields, layers: int, kv_heads: int, head_dim: int) -> Cache:
     """Read what a layer keeps of a token: keys and values of its heads, or one latent (DeepSeek's MLA).
 
-    Layers that keep no more than a window count in full, and layers of another kind, as linear attention, not at all.
+    Layers that keep no more than a window count in full, and layers of another kind, as linear attention, not at all;
+    nor do layers that use another layer's keys and values (Gemma 4).
     """
     if fields.values.get("kv_lora_rank") is not None and fields.flag("use_mla", default=True):
         return Cache(layers, 1, fields.number("kv_lora_rank") + fields.number("qk_rope_head_dim"), latent=True)
     kinds = [str(kind) for kind in fields.values.get("layer_types") or ()]
-    kept = sum("attention" in kind and "linear" not in kind for kind in kinds) if kinds else layers
+    kept = sum("attention" in kind for kind in kinds) if kinds else layers
+    kept -= _linear_layers(fields, layers) + fields.number("num_kv_shared_layers", default=0)
     slides = bool(fields.values.get("sliding_window")) and fields.flag("use_sliding_window", default=True)
     own_dim = fields.number("head_dim", default=head_dim)
-    return Cache(min(kept, layers), kv_heads, own_dim, is_whole=not slides and kept == layers)
+    return Cache(max(0, min(kept, layers)), kv_heads, own_dim, is_whole=not slides and kept == layers)
 
 
 # ---- the vision tower ------------------------------------------------------------------------------------------------
@@ -214,7 +235,9 @@ def _pieces(fields: _Fields, outer: _Fields, patch: int) -> tuple[int, int, int]
     is_tiled = bool(outer.values.get("candidate_resolutions"))
     merge = 2 if is_tiled else round(1 / float(outer.values.get("downsample_ratio") or 1))
     counted = max(1, math.ceil(side // max(1, patch) / max(1, merge))) ** 2
-    tokens = outer.number("query_num", "mm_tokens_per_image", "image_seq_length", default=counted)
+    counted //= int(outer.word("downsample_mode").removesuffix("x") or 1)  # "16x": sixteen patches are a token
+    named = fields.number("default_output_length", default=counted)
+    tokens = outer.number("query_num", "mm_tokens_per_image", "image_seq_length", default=named)
     pieces = cut.number("max_slice_nums", "max_dynamic_patch", default=1)
     return side, max(1, tokens * (2 if is_tiled else 1)), min(max(1, pieces), _MAX_PIECES)
 

@@ -87,9 +87,9 @@ def prefers_float32(flags: Set[str], cores: int | None) -> bool:
 def is_faster_wide(shape: Shape) -> bool:
     """Return whether a processor that prefers float32 runs the model faster in it: a model with vision, not quantised.
 
-    The kernels of a quantised model compute in 16 bits only.
+    The kernels of a quantised model and of linear attention compute in 16 bits only.
     """
-    return shape.vision is not None and shape.quantisation is None
+    return shape.vision is not None and shape.quantisation is None and not shape.text.is_hybrid
 
 
 def stored(shape: Shape, key: FormatKey | None) -> Quantisation | None:

@@ -3,9 +3,10 @@
 "Best" is a rule, not a measurement: models whose licence allows research alone come last of all; models that accept
 pictures first, then models that keep 8192 tokens, then models that vLLM runs without foreign code; then the larger
 model, where a mixture of experts counts as the geometric mean of its total parameters and the parameters that a token
-uses, and sizes within about a fifth are equal; then 8 and more bits before 4; then the order of the families in the
-catalogue. On a CPU, models with many parameters for each token come last, the smallest of them first: each token of an
-answer reads all these parameters from memory.
+uses, a model of the newer generation as one of twice its size, and sizes within about a fifth are equal; then 8 and
+more bits before 4; then the order of the families in the catalogue. On a CPU, models with many parameters for each
+token come last, the smallest of them first: each token of an answer reads all these parameters from memory. Before them
+come models with linear attention, which compute there in bfloat16 alone, and that slowly on most processors.
 
 The figures of cards are from NVIDIA's data sheets. A card's name is matched before a shorter name that is part of it.
 """
@@ -38,6 +39,9 @@ _REST_TOKENS = 1536
 """Tokens for question, marks and answer in addition to the frames."""
 _MAX_CPU_PARAMETERS = 5e9
 """Parameters that a token uses, beyond which a model is slow on any CPU: a 7B wrote 4 tokens a second on two cores."""
+_NEWER = "2025-09"
+"""Month from which on models are of the newer generation: the first Qwen3-VL. By its makers' tables, its 8B answers as
+well as Qwen2.5-VL-32B, its 4B as Qwen2.5-VL-7B."""
 _AMPERE = 8.0  # compute capability
 _MAX_CARDS_PER_MACHINE = 8
 _USUAL_CAPABILITY = 8.6  # most Ampere cards
@@ -262,11 +266,16 @@ def _plan(shape: Shape, chosen: FormatKey | None, device: Device, tensor: int, p
 
 
 def _fit(entry: CatalogueEntry, key: FormatKey, base: Plan, budget: int, card: GpuCard | None) -> Proposal | None:
-    """Choose the longest context of which the cache holds two requests, else one request; eager if needed."""
+    """Choose the longest context of which the cache holds two requests, else one request; eager if needed.
+
+    On a card, one request of the usual length is better than two shorter ones: it holds more frames. On a CPU, more
+    than the model takes its memory.
+    """
     longest = entry.shape.text.max_positions or USUAL_LENGTH
     lengths = [length for length in _LENGTHS if length <= longest] or [longest]
     usual = [length for length in lengths if length <= USUAL_LENGTH] or lengths
-    for least, eager, tried in ((2, base.eager, lengths), (1, base.eager, usual), (1, True, usual)):
+    long = [length for length in lengths if length >= USUAL_LENGTH] if card else lengths
+    for least, eager, tried in ((2, base.eager, long), (1, base.eager, usual), (1, True, usual)):
         for length in tried:
             plan = replace(base, max_model_len=length, eager=eager)
             sum_ = estimate_memory(entry.shape, plan)
@@ -343,8 +352,9 @@ def _rank(proposals: list[Proposal], entries: Iterable[CatalogueEntry]) -> tuple
             not entry.sees,
             proposal.plan.max_model_len < USUAL_LENGTH,
             entry.engine != "vllm" or entry.needs_code,
-            proposal.is_slow and proposal.entry.shape.active_parameters,
-            -_size_class(entry.shape),
+            proposal.is_slow and entry.shape.active_parameters,
+            proposal.plan.device == "cpu" and entry.shape.text.is_hybrid,
+            -_size_class(entry.shape) - 2 * (entry.released >= _NEWER),
             proposal.format.bits < 8,
             places[entry.family],
             -entry.parameters,

@@ -99,6 +99,13 @@ def test_cpu_traces_the_model_for_pipeline_parallelism() -> None:
     assert "compilation_config" not in fit_arguments({"pipeline_parallel_size": 2}, "gpu")[0]
 
 
+def test_thinking_is_off_unless_it_is_asked_for() -> None:
+    asked = {"default_chat_template_kwargs": {"enable_thinking": True}}
+    for device in ("cpu", "gpu"):
+        assert fit_arguments({}, device)[0]["default_chat_template_kwargs"] == {"enable_thinking": False}
+        assert fit_arguments(asked, device)[0]["default_chat_template_kwargs"] == {"enable_thinking": True}
+
+
 def test_stream_interval_is_set_unless_given() -> None:
     for where in ("gpu", "cpu"):
         assert fit_arguments({}, where)[0]["stream_interval"] == 4

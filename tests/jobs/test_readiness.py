@@ -31,6 +31,7 @@ from tests.app.fake_services import ScriptedEngine
 pytestmark = pytest.mark.usefixtures("english")
 
 BIG, SMALL = "Qwen/Qwen2.5-VL-7B-Instruct", "Qwen/Qwen3-VL-4B-Instruct"
+NEWER = "Qwen/Qwen3-VL-8B-Instruct"
 
 
 @pytest.fixture
@@ -66,11 +67,14 @@ def test_recommended_model_takes_the_place_of_the_default(settings: Settings) ->
     assert any(for_research) and for_research == sorted(for_research)
 
 
-def test_default_that_is_recommended_keeps_its_settings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_card_gets_a_newer_model_than_the_default(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(HardwareProfile, "here", lambda: HardwareProfile.of([(24, "RTX 4090")], "gpu", 64))
-    assert readiness.with_recommended(settings) == settings
+    assert readiness.with_recommended(settings).model_path == NEWER
     now = readiness.readiness(settings, ScriptedEngine())
-    assert now.model and (now.model.model, now.model.config) == (BIG, None)
+    assert now.model and now.model.model == NEWER
+    assert now.model.entry and now.model.entry.licence == "Apache-2.0"
+    kept = [one.config for one in readiness.model_offers(settings) if one.model == BIG]
+    assert kept in ([], [None]), "the default runs with its own settings"
 
 
 def test_a_model_with_smaller_settings_is_offered(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +82,7 @@ def test_a_model_with_smaller_settings_is_offered(settings: Settings, monkeypatc
     long = replace(settings, vllm_config={"max_model_len": 120_000}, model_chosen=True)
     now = readiness.readiness(long, ScriptedEngine())
     assert now.model and now.model.need and not now.model.need.fits and now.model.need.can_fit
-    assert now.offers[0].model == BIG
+    assert now.offers[0].model == NEWER
     assert now.offers[0].config and now.offers[0].config["max_model_len"] < 120_000
 
 

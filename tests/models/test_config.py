@@ -156,6 +156,9 @@ def test_image_tokens_are_near_those_of_processors() -> None:
     assert image_tokens(shape_of("llava-hf/llava-1.5-7b-hf").vision, 1280, 720) == 576  # type: ignore[arg-type]
     tiles = shape_of("deepseek-ai/deepseek-vl2-tiny").vision
     assert tiles and image_tokens(tiles, 384, 384) == pytest.approx(14 * 15 * 2 + 1, rel=0.1)
+    fixed, sixteenth = (shape_of(name).vision for name in ("google/gemma-4-E2B-it", "openbmb/MiniCPM-V-4.6"))
+    assert fixed and image_tokens(fixed, 1280, 720) == image_tokens(fixed, 448, 252) == 280
+    assert sixteenth and image_tokens(sixteenth, 448, 448) == 64
     slices = shape_of("openbmb/MiniCPM-V-2_6").vision
     assert slices and image_tokens(slices, 448, 448) == 64
     assert slices and image_tokens(slices, 1344, 1344) == 64 * 10
@@ -185,6 +188,15 @@ def test_layers_that_keep_less_make_the_cache_an_upper_limit() -> None:
     )
     assert (whole.is_whole, windows.is_whole, linear.is_whole) == (True, False, False)
     assert (whole.layers, windows.layers, linear.layers) == (4, 4, 1)
+    listed, by_interval = (
+        read_shape({**QWEN, **more}).text
+        for more in (
+            {"layer_types": ["linear_attention", "linear_attention", "linear_attention", "full_attention"]},
+            {"full_attention_interval": 4},
+        )
+    )
+    assert listed == by_interval and listed.is_hybrid
+    assert read_shape({**QWEN, "num_kv_shared_layers": 3}).text.cache.layers == 1
 
 
 def test_the_largest_picture_is_that_of_the_processor() -> None:

@@ -73,10 +73,10 @@ def first(machine: str) -> tuple[str, Any]:
 
 
 def test_the_best_for_each_card_is_the_one_that_is_known_to_be() -> None:
-    assert first("24 GB") == first("RTX 4090") == ("Qwen2.5-VL-7B-Instruct", "bfloat16")
-    assert first("12 GB") == ("Qwen2.5-VL-7B-Instruct-AWQ", "half")
+    assert first("24 GB") == first("RTX 4090") == ("Qwen3-VL-8B-Instruct", "bfloat16")
+    assert first("12 GB") == ("Qwen3-VL-4B-Instruct", "bfloat16")
     assert first("8 GB") == ("Qwen3-VL-2B-Instruct", "bfloat16")
-    assert first("16 × RTX 2080 Ti") == ("Qwen2.5-VL-72B-Instruct", "half")
+    assert first("16 × RTX 2080 Ti") == ("Qwen3-VL-32B-Instruct", "half")
 
 
 def test_gpu_before_ampere_uses_half_only() -> None:
@@ -90,6 +90,18 @@ def test_online_fp8_needs_gpus_with_fp8() -> None:
     made = {one.entry.name for one in on("RTX 4070") if one.config.get("quantization") == "fp8"}
     assert "Qwen2.5-VL-7B-Instruct" in made
     assert not any(one.config.get("quantization") for one in on("RTX 3060"))
+
+
+def test_a_card_holds_one_usual_request_before_two_short() -> None:
+    (proposal,) = (one for one in MACHINES["12 GB"] if one.entry.name == "Qwen3-VL-4B-Instruct")
+    assert proposal.plan.max_model_len == 8192 and 1 <= proposal.concurrency < 2 and proposal.frames > 50
+
+
+def test_linear_attention_comes_later_on_a_cpu() -> None:
+    names = [one.entry.name for one in propose_for_cpu(16, ENTRIES)]
+    assert names.index("Qwen3-VL-2B-Instruct") < names.index("Qwen3.5-4B")
+    (wide,) = (one for one in propose_for_cpu(32, ENTRIES, wide=True) if one.entry.name == "Qwen3.5-4B")
+    assert wide.config["dtype"] == "bfloat16"
 
 
 def test_32b_fits_two_24_gb_gpus_only_as_awq() -> None:

@@ -41,6 +41,8 @@ _STREAM_INTERVAL = 4
 """Tokens per streamed piece; see `fit_arguments`."""
 _NO_MEDIA: dict[str, object] = {"allowed_media_domains": ["none.invalid"]}
 """No name that ends in "invalid" exists (RFC 2606), so pictures come as data alone; an empty list would allow all."""
+_NO_THINKING: dict[str, object] = {"default_chat_template_kwargs": {"enable_thinking": False}}
+"""For Qwen3, Qwen3.5 and others that think first: answers about frames would take minutes; votes have one token."""
 _GUARD = "framelens.engine.local.engine_guard.Guard"
 _HALF = {"half", "float16"}
 _LOADING = re.compile(r"Loading \w+ checkpoint shards:.*\| (\d+)/(\d+) \[")
@@ -141,7 +143,8 @@ def fit_arguments(
     """
     # A grammar that allows any white space lets a weak model write nothing else until its context is full.
     grammar = {"backend": "xgrammar", "disable_any_whitespace": True}
-    fitted = {"structured_outputs_config": grammar, "stream_interval": _STREAM_INTERVAL, **_NO_MEDIA, **arguments}
+    ours = {"structured_outputs_config": grammar, "stream_interval": _STREAM_INTERVAL, **_NO_THINKING, **_NO_MEDIA}
+    fitted = {**ours, **arguments}
     if device == "gpu":
         return fitted, ()
     if fitted.get("pipeline_parallel_size", 1) != 1:

@@ -17,7 +17,7 @@ def test_the_settings_by_card_are_what_is_proposed_for_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     two_cores = HardwareProfile("here", None, memory_gib=16)
-    monkeypatch.setattr("framelens.plugins.models.commands.models.here", lambda: two_cores)
+    monkeypatch.setattr(HardwareProfile, "here", lambda: two_cores)
     text = (ROOT / "docs/guide/tuning.en.md").read_text(encoding="utf-8")
     blocks = [block for block in fenced(text, "bash") if block.startswith("framelens models --fit")]
     assert len(blocks) > 5

@@ -230,21 +230,6 @@ def test_file_that_is_no_picture_is_refused_at_once(ask_app: AskApp, visit: Visi
     expect(page.get_by_role("button", name="What do these images show?")).to_have_count(0)
 
 
-def test_selected_reports_are_asked_about(ask_app: AskApp, visit: Visit) -> None:
-    page = visit.page
-    ask_app.going.set()
-    choose_sample(page, ask_app.app.url)
-    page.get_by_role("button", name="Analyse", exact=True).click()
-    expect(page.locator(".st-key-report_menu")).to_be_visible()
-    page.get_by_role("link", name="Library").first.click()
-    page.get_by_role("checkbox", name="Select: sample.mp4").first.check()
-    page.get_by_role("button", name="Ask this").click()
-    expect(page.get_by_role("button", name="sample.mp4 · Describe")).to_be_visible()
-    ask(page, "What does the title say?")
-    expect(page.get_by_text("Then hills")).to_be_visible()
-    expect(page.get_by_role("button", name="Open the report")).to_be_visible()
-
-
 def test_videos_are_added_one_by_one_and_removed(ask_app: AskApp, visit: Visit, clip: Path, tmp_path: Path) -> None:
     page = visit.page
     open_ask(page, ask_app.app.url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,6 @@ from framelens.i18n import t
 from tests.browser.conftest import App, Visit, choose_language, expect_report, running, wait_until_still
 from tests.cards import write_card_video
 from tests.conftest import ready
-from tests.thorough import first_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine]
 COLOURS = ["gray", "red", "red", "white", "white", "blue", "blue", "red"]
@@ -30,19 +30,32 @@ ENGINE_MS = 300_000
 
 @pytest.fixture(scope="module")
 def seeing_app(tiny_vl: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """The real app with the model that sees cards."""
+    """The real app, which starts an engine with the model that sees cards."""
     with running("app/main.py", tmp_path_factory.mktemp("front"), model=str(tiny_vl), reads_text=False) as app:
+        yield app
+
+
+@pytest.fixture(scope="module")
+def served_app(vl_engine: LocalEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The same at the engine that runs already."""
+    with _at(vl_engine, tmp_path_factory.mktemp("served")) as app:
         yield app
 
 
 @pytest.fixture(scope="module")
 def bare_app(vl_engine: LocalEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The same without any plugin, at the engine that runs already."""
-    folder, endpoint = tmp_path_factory.mktemp("bare"), ready(vl_engine)
+    with _at(vl_engine, tmp_path_factory.mktemp("bare"), FRAMELENS_PLUGINS="") as app:
+        yield app
+
+
+@contextmanager
+def _at(engine: LocalEngine, folder: Path, **variables: str) -> Iterator[App]:
+    endpoint = ready(engine)
+    more = {"FRAMELENS_BASE_URL": endpoint.base_url, "FRAMELENS_API_KEY": endpoint.api_key, **variables}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FRAMELENS_PLUGINS", "")
-        patch.setenv("FRAMELENS_BASE_URL", endpoint.base_url)
-        patch.setenv("FRAMELENS_API_KEY", endpoint.api_key)
+        for name, value in more.items():
+            patch.setenv(name, value)
         with running("app/main.py", folder, model=endpoint.model, reads_text=False) as app:
             yield app
 
@@ -52,11 +65,13 @@ def cards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_card_video(tmp_path_factory.mktemp("cards") / "cards.mp4", COLOURS)
 
 
-@pytest.mark.parametrize(("language", "size"), first_of(reversed(ASKED)))
-def test_three_actions_lead_to_an_exact_answer(
-    seeing_app: App, visit: Visit, cards: Path, language: Language, size: str
-) -> None:
-    _ask(seeing_app, visit, cards, language, size)
+def test_three_actions_lead_to_an_exact_answer(served_app: App, visit: Visit, cards: Path) -> None:
+    _ask(served_app, visit, cards, "zh", "telephone")
+
+
+@pytest.mark.thorough
+def test_page_starts_the_engine_that_answers(seeing_app: App, visit: Visit, cards: Path) -> None:
+    _ask(seeing_app, visit, cards, "en", "computer")
 
 
 def test_without_plugins_a_video_is_answered_too(bare_app: App, visit: Visit, cards: Path) -> None:

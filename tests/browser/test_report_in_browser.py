@@ -113,6 +113,7 @@ def test_nothing_moves_when_the_report_arrives(rich_app: App, visit: Visit, widt
     assert not moved, json.dumps(moved, indent=1)
 
 
+@pytest.mark.thorough
 def test_menu_covers_no_video_and_icons_have_names(rich_app: App, visit: Visit) -> None:
     page = visit.page
     reported(page, rich_app)
@@ -125,6 +126,7 @@ def test_menu_covers_no_video_and_icons_have_names(rich_app: App, visit: Visit) 
     assert words and video and words["y"] + words["height"] <= video["y"]
 
 
+@pytest.mark.thorough
 def test_report_can_be_read_at_a_zoom_of_200_percent(rich_app: App, visit: Visit) -> None:
     page = visit.page
     reported(page, rich_app)
@@ -150,6 +152,7 @@ def test_pause_keeps_answers_and_resume_adds_the_rest(rich_app: App, visit: Visi
     assert visit.complaints == []
 
 
+@pytest.mark.thorough
 def test_tabs_keep_their_languages_while_a_job_runs(rich_app: App, visit: Visit) -> None:
     english = visit.page
     started(english, rich_app, "What is told?")

@@ -13,7 +13,6 @@ import pytest
 from tests.media import COLOURS, cards, write_video
 
 LIBRARY = Path(__file__).resolve().parents[2] / "framelens"
-COMMANDS = [*LIBRARY.glob("cli/commands/[a-z]*.py"), *LIBRARY.glob("plugins/*/commands/[a-z]*.py")]
 MODEL = {
     "langchain_core",
     "langchain_openai",
@@ -70,47 +69,10 @@ def imported(*arguments: object, cwd: Path, **environ: str) -> set[str]:
 @pytest.mark.parametrize("word", ["--help", "--version"])
 def test_help_and_version_import_no_command(word: str, tmp_path: Path) -> None:
     found = imported(word, cwd=tmp_path)
-    ours = {name for name in found if name.startswith("framelens.") and not name.startswith("framelens.i18n")}
-    plugins = {name for name in ours if name.startswith("framelens.plugins")}
+    plugins = {name for name in found if name.startswith("framelens.plugins")}
     deep = {name for name in plugins if name.count(".") > 2 and not name.endswith(".messages")}
     assert deep == set(), "the list of commands imports none"
-    of_registry = {
-        "framelens.plugin",
-        "framelens.registry",
-        "framelens.config",
-        "framelens.core.roles",
-        "framelens.core.engines",
-        "framelens.core.engines.model_hub",
-    }
-    assert ours - plugins - (of_registry if word == "--help" else set()) == {
-        "framelens.cli",
-        "framelens.cli.help",
-        "framelens.cli.main",
-        "framelens.cli.grammar",
-        "framelens.cli.terminal",
-        "framelens.core.redaction",
-        "framelens.core",
-        "framelens.core.domain",
-        "framelens.core.errors",
-        "framelens.core.evidence",
-        "framelens.core.files",
-        "framelens.core.installation",
-        "framelens.core.links",
-        "framelens.core.spelling",
-        "framelens.core.units",
-        "framelens.jobs",
-        "framelens.jobs.running",
-    }
     assert not found & (MODEL | DECODERS | DRAWING | SERVICES)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("command", ["app", "analyse", "ask", "keyframes", "library", "export", "download", "doctor"])
-def test_the_help_of_a_command_imports_no_other(command: str, tmp_path: Path) -> None:
-    found = imported(command, "--help", cwd=tmp_path)
-    commands = [".".join(path.relative_to(LIBRARY.parent).with_suffix("").parts) for path in COMMANDS]
-    assert {name.rpartition(".")[2] for name in commands if name in found} == {command}
-    assert not found & (MODEL | DECODERS)
 
 
 @pytest.mark.slow
@@ -120,16 +82,11 @@ def test_keyframes_as_json_imports_neither_engine_nor_terminal(video: Path, tmp_
 
 
 @pytest.mark.slow
-def test_keyframes_as_a_table_imports_no_forms_and_no_pictures(video: Path, tmp_path: Path) -> None:
-    found = imported("keyframes", video, "--quiet", cwd=tmp_path)
-    assert not found & (MODEL | DECODERS | SERVICES | {"PIL", "framelens.registry"})
-
-
-@pytest.mark.slow
 def test_an_analysis_without_a_model_imports_no_langchain(video: Path, tmp_path: Path) -> None:
     found = imported("analyse", video, "--no-model", "--quiet", "--frames", 2, cwd=tmp_path, FRAMELENS_PLUGINS="")
     assert not found & (MODEL | DECODERS)
-    ours = {name for name in found if (LIBRARY / f"{name.removeprefix('framelens.').replace('.', '/')}.py").is_file()}
+    named = [name.removeprefix("framelens.") for name in found if name.startswith("framelens.")]
+    ours = {name for name in named if (LIBRARY / f"{name.replace('.', '/')}.py").is_file()}
     assert len(ours) <= 115, sorted(ours)  # what a reader has to know to follow a video to its report
 
 

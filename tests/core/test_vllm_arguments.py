@@ -165,6 +165,7 @@ print("RESULT" + json.dumps({"values": values, "unknown": [n for n in order["kno
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.engine
 @needs_vllm
 def test_vllm_parser_knows_and_reads_back_our_arguments() -> None:

@@ -24,6 +24,7 @@ from framelens.reports.formats import FORMATS
 from framelens.reports.json import reader as json_reader
 from tests.llm.scripted import serve
 from tests.reports.test_reports import analysis
+from tests.thorough import first_of
 
 pytestmark = pytest.mark.slow
 FONT = Path(framelens.__file__).parent / "fonts" / "FrameLensSans-Regular.otf"
@@ -265,7 +266,7 @@ def readings(turn: framelens.Turn) -> set[int]:
     return {one.frame_index for one in moments.samples}
 
 
-@pytest.mark.parametrize("is_new", [False, True], ids=["same conversation", "new conversation"])
+@pytest.mark.parametrize("is_new", first_of([True, False]), ids=["new conversation", "same conversation"])
 def test_asking_again_takes_over_the_readings(is_new: bool, video: Path, tmp_path: Path) -> None:
     question = "When does *Protein folding* stand on the screen?"
     with framelens.Session(data_dir=tmp_path, language="en") as one:

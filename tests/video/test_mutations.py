@@ -15,7 +15,7 @@ frame, ends before the first frame, damaged keyframes, which are named, and file
 _SEEDS = [
     pytest.param(_ONCE_WRONG, id="once wrong"),
     pytest.param(range(40), id="40"),
-    pytest.param(range(40, 200), id="160 more", marks=pytest.mark.slow),
+    pytest.param(range(40, 200), id="160 more", marks=pytest.mark.thorough),
 ]
 _MEGABYTES = 300
 

@@ -19,6 +19,7 @@ from tests.engine.hub_server import Hub, serve
 from tests.engine.weights import model_files
 
 MODEL = "Someone/Tiny-VL"
+REFUSAL = "raise ValueError(\"Model architectures ['UnheardOf'] are not supported for now.\")"
 pytestmark = pytest.mark.usefixtures("no_text_reading")
 
 
@@ -78,13 +79,15 @@ def test_without_a_terminal_nothing_is_downloaded_unasked(
 def test_yes_downloads_and_continues_with_the_report(
     video: Path, hub: Hub, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    hub.files["config.json"] = b'{"model_type": "qwen2_5_vl", "architectures": ["UnheardOf"]}'
+    (tmp_path / "vllm").mkdir()
+    (tmp_path / "vllm" / "__init__.py").write_text(REFUSAL)  # as vLLM itself ends, fifteen seconds sooner
+    environment["PYTHONPATH"] = os.pathsep.join((str(tmp_path), environment["PYTHONPATH"]))
     done = subprocess.run(
         command(video, "--yes", "--output", "r.json"), cwd=tmp_path, env=environment, capture_output=True,
         encoding="utf-8", stdin=subprocess.DEVNULL, timeout=300, check=False,
     )  # fmt: skip
     assert weights_were_asked_for(hub)
-    assert done.returncode == 4 and "UnheardOf" in done.stderr  # no engine is started with it
+    assert done.returncode == 4 and "UnheardOf" in done.stderr
     assert "not downloaded" not in done.stderr
     assert (tmp_path / "r.json").is_file()
 

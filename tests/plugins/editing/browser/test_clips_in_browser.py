@@ -112,6 +112,7 @@ def test_finding_range_and_report_are_saved_by_keyboard(app: App, visit: Visit, 
     assert visit.complaints == []
 
 
+@pytest.mark.thorough
 def test_interval_and_search_hit_are_saved(app: App, visit: Visit, film: Path) -> None:
     page = visit.page
     _, stored = add_report(app, film)

@@ -24,6 +24,7 @@ from framelens.video.readers import open_reader
 from tests.marked import marked, number_of, uneven_times
 from tests.media import solid, textured, with_sound, write_sound, write_video
 from tests.spoken import tone, write_programmes, write_surround
+from tests.thorough import first_of
 
 COUNT = 120
 X264 = {"preset": "medium", "g": "24", "bf": "3"}
@@ -97,7 +98,7 @@ def test_edges_in_milliseconds_are_those_of_frames(tmp_path: Path, mode: ClipMod
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", VIDEOS)
+@pytest.mark.parametrize("name", first_of(VIDEOS, always=3))
 def test_fast_clip_states_its_true_start_and_end(folder: Path, tmp_path: Path, name: str) -> None:
     whole = frames_of(path := video(folder, name))
     clip, found = cut(path, whole[30][0], whole[50][0], "fast", tmp_path)
@@ -158,10 +159,8 @@ def test_end_behind_the_video_is_its_end(folder: Path, tmp_path: Path, mode: Cli
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ending", ["mp4", "mkv"])
-@pytest.mark.parametrize(
-    ("mode", "start", "end", "begins"), [("exact", 4.0, 8.0, 4.0), ("exact", 6.0, 8.0, 6.0), ("fast", 6.0, 8.0, 4.48)]
-)
+@pytest.mark.parametrize("ending", first_of(["mkv", "mp4"]))
+@pytest.mark.parametrize(("mode", "start", "end", "begins"), [("exact", 4.0, 8.0, 4.0), ("fast", 6.0, 8.0, 4.48)])
 def test_last_picture_stands_while_the_sound_lasts(
     folder: Path, tmp_path: Path, ending: str, mode: ClipMode, start: float, end: float, begins: float
 ) -> None:
@@ -269,7 +268,7 @@ def test_colours_that_swscale_does_not_know_are_cut(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("pixel_format", ["yuv422p10le", "yuv444p"])
+@pytest.mark.parametrize("pixel_format", ["yuv422p10le"])
 def test_lines_of_colour_are_cut_from_other_formats(tmp_path: Path, pixel_format: str) -> None:
     image = textured(1, 640, 720)
     image[1::2] = image[1::2, :, ::-1]
@@ -290,7 +289,7 @@ def test_fields_stay_fields_where_h264_can_have_them(tmp_path: Path, height: int
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [(3, 3), (64, 3), (17, 33), (161, 91)])
+@pytest.mark.parametrize("size", [(17, 33)])
 def test_odd_sizes_keep_every_pixel_at_its_place(tmp_path: Path, size: tuple[int, int]) -> None:
     width, height = size
     image = cv2.resize(textured(1), size, interpolation=cv2.INTER_AREA)
@@ -336,9 +335,7 @@ def test_sound_whose_channels_have_no_places_is_encoded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "layout", "channel", "expected"),
     [
-        ("film.mkv", "7.1", 4, ("7.1", "BL")),
         ("film.mkv", "5.1(side)", 4, ("5.1", "BL")),
-        ("film.mkv", "5.0(side)", 2, ("5.0", "FC")),
         ("film.mkv", "6.1", 0, ("7.1", "FL")),
     ],
 )

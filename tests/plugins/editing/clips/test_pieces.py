@@ -19,6 +19,7 @@ from tests.media import cards, write_video
 from tests.plugins.editing.clips.test_cutter import frames_of
 from tests.reports.content.test_labels import rich
 from tests.reports.test_questions import asked
+from tests.thorough import first_of
 
 pytestmark = pytest.mark.usefixtures("english")
 
@@ -133,7 +134,7 @@ def ranges(count: int) -> list[Piece]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", ["exact", "fast"])
+@pytest.mark.parametrize("mode", first_of(["exact", "fast"]))
 def test_one_worker_reads_the_times_of_many_clips(tmp_path: Path, started: list[DecoderWorker], mode: Any) -> None:
     video = write_video(tmp_path / "talk.mp4", marked(60), options={"g": "5", "bf": "0", "sc_threshold": "0"})
     cuts = [*cut_pieces(video, ranges(8), tmp_path / "cut", mode=mode)]

@@ -49,12 +49,14 @@ def test_it_is_a_short_document(check: Callable[[str, Language], None], language
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("english")
-@pytest.mark.parametrize(
-    "check",
-    [questions.test_readable_formats_say_all_about_an_answer, labels.test_ten_thousand_findings_are_a_report_too],
-)
-def test_it_says_all(check: Callable[[str], None]) -> None:
-    check("docx")
+def test_it_says_all_about_an_answer() -> None:
+    questions.test_readable_formats_say_all_about_an_answer("docx")
+
+
+@pytest.mark.thorough
+@pytest.mark.usefixtures("english")
+def test_ten_thousand_findings_are_a_report_too() -> None:
+    labels.test_ten_thousand_findings_are_a_report_too("docx")
 
 
 @pytest.mark.slow

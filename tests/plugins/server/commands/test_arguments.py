@@ -8,7 +8,6 @@ import pytest
 
 from framelens.cli.main import main
 from tests.cli.test_grammar import refused
-from tests.cli.test_light_commands import test_the_help_of_a_command_imports_no_other as check_help
 from tests.cli.walk import parsed
 
 
@@ -67,9 +66,3 @@ def test_a_backup_needs_a_file_that_can_be_written(
     monkeypatch.chdir(tmp_path)
     assert main(["admin", "backup", place, "--language", "en"]) == 2
     assert reason in capsys.readouterr().err and not Path(place[:1]).exists()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("command", ["serve", "admin", "mcp"])
-def test_the_help_of_a_command_imports_no_other(command: str, tmp_path: Path) -> None:
-    check_help(command, tmp_path)

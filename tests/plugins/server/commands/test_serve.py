@@ -13,7 +13,7 @@ import pytest
 from framelens.cli.main import main
 from framelens.plugins.server.commands import serve
 from framelens.plugins.server.listening import open_socket
-from tests.cli.test_main import command, run
+from tests.cli.test_main import command, run_program
 from tests.engine.conftest import make_engine
 from tests.engine.fakes import MakeEngine
 
@@ -32,7 +32,7 @@ FIXTURES = Path(__file__).parents[3] / "fixtures"
     ],
 )
 def test_serve_refuses_a_model_that_cannot_start(model: str, said: str, tmp_path: Path) -> None:
-    done = run("serve", "--model-path", model, "--port", 0, cwd=tmp_path, HF_HUB_CACHE=str(tmp_path / "hub"))
+    done = run_program("serve", "--model-path", model, "--port", 0, cwd=tmp_path, HF_HUB_CACHE=str(tmp_path / "hub"))
     assert (done.returncode, done.stdout) == (4, "")
     assert said in done.stderr and "--model-path" in done.stderr
     assert "--yes" not in done.stderr and "--no-model" not in done.stderr

@@ -88,7 +88,7 @@ def _whole(analysis: Analysis) -> dict[str, list[Said]]:
             case Chapters(cards):
                 found.setdefault(title, []).extend(Said(_chapter(card)) for card in cards)
     uncited = [finding for finding in analysis.findings if not finding.frames][:_MAX_UNCITED]
-    found[t("ui.compare_loose")] = _said(uncited, analysis)
+    found[t("ui.compare_loose")] = _statements(uncited, analysis)
     return {title: lines for title, lines in found.items() if lines}
 
 
@@ -114,8 +114,8 @@ def frame_rows(shown: Sequence[Moment], both: Both, job_ids: tuple[str, str]) ->
     rows = []
     for moment in shown:
         sides = [
-            _said(by_first[place].get(frame.number, []), both[place]) if frame else []
-            for place, frame in enumerate(moment.frames)
+            _statements(by_first[index].get(frame.number, []), both[index]) if frame else []
+            for index, frame in enumerate(moment.frames)
         ]
         frame, owner = moment.frame, job_ids[0] if moment.frames[0] else job_ids[1]
         rows.append(_row("", (sides[0], sides[1])) | {"picture": Renderer(owner, ()).picture(frame)})
@@ -145,7 +145,7 @@ def _by_first(analysis: Analysis) -> dict[int, list[Finding]]:
     return found
 
 
-def _said(findings: Sequence[Finding], analysis: Analysis) -> list[Said]:
+def _statements(findings: Sequence[Finding], analysis: Analysis) -> list[Said]:
     """Return the lines of findings, with the times of findings on several frames."""
     times = times_of(analysis.keyframes)
     return [
@@ -162,8 +162,8 @@ def _row(title: str, sides: tuple[Sequence[Said], Sequence[Said]]) -> Value:
     texts = ["\n".join(words(one.line) for one in side) for side in sides]
     fields = [[field for one in side for field in one.fields] for side in sides]
     marked = [
-        list(_marked(side, pieces, fields[1 - place]))
-        for place, (side, pieces) in enumerate(zip(sides, diff_words(*texts), strict=True))
+        list(_marked(side, pieces, fields[1 - index]))
+        for index, (side, pieces) in enumerate(zip(sides, diff_words(*texts), strict=True))
     ]
     is_equal = texts[0] == texts[1] and fields[0] == fields[1]
     return {"title": title, "picture": None, "sides": marked, "same": is_equal}

@@ -91,7 +91,7 @@ class _Page:
         is_wish = request.is_history_navigation or not (
             page == self._hash or request.fragment_id or _has_click(request)
         )
-        return not is_wish and _place(page, request.query_string) in self._replaced
+        return not is_wish and _page_address(page, request.query_string) in self._replaced
 
     def _bring_up_to_date(self, request: ClientState) -> None:
         """Give a request the server's page and address, if it is for a fragment, or was sent from a replaced place.
@@ -108,7 +108,7 @@ class _Page:
 
     def _move(self, page: str, query: str) -> None:
         """Note the server's place; those before it are replaced."""
-        before, after = _place(self._hash, self._query), _place(page, query)
+        before, after = _page_address(self._hash, self._query), _page_address(page, query)
         if before != after:
             with suppress(ValueError):
                 self._replaced.remove(after)
@@ -150,5 +150,5 @@ def _release(request: ClientState, ids: frozenset[str]) -> None:
     request.widget_states.CopyFrom(WidgetStates(widgets=kept))
 
 
-def _place(page: str, query: str) -> Place:
+def _page_address(page: str, query: str) -> Place:
     return page, tuple(sorted(parse_qsl(query.removeprefix("?"), keep_blank_values=True)))

@@ -56,10 +56,10 @@ def _check_port(options: list[str]) -> None:
     """
     from streamlit import config
 
-    port = _given("server.port", options) or (
+    port = _option("server.port", options) or (
         config.is_manually_set("server.port") and config.get_option("server.port")
     )
-    host = _given("server.address", options) or str(config.get_option("server.address") or "")
+    host = _option("server.address", options) or str(config.get_option("server.address") or "")
     config._config_options = None  # Streamlit would report a change when it reads the options for itself
     if not port or not str(port).isdecimal():  # Streamlit names a wrong value
         return
@@ -81,11 +81,11 @@ def _listen(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family)
 
 
-def _given(name: str, options: list[str]) -> str:
+def _option(name: str, options: list[str]) -> str:
     """Return the value of an option of Streamlit from the command line or its variable, "" if it isn't given."""
-    for place, option in enumerate(options):
+    for index, option in enumerate(options):
         if option == f"--{name}":
-            return options[place + 1] if place + 1 < len(options) else ""
+            return options[index + 1] if index + 1 < len(options) else ""
         if option.startswith(f"--{name}="):
             return option.partition("=")[2]
     return os.environ.get(f"STREAMLIT_{name.replace('.', '_').upper()}", "")

@@ -142,8 +142,8 @@ def as_given(environ: Mapping[str, str] | None = None, dotenv: Path | None = Non
 
 def page_choice(environ: Mapping[str, str] | None = None) -> tuple[Path, dict[str, str]]:
     """Return the file with the choice on the page, and its variables, {} where others are set instead."""
-    given = _given(os.environ if environ is None else environ, None)
-    return _choice_path(_data_dir(given.get("FRAMELENS_DATA_DIR", ""))), _read_choice(given)
+    variables = _variables(os.environ if environ is None else environ, None)
+    return _choice_path(_data_dir(variables.get("FRAMELENS_DATA_DIR", ""))), _read_choice(variables)
 
 
 def env_file(environ: Mapping[str, str] | None = None) -> Path | None:
@@ -175,8 +175,8 @@ def unread_env_file(environ: Mapping[str, str] | None = None) -> Path | None:
 
 def plugin_names() -> frozenset[str] | None:
     """Return the names in FRAMELENS_PLUGINS, or None if it isn't set, which means all plugins."""
-    given = as_given().get("FRAMELENS_PLUGINS")
-    return None if given is None else frozenset(given.replace(",", " ").split())
+    names = as_given().get("FRAMELENS_PLUGINS")
+    return None if names is None else frozenset(names.replace(",", " ").split())
 
 
 def export_environment(settings: Settings) -> None:
@@ -197,8 +197,8 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
     Raises:
         ConfigError: A value is wrong; the error has the key, the value and the allowed values.
     """
-    given = _given(os.environ if environ is None else environ, dotenv)
-    values = _with_choice(given)
+    variables = _variables(os.environ if environ is None else environ, dotenv)
+    values = _with_choice(variables)
     for name, value in values.items():
         if is_secret(name):
             remember_secret(value)
@@ -242,7 +242,7 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
             upload_bytes=limits.get("user_upload_gb", 1000) * 1000**3, jobs=limits.get("user_jobs", 500)
         ),
         passed_on={key: value for key, value in values.items() if key.startswith(_PASSED_ON) and key not in _OURS},
-        dtype_chosen="dtype" in engine_arguments(given.get("VLLM_CONFIG", "")),
+        dtype_chosen="dtype" in engine_arguments(variables.get("VLLM_CONFIG", "")),
     )
 
 
@@ -325,14 +325,14 @@ def __getattr__(name: str) -> Any:
 
 
 def _values(environ: Mapping[str, str], dotenv: Path | None) -> dict[str, str]:
-    return _with_choice(_given(environ, dotenv))
+    return _with_choice(_variables(environ, dotenv))
 
 
-def _with_choice(given: Mapping[str, str]) -> dict[str, str]:
-    return {**_read_choice(given), **given}
+def _with_choice(variables: Mapping[str, str]) -> dict[str, str]:
+    return {**_read_choice(variables), **variables}
 
 
-def _given(environ: Mapping[str, str], dotenv: Path | None) -> dict[str, str]:
+def _variables(environ: Mapping[str, str], dotenv: Path | None) -> dict[str, str]:
     ensure_home()
     path = dotenv or env_file(environ)
     from_file = _read_dotenv(path, path.stat().st_mtime_ns) if path and path.is_file() else {}
@@ -340,12 +340,12 @@ def _given(environ: Mapping[str, str], dotenv: Path | None) -> dict[str, str]:
     return {**from_file, **{key: value for key, value in environ.items() if value or key in _MAY_BE_EMPTY}}
 
 
-def _read_choice(given: Mapping[str, str]) -> dict[str, str]:
+def _read_choice(variables: Mapping[str, str]) -> dict[str, str]:
     """Return the values stored by `keep_choice`, or nothing if others are set or they can't be read."""
-    if any(given.get(key, "").strip() for key in _CHOOSING):
+    if any(variables.get(key, "").strip() for key in _CHOOSING):
         return {}
     try:
-        text = _choice_path(_data_dir(given.get("FRAMELENS_DATA_DIR", ""))).read_text(encoding="utf-8")
+        text = _choice_path(_data_dir(variables.get("FRAMELENS_DATA_DIR", ""))).read_text(encoding="utf-8")
         kept = json.loads(text)
     except (ImportError, OSError, ValueError):  # also in a Python without our libraries
         return {}
@@ -385,10 +385,10 @@ def _read_dotenv(path: Path, _changed: int) -> dict[str, str]:
     from dotenv import dotenv_values  # imported late, like platformdirs
 
     try:
-        found = dotenv_values(path, interpolate=False)
+        variables = dotenv_values(path, interpolate=False)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError("dotenv_unreadable", reason=str(error)) from error
-    return {key: value for key, value in found.items() if value or (value == "" and key in _MAY_BE_EMPTY)}
+    return {key: value for key, value in variables.items() if value or (value == "" and key in _MAY_BE_EMPTY)}
 
 
 def _vllm_config(text: str) -> dict[str, Any]:

@@ -268,7 +268,7 @@ class Renderer:
 
     def _item(self, item: Line) -> Value:
         """Convert an item of a list; the times that it begins with are put before it."""
-        text = next((place for place, span in enumerate(item) if span.at_seconds is None and span.text != " – "), 0)
+        text = next((index for index, span in enumerate(item) if span.at_seconds is None and span.text != " – "), 0)
         lead, rest = (item[:text], item[text:]) if item[0].at_seconds is not None else ((), item)
         return {"pictures": self._cited(item), "lead": spans(lead), "line": spans(rest), "fields": []}
 

@@ -80,12 +80,12 @@ def draw(invitation: Invitation, *, key: str, on_uploaded: Callable[[list[str], 
         "accept": invitation.accept,
         "area": invitation.area,
         "choices": page_state().choices,
-        "words": _words(invitation),
+        "words": _component_words(invitation),
     }
     _mount(key=key, data=data, on_uploaded_change=receive, width="content" if invitation.area else "stretch")
 
 
-def _words(invitation: Invitation) -> Mapping[str, str]:
+def _component_words(invitation: Invitation) -> Mapping[str, str]:
     """Return the component's words; the browser fills in the placeholders."""
     words = {word: t(f"ui.upload_{word}", **_PLACEHOLDERS) for word in _WORDS}
     return words | {"choose": invitation.choose, "hint": invitation.hint, "small": invitation.small}

@@ -97,7 +97,7 @@ class _Parameter(click.Parameter):
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
         """Convert the words like the base class; an AppError of the type becomes an error of usage."""
         try:
-            for word in _words(value):
+            for word in _flat_words(value):
                 self._check(word)
             return super().type_cast_value(ctx, value)
         except AppError as error:
@@ -119,13 +119,13 @@ class _Parameter(click.Parameter):
         return super().shell_complete(ctx, incomplete)
 
 
-def _words(value: Any) -> Iterator[str]:
+def _flat_words(value: Any) -> Iterator[str]:
     """Yield the words of a value, which may be a list of lists."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from _words(item)
+            yield from _flat_words(item)
 
 
 class Argument(_Parameter, click.Argument):

@@ -33,7 +33,7 @@ def list_plugins(*, is_json: bool) -> int:
         return 0
     widths = [max((len(one[column]) for one in found), default=0) for column in ("name", "version")]
     for one in found:
-        print(f"{one['name']:{widths[0]}}  {one['version']:{widths[1]}}  {_said(one)}")
+        print(f"{one['name']:{widths[0]}}  {one['version']:{widths[1]}}  {_state_text(one)}")
     if not found:
         print(t("cli.plugins_none"))
     for name in unknown:
@@ -71,7 +71,7 @@ def _additions(owner: str) -> dict[str, list[str]]:
     return {kind: names for kind, names in used.items() if names}
 
 
-def _said(one: Mapping[str, Any]) -> str:
+def _state_text(one: Mapping[str, Any]) -> str:
     """Return the state in words: the parts that a plugin adds, or why it is left out."""
     if one["state"] == "faulty":
         return t("cli.plugins_faulty", reason=one["fault"])

@@ -102,9 +102,9 @@ def local_path(text: str) -> str:
     >>> local_path("file:///clips/a%20b.mp4"), local_path("file://localhost/clips/a.mp4"), local_path("a%20b.mp4")
     ('/clips/a b.mp4', '/clips/a.mp4', 'a%20b.mp4')
     """
-    if not (found := _FILE_ADDRESS.match(text)):
+    if not (match := _FILE_ADDRESS.match(text)):
         return text
-    path = unquote(text[found.end() :], errors="surrogateescape")
+    path = unquote(text[match.end() :], errors="surrogateescape")
     return path.lstrip("/") if os.name == "nt" else path
 
 

@@ -399,10 +399,10 @@ def _pages(
     shown = [one for one in _bridged(states) if not one.lines or _is_still(one, measures)]
     starts = _starts(shown, turns, edges[0])
     known, made = _Known(), list[OutlinePage]()
-    for place, (state, start) in enumerate(zip(shown, starts, strict=True)):
+    for index, (state, start) in enumerate(zip(shown, starts, strict=True)):
         if not state.lines:
             continue
-        end = starts[place + 1] if place + 1 < len(starts) else max(edges[1], start)
+        end = starts[index + 1] if index + 1 < len(starts) else max(edges[1], start)
         numbers = tuple(frame.number for frame in state.frames)
         place_before = known.find(state.lines)
         aspect = state.frames[-1].aspect
@@ -436,9 +436,9 @@ def _starts(states: Sequence[_State], turns: Sequence[float], start_seconds: flo
     last = start_seconds - 0.001
     for state in states:
         at = state.frames[0].time_seconds
-        place = bisect_right(turns, at + 0.001) - 1
-        changed = place >= 0 and turns[place] > last
-        starts.append(turns[place] if changed else start_seconds if not starts else at)
+        index = bisect_right(turns, at + 0.001) - 1
+        changed = index >= 0 and turns[index] > last
+        starts.append(turns[index] if changed else start_seconds if not starts else at)
         last = state.frames[-1].time_seconds
     return starts
 

@@ -260,20 +260,20 @@ def _gutter(lines: Sequence[PageLine], aspect: float) -> tuple[int, int, float] 
     A run ends at a line across the gutter, and at a wide gap, such as that above a footer.
     """
     best: tuple[int, float, int, int, float] | None = None
-    gaps = {place for place in range(1, len(lines)) if _is_apart(lines[:place], lines[place])}
+    gaps = {index for index in range(1, len(lines)) if _is_apart(lines[:index], lines[index])}
     for edge in sorted({line.right for line in lines}):
         at, first = edge + 0.001, 0
-        for place in range(len(lines) + 1):
-            is_across = place < len(lines) and lines[place].left < at + 0.02 * aspect and lines[place].right > at
-            if place < len(lines) and not is_across and place not in gaps:
+        for index in range(len(lines) + 1):
+            is_across = index < len(lines) and lines[index].left < at + 0.02 * aspect and lines[index].right > at
+            if index < len(lines) and not is_across and index not in gaps:
                 continue
-            run = lines[first:place]
+            run = lines[first:index]
             left, right = [one for one in run if one.right <= at], [one for one in run if one.right > at]
             if _are_columns(left, right):
                 width = min(one.left for one in right) - max(one.right for one in left)
                 if best is None or (len(run), width) > best[:2]:
-                    best = (len(run), width, first, place, at)
-            first = place + 1 if is_across else place
+                    best = (len(run), width, first, index, at)
+            first = index + 1 if is_across else index
     return best and (best[2], best[3], best[4])
 
 
@@ -323,11 +323,11 @@ def _blocks(lines: Sequence[PageLine]) -> list[TextBlock]:
             groups.append([line])
     bulleted = [bool(_bullet(group[0].text)) for group in groups]
     lefts = _levels([group[0] for group, is_item in zip(groups, bulleted, strict=True) if is_item])
-    for place, group in enumerate(groups):
+    for index, group in enumerate(groups):
         text, is_doubtful = _text(group), any(line.is_doubtful for line in group)
-        if not bulleted[place]:
-            bulleted[place] = _is_unmarked_item(groups, bulleted, place)
-        if bulleted[place]:
+        if not bulleted[index]:
+            bulleted[index] = _is_unmarked_item(groups, bulleted, index)
+        if bulleted[index]:
             level = min(range(len(lefts)), key=lambda at: abs(lefts[at] - group[0].left), default=0)
             blocks.append(TextBlock("item", text[len(_bullet(text)) :], level, is_doubtful))
         else:
@@ -337,8 +337,8 @@ def _blocks(lines: Sequence[PageLine]) -> list[TextBlock]:
 
 def _bullet(text: str) -> str:
     """Return the bullet before a text; a number is part of the text."""
-    found = _BULLET.match(text)
-    return found[0] if found else ""
+    match = _BULLET.match(text)
+    return match[0] if match else ""
 
 
 def _rows(lines: Sequence[PageLine]) -> Iterator[PageLine]:
@@ -364,20 +364,20 @@ def _levels(lines: Sequence[PageLine]) -> list[float]:
     return lefts
 
 
-def _is_unmarked_item(groups: Sequence[list[PageLine]], bulleted: Sequence[bool], place: int) -> bool:
+def _is_unmarked_item(groups: Sequence[list[PageLine]], bulleted: Sequence[bool], index: int) -> bool:
     """Return whether a line is in a list although no bullet was read: beside items, or in a row of short lines."""
-    line = groups[place][0]
+    line = groups[index][0]
     if _NUMBER.match(line.text):
         return True
-    near = [at for at in (place - 1, place + 1) if 0 <= at < len(groups)]
+    near = [at for at in (index - 1, index + 1) if 0 <= at < len(groups)]
     if any(bulleted[at] and _is_aligned(groups[at][0], line) for at in near):
         return True
     run = 1
     for step in (-1, 1):
-        at = place + step
+        at = index + step
         while 0 <= at < len(groups) and _is_short(groups[at]) and _is_aligned(groups[at][0], line):
             run, at = run + 1, at + step
-    return run >= 3 and _is_short(groups[place])
+    return run >= 3 and _is_short(groups[index])
 
 
 def _is_short(group: Sequence[PageLine]) -> bool:

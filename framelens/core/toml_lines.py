@@ -47,13 +47,13 @@ class TomlLines:
 
     def line(self, key: str, entry: TomlEntry | None = None) -> int:
         """Return the line, from 1, that sets `key`; the first line of the entry if no line does."""
-        return next(self._found(key, entry), self._starts.get(entry, 0)) + 1
+        return next(self._find_lines(key, entry), self._starts.get(entry, 0)) + 1
 
     def has(self, key: str, entry: TomlEntry | None = None) -> bool:
         """Return whether a line sets `key`."""
-        return next(self._found(key, entry), None) is not None
+        return next(self._find_lines(key, entry), None) is not None
 
-    def _found(self, key: str, entry: TomlEntry | None) -> Iterator[int]:
+    def _find_lines(self, key: str, entry: TomlEntry | None) -> Iterator[int]:
         start = self._starts.get(entry, 0)
         end = min((other for other in self._starts.values() if other > start), default=len(self._lines))
         name = rf"[\"']?{re.escape(key)}[\"']?\s*[\].=]"

@@ -245,23 +245,23 @@ def notice_text(notice: Notice, language: Language | None = None) -> str:
 
 def _stored_text(key: str, values: Mapping[str, object], language: Language | None) -> str:
     """Return a text with its placeholders filled; a placeholder that an earlier version didn't store becomes "…"."""
-    said = defaultdict(lambda: "…", _said(values, language))
-    return _FORMATTER.vformat(text_of(key, language), (), said)
+    displayed = defaultdict(lambda: "…", _display_values(values, language))
+    return _FORMATTER.vformat(text_of(key, language), (), displayed)
 
 
-def _said(values: Mapping[str, object], language: Language | None) -> dict[str, object]:
+def _display_values(values: Mapping[str, object], language: Language | None) -> dict[str, object]:
     system = _system_reasons()
 
-    def said(name: str, value: object) -> object:
+    def display(name: str, value: object) -> object:
         if isinstance(value, Notice):
             return notice_text(value, language)
         if isinstance(value, tuple):
-            return t("facts.list", language).join(str(said(name, item)) for item in value)
+            return t("facts.list", language).join(str(display(name, item)) for item in value)
         if name == "reason" and isinstance(value, str) and (key := system.get(_ERRNO.sub("", value))):
             return t(key, language)
         return value
 
-    return {name: said(name, value) for name, value in values.items()}
+    return {name: display(name, value) for name, value in values.items()}
 
 
 @cache

@@ -116,8 +116,8 @@ class EventDecoder:
         """Return the data of an event, with a character that was split over two events joined in the second event."""
         if self._half:
             data, self._half = _SECOND_HALF.sub(self._half.replace("\\", r"\\"), data, count=1), ""
-        if found := _FIRST_HALF.search(data):
-            self._half, data = found[0], data[: found.start()] + data[found.end() :]
+        if match := _FIRST_HALF.search(data):
+            self._half, data = match[0], data[: match.start()] + data[match.end() :]
         return data
 
     def _checked(self, kind: str | None, sent: str) -> dict[str, Any]:

@@ -231,14 +231,14 @@ def _kind(match: re.Match[str]) -> str:
     return (match.lastgroup or "").rstrip("0123456789")
 
 
-def _begins(text: str, start: int, place: int) -> bool:
+def _begins(text: str, start: int, index: int) -> bool:
     """Return whether reasoning may begin at `place`: at the start of the answer, or of a line."""
-    return not text[start:place].strip() or text[:place].rstrip(" \t").endswith("\n")
+    return not text[start:index].strip() or text[:index].rstrip(" \t").endswith("\n")
 
 
-def _is_after(text: str, end: int, place: int) -> bool:
+def _is_after(text: str, end: int, index: int) -> bool:
     """Return whether only blanks are between the `end` of a JSON answer, -1 without an answer, and `place`."""
-    return 0 <= end <= place and not text[end:place].strip()
+    return 0 <= end <= index and not text[end:index].strip()
 
 
 def _is_idle(text: str, marks: list[re.Match[str]]) -> bool:

@@ -51,7 +51,7 @@ class Retries:
             return seconds if self._broken < _BROKEN_ATTEMPTS else None
         return None
 
-    def may_be_slip(self, error: AppError) -> bool:
+    def may_retry_unseen(self, error: AppError) -> bool:
         """Return whether the model says for the first time that it sees no pictures; callers then retry with VARIED."""
         is_unseen = error.key == "pictures_unseen"
         self._unseen += is_unseen

@@ -343,7 +343,7 @@ def _config(entry: CatalogueEntry, key: FormatKey, plan: Plan, frames: int, card
 
 
 def _rank(proposals: list[Proposal], entries: Iterable[CatalogueEntry]) -> tuple[Proposal, ...]:
-    places = {family: place for place, family in enumerate(dict.fromkeys(entry.family for entry in entries))}
+    places = {family: index for index, family in enumerate(dict.fromkeys(entry.family for entry in entries))}
 
     def rank(proposal: Proposal) -> tuple[object, ...]:
         entry = proposal.entry
@@ -394,7 +394,7 @@ def find_card(name: str, memory_gib: float | None = None) -> GpuCard | None:
     parted = re.sub(r"(?<=rtx|gtx)(?=\d)|(?<=\d)(?=(?:ti|super|gb?)\b)", " ", name.lower())
     words = re.sub(r"[^a-z0-9]+", " ", parted).split()
     text = f" {' '.join(words)} ".replace(" 4090d ", " 4090 ")
-    named_gib = float(found[1]) if (found := re.search(r" (\d+) gb? ", text)) else None
+    named_gib = float(match[1]) if (match := re.search(r" (\d+) gb? ", text)) else None
     for known, usual_gib, capability in sorted(_KNOWN, key=lambda one: -len(one[0])):
         if f" {known} " in text or text.startswith(f" {re.sub('[rg]tx ', '', known)} "):
             return GpuCard(memory_gib or named_gib or usual_gib, capability, name)

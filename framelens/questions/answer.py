@@ -305,7 +305,7 @@ def _answer(
             return
         except PicturesRefused as refused:
             _raise_unless(bool(prepared.attached) and attempt < _ATTEMPTS, refused)
-            if retries.may_be_slip(refused):
+            if retries.may_retry_unseen(refused):
                 varied = dict(VARIED)
             else:
                 varied = {}

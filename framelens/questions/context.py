@@ -253,7 +253,7 @@ class ContextBuilder:
         for turn in turns:
             place = self._branch.index(turn) + 1
             is_of_turn = partial(_is_between, reached, place)
-            words = self._words(list(filter(is_of_turn, described)), turn, plan, is_first=not reached)
+            words = self._text_below(list(filter(is_of_turn, described)), turn, plan, is_first=not reached)
             content = [part for one in filter(is_of_turn, shown) for part in self._parts(one)]
             sent.append(HumanMessage([*content, messages.text_part(words)] if content else words))
             if turn is not asked:
@@ -261,7 +261,7 @@ class ContextBuilder:
             reached = place
         return sent
 
-    def _words(self, described: Sequence[ContextPicture], turn: Turn, plan: _Plan, *, is_first: bool) -> str:
+    def _text_below(self, described: Sequence[ContextPicture], turn: Turn, plan: _Plan, *, is_first: bool) -> str:
         """Return the text below the pictures of a turn."""
         blocks, lines = [], [one.described for one in described]
         if is_first and not plan.pictures and (lines or self._material.analyses):

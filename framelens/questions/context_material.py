@@ -96,7 +96,7 @@ class ContextMaterial:
     def _all_pictures(self, analyses: Mapping[str, Analysis], stored: Mapping[str, bytes]) -> Iterator[ContextPicture]:
         """Yield the pictures of the branch in their order; pictures of a deleted video are missing."""
         known = set[int]()
-        for place, turn in enumerate(self._branch):
+        for index, turn in enumerate(self._branch):
             added = [one for one in turn.added if one.number not in known]
             known |= {one.number for one in added}
             counts = {source: sum(one.analysis_id == source for one in added) for source in {*analyses, ""}}
@@ -108,10 +108,10 @@ class ContextMaterial:
                 # Of several videos each loses its first frames; the user's images stay longest.
                 rank = 0 if not ref.analysis_id else ranks[ref.analysis_id] - counts[ref.analysis_id] - 1
                 analysis = analyses.get(ref.analysis_id)
-                yield self._picture(ref, place, (place, rank), analysis, stored.get(ref.picture, b""))
+                yield self._picture(ref, index, (index, rank), analysis, stored.get(ref.picture, b""))
 
     def _picture(
-        self, ref: FrameRef, place: int, age: tuple[int, int], analysis: Analysis | None, jpeg: bytes
+        self, ref: FrameRef, index: int, age: tuple[int, int], analysis: Analysis | None, jpeg: bytes
     ) -> ContextPicture:
         keyframe = _keyframe(analysis, ref.time_seconds) if analysis else None
         if keyframe and not ref.picture:
@@ -123,7 +123,7 @@ class ContextMaterial:
         if keyframe and analysis:
             facts = next((fact for fact in analysis.facts if fact.number == keyframe.number), None)
             described = describe(line, keyframe, facts)  # the writing on the screen is part of the quoted material
-        return ContextPicture(ref, place, age, line, described, width, height, jpeg)
+        return ContextPicture(ref, index, age, line, described, width, height, jpeg)
 
     def _mark(self, ref: FrameRef) -> str:
         """Return the line before a picture."""

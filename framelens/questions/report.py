@@ -194,10 +194,10 @@ def _keep(
     name = single_line(reported.name) or single_line(analysis.video.name)
     conversation = Conversation(conversation_id, (analysis_id,), name, reported.created, reported.language)
     seen: set[int] = set()
-    for place, answer in enumerate(reported.answers, start=1):
-        turn = _turn(place, answer, analysis_id, known, seen)
+    for index, answer in enumerate(reported.answers, start=1):
+        turn = _turn(index, answer, analysis_id, known, seen)
         seen |= {frame.number for frame in turn.added}
-        conversation = replace(conversation, turns=(*conversation.turns, turn), current=place)
+        conversation = replace(conversation, turns=(*conversation.turns, turn), current=index)
         repository.add(conversation)
 
 

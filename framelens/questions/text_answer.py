@@ -328,7 +328,7 @@ class _TextAnswer:
             (first + last) / 2 for first, last in shots if first < last and not any(first <= at < last for at in known)
         ]
         if self.scope.look.has_range:
-            times += [start + (place + 0.5) * (end - start) / _RANGE_FRAMES for place in range(_RANGE_FRAMES)]
+            times += [start + (index + 0.5) * (end - start) / _RANGE_FRAMES for index in range(_RANGE_FRAMES)]
         return sorted(times[:_READ])
 
     def _listed(

@@ -199,7 +199,7 @@ def format_cues(
 
 def _shown(analysis: Analysis) -> list[_Shown]:
     shown: list[_Shown] = []
-    for start, end, text in sorted(_found(analysis), key=lambda found: found[0]):
+    for start, end, text in sorted(_findings_of(analysis), key=lambda found: found[0]):
         if shown and start - shown[-1].start_seconds < SHORTEST_SECONDS:
             shown[-1].end_seconds = max(shown[-1].end_seconds, end)
             shown[-1].texts.append(text)
@@ -208,7 +208,7 @@ def _shown(analysis: Analysis) -> list[_Shown]:
     return shown
 
 
-def _found(analysis: Analysis) -> Iterator[tuple[float, float, str]]:
+def _findings_of(analysis: Analysis) -> Iterator[tuple[float, float, str]]:
     times = times_of(analysis.keyframes)
     for finding in analysis.findings:
         seconds = finding_seconds(finding, times)

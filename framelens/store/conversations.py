@@ -91,15 +91,24 @@ class ConversationStore:
             connection.execute(
                 f"INSERT INTO conversations ({_COLUMNS}, words, user_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (id) DO UPDATE SET changed = excluded.changed, current = excluded.current",
-                (row.id, row.created, _now(), row.name, row.language, row.current, _words(row.name), current_user().id),
+                (
+                    row.id,
+                    row.created,
+                    _now(),
+                    row.name,
+                    row.language,
+                    row.current,
+                    _index_text(row.name),
+                    current_user().id,
+                ),
             )
             if not is_stored:
-                subjects = [(row.id, place, one) for place, one in enumerate(row.about) if one in existing]
+                subjects = [(row.id, index, one) for index, one in enumerate(row.about) if one in existing]
                 connection.executemany("INSERT INTO conversation_jobs VALUES (?, ?, ?)", subjects)
             connection.executemany(
                 "INSERT OR REPLACE INTO turns VALUES (?, ?, ?, ?)",
                 (
-                    (row.id, number, _words(question, answer), document)
+                    (row.id, number, _index_text(question, answer), document)
                     for number, (question, answer, document) in turns.items()
                 ),
             )
@@ -186,7 +195,7 @@ class ConversationStore:
         with self._store.changing() as connection:
             connection.execute(
                 f"UPDATE conversations SET name = ?, words = ? WHERE id = ? AND {clause}",
-                (name, _words(name), conversation_id, *values),
+                (name, _index_text(name), conversation_id, *values),
             )
 
     def _rows(self, tail: str, *values: object) -> list[ConversationRow]:
@@ -207,7 +216,7 @@ def _listed() -> tuple[str, tuple[str, ...]]:
     return f"{_NOT_HIDDEN} AND {clause}", values
 
 
-def _words(*texts: str) -> str:
+def _index_text(*texts: str) -> str:
     return f" {body_of(texts)} "
 
 

@@ -178,7 +178,7 @@ class LibraryIndex:
             )
             connection.executemany(
                 "INSERT INTO passages VALUES (?, ?, ?, ?, ?)",
-                ((job_id, place, one.kind, one.seconds, one.text) for place, one in enumerate(passages)),
+                ((job_id, index, one.kind, one.seconds, one.text) for index, one in enumerate(passages)),
             )
             if cover:
                 connection.execute("INSERT INTO covers VALUES (?, ?)", (job_id, cover))

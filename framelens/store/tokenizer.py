@@ -105,4 +105,4 @@ def _pattern(term: SearchTerm) -> re.Pattern[str]:
 def _mapped(text: str) -> tuple[str, list[int]]:
     """Return the folded text with the position of each of its characters in the original text."""
     pieces = [folded(one) for one in text]
-    return "".join(pieces), [place for place, piece in enumerate(pieces) for _ in piece]
+    return "".join(pieces), [index for index, piece in enumerate(pieces) for _ in piece]

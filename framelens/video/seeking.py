@@ -202,7 +202,7 @@ class AccurateSeeker(OpenedFile):
             self._nominal_seconds = 1 / float(frame_rate_of(self._stream) or 25)
             self._bytes_at: dict[int, int | None] = {}
             self._shown, self._whole = self._list_packets()
-            self._first = self._place(video.start_seconds)
+            self._first = self._index_at(video.start_seconds)
         except BaseException:
             self.close()
             raise
@@ -225,13 +225,13 @@ class AccurateSeeker(OpenedFile):
     def check(self, edges: Sequence[tuple[int, float]]) -> None:
         """Raise InaccurateSeekError unless each frame (index, seconds) is at that place in the list of packets."""
         for index, seconds in edges:
-            place = self._place(self._video.start_seconds + seconds)
+            place = self._index_at(self._video.start_seconds + seconds)
             if place - self._first != index or abs(self._seconds(self._shown[place]) - seconds) > SAME_SECONDS:
                 raise InaccurateSeekError
 
     def cost(self, seconds: float) -> int:
         """Return the number of frames to decode for the frame shown at `seconds`. Raises InaccurateSeekError."""
-        shown = self._shown[self._place(self._video.start_seconds + seconds)]
+        shown = self._shown[self._index_at(self._video.start_seconds + seconds)]
         start = self._whole[max(0, bisect_right(self._whole, shown) - 1)]
         if self._reached is not None and self._reached < shown:
             start = max(start, self._reached)
@@ -239,12 +239,12 @@ class AccurateSeeker(OpenedFile):
 
     def times_between(self, after_seconds: float, before_seconds: float) -> list[float]:
         """Return the times of the frames between two times. Raises InaccurateSeekError."""
-        first, last = (self._place(self._video.start_seconds + time) for time in (after_seconds, before_seconds))
+        first, last = (self._index_at(self._video.start_seconds + time) for time in (after_seconds, before_seconds))
         return [self._seconds(pts) for pts in self._shown[first + 1 : last]]
 
     def at(self, seconds: float) -> Picture:
         """Return the picture shown at `seconds`. Raises InaccurateSeekError if the decoder doesn't return it."""
-        place = self._place(self._video.start_seconds + seconds)
+        place = self._index_at(self._video.start_seconds + seconds)
         if place < self._first:
             raise InaccurateSeekError
         return self._picture(self._frame(self._shown[place]), place)
@@ -276,11 +276,11 @@ class AccurateSeeker(OpenedFile):
                 shows = damage.shows(self._seconds(frame.pts), num_reported=reported, is_whole=whole)
                 yield self._picture(frame, place, is_damaged=shows)
 
-    def _picture(self, frame: VideoFrame, place: int, *, is_damaged: bool = False) -> Picture:
+    def _picture(self, frame: VideoFrame, index: int, *, is_damaged: bool = False) -> Picture:
         return AvPicture(
             frame,
-            place - self._first,
-            self._seconds(self._shown[place]),
+            index - self._first,
+            self._seconds(self._shown[index]),
             float(frame.duration * self._unit) if frame.duration else self._nominal_seconds,
             self.presentation,
             is_damaged,
@@ -290,16 +290,16 @@ class AccurateSeeker(OpenedFile):
     def _seconds(self, pts: int) -> float:
         return float(pts * self._unit) - self._video.start_seconds
 
-    def _place(self, container_seconds: float) -> int:
+    def _index_at(self, container_seconds: float) -> int:
         """Return the place in display order of the frame shown at a time of the container."""
-        place = bisect_right(self._shown, (container_seconds + self._rounding) / float(self._unit)) - 1
-        if place < 0:
+        index = bisect_right(self._shown, (container_seconds + self._rounding) / float(self._unit)) - 1
+        if index < 0:
             raise InaccurateSeekError
-        before, shown = (float(self._shown[max(0, one)] * self._unit) for one in (place - 1, place))
+        before, shown = (float(self._shown[max(0, one)] * self._unit) for one in (index - 1, index))
         while _is_nearer(before, shown, container_seconds):
-            place -= 1
-            before, shown = float(self._shown[max(0, place - 1)] * self._unit), before
-        return place
+            index -= 1
+            before, shown = float(self._shown[max(0, index - 1)] * self._unit), before
+        return index
 
     def _list_packets(self) -> tuple[list[int], list[int]]:
         """Return (timestamps of all frames, timestamps of frames stored whole), both rising."""
@@ -353,17 +353,17 @@ class AccurateSeeker(OpenedFile):
                 raise InaccurateSeekError from error
 
     def _frame(self, pts: int) -> VideoFrame:
-        place = bisect_right(self._whole, pts) - 1
-        if place < 0:
+        index = bisect_right(self._whole, pts) - 1
+        if index < 0:
             raise InaccurateSeekError
         self._wanted = pts
-        if self._reached is None or not self._whole[place] <= self._reached < pts:
-            self._decoded = self._from(self._whole[place])
+        if self._reached is None or not self._whole[index] <= self._reached < pts:
+            self._decoded = self._from(self._whole[index])
         for frame in self._decoded:
             self._reached = frame.pts
             # Damage on the way damages the wanted frame, which is predicted from the frames before; so does a start
             # that is a frame stored whole for the container but not for the decoder.
-            is_false_start = frame.pts == self._whole[place] and not frame.key_frame and self._names_whole
+            is_false_start = frame.pts == self._whole[index] and not frame.key_frame and self._names_whole
             if frame.pts is None or frame.pts > pts or frame.is_corrupt or is_false_start or self.num_damaged:
                 break
             if frame.pts == pts:

@@ -219,9 +219,9 @@ def build_views(job: JobSnapshot, opened: frozenset[int]) -> list[PartView]:
     numbers = list(known) or sorted(number for number in job.progress.answers if number > 0)
     failed = failures(job.progress)
     views = []
-    for place, number in enumerate(numbers, start=1):
+    for index, number in enumerate(numbers, start=1):
         part = known.get(number)
-        named = part_name(part) if part and number in times else t("ui.answer_part", n=place)
+        named = part_name(part) if part and number in times else t("ui.answer_part", n=index)
         title = named if len(numbers) > 1 else t("ui.part_only")
         result = part.result if part else None
         if result and _is_done(job.progress, number):

@@ -285,7 +285,7 @@ def _values(view: ChatView, turn: Turn, known: Iterable[FrameRef], *, is_live: b
     results, rest = found_by_search(reported_answer(turn, others))
     for one in results:
         video = one.search.moments.analysis_id
-        yield _found(one, frames)
+        yield _search_result(one, frames)
         yield gallery([frames[video, at] for at in one.starts if (video, at) in frames], plays=True, found=one.search)
         yield report_blocks.paragraph(one.looked, "quiet")
     if rest:
@@ -299,7 +299,7 @@ def _values(view: ChatView, turn: Turn, known: Iterable[FrameRef], *, is_live: b
     yield gallery(one for one in turn.cited if (one.analysis_id, one.time_seconds) not in shown)
 
 
-def _found(one: BriefSearch, frames: Mapping[tuple[str, float], FrameRef]) -> report_blocks.Value:
+def _search_result(one: BriefSearch, frames: Mapping[tuple[str, float], FrameRef]) -> report_blocks.Value:
     """Convert what a search has found to a paragraph; the intervals of a video that isn't shown open that video."""
     line = report_blocks.spans(one.found)
     intervals = (span for span in line if span.get("style") == "strong")

@@ -177,8 +177,8 @@ def _heads(both: comparison.Both) -> list[list[Value]]:
     """Return the facts about each side, marked where they differ."""
     facts = [_facts(analysis) for analysis in both]
     return [
-        [{"label": label, "text": text, "differs": facts[1 - place][label] != text} for label, text in side.items()]
-        for place, side in enumerate(facts)
+        [{"label": label, "text": text, "differs": facts[1 - index][label] != text} for label, text in side.items()]
+        for index, side in enumerate(facts)
     ]
 
 

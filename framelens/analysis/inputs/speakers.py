@@ -32,17 +32,17 @@ def with_speakers(transcript: Transcript, turns: Sequence[SpeakerTurn], *, is_gu
     starts = [turn.start_seconds for turn in turns]
     longest = max((turn.end_seconds - turn.start_seconds for turn in turns), default=0.0)
     found = [_speaker_of(cue, turns, starts, longest) for cue in transcript.cues]
-    numbers = {one: place for place, one in enumerate(dict.fromkeys(filter(None, found)), 1)}
+    numbers = {one: index for index, one in enumerate(dict.fromkeys(filter(None, found)), 1)}
     cues = (replace(cue, speaker=numbers.get(one, 0)) for cue, one in zip(transcript.cues, found, strict=True))
     return replace(transcript, cues=tuple(cues), speakers=("",) * len(numbers), speakers_guessed=is_guess)
 
 
 def _speaker_of(cue: Cue, turns: Sequence[SpeakerTurn], starts: Sequence[float], longest: float) -> int:
     shared: dict[int, float] = {}
-    place = bisect_left(starts, cue.end_seconds + _NEAR_SECONDS)
-    while place and starts[place - 1] > cue.start_seconds - longest - _NEAR_SECONDS:
-        place -= 1
-        turn = turns[place]
+    index = bisect_left(starts, cue.end_seconds + _NEAR_SECONDS)
+    while index and starts[index - 1] > cue.start_seconds - longest - _NEAR_SECONDS:
+        index -= 1
+        turn = turns[index]
         overlap = min(cue.end_seconds, turn.end_seconds) - max(cue.start_seconds, turn.start_seconds)
         if overlap > 0:
             shared[turn.speaker] = max(0.0, shared.get(turn.speaker, 0.0)) + overlap

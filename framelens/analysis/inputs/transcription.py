@@ -202,7 +202,7 @@ class Transcription:
         try:
             first = next(pieces, None)
             if first is None:  # silence: the model is not needed
-                found, is_whole = _found(before, model.label), True
+                found, is_whole = _transcript_of(before, model.label), True
             else:
                 pace = self.recogniser.pace()
                 on_start(before.reached_seconds, pace, None)
@@ -340,10 +340,10 @@ def _collect(
         if part is before:
             raise
         failure = Notice("speech_incomplete", {"until": clock(part.reached_seconds), "reason": as_notice(error)})
-    transcript, notices = _found(part, label)
+    transcript, notices = _transcript_of(part, label)
     return (transcript, (failure, *notices) if failure else notices), failure is None
 
 
-def _found(part: PartlyHeard, label: str) -> Found:
+def _transcript_of(part: PartlyHeard, label: str) -> Found:
     dropped = Notice("speech_not_believed", {"count": part.num_dropped}, "info")
     return Transcript("speech", label, part.cues), (dropped,) if part.num_dropped else ()

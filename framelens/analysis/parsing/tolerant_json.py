@@ -179,13 +179,13 @@ class TolerantJson:
 
     def _bare(self, *, is_key: bool = False) -> Any:
         """Parse a number, true, false, null, or words without quotes."""
-        found = _BARE.match(self.text, self.at)
-        if not found:  # an unexpected bracket or colon
+        match = _BARE.match(self.text, self.at)
+        if not match:  # an unexpected bracket or colon
             self.is_odd = True
             self.at += 1
             return None
-        self.at = found.end()
-        word = found[0].strip()
+        self.at = match.end()
+        word = match[0].strip()
         if self._is_at_end() and not is_key:
             self.is_cut = True
             return None  # "1" may be the beginning of "12"
@@ -198,8 +198,8 @@ class TolerantJson:
             return word
 
     def _skip(self) -> None:
-        found = _SPACE.match(self.text, self.at)
-        self.at = found.end() if found else self.at
+        match = _SPACE.match(self.text, self.at)
+        self.at = match.end() if match else self.at
 
     def _ended(self) -> bool:
         self.is_cut |= self._is_at_end()

@@ -165,7 +165,7 @@ def _sizes(layout: Layout, frames: int, options: ExtractOptions) -> list[int]:
 
 def _even(frames: int, per_part: int) -> list[int]:
     parts = ceil(frames / per_part)
-    return [frames * (place + 1) // parts - frames * place // parts for place in range(parts)]
+    return [frames * (index + 1) // parts - frames * index // parts for index in range(parts)]
 
 
 def _first_share(request: AnalysisRequest, template: Template, parts: int) -> float:

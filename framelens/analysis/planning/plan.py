@@ -104,9 +104,9 @@ def group_parts(costs: Sequence[int], capacity: int) -> list[range]:
         Ranges of indexes. A group has at least two parts, even beyond `capacity`, so that each round is shorter.
     """
     starts, filled = [0], 0
-    for place, cost in enumerate(costs):
-        if place - starts[-1] >= 2 and filled + cost > capacity:
-            starts.append(place)
+    for index, cost in enumerate(costs):
+        if index - starts[-1] >= 2 and filled + cost > capacity:
+            starts.append(index)
             filled = 0
         filled += cost
     return [range(start, end) for start, end in pairwise([*starts, len(costs)])]

@@ -44,10 +44,10 @@ def parse_seconds(text: str) -> float:
     """
     given = text.strip()[:_MOST_GIVEN]
     plain = unicodedata.normalize("NFKC", text).strip()
-    found = _UNITS.fullmatch(plain)
+    match = _UNITS.fullmatch(plain)
     factors: tuple[float, ...] = _SECONDS
-    if found and any(found.groups()):
-        parts = [group or "0" for group in found.groups()]
+    if match and any(match.groups()):
+        parts = [group or "0" for group in match.groups()]
     else:
         plain = _SUBTITLE_TIME.sub(r"\1.\2", plain)
         if ":" in plain and not _CLOCK.fullmatch(plain):

@@ -143,7 +143,7 @@ class Words:
         return self.zh if language() == "zh" else self.en
 
 
-def _words(most: int) -> pydantic.BeforeValidator:
+def _both_languages(most: int) -> pydantic.BeforeValidator:
     """Return the validator of a text: a string for both languages or a table; a missing language takes the other."""
     text = Annotated[str, pydantic.StringConstraints(strip_whitespace=True, min_length=1, max_length=most)]
     table = pydantic.TypeAdapter(Annotated[dict[Language, text], pydantic.Field(min_length=1)])
@@ -182,7 +182,7 @@ class FieldChoice:
     """Value of a field of kind "choice". The model reads and writes its name."""
 
     key: Annotated[str, pydantic.StringConstraints(strip_whitespace=True, min_length=1)]
-    name: Annotated[Words, _words(_MOST_CHARACTERS["name"])]
+    name: Annotated[Words, _both_languages(_MOST_CHARACTERS["name"])]
 
 
 _Choice = Annotated[FieldChoice, pydantic.BeforeValidator(_choice_table)]
@@ -205,8 +205,8 @@ class Field:
 
     key: Annotated[str, pydantic.StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
     kind: FieldKind
-    name: Annotated[Words, _words(_MOST_CHARACTERS["name"])]
-    about: Annotated[Words, _words(_MOST_CHARACTERS["about"])]
+    name: Annotated[Words, _both_languages(_MOST_CHARACTERS["name"])]
+    about: Annotated[Words, _both_languages(_MOST_CHARACTERS["about"])]
     choices: Annotated[tuple[_Choice, ...], pydantic.Field(min_length=2, max_length=MOST_CHOICES)] = ()
     quoted: Annotated[bool, pydantic.Strict()] = False
 
@@ -230,9 +230,9 @@ def _with_own_keys(fields: tuple[Field, ...]) -> tuple[Field, ...]:
 
 def _no_two(values: tuple[str, ...], key: str) -> None:
     """Check that no value is there twice; the error has the place of the second among the fields."""
-    for place, value in enumerate(values):
-        if value in values[:place]:
-            second = place - len(_RESERVED) + 1
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            second = index - len(_RESERVED) + 1
             raise PydanticCustomError("twice", "twice", {"key": key, "twice": value, "place": second})
 
 
@@ -253,10 +253,10 @@ class Template:
     __pydantic_config__ = pydantic.ConfigDict(extra="forbid")
 
     key: Annotated[str, pydantic.StringConstraints(pattern=r"^\w[\w-]{0,63}$")]
-    name: Annotated[Words, _words(_MOST_CHARACTERS["name"])]
-    about: Annotated[Words, _words(_MOST_CHARACTERS["about"])]
-    ask: Annotated[Words, _words(_MOST_CHARACTERS["ask"])]
-    join: Annotated[Words, _words(_MOST_CHARACTERS["join"])]
+    name: Annotated[Words, _both_languages(_MOST_CHARACTERS["name"])]
+    about: Annotated[Words, _both_languages(_MOST_CHARACTERS["about"])]
+    ask: Annotated[Words, _both_languages(_MOST_CHARACTERS["ask"])]
+    join: Annotated[Words, _both_languages(_MOST_CHARACTERS["join"])]
     fields: Annotated[
         tuple[Annotated[Field, pydantic.BeforeValidator(_field_table), pydantic.AfterValidator(_with_choices)], ...],
         pydantic.Field(max_length=MOST_FIELDS),

@@ -117,7 +117,7 @@ class RequestExecutor:
                 try:
                     result = self._attempt(asked, sent, options, may_recall=not vary)
                 except PicturesRefused as refused:
-                    if not retries.may_be_slip(refused):
+                    if not retries.may_retry_unseen(refused):
                         raise
                     result = self._attempt(asked, sent, {**options, **VARIED}, may_recall=False)
                 except (EngineError, EngineEnded):

@@ -119,7 +119,7 @@ class Scheduler:
         self._introduction = asker.introduction
         self._run = asker.run
         self._expected = 0
-        self._finished = {place for place, part in enumerate(parts) if part.number in asker.results}
+        self._finished = {index for index, part in enumerate(parts) if part.number in asker.results}
         self._running: dict[Future[None], int] = {}
         self._consecutive_failures = 0
         self._too_much: RequestTooLarge | None = None
@@ -173,9 +173,9 @@ class Scheduler:
     def _look_ahead(self) -> None:
         """Announce the next parts after the last running part, as many as run at the same time."""
         last = max(self._running.values(), default=0)
-        for place in range(max(self._expected, last + 1), min(last + 1 + self._in_flight, len(self._parts))):
-            if place not in self._finished:
-                self._asker.expect(self._parts[place])
+        for index in range(max(self._expected, last + 1), min(last + 1 + self._in_flight, len(self._parts))):
+            if index not in self._finished:
+                self._asker.expect(self._parts[index])
         self._expected = max(self._expected, last + 1 + self._in_flight)
 
     def _wait_for_any(self) -> set[Future[Any]]:
@@ -199,12 +199,12 @@ class Scheduler:
             first = self._asker.results.get(self._parts[0].number)
             self._introduction.publish(first.subjects if first else ())
 
-    def _context(self, place: int) -> request_builder.CarriedContext:
-        if place == 0:
+    def _context(self, index: int) -> request_builder.CarriedContext:
+        if index == 0:
             return request_builder.NO_CONTEXT
         earlier = {
             required_part: self._asker.results.get(self._parts[required_part].number)
-            for required_part in request_builder.required_parts(place, self._in_flight)
+            for required_part in request_builder.required_parts(index, self._in_flight)
         }
         answered = {one: result for one, result in earlier.items() if result}
         return request_builder.build_context(self._introduction.known.result(), answered)

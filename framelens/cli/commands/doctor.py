@@ -230,22 +230,28 @@ def _lines(
 
 def _machine(facts: SystemFacts) -> Iterator[tuple[str, str]]:
     yield "FrameLens", facts.framelens
-    yield _said("system"), facts.system
+    yield _label("system"), facts.system
     yield "Python", ".".join(map(str, facts.python))
     yield "CPU", f"{facts.cpu} × {facts.cpu_count} ({' '.join(facts.cpu_features) or '-'})"
-    yield _said("memory"), _said("free_of", free=_gib(facts.memory_free_bytes), size=_gib(facts.memory_bytes))
-    yield "/dev/shm", _said("free", free=_gib(facts.shm_bytes))
+    yield (
+        _label("memory"),
+        _label("free_of", free=_gib(facts.memory_free_bytes), size=_gib(facts.memory_bytes)),
+    )
+    yield "/dev/shm", _label("free", free=_gib(facts.shm_bytes))
     for card in facts.cards:
         capability = ".".join(map(str, card.capability)) if card.capability else "?"
         memory = {"used": _gib(card.memory_used_bytes), "size": _gib(card.memory_bytes)}
-        yield "GPU", _said("card", name=card.name, capability=capability, **memory)
-    yield _said("driver"), facts.driver or _said(facts.no_cards or "no_card", detail=facts.no_cards_detail)
-    yield "ffmpeg", facts.ffmpeg or _said("own_ffmpeg")
+        yield "GPU", _label("card", name=card.name, capability=capability, **memory)
+    yield (
+        _label("driver"),
+        facts.driver or _label(facts.no_cards or "no_card", detail=facts.no_cards_detail),
+    )
+    yield "ffmpeg", facts.ffmpeg or _label("own_ffmpeg")
     for name, disk in (("data", facts.data), ("cache", facts.cache)):
-        yield _said(name), _said("folder", folder=disk.folder, free=_disk(disk.free_bytes))
+        yield _label(name), _label("folder", folder=disk.folder, free=_disk(disk.free_bytes))
 
 
-def _said(key: str, /, **values: object) -> str:
+def _label(key: str, /, **values: object) -> str:
     return t(f"cli.machine.{key}", **values)
 
 

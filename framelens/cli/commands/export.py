@@ -99,7 +99,7 @@ def _reports(
             missing.append(InputError("no_report_yet", id=job_id))
 
 
-def _said(analyses: Iterable[Analysis], wanted: Sequence[str]) -> Iterator[Analysis]:
+def _with_content(analyses: Iterable[Analysis], wanted: Sequence[str]) -> Iterator[Analysis]:
     """Yield the analyses; print for each the formats that are left out because they would be empty."""
     for analysis in analyses:
         empty = [name for name in wanted if not FORMATS[name].fits(analysis)]
@@ -135,7 +135,7 @@ def _write(analyses: Iterable[Analysis], options: Options, name: str, inputs: Se
     wanted = options.format or ("markdown",)
     suffixes = tuple(FORMATS[name].suffix for name in wanted)
     files = bundle(
-        _said(analyses, wanted),
+        _with_content(analyses, wanted),
         wanted,
         options.language,
         is_free=lambda name: is_free(path / name, inputs, overwrites=options.overwrite),

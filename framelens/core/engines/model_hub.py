@@ -139,8 +139,8 @@ def model_on_page(address: str) -> str:
     >>> model_on_page("https://huggingface.co/Qwen/Qwen2.5-VL-7B-Instruct/tree/main")
     'Qwen/Qwen2.5-VL-7B-Instruct'
     """
-    found = _PAGE.fullmatch(address)
-    return found[1] if found else ""
+    match = _PAGE.fullmatch(address)
+    return match[1] if match else ""
 
 
 def is_offline() -> bool:

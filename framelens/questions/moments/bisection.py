@@ -92,13 +92,13 @@ class _Looked:
 
     def is_new(self, seconds: float) -> bool:
         """Return whether a time is in the part to search, and no sample is known to be shown at it."""
-        place = bisect_right(self._starts, seconds + timeline.SAME_SECONDS) - 1
-        is_known = place >= 0 and seconds <= self._samples[place].until_seconds + timeline.SAME_SECONDS
+        index = bisect_right(self._starts, seconds + timeline.SAME_SECONDS) - 1
+        is_known = index >= 0 and seconds <= self._samples[index].until_seconds + timeline.SAME_SECONDS
         return self._start <= seconds <= self._end and not is_known and not self._is_unreadable(seconds, seconds)
 
     def _is_unreadable(self, start: float, end: float) -> bool:
-        place = bisect_right(self._unreadable, start - timeline.SAME_SECONDS)
-        return place < len(self._unreadable) and self._unreadable[place] <= end + timeline.SAME_SECONDS
+        index = bisect_right(self._unreadable, start - timeline.SAME_SECONDS)
+        return index < len(self._unreadable) and self._unreadable[index] <= end + timeline.SAME_SECONDS
 
     def densely_around(self, one: VoteSample) -> list[float]:
         """Return the new times of a dense look around a sample."""

@@ -189,7 +189,7 @@ def report_findings(
     yield turn.with_frames(refs)
     names = {id_: analysis.video.name for id_, analysis in analyses.items()}
     with in_language(conversation.language):
-        said = [_words(one, refs, names[id_] if len(names) > 1 else "", kind) for id_, one in found.items()]
+        said = [_result_text(one, refs, names[id_] if len(names) > 1 else "", kind) for id_, one in found.items()]
     yield values.AnswerText("\n\n".join([*([""] if turn.answer else []), *said]))
 
 
@@ -277,7 +277,7 @@ def stored_frames(
     )
 
 
-def _words(found: Moments, refs: Sequence[FrameRef], name: str, kind: Kind) -> str:
+def _result_text(found: Moments, refs: Sequence[FrameRef], name: str, kind: Kind) -> str:
     """Say what a search has found, in the language of the context."""
     numbers = {ref.time_seconds: ref.number for ref in refs if ref.analysis_id == found.analysis_id}
     count, frames = len(found.intervals), len(found.samples)

@@ -106,9 +106,9 @@ def in_other_colours(thing: str) -> tuple[str, ...]:
 
 def _is_another(name: str, thing: str) -> bool:
     """Return whether a name is neither broader nor narrower: it lacks a word of the thing, and adds a word."""
-    words, known = _words(name), _words(thing)
+    words, known = _split_words(name), _split_words(thing)
     return not (words <= known or known <= words)
 
 
-def _words(text: str) -> set[str]:
+def _split_words(text: str) -> set[str]:
     return set(re.findall(r"[\u4e00-\u9fff]|[^\W_\u4e00-\u9fff]+", text.lower())) - _ARTICLES

@@ -79,8 +79,8 @@ def runs_of(found: Moments) -> list[Run]:
 def _overrule(runs: Sequence[Run], is_overruled: Callable[[Run, Run, Run], bool], *, says_yes: bool) -> list[Run]:
     """Return the runs, with each overruled run of the answer `says_yes` joined with the runs before and after."""
     kept: list[Run] = []
-    for place, run in enumerate(runs):
-        before, after = kept[-1] if kept else None, runs[place + 1] if place + 1 < len(runs) else None
+    for index, run in enumerate(runs):
+        before, after = kept[-1] if kept else None, runs[index + 1] if index + 1 < len(runs) else None
         if before and before.says_yes == run.says_yes:
             before.samples += run.samples
             before.num_overruled += run.num_overruled

@@ -58,8 +58,8 @@ def _is_near(one: FrameCandidate, other: FrameCandidate, apart: float) -> bool:
     return is_same_shot and abs(one.time_seconds - other.time_seconds) < apart
 
 
-def _distance(candidates: Sequence[FrameCandidate], place: int, chosen: Sequence[int]) -> float:
+def _distance(candidates: Sequence[FrameCandidate], index: int, chosen: Sequence[int]) -> float:
     """Return the seconds to the nearest chosen frame of the same video; a video without a chosen frame comes first."""
-    one = candidates[place]
+    one = candidates[index]
     times = (candidates[at].time_seconds for at in chosen if candidates[at].analysis_id == one.analysis_id)
     return min((abs(time - one.time_seconds) for time in times), default=float("inf"))

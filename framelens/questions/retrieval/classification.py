@@ -94,7 +94,7 @@ def by_model(
         )
         system = t("ask.prompt.classify_system")
     answer = asked_for_json(prompt, system, _SCHEMA, connection, cancel)
-    known = _words(" ".join((*earlier[-_EARLIER:], question)))
+    known = _stems(" ".join((*earlier[-_EARLIER:], question)))
     parts = answer.get("parts")
     listed = [part for part in (parts if isinstance(parts, list) else []) if isinstance(part, dict)][:_MOST_PARTS]
     divided = [_part(one, known) for one in listed if str(one.get("question") or "").strip()]
@@ -114,7 +114,7 @@ def _part(answer: Mapping[str, Any], known: set[str]) -> Part:
     """
     question = str(answer["question"]).strip()
     words, thing = opening_of(question), answer.get("thing")
-    is_usable = isinstance(thing, str) and 0 < len(thing.strip()) <= _LONGEST_THING and bool(_words(thing) & known)
+    is_usable = isinstance(thing, str) and 0 < len(thing.strip()) <= _LONGEST_THING and bool(_stems(thing) & known)
     look_for = (" ".join(str(thing).split()),) if is_usable else words.sought.look_for
     kind = next((one for one in get_args(Kind) if one == answer.get("kind")), None)
     is_open = kind == "spoken" or words.kind in (None, "local")
@@ -198,7 +198,7 @@ _SCHEMA: dict[str, Any] = {
 }
 
 
-def _words(text: str) -> set[str]:
+def _stems(text: str) -> set[str]:
     """Return the words of a text by which another text is recognised: stems of words, single Chinese characters."""
     return {word[:4] for word in re.findall(r"[^\W\d_\u4e00-\u9fff]{3,}", text.lower())} | set(_HAN.findall(text))
 

@@ -102,10 +102,10 @@ def quotes_of(found: Sequence[tuple[TimedText, float]]) -> tuple[Quote, ...]:
 
 def _at(candidates: Sequence[FrameCandidate], passage: TimedText) -> list[int]:
     """Return the candidates in a passage's time, else the nearest candidate."""
-    own = [place for place, one in enumerate(candidates) if one.analysis_id == passage.analysis_id]
+    own = [index for index, one in enumerate(candidates) if one.analysis_id == passage.analysis_id]
     inside = [p for p in own if passage.start_seconds <= candidates[p].time_seconds <= passage.end_seconds]
     middle = (passage.start_seconds + passage.end_seconds) / 2
-    return inside or sorted(own, key=lambda place: abs(candidates[place].time_seconds - middle))[:1]
+    return inside or sorted(own, key=lambda index: abs(candidates[index].time_seconds - middle))[:1]
 
 
 def _terms(text: str) -> set[str]:
@@ -142,8 +142,8 @@ def combined(
         if rise <= _LEAST_RISE[name]:
             continue
         used.append(name)
-        for place, value in enumerate(values):
-            sums[place] += max(0.0, (usual if value is None else value) - usual) / rise
+        for index, value in enumerate(values):
+            sums[index] += max(0.0, (usual if value is None else value) - usual) / rise
     return sums, tuple(used)
 
 

@@ -222,7 +222,7 @@ class _Choosing:
                 continue
             start, end = self.scope.range_of(analysis)
             count = num_dense_frames(end - start, share)
-            times = [start + (place + 0.5) * (end - start) / count for place in range(count)]
+            times = [start + (index + 0.5) * (end - start) / count for index in range(count)]
             frames += yield from self._pictures(id_, analysis, times)
         return frames
 

@@ -67,8 +67,8 @@ class TextMatcher:
         read = plain(text)
         if not self._signs:
             return None
-        if found := self._pattern.search(read):
-            return TextMatch(text, confidence, found[0].replace(" ", "").startswith(self._signs))
+        if match := self._pattern.search(read):
+            return TextMatch(text, confidence, match[0].replace(" ", "").startswith(self._signs))
         if self._edits and any(_within(self._signs, window, self._edits) for window in self._windows(read)):
             return TextMatch(text, confidence, is_exact=False)
         return None
@@ -135,8 +135,8 @@ def _within(wanted: str, read: str, edits: int) -> bool:
     row = list(range(len(read) + 1))
     for number, sign in enumerate(wanted, 1):
         before, row = row, [number]
-        for place, other in enumerate(read):
-            row.append(min(before[place + 1] + 1, row[place] + 1, before[place] + (sign != other)))
+        for index, other in enumerate(read):
+            row.append(min(before[index + 1] + 1, row[index] + 1, before[index] + (sign != other)))
         if min(row) > edits:
             return False
     return row[-1] <= edits

@@ -213,8 +213,8 @@ def _spoken_words(question: str) -> str:
 
 
 def _match(pattern: re.Pattern[str], question: str) -> str:
-    found = pattern.search(_ON_SCREEN.sub(" ", question) if pattern is _SCREEN_SAYS else question)
-    return _bare(found["words"] or found["han"] or "") if found else ""
+    match = pattern.search(_ON_SCREEN.sub(" ", question) if pattern is _SCREEN_SAYS else question)
+    return _bare(match["words"] or match["han"] or "") if match else ""
 
 
 def _bare(words: str) -> str:

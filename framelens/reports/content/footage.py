@@ -130,12 +130,12 @@ def light_changes(measures: Measures | None) -> tuple[LightChange, ...]:
     step, light = measures.step_seconds, measures.brightness
     around, within = max(2, round(_LIGHT_SECONDS / step)), max(1, round(_SWITCH_SECONDS / step))
     jumps = [0.0] * len(light)
-    for place in range(around, len(light) - around - within + 1):
-        before, after = light[place - around : place], light[place + within : place + within + around]
-        jumps[place] = max(min(after) - max(before), 0.0) - max(min(before) - max(after), 0.0)
+    for index in range(around, len(light) - around - within + 1):
+        before, after = light[index - around : index], light[index + within : index + within + around]
+        jumps[index] = max(min(after) - max(before), 0.0) - max(min(before) - max(after), 0.0)
     found = []
     for run in _runs([abs(jump) for jump in jumps], _LIGHT):
-        turn = max(range(run[0], run[-1] + within + 1), key=lambda place: abs(light[place] - light[place - 1]))
+        turn = max(range(run[0], run[-1] + within + 1), key=lambda index: abs(light[index] - light[index - 1]))
         found.append(LightChange(measures.start_seconds + turn * step, jumps[run[0]] > 0))
     return tuple(found)
 
@@ -158,7 +158,7 @@ def picture_of_shot(frames: Sequence[Keyframe], shot: Shot) -> Keyframe | None:
 
 def _smoothed(values: Sequence[float], width: int) -> list[float]:
     before, after = width // 2, width - width // 2
-    return [fmean(values[max(0, place - before) : place + after]) for place in range(len(values))]
+    return [fmean(values[max(0, index - before) : index + after]) for index in range(len(values))]
 
 
 def _runs(values: Sequence[float], limit: float) -> Iterator[list[int]]:

@@ -80,8 +80,8 @@ def layout_parts(
     starts = [start_seconds, *(times.get(number, 0.0) for number in numbers[1:])]
     ends = [*starts[1:], end_seconds]
     return tuple(
-        RequestPart(place, number, runs[number], start, max(start, end), answered.get(number))
-        for place, (number, start, end) in enumerate(zip(numbers, starts, ends, strict=False), start=1)
+        RequestPart(index, number, runs[number], start, max(start, end), answered.get(number))
+        for index, (number, start, end) in enumerate(zip(numbers, starts, ends, strict=False), start=1)
     )
 
 
@@ -264,8 +264,8 @@ def format_times(frames: Sequence[int], times: Mapping[int, float], *, is_exact:
     spans: list[Span] = []
     for run, whole in zip(named, runs, strict=True):
         between = Span(" – " if len(whole) > 2 else t("facts.list"))
-        for place, number in enumerate(run):
-            spans += [between] if place else [Span(t("facts.list"))] if spans else []
+        for index, number in enumerate(run):
+            spans += [between] if index else [Span(t("facts.list"))] if spans else []
             spans.append(Span(shown[number], at_seconds=times[number], frame=number))
     return tuple(spans)
 

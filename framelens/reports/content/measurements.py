@@ -66,7 +66,7 @@ def contact_sheet(analysis: Analysis) -> Iterator[Block]:
     if not stored:
         return
     last, most = len(stored) - 1, min(len(stored), _MOST_IN_SHEET)
-    shown = [stored[place * last // max(1, most - 1)] for place in range(most)]
+    shown = [stored[index * last // max(1, most - 1)] for index in range(most)]
     is_all = len(shown) == len(stored)
     title = t("report.frames") if is_all else t("report.sheet_some", shown=len(shown), n=len(stored))
     yield Heading(2, text_line(title), SHEET)
@@ -105,12 +105,12 @@ def frames(
         yield Heading(3, (Span(name, at_seconds=frame.time_seconds),), f"frame-{frame.number}")
         if frame.jpeg:  # an imported report may have no pictures
             yield picture_of(frame)
-        if words := tuple(_words(frame, known.get(frame.number), transcript)):
+        if words := tuple(_text_lines(frame, known.get(frame.number), transcript)):
             yield Listing(words)
         yield Measurements(tuple(_numbers(frame, known.get(frame.number))))
 
 
-def _words(frame: Keyframe, facts: FrameFacts | None, transcript: Transcript | None) -> Iterator[Line]:
+def _text_lines(frame: Keyframe, facts: FrameFacts | None, transcript: Transcript | None) -> Iterator[Line]:
     """Yield the text on the screen and what is said at that moment."""
     if facts and facts.texts:
         yield text_line(screen_texts(facts))
@@ -256,7 +256,7 @@ def _spread(values: Sequence[T], most: int | None) -> list[T]:
     """Return all values, or as many as allowed, spread evenly."""
     if most is None or len(values) <= most:
         return list(values)
-    return [values[place * (len(values) - 1) // (most - 1)] for place in range(most)]
+    return [values[index * (len(values) - 1) // (most - 1)] for index in range(most)]
 
 
 def segment_lines(stretches: Sequence[Stretch]) -> list[str]:

@@ -90,8 +90,8 @@ def _heading(entry: OutlinePage | Chapter, number: int) -> Heading:
 
 def _again(pages: Iterable[OutlinePage]) -> Iterator[Span]:
     yield Span(t("report.page_again_at"))
-    for place, page in enumerate(pages):
-        yield Span(t("facts.list") if place else " ")
+    for index, page in enumerate(pages):
+        yield Span(t("facts.list") if index else " ")
         yield from labels.span_of(page.start_seconds, page.end_seconds, is_exact=False)
 
 

@@ -49,7 +49,7 @@ def _requests(analysis: Analysis) -> Iterator[tuple[str, ChunkResult]]:
         if part.result:
             yield part_name(part), part.result
     joins = (request for request in analysis.requests if request.number < 0)
-    yield from ((t("report.join", n=place), join) for place, join in enumerate(joins, start=1))
+    yield from ((t("report.join", n=index), join) for index, join in enumerate(joins, start=1))
     if analysis.summary:
         yield t("report.summary"), analysis.summary
 

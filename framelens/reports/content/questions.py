@@ -57,7 +57,7 @@ def answer_to_question(
         answer = replace(answer, state="complete")
     pictures = {picture.number: picture for picture in given.pictures}
     keyframes = {frame.number: frame for frame in frames}
-    if said := list((_brief_words if is_brief else _words)(answer, pictures, keyframes)):
+    if said := list((_brief_words if is_brief else _answer_blocks)(answer, pictures, keyframes)):
         yield Heading(2, text_line(t("report.reply")), key)
         yield from said
 
@@ -97,12 +97,12 @@ def _answer(
     yield from _pictures("report.questions_images", answer.images, pictures, keyframes)
     if answer.versions > 1:
         yield Paragraph(text_line(t("report.questions_versions", n=answer.versions - 1)), "info")
-    yield from _words(answer, pictures, keyframes)
+    yield from _answer_blocks(answer, pictures, keyframes)
     if made_with := " · ".join(_made_with(answer)):
         yield Paragraph(text_line(made_with))
 
 
-def _words(
+def _answer_blocks(
     answer: ReportedAnswer,
     pictures: Mapping[int, ReportedPicture],
     keyframes: Mapping[int, Keyframe],
@@ -206,7 +206,7 @@ def _pictures(
     if not found:
         return
     names = [
-        span for place, one in enumerate(found) for span in (*([Span(t("facts.list"))] if place else []), *_name(one))
+        span for index, one in enumerate(found) for span in (*([Span(t("facts.list"))] if index else []), *_name(one))
     ]
     yield Paragraph((Span(f"{t(key)} "), *names))
     yield from _row_of(_picture(one, keyframes.get(one.keyframe)) for one in found)

@@ -57,17 +57,19 @@ def found_by_search(answer: ReportedAnswer) -> tuple[list[BriefSearch], str]:
     if len(said) < len(searches) or not all(one.moments.thing in text for one, text in said):
         return [], answer.answer.strip()
     rest = "".join(paragraphs[len(searches) :]).strip()
-    return [BriefSearch(one, tuple(_found(one, text)), text_line(_looked(one.moments))) for one, text in said], rest
+    return [
+        BriefSearch(one, tuple(_result_spans(one, text)), text_line(_looked(one.moments))) for one, text in said
+    ], rest
 
 
-def _found(search: ReportedSearch, text: str) -> Iterator[Span]:
+def _result_spans(search: ReportedSearch, text: str) -> Iterator[Span]:
     """Yield the name of the video if there are several, what was seen, and the times and lengths of the intervals."""
     first, *more = text.splitlines()
     has_name = first.endswith(":") and bool(more) and not _FIRST_ITEM.match(more[0])
     yield Span(one_line(labelled(first[:-1], more[0]) if has_name else first), "quoted")
     intervals = search.moments.intervals
-    for place, one in enumerate(intervals[:MOST_SHOWN]):
-        yield Span(t("facts.list") if place else gap())
+    for index, one in enumerate(intervals[:MOST_SHOWN]):
+        yield Span(t("facts.list") if index else gap())
         yield Span(one.times, "strong", None if search.video else one.start_seconds)
         yield Span(aside(length_text(one.length_seconds)))
         if read := search.moments.texts.get(one.best.frame_index):

@@ -221,11 +221,11 @@ def _spread(analysis: Analysis, extent: Extent, most: int) -> Iterator[Block]:
     if broken and not _stated(analysis):
         yield Paragraph(text_line(t("report.parts_broken", n=len(broken), parts=len(parts))), "warning")
     found = analysis.findings
-    chosen = {place * (len(found) - 1) // max(1, most - 1) for place in range(most)} if len(found) > most else None
-    shown = [one for place, one in enumerate(found) if chosen is None or place in chosen]
+    chosen = {index * (len(found) - 1) // max(1, most - 1) for index in range(most)} if len(found) > most else None
+    shown = [one for index, one in enumerate(found) if chosen is None or index in chosen]
     if shown:
         yield blocks.Findings(tuple(map(_item_of(analysis, extent), shown)))
-    yield from extent.more([one for place, one in enumerate(found) if chosen and place not in chosen])
+    yield from extent.more([one for index, one in enumerate(found) if chosen and index not in chosen])
 
 
 def _item_of(analysis: Analysis, extent: Extent = WHOLE) -> partial[blocks.FindingItem]:

@@ -90,7 +90,7 @@ def cuts_chart(analysis: Analysis, cuts: Sequence[float]) -> TimelineChart | Non
     chart = chart_of(analysis)
     if chart is None or chart.seconds < _MINUTE or not cuts:
         return None
-    steps = [place * chart.seconds / _MOST_POINTS for place in range(_MOST_POINTS + 1)]
+    steps = [index * chart.seconds / _MOST_POINTS for index in range(_MOST_POINTS + 1)]
     counts = [bisect_left(cuts, step + _MINUTE / 2) - bisect_left(cuts, step - _MINUTE / 2) for step in steps]
     curve = tuple((step / chart.seconds, count / max(counts)) for step, count in zip(steps, counts, strict=True))
     return replace(chart, curve=curve)
@@ -109,7 +109,7 @@ def _curve(measures: Measures, seconds: float) -> tuple[tuple[float, float], ...
     highest = max(values, default=0.0)
     if highest <= 0:
         return ()
-    borders = sorted({round(place * len(values) / _MOST_POINTS) for place in range(_MOST_POINTS + 1)})
+    borders = sorted({round(index * len(values) / _MOST_POINTS) for index in range(_MOST_POINTS + 1)})
     return tuple(
         (
             min(1.0, (measures.start_seconds + (start + end) / 2 * measures.step_seconds) / seconds),
@@ -121,7 +121,7 @@ def _curve(measures: Measures, seconds: float) -> tuple[tuple[float, float], ...
 
 def _scale(seconds: float) -> tuple[tuple[float, str], ...]:
     step = next((one for one in _STEPS_SECONDS if seconds / one <= _TICKS), _STEPS_SECONDS[-1])
-    times = [place * step for place in range(int(seconds / step) + 1)]
+    times = [index * step for index in range(int(seconds / step) + 1)]
     return tuple((time / seconds, _short(time, step)) for time in times)
 
 

@@ -63,11 +63,11 @@ def svg(
 
 
 def _shapes(chart: TimelineChart, palette: Palette, *, links: bool) -> Iterator[str]:
-    for place, band in enumerate(chart.chapters):
-        yield _rect(band, *_CHAPTERS, palette.chapters[place % 2])
+    for index, band in enumerate(chart.chapters):
+        yield _rect(band, *_CHAPTERS, palette.chapters[index % 2])
         yield _title(band, palette.chapter_text)
-    for place, band in enumerate(chart.shots):
-        yield _rect(band, *_SHOTS, palette.bands[place % 2])
+    for index, band in enumerate(chart.shots):
+        yield _rect(band, *_SHOTS, palette.bands[index % 2])
     yield _curve(chart, palette.curve)
     colours = dict(palette.stretches)
     for kind, band in chart.stretches:

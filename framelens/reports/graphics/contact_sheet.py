@@ -124,8 +124,8 @@ def sheet(frames: Sequence[Keyframe], *, title: str, note: str) -> bytes:
     room, size = paper.width - 2 * _MARGIN, grid.title_size
     _write(pen, (_MARGIN, _MARGIN - size // 4), title, size, room, _INK)
     _write(pen, (_MARGIN, _MARGIN + 5 * size // 4), note, 3 * size // 5, room, _PALE)
-    for place, frame in enumerate(frames):
-        left, top = grid.corner(place)
+    for index, frame in enumerate(frames):
+        left, top = grid.corner(index)
         _place(paper, frame, left, top, grid)
         _label(pen, frame, left, top + grid.height + grid.label_size // 4, grid)
     buffer = BytesIO()
@@ -196,10 +196,10 @@ def _shortened(text: str, font: Font, width: int, ellipsis: str) -> str:
 
 @lru_cache(maxsize=8)
 def _fonts(size: int) -> tuple[Font, ...]:
-    return tuple(_found(size))
+    return tuple(_load_fonts(size))
 
 
-def _found(size: int) -> Iterator[Font]:
+def _load_fonts(size: int) -> Iterator[Font]:
     for name, index in _FONTS:
         try:
             yield ImageFont.truetype(name, size, index)

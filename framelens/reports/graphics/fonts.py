@@ -107,10 +107,10 @@ def font_characters() -> Container[int]:
 
 @lru_cache(maxsize=1)
 def _machine_fonts() -> tuple[Face, ...]:
-    return tuple(_found())
+    return tuple(_find_faces())
 
 
-def _found() -> Iterator[Face]:
+def _find_faces() -> Iterator[Face]:
     """Yield the upright fonts of normal weight that Typst finds; skip unreadable fonts."""
     import typst
 
@@ -153,10 +153,10 @@ class FontFile:
         ValueError: The file has no characters.
     """
 
-    def __init__(self, path: Path, place: int = 0) -> None:
+    def __init__(self, path: Path, index: int = 0) -> None:
         import uharfbuzz  # type: ignore[import-untyped]  # HTML reports are made without it
 
-        face = uharfbuzz.Face(uharfbuzz.Blob.from_file_path(str(path)), place)
+        face = uharfbuzz.Face(uharfbuzz.Blob.from_file_path(str(path)), index)
         self.tables = frozenset(face.table_tags)
         self._known = face.unicodes
         if not self._known:

@@ -329,16 +329,16 @@ def split(stream: IO[bytes], *, name: str, budget: Budget) -> tuple[bytes, list[
                 pictures.append(_decoded(encoded, name))
                 text += b"#%d" % (len(pictures) - 1)
                 encoded = None
-            found = _PICTURE.search(pending)
-            if found and len(pictures) == 2 * MOST_FRAMES:  # as many others as keyframes, from conversations
+            match = _PICTURE.search(pending)
+            if match and len(pictures) == 2 * MOST_FRAMES:  # as many others as keyframes, from conversations
                 raise InputError("report_too_many_frames", name=name, most=MOST_FRAMES)
-            end = found.end() if found else max(0, len(pending) - _LONGEST_MATCH)
+            end = match.end() if match else max(0, len(pending) - _LONGEST_MATCH)
             text += pending[:end]
             budget.take(text=end, name=name)
             pending = pending[end:]
             if len(text) > MOST_TEXT_BYTES:
                 raise too_large(name)
-            if not found:
+            if not match:
                 break
             encoded = bytearray()
     text += pending

@@ -58,8 +58,8 @@ def _windows(info: VideoInfo, start_seconds: float) -> Iterator[tuple[float, flo
         time, _ = clock.place(frame)
         peaks = _peaks(frame, max(1, round(_WINDOW_SECONDS * frame.sample_rate)))
         length = frame.samples / frame.sample_rate / len(peaks)
-        for place, peak in enumerate(peaks):
-            yield time + place * length, time + (place + 1) * length, peak
+        for index, peak in enumerate(peaks):
+            yield time + index * length, time + (index + 1) * length, peak
 
 
 def _peaks(frame: AudioFrame, window: int) -> list[float]:

@@ -116,9 +116,9 @@ class _Steps:
 
     def add(self, time_seconds: float, change: float, values: tuple[float, float, float, float]) -> None:
         self._reach(time_seconds)
-        place = min(int(time_seconds / self._seconds), MOST_STEPS - 1)
-        self._peaks[place] = max(self._peaks[place], change)
-        self._sums[:, place] += (1.0, *values)
+        index = min(int(time_seconds / self._seconds), MOST_STEPS - 1)
+        self._peaks[index] = max(self._peaks[index], change)
+        self._sums[:, index] += (1.0, *values)
 
     def measures(self, end_seconds: float) -> Measures | None:
         sampled = np.flatnonzero(self._sums[0])

@@ -360,9 +360,9 @@ class CandidateCollector:
 
     def _keep_after_graduals(self) -> None:
         for end in list(self._gradual_ends):
-            place = bisect_left(self._segment_pool.items, end, key=lambda item: item.time_seconds)
-            if place < len(self._segment_pool.items):
-                self._opening_pool.add(self._segment_pool.items[place])
+            index = bisect_left(self._segment_pool.items, end, key=lambda item: item.time_seconds)
+            if index < len(self._segment_pool.items):
+                self._opening_pool.add(self._segment_pool.items[index])
                 self._gradual_ends.remove(end)
 
     def finish(self) -> list[Candidate]:

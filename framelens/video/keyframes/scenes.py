@@ -96,7 +96,7 @@ def scenes_of(candidates: Sequence[Candidate], numbers: Places) -> Places:
 def _is_other(candidates: Sequence[Candidate], numbers: Places) -> Which:
     """Return which candidates look clearly unlike all candidates before the previous shot."""
     signatures = Signatures(_evenly_lit(candidates))
-    others = (signatures.near(place, np.flatnonzero(numbers < n - 1), _OTHER_SCENE) for place, n in enumerate(numbers))
+    others = (signatures.near(index, np.flatnonzero(numbers < n - 1), _OTHER_SCENE) for index, n in enumerate(numbers))
     return np.array([not near.size for near, _ in others])
 
 

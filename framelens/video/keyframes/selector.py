@@ -63,7 +63,7 @@ _OPENING = 0.15
 """Gain of the opening of a shot in short videos. With 0.05 a moving shot loses its first picture, with 0.4 a shot that
 fades in begins half dark."""
 _SHOT_COST = 1e6
-"""Cost of leaving a shot of `owed_shots` without a frame: more than all gaps together."""
+"""Cost of leaving a shot of `required_shots` without a frame: more than all gaps together."""
 _NEW_PAGE = 0.2
 """Gain of a page where it is first whole."""
 _PAGE_AGAIN = 1e4
@@ -123,7 +123,7 @@ def links_of(
     numbers = np.array([shot_of(item.time_seconds, shots) for item in candidates])
     is_page = np.array([item.is_page for item in candidates])
     in_page = np.isin(numbers, numbers[is_page]) & (np.unique(numbers[is_page]).size > 1)
-    light = np.where(is_page, 1.0, [_light(place, candidates) for place in range(len(candidates))])
+    light = np.where(is_page, 1.0, [_light(index, candidates) for index in range(len(candidates))])
     if unclear is not None:
         light[unclear] = np.minimum(light[unclear], _BLACK)
     blocks = np.stack([item.look.blocks for item in candidates])
@@ -163,11 +163,11 @@ def links_of(
     returns = returning_pages(candidates, numbers)
     is_return = np.isin(numbers, returns)
     pages = np.setdiff1d(numbers[in_page], returns)
-    owed = owed_shots(numbers, shots, budget, num_fixed, comes_again=comes_again, pages=pages, returns=returns)
+    required = required_shots(numbers, shots, budget, num_fixed, comes_again=comes_again, pages=pages, returns=returns)
     after += _NEW_PAGE * (is_new_shot & in_page & is_page & ~is_return)
     after -= _PAGE_AGAIN * (in_page & ~is_new_shot & (budget <= np.unique(numbers).size))
     after -= _PAGE_AGAIN * (is_return & (budget <= np.unique(numbers[~is_return]).size))
-    after[is_still & ~(is_new_shot & owed[numbers][None, :])] = -np.inf
+    after[is_still & ~(is_new_shot & required[numbers][None, :])] = -np.inf
     first = value + stills[0] + (_PLAIN + _PRESENT + bonus) * light - _UNEVEN * (times / even) ** 2
     last = -_UNEVEN * ((end - times) / even) ** 2
     before = gaps.before()
@@ -176,18 +176,18 @@ def links_of(
         before = np.zeros(len(times))
     # A dark or unclear picture doesn't show a shot that has a better picture.
     is_lit = np.isin(numbers, numbers[light > _BLACK])
-    hides = is_lit & (light <= _BLACK) & owed[numbers] & (places >= num_fixed)
-    passed = np.cumsum(owed)
-    first = first - _SHOT_COST * ((passed - owed)[numbers] + hides)
-    after -= _SHOT_COST * (np.maximum(0, (passed - owed)[numbers][None, :] - passed[numbers][:, None]) + hides)
+    hides = is_lit & (light <= _BLACK) & required[numbers] & (places >= num_fixed)
+    passed = np.cumsum(required)
+    first = first - _SHOT_COST * ((passed - required)[numbers] + hides)
+    after -= _SHOT_COST * (np.maximum(0, (passed - required)[numbers][None, :] - passed[numbers][:, None]) + hides)
     last = last - _SHOT_COST * (passed[-1] - passed[numbers])
-    if has_long_scene or owed.any():  # then no places are exchanged
+    if has_long_scene or required.any():  # then no places are exchanged
         return Links(first, after, last, before, gaps.between(), gaps.after())
     shows = (light > _BLACK) & _is_long(numbers, shots)
     return Links(first, after, last, before, gaps.between(), gaps.after(), colours_of(candidates), shows)
 
 
-def owed_shots(
+def required_shots(
     numbers: Places,
     shots: Sequence[Shot],
     budget: int,
@@ -212,19 +212,21 @@ def owed_shots(
         pages: Numbers of the shots that are pages, without returns.
         returns: Numbers of the shots that show a page again.
     """
-    owed = np.zeros(len(shots) + 1, bool)
-    owed[numbers[num_fixed:]] = True
-    owed &= _is_long(np.arange(len(shots) + 1), shots)
+    required = np.zeros(len(shots) + 1, bool)
+    required[numbers[num_fixed:]] = True
+    required &= _is_long(np.arange(len(shots) + 1), shots)
     if num_fixed:
-        owed[: numbers[num_fixed - 1] + 1] = False
-    if owed.sum() > budget - num_fixed:
-        owed[returns] = False
-    if owed.sum() > budget - num_fixed:
-        is_border = np.zeros(len(owed), bool)
+        required[: numbers[num_fixed - 1] + 1] = False
+    if required.sum() > budget - num_fixed:
+        required[returns] = False
+    if required.sum() > budget - num_fixed:
+        is_border = np.zeros(len(required), bool)
         if pages.size and budget - num_fixed > 1:
             is_border[[pages.min(), pages.max()]] = True
-        owed &= is_border | (_lengths(shots) > shots[-1].end_seconds / max(1, budget - num_fixed)) & (not comes_again)
-    return owed
+        required &= is_border | (_lengths(shots) > shots[-1].end_seconds / max(1, budget - num_fixed)) & (
+            not comes_again
+        )
+    return required
 
 
 def returning_pages(candidates: Sequence[Candidate], numbers: Places) -> Places:
@@ -269,14 +271,14 @@ def _novelty_of(candidates: Sequence[Candidate], cell_values: Sequence[Cells], s
     return novelty
 
 
-def _light(place: int, candidates: Sequence[Candidate]) -> float:
+def _light(index: int, candidates: Sequence[Candidate]) -> float:
     """Return the factor of a picture by its light: small if it is dark, or fading from black or to or from white."""
-    item = candidates[place]
+    item = candidates[index]
     if item.look.is_black:
         return _BLACK
     if item.look.brightness >= _MAY_RISE:
-        return _BLACK if _is_pale(place, candidates) else 1.0
-    for later in candidates[place + 1 :]:
+        return _BLACK if _is_pale(index, candidates) else 1.0
+    for later in candidates[index + 1 :]:
         if later.time_seconds > item.time_seconds + _RISING_SECONDS:
             break
         if later.look.brightness > _BRIGHTER * item.look.brightness and is_light(item.look, later.look):
@@ -284,10 +286,10 @@ def _light(place: int, candidates: Sequence[Candidate]) -> float:
     return min(1.0, max(_BLACK, item.look.brightness / _DIM))
 
 
-def _is_pale(place: int, candidates: Sequence[Candidate]) -> bool:
+def _is_pale(index: int, candidates: Sequence[Candidate]) -> bool:
     """Return whether the picture is fading from or to white."""
-    item = candidates[place]
-    for others in (candidates[place + 1 :], reversed(candidates[:place])):
+    item = candidates[index]
+    for others in (candidates[index + 1 :], reversed(candidates[:index])):
         for other in others:
             if abs(other.time_seconds - item.time_seconds) > _RISING_SECONDS:
                 break
@@ -305,14 +307,14 @@ def _unlike(blocks: Blocks, worth: Cells, times: Values, longest: float) -> Valu
     weighted = blocks * (WEIGHTS / np.float32(_UNLIKE_LEVELS))[None, :, None]
     found = np.ones((num, num))
     totals = worth.sum(axis=1, dtype=np.float64)
-    for place in range(num - 1):
-        stop = int(np.searchsorted(times, times[place] + longest, side="right"))
-        if stop > place + 1:
-            unlike = np.abs(weighted[place + 1 : stop] - weighted[place]).sum(axis=1)
+    for index in range(num - 1):
+        stop = int(np.searchsorted(times, times[index] + longest, side="right"))
+        if stop > index + 1:
+            unlike = np.abs(weighted[index + 1 : stop] - weighted[index]).sum(axis=1)
             unlike = np.clip(unlike - np.float32(_SAME), 0, 1)
             unlike[~np.logical_and.accumulate(unlike <= _STILL, axis=0)] = 1.0
-            found[place, place + 1 : stop] = np.einsum("kc,kc->k", worth[place + 1 : stop], unlike)
-            found[place, place + 1 : stop] /= totals[place + 1 : stop]
+            found[index, index + 1 : stop] = np.einsum("kc,kc->k", worth[index + 1 : stop], unlike)
+            found[index, index + 1 : stop] /= totals[index + 1 : stop]
     return found
 
 
@@ -321,12 +323,12 @@ def _repeats(candidates: Sequence[Candidate], times: Values, longest: float) -> 
     signatures = Signatures(np.stack([item.look.cells for item in candidates]))
     num = len(candidates)
     found = np.zeros((num, num), bool)
-    for place in range(num):
-        start, stop = place, max(place + 1, int(np.searchsorted(times, times[place] + longest, side="right")))
+    for index in range(num):
+        start, stop = index, max(index + 1, int(np.searchsorted(times, times[index] + longest, side="right")))
         while start < stop:
-            found[place, signatures.near(place, np.arange(start, stop), ALIKE)[0]] = True
-            is_still = found[place, place:stop].all()
-            start, stop = stop, min(num, 2 * stop - place) if is_still else stop
+            found[index, signatures.near(index, np.arange(start, stop), ALIKE)[0]] = True
+            is_still = found[index, index:stop].all()
+            start, stop = stop, min(num, 2 * stop - index) if is_still else stop
     return np.asarray(found | found.T)
 
 
@@ -334,11 +336,11 @@ def _still_runs(repeats: Which) -> tuple[Places, Places]:
     """Return the half-open range of the run of candidates around each candidate that all look like it."""
     num = len(repeats)
     starts, stops = np.zeros(num, np.intp), np.zeros(num, np.intp)
-    for place, alike in enumerate(repeats):
+    for index, alike in enumerate(repeats):
         unlike = np.flatnonzero(~alike)
-        split = int(np.searchsorted(unlike, place))
-        starts[place] = unlike[split - 1] + 1 if split else 0
-        stops[place] = unlike[split] if split < len(unlike) else num
+        split = int(np.searchsorted(unlike, index))
+        starts[index] = unlike[split - 1] + 1 if split else 0
+        stops[index] = unlike[split] if split < len(unlike) else num
     return starts, stops
 
 

@@ -169,22 +169,22 @@ class TemporalGaps:
         num = len(self._times)
         missing = np.zeros((num, num))
         places = np.arange(num)
-        for place in range(num - 1, -1, -1):
-            step = self._step[place]
+        for index in range(num - 1, -1, -1):
+            step = self._step[index]
             if step < num:
-                is_far = self._times - self._times[place] > self._longest
+                is_far = self._times - self._times[index] > self._longest
                 fills = is_far & (step < self._still_from) & (places > step)
-                missing[place] = np.where(fills, 1 + missing[step], 0)
+                missing[index] = np.where(fills, 1 + missing[step], 0)
         return missing
 
     def after(self) -> Values:
         """Return for each candidate how many frames are missing after it if it comes last."""
         num = len(self._times)
         missing = np.zeros(num)
-        for place in range(num - 1, -1, -1):
-            step = self._step[place]
-            if step < num and self._end - self._times[place] > self._longest:
-                missing[place] = 1 + missing[step]
+        for index in range(num - 1, -1, -1):
+            step = self._step[index]
+            if step < num and self._end - self._times[index] > self._longest:
+                missing[index] = 1 + missing[step]
         return missing
 
     def _usable(self, wanted: Places, after: Places) -> Places:

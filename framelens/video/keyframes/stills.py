@@ -41,10 +41,10 @@ def new_stills(details: Details, times: Values, full_seconds: float) -> Values:
     levels = np.clip(_arrived(details, starts) - _SAME_LEVELS, 0, _MOST_LEVELS) * stays
     levels[np.maximum(np.append(0, shares), np.append(shares, 0)) < _STILL] = 0
     found = np.zeros((num, num))
-    for place in range(num):
+    for index in range(num):
         # A candidate before the start of a cell's run doesn't show its content; the first candidate starts nothing.
-        since = np.bincount(starts[place], weights=levels[place], minlength=num)
-        found[:-1, place] = since[::-1].cumsum()[::-1][1:]
+        since = np.bincount(starts[index], weights=levels[index], minlength=num)
+        found[:-1, index] = since[::-1].cumsum()[::-1][1:]
     return found
 
 

@@ -71,7 +71,7 @@ def uniform(_selection: Selection, surveyed: SurveyFacts, frames: int) -> list[F
 def evenly(start_seconds: float, end_seconds: float, frames: int) -> list[FrameTarget]:
     """Return the middle of each of `frames` equal parts of [start, end); empty for no frames."""
     step = (end_seconds - start_seconds) / max(1, frames)
-    return [FrameTarget(start_seconds + (place + 0.5) * step, "even") for place in range(frames)]
+    return [FrameTarget(start_seconds + (index + 0.5) * step, "even") for index in range(frames)]
 
 
 def every(selection: Selection, surveyed: SurveyFacts, _frames: int) -> list[FrameTarget]:
@@ -133,7 +133,7 @@ def thinned(targets: Sequence[FrameTarget], frames: int) -> list[FrameTarget]:
     if len(targets) <= frames:
         return list(targets)
     step = (len(targets) - 1) / max(1, frames - 1)
-    return [targets[round(place * step)] for place in range(frames)]
+    return [targets[round(index * step)] for index in range(frames)]
 
 
 def rounding_of(frame_rate: float | None) -> float:

@@ -49,7 +49,7 @@ def end_of_first(container: InputContainer) -> int | None:
     if find is None:
         return None
     path = Path(container.name)
-    return _found(find, path, input_status(path).st_mtime_ns)
+    return _find_once(find, path, input_status(path).st_mtime_ns)
 
 
 def is_followed(container: InputContainer, last_byte: int) -> bool:
@@ -87,7 +87,7 @@ class FirstFile:
 
 
 @lru_cache
-def _found(find: Callable[[Path], int | None], path: Path, _changed_ns: int) -> int | None:
+def _find_once(find: Callable[[Path], int | None], path: Path, _changed_ns: int) -> int | None:
     return find(path)
 
 

@@ -119,8 +119,8 @@ class AvPicture:
     def levels(self) -> base.Image:
         """Return the means of Y, Cb and Cr at CELL_SIZE, as an array of 3 x height x width."""
         grid = np.empty((3, base.CELL_SIZE[1], base.CELL_SIZE[0]), np.uint8)
-        for place, (plane, lines) in enumerate(zip(self._planes, _LINES_OF_PLANES, strict=True)):
-            grid[place] = _shrunk(plane, base.CELL_SIZE, lines)
+        for index, (plane, lines) in enumerate(zip(self._planes, _LINES_OF_PLANES, strict=True)):
+            grid[index] = _shrunk(plane, base.CELL_SIZE, lines)
         return grid
 
     def luma(self) -> base.Image:

@@ -223,7 +223,7 @@ def _dolby_vision_profile(record: bytes) -> int | None:
 
 def _clean_aperture(numbers: tuple[int, ...], width: int, height: int) -> Crop:
     """Return the crop to a size at an offset of its centre from the picture's centre, given as four fractions."""
-    across, down, right, below = (Fraction(*numbers[place : place + 2]) for place in range(0, 8, 2))
+    across, down, right, below = (Fraction(*numbers[index : index + 2]) for index in range(0, 8, 2))
     left, top = round(right + (width - across) / 2), round(below + (height - down) / 2)
     crop = Crop(left, top, width - left - round(across), height - top - round(down))
     return crop if crop.fits(width, height) else WHOLE

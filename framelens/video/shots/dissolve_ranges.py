@@ -168,5 +168,5 @@ def _best(times: _Numbers, values: _Numbers, starts: _Numbers, ends: _Numbers) -
     off = np.where(is_possible, np.maximum(off, 0), inf)
     if not off.size:
         return (0.0, 0.0), inf
-    place = int(off.argmin())
-    return (float(pairs[place, 0]), float(pairs[place, 1])), float(off[place])
+    index = int(off.argmin())
+    return (float(pairs[index, 0]), float(pairs[index, 1])), float(off[index])

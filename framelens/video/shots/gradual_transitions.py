@@ -224,21 +224,21 @@ class GradualDetector:
     def _read(self, length_seconds: float) -> Gradual | None:
         """Return the transition of this length that ends now, if the samples fit."""
         end, last = self._samples[-1]
-        place = bisect_left(self._samples, end - length_seconds - 1e-6, key=itemgetter(0))
-        start, first = self._samples[place]
-        if end - start < 0.8 * length_seconds or len(self._samples) - place < _LEAST_MIXED + 2:
+        index = bisect_left(self._samples, end - length_seconds - 1e-6, key=itemgetter(0))
+        start, first = self._samples[index]
+        if end - start < 0.8 * length_seconds or len(self._samples) - index < _LEAST_MIXED + 2:
             return None
         apart = _apart(first, last)
         if apart < _LEAST_CHANGE:
             return None
-        if apart >= _SURE_CHANGE and max(islice(self._jumps, place + 1, None)) > _CUT_SHARE * apart:
+        if apart >= _SURE_CHANGE and max(islice(self._jumps, index + 1, None)) > _CUT_SHARE * apart:
             return None
         alike = likeness(first, last)
         if alike > _MOST_ALIKE or _is_empty(first) or _is_empty(last):
             return None
-        inside = list(islice(self._samples, place, None))
+        inside = list(islice(self._samples, index, None))
         if apart >= _SURE_CHANGE and alike <= _MOST_ALIKE_MOVING:
-            self._stretches[-1].append(MovingStretch(inside, self._is_calm(place)))
+            self._stretches[-1].append(MovingStretch(inside, self._is_calm(index)))
         moved = np.concatenate([glance.cells for _, glance in inside]).reshape(len(inside), *first.cells.shape)
         moved -= first.cells
         mixture = _unmixed(moved.reshape(len(moved), -1))
@@ -247,11 +247,11 @@ class GradualDetector:
         wipe = find_wipe(moved)
         return None if wipe is None else Gradual(inside[wipe.first][0], inside[wipe.last][0], wipe.rest, "wipe")
 
-    def _is_calm(self, place: int) -> bool:
+    def _is_calm(self, index: int) -> bool:
         """Return whether a sample shows the pattern that was there some samples before."""
-        if place < _CALM_SAMPLES:
+        if index < _CALM_SAMPLES:
             return False
-        return likeness(self._samples[place - _CALM_SAMPLES][1], self._samples[place][1]) > _CALM
+        return likeness(self._samples[index - _CALM_SAMPLES][1], self._samples[index][1]) > _CALM
 
     def _read_moving(self) -> Iterator[Gradual]:
         """Yield the dissolves between a calm and a moving or flashing shot that ended _CALM_SAMPLES samples ago.

@@ -72,8 +72,8 @@ def _border(boundary: Boundary, times: Sequence[float]) -> float:
     """Return the time of the last frame that is not after the middle, or else the middle."""
     if boundary.type in ("cut", "page"):
         return boundary.start_seconds
-    place = bisect_right(times, boundary.time_seconds)
-    return times[place - 1] if place else boundary.time_seconds
+    index = bisect_right(times, boundary.time_seconds)
+    return times[index - 1] if index else boundary.time_seconds
 
 
 def _is_better(cut: Boundary, dissolve: Boundary) -> bool:

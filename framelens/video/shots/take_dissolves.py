@@ -113,12 +113,12 @@ class TakeDissolveDetector:
     def _read(self, length_seconds: float) -> Mixed | None:
         """Return the dissolve of this length that ends now, or None without a dissolve."""
         end = self._samples[-1].time_seconds
-        place = bisect_left(self._samples, end - length_seconds - 1e-6, key=attrgetter("time_seconds"))
-        if end - self._samples[place].time_seconds < 0.8 * length_seconds:
+        index = bisect_left(self._samples, end - length_seconds - 1e-6, key=attrgetter("time_seconds"))
+        if end - self._samples[index].time_seconds < 0.8 * length_seconds:
             return None
-        if len(self._samples) - place < _LEAST_SAMPLES:
+        if len(self._samples) - index < _LEAST_SAMPLES:
             return None
-        return _dissolve(list(islice(self._samples, place, None)))
+        return _dissolve(list(islice(self._samples, index, None)))
 
 
 def _dissolve(samples: Sequence[_Sample]) -> Mixed | None:

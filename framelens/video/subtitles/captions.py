@@ -93,7 +93,7 @@ class _Channel:
         if not self._mode:
             return
         self._column = max(0, self._column - replaces)
-        if self._mode != "pop" and not self._words():
+        if self._mode != "pop" and not self._shown_text():
             self._since = at
             self._end_rolled(at)
         for letter in text:
@@ -103,7 +103,7 @@ class _Channel:
     def clear(self, at: float) -> None:
         """End what is shown."""
         self._end_rolled(at)
-        if text := self._words():
+        if text := self._shown_text():
             self.cues.append((self._since, at, text))
         self._shown = {}
 
@@ -117,7 +117,7 @@ class _Channel:
                 del row[column]
 
     def _roll(self) -> None:
-        if text := self._words():
+        if text := self._shown_text():
             self._rolled = (self._since, text)
         self._shown, self._column = {}, 0
 
@@ -130,7 +130,7 @@ class _Channel:
     def _target(self) -> _Screen:
         return self._hidden if self._mode == "pop" else self._shown
 
-    def _words(self) -> str:
+    def _shown_text(self) -> str:
         rows = (self._shown[row] for row in sorted(self._shown))
         return plain("\n".join("".join(row.get(at, " ") for at in range(max(row) + 1)) for row in rows if row))
 
@@ -242,10 +242,10 @@ def read_scc(text: str, frame_rate: float = 0.0) -> Iterator[Timed]:
     """Yield the cues of a Scenarist file: lines of a time code and pairs of bytes, one pair a frame of 29.97 Hz."""
     captions = Captions()
     for line in text.splitlines():
-        if not (found := _SCC_LINE.match(line.strip())):
+        if not (match := _SCC_LINE.match(line.strip())):
             continue
-        clock = [int(found[place]) for place in (1, 2, 3, 5)]
-        at = timecode_seconds(clock, _SCC_RATE, drop_minutes=int(found[4] == ";"))
-        for number, word in enumerate(found[6].split()):
+        clock = [int(match[place]) for place in (1, 2, 3, 5)]
+        at = timecode_seconds(clock, _SCC_RATE, drop_minutes=int(match[4] == ";"))
+        for number, word in enumerate(match[6].split()):
             captions.feed(b"\xfc" + bytes.fromhex(word.zfill(4)[:4]), at + number / _SCC_RATE)
     yield from next(iter(captions.channels().values()), [])

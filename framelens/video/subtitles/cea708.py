@@ -58,7 +58,7 @@ class _Service:
 
     def feed(self, block: bytes, at: float) -> None:
         """Run the codes of a block, shown at a time in seconds."""
-        self._at, self._before, data = at, self._words(), self._rest + block
+        self._at, self._before, data = at, self._shown_text(), self._rest + block
         place = 0
         while place < len(data):
             size = self._size_of(data[place:])
@@ -71,13 +71,13 @@ class _Service:
 
     def end(self, at: float) -> None:
         """End what is still shown."""
-        self._at, self._before, self._windows = at, self._words(), {}
+        self._at, self._before, self._windows = at, self._shown_text(), {}
         self._note()
         self._end_rolled()
 
     def _note(self) -> None:
         """Make a cue of what was seen before the block and isn't any more."""
-        after = self._words()
+        after = self._shown_text()
         has_grown = bool(self._before) and after.startswith(self._before)
         if self._before and not has_grown:
             self.cues.append((self._since, self._at, self._before))
@@ -120,7 +120,7 @@ class _Service:
             window.rows[window.row] = ""
         elif first == 0x0D and not window.is_visible:
             window.row += 1
-        elif first == 0x0D and (text := self._words()):
+        elif first == 0x0D and (text := self._shown_text()):
             since = self._since if self._before else self._at
             self._end_rolled()
             self._rolled, self._before = (since, text), ""
@@ -155,7 +155,7 @@ class _Service:
             self.cues.append((since, min(self._at, since + LONGEST_ROLLED_SECONDS), text))
         self._rolled = None
 
-    def _words(self) -> str:
+    def _shown_text(self) -> str:
         shown = sorted((window for window in self._windows.values() if window.is_visible), key=lambda one: one.place)
         return plain("\n".join(one.rows[row] for one in shown for row in sorted(one.rows)))
 

@@ -202,11 +202,11 @@ def _lines_of_segments(text: str) -> Iterator[tuple[str, float]]:
     first: float | None = None
     shift = 0.0
     for line in text.splitlines():
-        if found := _TIMESTAMP_MAP.match(line):
-            starts = int(found[1]) / _TICKS - clock_seconds(found[2])
+        if match := _TIMESTAMP_MAP.match(line):
+            starts = int(match[1]) / _TICKS - clock_seconds(match[2])
             first = starts if first is None else first
             shift = (starts - first + _WRAP_SECONDS / 2) % _WRAP_SECONDS - _WRAP_SECONDS / 2
-        yield "" if found or _SEGMENT_HEADER.fullmatch(line) else line, shift
+        yield "" if match or _SEGMENT_HEADER.fullmatch(line) else line, shift
 
 
 def _lines_of_paragraph(lines: Sequence[str], *, is_followed: bool) -> tuple[str, ...]:
@@ -220,8 +220,8 @@ def _lines_of_paragraphs(lines: Sequence[str], *, is_followed: bool) -> tuple[st
     groups = [(is_blank, tuple(group)) for is_blank, group in groupby(lines, lambda line: not line.strip())]
     paragraphs = [
         group
-        for place, (is_blank, group) in enumerate(groups)
-        if not is_blank and (place == 0 or _has_words(group) or _is_first_number(group, place, len(groups)))
+        for index, (is_blank, group) in enumerate(groups)
+        if not is_blank and (index == 0 or _has_words(group) or _is_first_number(group, index, len(groups)))
     ]
     return tuple(
         chain.from_iterable(
@@ -231,9 +231,9 @@ def _lines_of_paragraphs(lines: Sequence[str], *, is_followed: bool) -> tuple[st
     )
 
 
-def _is_first_number(lines: Sequence[str], place: int, num_groups: int) -> bool:
+def _is_first_number(lines: Sequence[str], index: int, num_groups: int) -> bool:
     """Return whether lines after an empty line are a spoken number: the next cue's number comes later."""
-    return place == 1 and num_groups > place + 2 and len(lines) == 1 and lines[0].strip().isdecimal()
+    return index == 1 and num_groups > index + 2 and len(lines) == 1 and lines[0].strip().isdecimal()
 
 
 def _has_words(lines: Sequence[str]) -> bool:
@@ -390,13 +390,13 @@ def read_frames(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
         yield from read_subviewer(text)
         return
     for number, line in enumerate(lines, 1):
-        found = _FRAMES.match(line)
-        if found and found[1] == found[2] and (given := _RATE.fullmatch(found[3])):
+        match = _FRAMES.match(line)
+        if match and match[1] == match[2] and (given := _RATE.fullmatch(match[3])):
             rate = float(given[1].replace(",", ".")) or rate
         elif line.startswith("{DEFAULT}"):  # the style of all
             continue
-        elif found:
-            yield int(found[1]) / rate, int(found[2] or 0) / rate, _piped(found[3])
+        elif match:
+            yield int(match[1]) / rate, int(match[2] or 0) / rate, _piped(match[3])
         elif line.strip():
             yield Unread(number, line)
 
@@ -411,12 +411,12 @@ def read_subviewer(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
     times: tuple[float, float] | None = None
     words: list[str] = []
     for number, line in enumerate([*text.splitlines(), ""], 1):
-        found = _COMMA_TIMES.match(line)
-        if times and (found or not line.strip()):
+        match = _COMMA_TIMES.match(line)
+        if times and (match or not line.strip()):
             yield *times, from_markup(" ".join(words).replace("[br]", " "))
             times, words = None, []
-        if found:
-            start, end = (clock_seconds(_COLON_FRACTION.sub(r"\1.", group)) for group in found.groups())
+        if match:
+            start, end = (clock_seconds(_COLON_FRACTION.sub(r"\1.", group)) for group in match.groups())
             times = start, end
         elif times:
             words.append(line)
@@ -427,8 +427,8 @@ def read_subviewer(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
 def read_tenths(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
     """Yield the cues of MPL2, `[start][end]text` in tenths of a second."""
     for number, line in enumerate(text.splitlines(), 1):
-        if found := _TENTHS.match(line):
-            yield int(found[1]) / 10, int(found[2] or 0) / 10, _piped(found[3])
+        if match := _TENTHS.match(line):
+            yield int(match[1]) / 10, int(match[2] or 0) / 10, _piped(match[3])
         elif line.strip():
             yield Unread(number, line)
 
@@ -437,8 +437,8 @@ def read_starts(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
     """Yield the cues of TMPlayer, `hours:minutes:seconds:text`, without ends; an empty text ends the previous cue."""
     timed: list[Timed] = []
     for number, line in enumerate(text.splitlines(), 1):
-        if found := _STARTS.match(line):
-            timed.append((clock_seconds(found[1]), 0.0, _piped(found[2])))
+        if match := _STARTS.match(line):
+            timed.append((clock_seconds(match[1]), 0.0, _piped(match[2])))
         elif _TWO_CLOCKS.match(line):
             yield Unread(number, line)
     for (start, end, words), following in zip(timed, [*timed[1:], None], strict=False):
@@ -455,9 +455,9 @@ def read_lyrics(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
     timed: list[Timed] = []
     for line in text.splitlines():
         starts, rest = [], line
-        while found := _LYRIC.match(rest):
-            starts.append(_lyric_seconds(found) - earlier)
-            rest = rest[found.end() :]
+        while match := _LYRIC.match(rest):
+            starts.append(_lyric_seconds(match) - earlier)
+            rest = rest[match.end() :]
         last = deque(_LYRIC_WORD.finditer(rest), maxlen=1)
         words = plain(_LYRIC_WORD.sub("", rest))
         end = next((_lyric_seconds(one) - earlier for one in last if not rest[one.end() :].strip()), 0.0)

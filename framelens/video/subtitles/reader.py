@@ -37,7 +37,7 @@ def read(info: VideoInfo, language: Language, given: Path | None = None) -> Iter
     readable = discovery.ranked([one for one in sources if one.is_used and not (given and one.path == given)], language)
     if given:
         readable.insert(0, discovery.given_file(given))
-    for place, source in enumerate(readable[:_MOST_TRIES], 1):
+    for index, source in enumerate(readable[:_MOST_TRIES], 1):
         # The times of a file beside the video are a player's, the times of a track the container's.
         cues = Cues(-(info.start_seconds if source.path is None else info.player_start_seconds))
         notices: list[Notice] = []
@@ -66,7 +66,7 @@ def read(info: VideoInfo, language: Language, given: Path | None = None) -> Iter
             notices = [Notice("subtitles_empty", {"name": source.label})]
         yield from map(Noticed, notices)
         if found:
-            others = [one for one in readable[place:] if one.is_certain]  # earlier files have notices
+            others = [one for one in readable[index:] if one.is_certain]  # earlier files have notices
             yield from _transcript(source, found, others, cues)
             return
 

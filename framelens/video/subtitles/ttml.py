@@ -117,8 +117,8 @@ def _one_language(spoken: Sequence[_Spoken], languages: Collection[str]) -> Iter
     starts = [start for start, _, _ in main]
     num_beside: Counter[str] = Counter()
     for language, (start, end, _) in spoken:
-        place = bisect_left(starts, max(end, start + _SAME_SECONDS)) - 1
-        num_beside[language] += place >= 0 and main[place][1] > start
+        index = bisect_left(starts, max(end, start + _SAME_SECONDS)) - 1
+        num_beside[language] += index >= 0 and main[index][1] > start
     yield from (
         timed for language, timed in spoken if language == chosen or 2 * num_beside[language] < counts[language]
     )
@@ -142,9 +142,9 @@ def _reader(given: Mapping[str, str], frame_rate: float) -> _Read:
 
     def seconds(clock: str) -> float | None:
         clock = clock.replace(";", ":")  # as time codes that drop numbers are written
-        if found := _OFFSET.fullmatch(clock.strip()):
-            unit = {"f": 1 / rate, "t": 1 / ticks}.get(found[2]) or _OFFSET_SECONDS[found[2]]
-            return float(found[1]) * unit
+        if match := _OFFSET.fullmatch(clock.strip()):
+            unit = {"f": 1 / rate, "t": 1 / ticks}.get(match[2]) or _OFFSET_SECONDS[match[2]]
+            return float(match[1]) * unit
         parts = clock.strip().split(":")
         try:
             if len(parts) == 4 and counts_frames:
@@ -180,7 +180,7 @@ def _timed(
         until = limit if until is None else min(until, limit)
     if _is_text(element):
         end = _end(element, start, read) if until is None else until
-        yield language, (begin, end, spoken(speaker, plain("".join(_words(element)))))
+        yield language, (begin, end, spoken(speaker, plain("".join(_text_pieces(element)))))
         return
     for child, after in _starts(element, begin, read):
         yield from _timed(child, after, until, read, language, speaker)
@@ -225,7 +225,7 @@ def _is_text(element: ElementTree.Element) -> bool:
 
 def _has_phrases(element: ElementTree.Element) -> bool:
     """Return whether all text of an element is in one part with times, or in parts of which some have several words."""
-    parts = ["".join(_words(one)).split() for one in element if any(map(one.get, _TIMES))]
+    parts = ["".join(_text_pieces(one)).split() for one in element if any(map(one.get, _TIMES))]
     has_all = sum(map(len, parts)) == len(" ".join(_pieces(element)).split())
     return has_all and (len(parts) == 1 or any(len(words) > 1 for words in parts))
 
@@ -234,7 +234,7 @@ def _pieces(element: ElementTree.Element) -> Iterator[str]:
     """Yield the text of an element between its parts, and the text of each part."""
     yield element.text or ""
     for child in element:
-        yield "".join(_words(child))
+        yield "".join(_text_pieces(child))
         yield child.tail or ""
 
 
@@ -243,13 +243,13 @@ def _is_hidden(element: ElementTree.Element) -> bool:
     return any(one in _HIDDEN or (one[0] == "ruby" and one[1] in _PRONUNCIATION) for one in given)
 
 
-def _words(element: ElementTree.Element) -> Iterator[str]:
+def _text_pieces(element: ElementTree.Element) -> Iterator[str]:
     yield element.text or ""
     for child in element:
         if _local(child.tag) == "br":
             yield " "
         elif _local(child.tag) != "metadata" and not _is_hidden(child):
-            words = "".join(_words(child))
+            words = "".join(_text_pieces(child))
             yield spoken(child.get(_SPEAKER, ""), words.lstrip()) if _SPEAKER in child.attrib else words
         yield child.tail or ""
 

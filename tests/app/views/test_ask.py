@@ -263,7 +263,7 @@ def test_intervals_of_another_video_open_it() -> None:
     for video in ("", "other.mp4"):
         (brief,), _ = found_by_search(replace(answer, searches=(ReportedSearch(moments, video),)))
         frames = {("other", 3.0): FrameRef(5, 3.0, "other"), ("other", 7.0): FrameRef(6, 7.0, "other")}
-        value = turns._found(brief, frames)
+        value = turns._search_result(brief, frames)
         line[video] = [(one.get("at"), one.get("opens")) for one in value["line"] if one.get("style") == "strong"]
     assert line == {"": [(3.0, None), (7.0, None)], "other.mp4": [(None, 5), (None, 6)]}
 

@@ -17,7 +17,7 @@ from framelens.video.keyframes import pipeline
 from framelens.video.keyframes.candidates import Candidate, Pool
 from framelens.video.keyframes.details import Details
 from framelens.video.keyframes.options import ExtractOptions
-from framelens.video.keyframes.selector import choose, owed_shots, uniqueness
+from framelens.video.keyframes.selector import choose, required_shots, uniqueness
 from framelens.video.readers import open_reader
 from tests.media import Image, moving, textured, write_video
 from tests.video.shots.test_cut_detector import look_of
@@ -125,9 +125,9 @@ def test_surplus_shots_are_thinned_over_whole_video() -> None:
 
 def test_long_shots_have_a_frame_where_frames_are_few() -> None:
     cut, numbers = shots(0.0, 9.6, 11.8, 21.4, 23.4, end=32.0), np.arange(1, 6)
-    assert owed_shots(numbers, cut, 4, comes_again=False).tolist() == [False, True, False, True, False, True]
-    assert not owed_shots(numbers, cut, 4, comes_again=True).any()
-    assert owed_shots(numbers, cut, 5).sum() == 5
+    assert required_shots(numbers, cut, 4, comes_again=False).tolist() == [False, True, False, True, False, True]
+    assert not required_shots(numbers, cut, 4, comes_again=True).any()
+    assert required_shots(numbers, cut, 5).sum() == 5
 
 
 def test_black_shots_go_first_when_there_are_too_many() -> None:

@@ -148,8 +148,8 @@ def _answered(
     with closing(connect()) as connecting:
         connection = yield from connecting
     with (
-        queues.before(connection.endpoint).joined(draft.conversation.id) as place,
-        closing(place.wait(_most_answers(draft.turn.settings, connection), cancel)) as waiting,
+        queues.before(connection.endpoint).joined(draft.conversation.id) as entry,
+        closing(entry.wait(_most_answers(draft.turn.settings, connection), cancel)) as waiting,
         closing(_prepared(draft, analyses, measured, connection, connect, repository, tools, cancel)) as asking,
     ):
         yield from waiting
@@ -230,9 +230,9 @@ def _prepared(
         else:
             answering = _answer(draft.conversation, analyses, measured, connection, repository, cancel)
         with closing(answering):
-            for one in answering:
-                is_silent = is_silent and not isinstance(one, AnswerText | ReasoningText | _Ended)
-                yield one if isinstance(one, _Ended) else draft.applied(one)
+            for event in answering:
+                is_silent = is_silent and not isinstance(event, AnswerText | ReasoningText | _Ended)
+                yield event if isinstance(event, _Ended) else draft.applied(event)
     except EngineError as error:
         if not (death := connection.death(error)):
             raise
@@ -242,8 +242,8 @@ def _prepared(
         with closing(connect(was_lost=True)) as connecting:
             connection = yield from connecting
         yield draft.applied(Noticed(notice))
-        for one in _answer(draft.conversation, analyses, measured, connection, repository, cancel):
-            yield one if isinstance(one, _Ended) else draft.applied(one)
+        for event in _answer(draft.conversation, analyses, measured, connection, repository, cancel):
+            yield event if isinstance(event, _Ended) else draft.applied(event)
 
 
 def _answer_rest(
@@ -259,17 +259,17 @@ def _answer_rest(
     turn = conversation.last
     with in_language(conversation.language):
         question = t("ask.prompt.rest", question=turn.question, found=turn.answer, rest=rest)
-    asked = conversation.with_turn(replace(turn, question=question, answer=""))
-    found = f"{turn.answer}\n\n"
+    rest_conversation = conversation.with_turn(replace(turn, question=question, answer=""))
+    search_answer = f"{turn.answer}\n\n"
     yield AnswerText("\n\n")
-    with closing(_answer(asked, analyses, measured, connection, repository, cancel)) as events:
+    with closing(_answer(rest_conversation, analyses, measured, connection, repository, cancel)) as events:
         for event in events:
             if isinstance(event, AnswerText) and event.restart:
-                yield AnswerText(found + event.text, restart=True)
+                yield AnswerText(search_answer + event.text, restart=True)
             elif isinstance(event, _Ended):
                 if not event.reply.text.strip():
                     yield Noticed(Notice("ask_part_unanswered", {"question": rest}))
-                yield replace(event, reply=replace(event.reply, text=found + event.reply.text))
+                yield replace(event, reply=replace(event.reply, text=search_answer + event.reply.text))
             else:
                 yield event
 

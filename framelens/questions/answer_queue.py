@@ -1,4 +1,4 @@
-"""Fair queue before an engine: few answers at a time, users and conversations in turn, and places that are known."""
+"""Fair queue before an engine: few answers at a time, users and conversations in turn, and positions that are known."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ MOST_ANSWERED_OF_USER = 4
 sequentially, or whose cache is smaller than it reports, has a queue of its own, in which users take no turns."""
 
 
-class Place:
-    """Place of a question in a queue."""
+class QueueEntry:
+    """Question that waits in a queue or is being answered."""
 
     def __init__(self, queue: AnswerQueue, conversation_id: str) -> None:
         self._queue = queue
@@ -34,18 +34,18 @@ class Place:
         """Wait until fewer than `most` answers run, few of the user's, and no question is before it.
 
         Yields:
-            The place whenever it changes, 0 last.
+            The position whenever it changes, 0 last.
 
         Raises:
             Cancelled: `cancel` was set.
         """
         last = None
-        while (place := self._queue.advance(self, most)) > 0:
+        while (position := self._queue.advance(self, most)) > 0:
             if cancel.is_set():
                 raise Cancelled
-            if place != last:
-                last = place
-                yield Queued(place)
+            if position != last:
+                last = position
+                yield Queued(position)
         yield Queued(0)
 
 
@@ -58,51 +58,51 @@ class AnswerQueue:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._running: list[Place] = []
-        self._waiting: list[Place] = []
+        self._running: list[QueueEntry] = []
+        self._waiting: list[QueueEntry] = []
 
     @contextmanager
-    def joined(self, conversation_id: str) -> Iterator[Place]:
-        """Join the queue; the place is free again at the end of this context."""
-        place = Place(self, conversation_id)
+    def joined(self, conversation_id: str) -> Iterator[QueueEntry]:
+        """Join the queue, and leave it at the end of this context."""
+        entry = QueueEntry(self, conversation_id)
         with self._changed:
-            self._waiting.append(place)
+            self._waiting.append(entry)
         try:
-            yield place
+            yield entry
         finally:
             with self._changed:
-                (self._running if place in self._running else self._waiting).remove(place)
+                (self._running if entry in self._running else self._waiting).remove(entry)
                 self._changed.notify_all()
 
-    def advance(self, place: Place, most: int) -> int:
-        """Let the question be answered if its turn has come, else wait shortly; return its place, 0 in its turn."""
+    def advance(self, entry: QueueEntry, most: int) -> int:
+        """Let the question be answered if its turn has come, else wait shortly; return its position, 0 in its turn."""
         with self._changed:
-            if (number := self._number(place)) > 1 or len(self._running) >= max(most, 1) or self._has_enough(place):
+            if (number := self._number(entry)) > 1 or len(self._running) >= max(most, 1) or self._has_enough(entry):
                 self._changed.wait(_POLL_SECONDS)
                 return number
-            self._waiting.remove(place)
-            self._running.append(place)
+            self._waiting.remove(entry)
+            self._running.append(entry)
             self._changed.notify_all()
             return 0
 
-    def _has_enough(self, place: Place) -> bool:
+    def _has_enough(self, entry: QueueEntry) -> bool:
         """Return whether so many questions of this user are being answered that others wait for the next place."""
-        running = sum(one.user_id == place.user_id for one in self._running)
-        return bool(place.user_id) and running >= MOST_ANSWERED_OF_USER
+        running = sum(other.user_id == entry.user_id for other in self._running)
+        return bool(entry.user_id) and running >= MOST_ANSWERED_OF_USER
 
-    def _number(self, place: Place) -> int:
-        """Return the place among the waiting questions, from 1."""
-        order = self._in_turn(self._waiting, lambda one: one.conversation_id)
-        return self._in_turn(order, lambda one: one.user_id).index(place) + 1
+    def _number(self, entry: QueueEntry) -> int:
+        """Return the position among the waiting questions, from 1."""
+        order = self._in_turn(self._waiting, lambda other: other.conversation_id)
+        return self._in_turn(order, lambda other: other.user_id).index(entry) + 1
 
-    def _in_turn(self, waiting: list[Place], whose: Callable[[Place], str]) -> list[Place]:
+    def _in_turn(self, waiting: list[QueueEntry], whose: Callable[[QueueEntry], str]) -> list[QueueEntry]:
         """Return the questions in rounds, each with a question per `whose`; running answers count as earlier rounds."""
         before = Counter(map(whose, self._running))
-        rounds: dict[Place, int] = {}
-        for one in waiting:
-            rounds[one] = before[whose(one)]
-            before[whose(one)] += 1
-        return sorted(waiting, key=lambda one: rounds[one])
+        rounds: dict[QueueEntry, int] = {}
+        for entry in waiting:
+            rounds[entry] = before[whose(entry)]
+            before[whose(entry)] += 1
+        return sorted(waiting, key=lambda entry: rounds[entry])
 
 
 class AnswerQueues:

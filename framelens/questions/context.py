@@ -122,8 +122,8 @@ class ContextBuilder:
         with in_language(self._language):
             self._material = ContextMaterial(self._branch, analyses, self._stored)
         self._pictures = self._material.pictures
-        self._by_age = sorted(self._pictures, key=lambda one: one.age)
-        self._sendable = [one for one in self._by_age if one.jpeg]
+        self._by_age = sorted(self._pictures, key=lambda picture: picture.age)
+        self._sendable = [picture for picture in self._by_age if picture.jpeg]
 
     # ---- what the engine has refused
 
@@ -157,26 +157,26 @@ class ContextBuilder:
             return prepared
 
     def _build(self) -> PreparedRequest:
-        *before, asked = self._branch
+        *before, current = self._branch
         earlier = [turn for turn in before if turn.answer.strip()]
-        settings = asked.settings
+        settings = current.settings
         context = min(settings.context_tokens, self._connection.max_model_len or DEFAULT_CONTEXT)
         answer = min(settings.max_tokens, context // 4)
         system = self._material.system(settings.system_prompt)
         if self._shows_pictures and not self._side:
-            self._measure_pictures(system, asked.question)
+            self._measure_pictures(system, current.question)
         scale = self._scale(earlier, system, context)
 
         def tokens(text: str) -> int:
             return ceil(estimate_text_tokens(text) * scale) + _TOKENS_PER_MESSAGE
 
         step = max(1, int(context * _QUESTION_STEP))
-        question = ceil(tokens(asked.question) / step) * step
-        allowed = max(0, self._most_tokens - tokens(system) - tokens(asked.question))
+        question = ceil(tokens(current.question) / step) * step
+        allowed = max(0, self._most_tokens - tokens(system) - tokens(current.question))
         room = int(min(context - answer - tokens(system) - question, allowed))
         costs = _Costs(
-            [self._cost(one) for one in self._sendable] if self._shows_pictures else [],
-            [tokens(one.described) for one in self._by_age],
+            [self._cost(picture) for picture in self._sendable] if self._shows_pictures else [],
+            [tokens(picture.described) for picture in self._by_age],
             [[tokens(line) for line in section] for section in self._material.sections],
             [tokens(turn.question) + tokens(turn.answer) for turn in earlier],
         )
@@ -184,7 +184,7 @@ class ContextBuilder:
             if room < 0:
                 break
             plan = self._plan(costs, room, context)
-            sent = self._messages(plan, earlier, asked, system)
+            sent = self._messages(plan, earlier, current, system)
             excess = self._count(sent) + ceil(_sum_newest(costs.pictures, plan.pictures)) + answer - context
             if excess <= 0:
                 self._sent_tokens = excess + context - answer
@@ -192,7 +192,7 @@ class ContextBuilder:
             if plan == _Plan(0, 0, (0,) * len(self._material.sections), 0):
                 break
             room -= max(excess, step)
-        length = tokens(asked.question) + tokens(system)
+        length = tokens(current.question) + tokens(system)
         raise ContextExceeded("context_exceeded", reason=f"{length} tokens + answer {answer} > {context}")
 
     @property
@@ -204,8 +204,8 @@ class ContextBuilder:
 
         The size fits the pictures of the first turn that has any, so that it stays the same for all questions.
         """
-        first = [one for one in self._sendable if one.turn == self._sendable[0].turn]
-        largest = max(first, key=lambda one: one.width * one.height)
+        first = [picture for picture in self._sendable if picture.turn == self._sendable[0].turn]
+        largest = max(first, key=lambda picture: picture.width * picture.height)
         video = _shape(largest.width, largest.height)
         usual = AnalysisRequest(UNKNOWN_PATH, language=self._language)
         request = self._material.analyses[0].request if self._material.analyses else usual
@@ -227,7 +227,7 @@ class ContextBuilder:
         for section in costs.sections:
             lines.append(_newest(section, left))
             left -= _sum_newest(section, lines[-1])
-        room -= sum(int(_sum_newest(*one)) for one in zip(costs.sections, lines, strict=True))
+        room -= sum(int(_sum_newest(*pair)) for pair in zip(costs.sections, lines, strict=True))
         number = len(costs.descriptions)
         most = min(self._most_pictures, len(costs.pictures))
         share = _DESCRIBED if most else _DESCRIBED_ALONE
@@ -245,25 +245,25 @@ class ContextBuilder:
                 break
         return best
 
-    def _messages(self, plan: _Plan, earlier: Sequence[Turn], asked: Turn, system: str) -> list[BaseMessage]:
+    def _messages(self, plan: _Plan, earlier: Sequence[Turn], current: Turn, system: str) -> list[BaseMessage]:
         shown, described = self._split(plan)
-        turns = [*earlier[len(earlier) - plan.turns :], asked]
+        turns = [*earlier[len(earlier) - plan.turns :], current]
         sent: list[BaseMessage] = [SystemMessage(system)]
         reached = 0
         for turn in turns:
-            place = self._branch.index(turn) + 1
-            is_of_turn = partial(_is_between, reached, place)
-            words = self._text_below(list(filter(is_of_turn, described)), turn, plan, is_first=not reached)
-            content = [part for one in filter(is_of_turn, shown) for part in self._parts(one)]
-            sent.append(HumanMessage([*content, messages.text_part(words)] if content else words))
-            if turn is not asked:
+            position = self._branch.index(turn) + 1
+            is_of_turn = partial(_is_between, reached, position)
+            text = self._text_below(list(filter(is_of_turn, described)), turn, plan, is_first=not reached)
+            content = [part for picture in filter(is_of_turn, shown) for part in self._parts(picture)]
+            sent.append(HumanMessage([*content, messages.text_part(text)] if content else text))
+            if turn is not current:
                 sent.append(AIMessage(turn.answer))
-            reached = place
+            reached = position
         return sent
 
     def _text_below(self, described: Sequence[ContextPicture], turn: Turn, plan: _Plan, *, is_first: bool) -> str:
         """Return the text below the pictures of a turn."""
-        blocks, lines = [], [one.described for one in described]
+        blocks, lines = [], [picture.described for picture in described]
         if is_first and not plan.pictures and (lines or self._material.analyses):
             blocks.append(descriptions(lines))
         elif lines:
@@ -288,24 +288,24 @@ class ContextBuilder:
         self, plan: _Plan, sent: list[BaseMessage], earlier: Sequence[Turn], context: int, answer: int
     ) -> PreparedRequest:
         shown, described = self._split(plan)
-        held = {one.ref.number for one in (*shown, *described)}
+        held = {picture.ref.number for picture in (*shown, *described)}
         use = ContextUse(
             mode="messages" if shown else "text" if self._pictures or self._material.analyses else "none",
-            pictures=tuple(one.ref.number for one in shown),
-            described=tuple(one.ref.number for one in described),
+            pictures=tuple(picture.ref.number for picture in shown),
+            described=tuple(picture.ref.number for picture in described),
             left_out_frames=tuple(picture.ref.number for picture in self._pictures if picture.ref.number not in held),
             left_out_turns=tuple(turn.number for turn in earlier[: len(earlier) - plan.turns]),
             left_out_lines=sum(map(len, self._material.sections)) - sum(plan.lines),
             context_tokens=context,
         )
-        padding = messages.padding_notice((one.jpeg for one in shown), self._side)
+        padding = messages.padding_notice((picture.jpeg for picture in shown), self._side)
         notices = (*self._notices(use), *([padding] if padding else ()))
-        return PreparedRequest(sent, use, tuple(one.ref for one in shown), answer, notices)
+        return PreparedRequest(sent, use, tuple(picture.ref for picture in shown), answer, notices)
 
     def _split(self, plan: _Plan) -> tuple[list[ContextPicture], list[ContextPicture]]:
         """Return the pictures that are sent and those described, both in the order of the conversation."""
-        numbers = {one.ref.number for one in self._sendable[len(self._sendable) - plan.pictures :]}
-        others = [one for one in self._by_age if one.ref.number not in numbers]
+        numbers = {picture.ref.number for picture in self._sendable[len(self._sendable) - plan.pictures :]}
+        others = [picture for picture in self._by_age if picture.ref.number not in numbers]
         described = {other.ref.number for other in others[len(others) - plan.described :]}
         shown = [picture for picture in self._pictures if picture.ref.number in numbers]
         return shown, [picture for picture in self._pictures if picture.ref.number in described]

@@ -24,7 +24,7 @@ class ContextPicture:
     """A picture of the conversation.
 
     Attributes:
-        turn: Place of its turn in the branch.
+        turn: Index of its turn in the branch.
         age: Sorts the pictures, those first that become descriptions first.
         mark: Line before it.
         described: Line in its place.
@@ -73,8 +73,8 @@ class ContextMaterial:
         lines: list[str] = []
         if len(self.analyses) > 1:
             lines += (
-                t("ask.prompt.video", number=number, name=_quoted(one.video.name))
-                for number, one in enumerate(self.analyses, 1)
+                t("ask.prompt.video", number=number, name=_quoted(analysis.video.name))
+                for number, analysis in enumerate(self.analyses, 1)
             )
         for name, section, count in zip(("findings", "texts", "cues"), self.sections, counts, strict=True):
             if count:
@@ -96,10 +96,10 @@ class ContextMaterial:
     def _all_pictures(self, analyses: Mapping[str, Analysis], stored: Mapping[str, bytes]) -> Iterator[ContextPicture]:
         """Yield the pictures of the branch in their order; pictures of a deleted video are missing."""
         known = set[int]()
-        for index, turn in enumerate(self._branch):
-            added = [one for one in turn.added if one.number not in known]
-            known |= {one.number for one in added}
-            counts = {source: sum(one.analysis_id == source for one in added) for source in {*analyses, ""}}
+        for turn_index, turn in enumerate(self._branch):
+            added = [ref for ref in turn.added if ref.number not in known]
+            known |= {ref.number for ref in added}
+            counts = {source: sum(ref.analysis_id == source for ref in added) for source in {*analyses, ""}}
             ranks = dict.fromkeys(counts, 0)
             for ref in added:
                 if ref.analysis_id and ref.analysis_id not in analyses:
@@ -108,10 +108,10 @@ class ContextMaterial:
                 # Of several videos each loses its first frames; the user's images stay longest.
                 rank = 0 if not ref.analysis_id else ranks[ref.analysis_id] - counts[ref.analysis_id] - 1
                 analysis = analyses.get(ref.analysis_id)
-                yield self._picture(ref, index, (index, rank), analysis, stored.get(ref.picture, b""))
+                yield self._picture(ref, turn_index, (turn_index, rank), analysis, stored.get(ref.picture, b""))
 
     def _picture(
-        self, ref: FrameRef, index: int, age: tuple[int, int], analysis: Analysis | None, jpeg: bytes
+        self, ref: FrameRef, turn_index: int, age: tuple[int, int], analysis: Analysis | None, jpeg: bytes
     ) -> ContextPicture:
         keyframe = _keyframe(analysis, ref.time_seconds) if analysis else None
         if keyframe and not ref.picture:
@@ -123,7 +123,7 @@ class ContextMaterial:
         if keyframe and analysis:
             facts = next((fact for fact in analysis.facts if fact.number == keyframe.number), None)
             described = describe(line, keyframe, facts)  # the writing on the screen is part of the quoted material
-        return ContextPicture(ref, index, age, line, described, width, height, jpeg)
+        return ContextPicture(ref, turn_index, age, line, described, width, height, jpeg)
 
     def _mark(self, ref: FrameRef) -> str:
         """Return the line before a picture."""
@@ -133,7 +133,7 @@ class ContextMaterial:
         return time_mark(ref.number, clock(ref.time_seconds), video)
 
     def _video_number(self, analysis_id: str) -> int:
-        return next(number for number, one in enumerate(self.analyses, 1) if one.id == analysis_id)
+        return next(number for number, analysis in enumerate(self.analyses, 1) if analysis.id == analysis_id)
 
     def _moment(self, analysis: Analysis, frame: Keyframe) -> str:
         """Return the mark of a keyframe, without a number if the first frames of the conversation lack it."""
@@ -149,9 +149,9 @@ class ContextMaterial:
             moments = {frame.number: self._moment(analysis, frame) for frame in analysis.keyframes}
             numbers = {ref.time_seconds: ref.number for ref in self._first if ref.analysis_id == analysis.id}
             by_frame = {frame.number: numbers.get(frame.time_seconds) for frame in analysis.keyframes}
-            found = (*analysis.overview, *analysis.findings, *analysis.reply)
+            statements = (*analysis.overview, *analysis.findings, *analysis.reply)
             for frames, text in dict.fromkeys(
-                (one.frames, " · ".join((one.text, *one.fields.values()))) for one in found
+                (statement.frames, " · ".join((statement.text, *statement.fields.values()))) for statement in statements
             ):
                 cited = [by_frame.get(frame) for frame in frames]
                 if None in cited:
@@ -169,8 +169,8 @@ class ContextMaterial:
     def _cues(self) -> Iterator[str]:
         """Yield the speech near each keyframe."""
         for analysis in self.analyses:
-            for frame, said in speech_near(attributed(analysis.transcript), analysis.keyframes):
-                yield f"{self._moment(analysis, frame)} {_quoted(said)}"
+            for frame, speech in speech_near(attributed(analysis.transcript), analysis.keyframes):
+                yield f"{self._moment(analysis, frame)} {_quoted(speech)}"
 
 
 def _keyframe(analysis: Analysis, seconds: float) -> Keyframe | None:

@@ -228,7 +228,7 @@ class Turn:
 
     def with_frames(self, frames: Iterable[FrameRef], choice: FrameSelection | None = None) -> FramesAdded:
         """Return the event that adds these frames to those that the question has added already."""
-        added = {one.number: one for one in (*self.frames, *frames)}
+        added = {frame.number: frame for frame in (*self.frames, *frames)}
         return FramesAdded(tuple(added.values()), choice)
 
     def apply(self, event: AskEvent) -> Turn:
@@ -237,9 +237,11 @@ class Turn:
             case Noticed(notice):
                 return self if notice in self.notices else replace(self, notices=(*self.notices, notice))
             case MomentsSearched(moments):
-                found = {(moment.analysis_id, moment.thing): moment for moment in (self.evidence or Evidence()).moments}
-                found[moments.analysis_id, moments.thing] = moments
-                return replace(self, evidence=replace(self.evidence or Evidence(), moments=tuple(found.values())))
+                merged = {
+                    (moment.analysis_id, moment.thing): moment for moment in (self.evidence or Evidence()).moments
+                }
+                merged[moments.analysis_id, moments.thing] = moments
+                return replace(self, evidence=replace(self.evidence or Evidence(), moments=tuple(merged.values())))
             case FramesAdded(frames, choice):
                 evidence = replace(self.evidence or Evidence(), choice=choice) if choice else self.evidence
                 return replace(self, frames=frames, evidence=evidence)
@@ -294,11 +296,11 @@ class Conversation:
     def branch(self, number: int | None = None) -> tuple[Turn, ...]:
         """Return the turns from the first question to turn `number`, by default to the current turn."""
         number = self.current if number is None else number
-        found: list[Turn] = []
+        turns: list[Turn] = []
         while number:
-            found.append(self.turn(number))
-            number = found[-1].parent
-        return tuple(reversed(found))
+            turns.append(self.turn(number))
+            number = turns[-1].parent
+        return tuple(reversed(turns))
 
     @property
     def is_named_by_question(self) -> bool:
@@ -307,7 +309,7 @@ class Conversation:
 
     def pictures(self, number: int | None = None) -> tuple[FrameRef, ...]:
         """Return the frames and images of `branch(number)`, each once."""
-        return tuple({one.number: one for turn in self.branch(number) for one in turn.added}.values())
+        return tuple({frame.number: frame for turn in self.branch(number) for frame in turn.added}.values())
 
     def siblings(self, number: int) -> tuple[Turn, ...]:
         """Return all versions of this question, itself included, the oldest first."""
@@ -323,15 +325,15 @@ class Conversation:
 
     def numbered(self, frames: Iterable[FrameRef]) -> tuple[FrameRef, ...]:
         """Return each frame once with its number in this conversation, or the next free number."""
-        known = {one.source: one.number for turn in self.turns for one in turn.added}
-        highest = max(known.values(), default=0)
-        found: dict[int, FrameRef] = {}
+        numbers = {frame.source: frame.number for turn in self.turns for frame in turn.added}
+        highest = max(numbers.values(), default=0)
+        numbered: dict[int, FrameRef] = {}
         for frame in frames:
-            if frame.source not in known:
+            if frame.source not in numbers:
                 highest += 1
-                known[frame.source] = highest
-            found[known[frame.source]] = replace(frame, number=known[frame.source])
-        return tuple(found.values())
+                numbers[frame.source] = highest
+            numbered[numbers[frame.source]] = replace(frame, number=numbers[frame.source])
+        return tuple(numbered.values())
 
     def asked(
         self,

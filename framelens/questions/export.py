@@ -41,14 +41,14 @@ def turn_document(turn: Turn) -> dict[str, Any]:
     return {
         **asdict(turn),
         "why": _notice(turn.why) if turn.why else None,
-        **{name: [_frame(one) for one in getattr(turn, name)] for name in _FRAMES},
+        **{name: [_frame(frame) for frame in getattr(turn, name)] for name in _FRAMES},
         "notices": [_notice(notice) for notice in turn.notices],
     }
 
 
 def as_markdown(conversation: Conversation, names: Mapping[str, str]) -> str:
     """Return a conversation with all its branches as Markdown; each question says what it follows."""
-    about = [names.get(one, one) for one in conversation.about]
+    about = [names.get(analysis_id, analysis_id) for analysis_id in conversation.about]
     key = "ask.export.about" if about else "ask.export.created"
     head = t(key, name=", ".join(about), created=local_minute(conversation.created))
     lines = [f"# {inert(conversation.name)}", "", inert(head), ""]
@@ -67,10 +67,10 @@ def cited_lines(turn: Turn, names: Mapping[str, str] | None = None) -> Iterator[
         turn: The turn.
         names: Names of the videos by the ids of their analyses, where there are several.
     """
-    for one in turn.cited:
-        video = (names or {}).get(one.analysis_id, "")
-        place = f"{clock(one.time_seconds)} {video}" if one.analysis_id else one.name
-        yield printable(f"[{one.number}] {place}".rstrip())
+    for frame in turn.cited:
+        video = (names or {}).get(frame.analysis_id, "")
+        label = f"{clock(frame.time_seconds)} {video}" if frame.analysis_id else frame.name
+        yield printable(f"[{frame.number}] {label}".rstrip())
     for doubt in doubts(turn):
         yield f"⚠️ {doubt}"
 
@@ -81,7 +81,7 @@ def doubts(turn: Turn) -> Iterator[str]:
 
 
 def _notes(conversation: Conversation, turn: Turn) -> Iterator[str]:
-    previous = max((one.number for one in conversation.turns if one.number < turn.number), default=0)
+    previous = max((other.number for other in conversation.turns if other.number < turn.number), default=0)
     if len(conversation.siblings(turn.number)) > 1 or turn.parent != previous:
         key = "ask.export.follows" if turn.parent else "ask.export.begins"
         yield from (f"*{inert(t(key, number=turn.parent))}*", "")
@@ -96,10 +96,9 @@ def _evidence(turn: Turn, names: Mapping[str, str]) -> Iterator[str]:
 
 
 def _head(conversation: Conversation, names: Mapping[str, str]) -> dict[str, Any]:
-    one = conversation
-    about = [{"analysis": analysis_id, "video": names.get(analysis_id, "")} for analysis_id in one.about]
-    ids = {"form": FORM, "id": one.id, "about": about, "name": one.name}
-    return {**ids, "created": one.created, "language": one.language, "current": one.current}
+    about = [{"analysis": analysis_id, "video": names.get(analysis_id, "")} for analysis_id in conversation.about]
+    ids = {"form": FORM, "id": conversation.id, "about": about, "name": conversation.name}
+    return {**ids, "created": conversation.created, "language": conversation.language, "current": conversation.current}
 
 
 def _frame(frame: FrameRef) -> Mapping[str, object]:

@@ -64,8 +64,8 @@ class _FrameAdder:
 
     def __post_init__(self) -> None:
         *before, turn = self.draft.conversation.branch()
-        self.earlier = [one.question for one in before]
-        self.known = {(frame.analysis_id, frame.time_seconds) for one in before for frame in one.frames}
+        self.earlier = [previous.question for previous in before]
+        self.known = {(frame.analysis_id, frame.time_seconds) for previous in before for frame in previous.frames}
         self.whole = list(map(Scope(self.analyses).range_of, self.analyses.values()))
         self.look, self.letters = look_at(turn.question, turn.look, self.whole), turn.settings.letters
         moments = turn.evidence.moments if turn.evidence else ()
@@ -102,28 +102,30 @@ class _FrameAdder:
     def _classified(self, question: str) -> Generator[AskEvent, None, Classification]:
         """Return what a question asks for; the model is asked where its words leave that open."""
         by_words = classification.by_words(question)
-        words = self._wanted(question, by_words)
-        is_continued = bool(self.searched) and len(words.parts) == 1
-        if not (is_continued or classification.is_decided(question) or self._needs_no_model(by_words, words)):
+        classified = self._with_look_kind(question, by_words)
+        is_continued = bool(self.searched) and len(classified.parts) == 1
+        if not (is_continued or classification.is_decided(question) or self._needs_no_model(by_words, classified)):
             yield Looking("question")
             seconds = self.whole[0][1] if len(self.whole) == 1 else 0.0
             language = self.draft.conversation.language
-            asked = classification.by_model(question, self.earlier, seconds, self.connection, language, self.cancel)
-            words = self._wanted(question, asked)
-        return replace(words, parts=tuple(map(self._continued, words.parts)))
+            by_model = classification.by_model(question, self.earlier, seconds, self.connection, language, self.cancel)
+            classified = self._with_look_kind(question, by_model)
+        return replace(classified, parts=tuple(map(self._continued, classified.parts)))
 
-    def _wanted(self, question: str, asked: Classification) -> Classification:
+    def _with_look_kind(self, question: str, classified: Classification) -> Classification:
         """Return what is asked for as a whole unless a search answers a part of it, in the kind that the user wants."""
         kind = self.look.kind
-        is_divided = kind == "auto" and not self.letters and any(part.sought.kind in SEARCHED for part in asked.parts)
+        is_divided = (
+            kind == "auto" and not self.letters and any(part.sought.kind in SEARCHED for part in classified.parts)
+        )
         if is_divided:
-            return asked
-        whole = _whole(asked.parts)
-        return replace(asked, parts=(Part(question, whole if kind == "auto" else replace(whole, kind=kind)),))
+            return classified
+        whole = _whole(classified.parts)
+        return replace(classified, parts=(Part(question, whole if kind == "auto" else replace(whole, kind=kind)),))
 
-    def _needs_no_model(self, by_words: Classification, words: Classification) -> bool:
+    def _needs_no_model(self, by_words: Classification, classified: Classification) -> bool:
         """Return whether the frames depend on nothing that the model could say about the question."""
-        sought = _whole(words.parts)
+        sought = _whole(classified.parts)
         why = needs_no_model(self.scope, sought, self.connection, self.tools)
         if self.look.kind == "auto":
             # Questions of the other kinds may name a part of the video.
@@ -140,12 +142,14 @@ class _FrameAdder:
         kind = part.sought.kind if part.sought.kind in SEARCHED else "when"
         return replace(part, sought=Sought(kind, (self.searched.pop(0),)))
 
-    def _narrow(self, asked: Classification) -> None:
+    def _narrow(self, classified: Classification) -> None:
         """Look at the part of the video that the model has read from the question, unless a range is given."""
-        if self.look.has_range or len(self.whole) != 1 or not asked.range_seconds:
+        if self.look.has_range or len(self.whole) != 1 or not classified.range_seconds:
             return
-        start, end = asked.range_seconds
-        is_dense = self.look.kind == "auto" and end - start <= _DENSE_SECONDS and _whole(asked.parts).kind == "local"
+        start, end = classified.range_seconds
+        is_dense = (
+            self.look.kind == "auto" and end - start <= _DENSE_SECONDS and _whole(classified.parts).kind == "local"
+        )
         kind = "local" if is_dense else self.look.kind
         if overlap(*self.whole[0], start, end) != self.whole[0]:
             self.look = Look(kind, start, end)
@@ -156,7 +160,7 @@ class _FrameAdder:
         is_searched = sought.kind in SEARCHED and sought.look_for and not self.letters
         if not is_searched or needs_no_model(self.scope, sought, self.connection, self.tools):
             return False
-        here = {id_: one for id_, one in self.analyses.items() if is_here(one, self.tools)}
+        here = {id_: analysis for id_, analysis in self.analyses.items() if is_here(analysis, self.tools)}
         if len(here) < len(self.analyses):
             yield from self._applied([Noticed(Notice("ask_frames_no_video"))])
         videos = replace(self.scope, analyses=here)
@@ -173,8 +177,10 @@ class _FrameAdder:
         language = self.draft.conversation.language
         selected = yield from select(question, sought, self.scope, self.tools, self.connection, language, self.cancel)
         new = [frame for frame in selected.frames if (frame.analysis_id, frame.time_seconds) not in self.known]
-        pictures = iter(self.repository.keep_pictures(one.jpeg for one in new if one.jpeg))
-        refs = [FrameRef(0, one.time_seconds, one.analysis_id, next(pictures) if one.jpeg else "") for one in new]
+        pictures = iter(self.repository.keep_pictures(frame.jpeg for frame in new if frame.jpeg))
+        refs = [
+            FrameRef(0, frame.time_seconds, frame.analysis_id, next(pictures) if frame.jpeg else "") for frame in new
+        ]
         yield self.draft.turn.with_frames(self.draft.conversation.numbered(refs), selected.choice)
         for notice in _notices(selected.choice, len(selected.frames)):
             yield Noticed(notice)
@@ -198,29 +204,32 @@ class _FrameAdder:
             (id_, self.tools.stills.at(self.analyses[id_].video.path, seconds, SHOWN_SIDE, cancel=self.cancel))
             for id_, seconds in middles[:_MOST_MIDDLES]
         ]
-        pictures = self.repository.keep_pictures(one.jpeg for _, one in stills)
-        refs = [FrameRef(0, one.time_seconds, id_, kept) for (id_, one), kept in zip(stills, pictures, strict=True)]
+        pictures = self.repository.keep_pictures(still.jpeg for _, still in stills)
+        refs = [
+            FrameRef(0, still.time_seconds, id_, picture)
+            for (id_, still), picture in zip(stills, pictures, strict=True)
+        ]
         yield from self._applied([self.draft.turn.with_frames(self.draft.conversation.numbered(refs))])
 
 
-def look_at(question: str, given: Look, whole: Sequence[tuple[float, float]]) -> Look:
+def look_at(question: str, look: Look, whole: Sequence[tuple[float, float]]) -> Look:
     """Return what to look at: in the range that the question names, if the user has given no range.
 
     A range that isn't in the videos, or covers them all, is ignored.
 
     Args:
         question: The question.
-        given: What the user wants.
+        look: What the user wants.
         whole: Start and end of each video in seconds.
     """
     written = _written_look(question, whole)
-    if not written or given.has_range:
-        return given
-    ranges = [overlap(*one, written.start_seconds, written.end_seconds) for one in whole]
+    if not written or look.has_range:
+        return look
+    ranges = [overlap(*span, written.start_seconds, written.end_seconds) for span in whole]
     if all(first >= last for first, last in ranges) or ranges == whole:
-        return given
+        return look
     end = written.end_seconds and min(written.end_seconds, max(last for _, last in ranges))
-    return replace(written, kind=written.kind if given.kind == "auto" else given.kind, end_seconds=end)
+    return replace(written, kind=written.kind if look.kind == "auto" else look.kind, end_seconds=end)
 
 
 def _written_look(question: str, whole: Sequence[tuple[float, float]]) -> Look | None:

@@ -55,8 +55,8 @@ def picture_of(name: str, data: bytes, *, side: int, quality: int) -> bytes:
         with Image.open(BytesIO(data), formats=_FORMATS) as image:
             width, height = image.size
             if width * height > _MOST_PIXELS:
-                given, most = f"{width} x {height}", f"{_MOST_PIXELS // 10**6} megapixels"
-                raise InputError("image_too_large", name=name, given=given, most=most)
+                size, most = f"{width} x {height}", f"{_MOST_PIXELS // 10**6} megapixels"
+                raise InputError("image_too_large", name=name, given=size, most=most)
             image.draft("RGB", (side, side))  # decodes a JPEG at a fraction of its size where that is enough
             upright = ImageOps.exif_transpose(image)
             upright.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)

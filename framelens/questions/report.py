@@ -44,13 +44,13 @@ def with_conversations(analysis: Analysis, repository: ConversationRepository, f
         StorageError: The conversations can't be read.
     """
     stored = repository.find(analysis_ids=[analysis.id], limit=_MOST_CONVERSATIONS)
-    found = []
-    for one in sorted(stored, key=lambda conversation: conversation.created):
+    conversations = []
+    for summary in sorted(stored, key=lambda conversation: conversation.created):
         with suppress(InputError):  # it was deleted meanwhile
-            conversation = repository.get(one.id)
+            conversation = repository.get(summary.id)
             if conversation.current and not _is_answer_alone(conversation, analysis):
-                found.append(reported(conversation, analysis, repository, find))
-    return replace(analysis, conversations=tuple(_limited(found))) if found else analysis
+                conversations.append(reported(conversation, analysis, repository, find))
+    return replace(analysis, conversations=tuple(_limited(conversations))) if conversations else analysis
 
 
 def _is_answer_alone(conversation: Conversation, analysis: Analysis) -> bool:
@@ -66,17 +66,17 @@ def reported(
 ) -> ReportedConversation:
     """Build the value of a conversation's shown branch; see `with_conversations`."""
     branch = conversation.branch()
-    others = {one: found for one in conversation.about if one != analysis.id and (found := find(one))}
-    frames = {one.number: one for turn in branch for one in (*turn.cited, *turn.attached, *turn.added)}
-    wanted = {one.number for turn in branch for one in (*turn.cited, *turn.images)}
+    others = {id_: other for id_ in conversation.about if id_ != analysis.id and (other := find(id_))}
+    frames = {frame.number: frame for turn in branch for frame in (*turn.cited, *turn.attached, *turn.added)}
+    shown = {frame.number for turn in branch for frame in (*turn.cited, *turn.images)}
     numbers = {frame.time_seconds: frame.number for frame in analysis.keyframes}
-    stored = repository.pictures(frame for frame in frames.values() if frame.number in wanted)
-    names = {one: found.video.name for one, found in others.items()}
+    stored = repository.pictures(frame for frame in frames.values() if frame.number in shown)
+    names = {id_: other.video.name for id_, other in others.items()}
     pictures = []
     for _, frame in sorted(frames.items()):
         is_own = frame.analysis_id == analysis.id
         keyframe = numbers.get(frame.time_seconds, 0) if is_own and not frame.picture else 0
-        if not (keyframe or frame.number in wanted):
+        if not (keyframe or frame.number in shown):
             continue
         other = others.get(frame.analysis_id)
         jpeg = stored.get(frame.picture, b"") if frame.picture else _keyframe(other, frame.time_seconds)
@@ -109,8 +109,8 @@ def _keyframe(analysis: Analysis | None, time_seconds: float) -> bytes:
 
 def reported_answer(turn: Turn, names: Mapping[str, str], *, versions: int = 1) -> ReportedAnswer:
     """Build the value of a turn; `names` are the names of other videos by the ids of their analyses."""
-    found = turn.evidence.moments if turn.evidence else ()
-    searches = (ReportedSearch(one, names.get(one.analysis_id, "")) for one in found)
+    searched = turn.evidence.moments if turn.evidence else ()
+    searches = (ReportedSearch(moments, names.get(moments.analysis_id, "")) for moments in searched)
     return ReportedAnswer(
         question=turn.question,
         created=turn.created,
@@ -172,12 +172,12 @@ def keep_conversations(analysis: Analysis, analysis_id: str, repository: Convers
         named = f"{reported.id} {analysis_id} {user.id}".strip()
         derived = hashlib.sha256(named.encode()).hexdigest()[: 32 if user.id else 16]
         for conversation_id in (*([reported.id] if _ID.fullmatch(reported.id) else []), derived):
-            kept = repository.known(conversation_id)
-            if kept is None and user.id and conversation_id != derived:
+            stored = repository.known(conversation_id)
+            if stored is None and user.id and conversation_id != derived:
                 continue
-            if kept is None:
+            if stored is None:
                 _keep(reported, conversation_id, analysis, analysis_id, repository)
-            if kept is None or analysis_id in kept.about:
+            if stored is None or analysis_id in stored.about:
                 break
 
 
@@ -190,47 +190,49 @@ def _keep(
 ) -> None:
     times = times_of(analysis.keyframes)
     frames = {picture.number: _frame(picture, analysis_id, times, repository) for picture in reported.pictures}
-    known = {number: frame for number, frame in frames.items() if frame}
+    present = {number: frame for number, frame in frames.items() if frame}
     name = single_line(reported.name) or single_line(analysis.video.name)
     conversation = Conversation(conversation_id, (analysis_id,), name, reported.created, reported.language)
-    seen: set[int] = set()
-    for index, answer in enumerate(reported.answers, start=1):
-        turn = _turn(index, answer, analysis_id, known, seen)
-        seen |= {frame.number for frame in turn.added}
-        conversation = replace(conversation, turns=(*conversation.turns, turn), current=index)
+    earlier: set[int] = set()
+    for number, answer in enumerate(reported.answers, start=1):
+        turn = _turn(number, answer, analysis_id, present, earlier)
+        earlier |= {frame.number for frame in turn.added}
+        conversation = replace(conversation, turns=(*conversation.turns, turn), current=number)
         repository.add(conversation)
 
 
 def _frame(
-    one: ReportedPicture, analysis_id: str, times: Mapping[int, float], repository: ConversationRepository
+    reported: ReportedPicture, analysis_id: str, times: Mapping[int, float], repository: ConversationRepository
 ) -> FrameRef | None:
     """Return the frame as the conversation has it here, None if its picture was left out of the report."""
-    if one.keyframe in times:
-        return FrameRef(one.number, times[one.keyframe], analysis_id)
-    if not one.jpeg:
+    if reported.keyframe in times:
+        return FrameRef(reported.number, times[reported.keyframe], analysis_id)
+    if not reported.jpeg:
         return None
-    (picture,) = repository.keep_pictures([one.jpeg])
-    if one.video:  # which isn't here
-        name = f"{single_line(one.video)} {clock(one.time_seconds)}"
-        return FrameRef(one.number, 0.0, "", picture, name)
-    is_image = bool(one.name)
-    return FrameRef(one.number, one.time_seconds, "" if is_image else analysis_id, picture, single_line(one.name))
+    (picture,) = repository.keep_pictures([reported.jpeg])
+    if reported.video:  # which isn't here
+        name = f"{single_line(reported.video)} {clock(reported.time_seconds)}"
+        return FrameRef(reported.number, 0.0, "", picture, name)
+    is_image = bool(reported.name)
+    return FrameRef(
+        reported.number, reported.time_seconds, "" if is_image else analysis_id, picture, single_line(reported.name)
+    )
 
 
 def _turn(
     number: int,
     answer: ReportedAnswer,
     analysis_id: str,
-    known: Mapping[int, FrameRef],
-    seen: Iterable[int],
+    frames: Mapping[int, FrameRef],
+    earlier: Iterable[int],
 ) -> Turn:
     def named(numbers: Iterable[int]) -> tuple[FrameRef, ...]:
-        return tuple(known[one] for one in dict.fromkeys(numbers) if one in known)
+        return tuple(frames[number] for number in dict.fromkeys(numbers) if number in frames)
 
     images = named(answer.images)
     moments = tuple(replace(search.moments, analysis_id=analysis_id) for search in answer.searches if not search.video)
-    before = {*seen, *_numbers(images)}
-    added = (one for one in (*answer.pictures, *answer.described, *answer.cited) if one not in before)
+    before = {*earlier, *_numbers(images)}
+    added = (number for number in (*answer.pictures, *answer.described, *answer.cited) if number not in before)
     return Turn(
         number,
         number - 1,
@@ -256,10 +258,10 @@ def _turn(
     )
 
 
-def _settings(given: Mapping[str, object]) -> AskSettings:
+def _settings(values: Mapping[str, object]) -> AskSettings:
     """Return the settings of the report, or the default settings if a value is out of its limits."""
-    known = {name: value for name, value in given.items() if name in AskSettings.__dataclass_fields__}
+    settings = {name: value for name, value in values.items() if name in AskSettings.__dataclass_fields__}
     try:
-        return AskSettings(**known)  # type: ignore[arg-type]
+        return AskSettings(**settings)  # type: ignore[arg-type]
     except (ConfigError, TypeError):
         return AskSettings()

@@ -40,12 +40,12 @@ class ConversationRepository:
             InputError: "job_unknown": the analysis was deleted.
         """
         while not self._save(conversation, conversation.last, is_new=True):
-            kept = self.get(conversation.id)
-            if conversation.last in kept.turns:
+            stored = self.get(conversation.id)
+            if conversation.last in stored.turns:
                 return conversation
-            images = kept.numbered(conversation.last.images)
-            turn = replace(conversation.last, number=kept.turns[-1].number + 1, images=images)
-            conversation = replace(conversation, turns=(*kept.turns, turn), current=turn.number)
+            images = stored.numbered(conversation.last.images)
+            turn = replace(conversation.last, number=stored.turns[-1].number + 1, images=images)
+            conversation = replace(conversation, turns=(*stored.turns, turn), current=turn.number)
         return conversation
 
     def save(self, conversation: Conversation, changed: Turn) -> None:
@@ -58,7 +58,7 @@ class ConversationRepository:
 
     def _save(self, conversation: Conversation, turn: Turn, *, is_new: bool = False) -> bool:
         documents = {turn.number: (turn.question, turn.answer, to_json(turn))}
-        pictures = {one.picture for one in turn.added if one.picture}
+        pictures = {frame.picture for frame in turn.added if frame.picture}
         return self._store.save(_row(conversation), documents, pictures=pictures, are_new=is_new)
 
     @requires("analyst")
@@ -69,8 +69,8 @@ class ConversationRepository:
             InputError: "image_damaged", "image_too_large" or "image_unknown".
         """
         named = [(single_line(name), picture_of(name, data, side=_SIDE, quality=_QUALITY)) for name, data in images]
-        kept = self.keep_pictures(jpeg for _, jpeg in named)
-        return tuple(FrameRef(0, 0.0, "", picture, name) for (name, _), picture in zip(named, kept, strict=True))
+        pictures = self.keep_pictures(jpeg for _, jpeg in named)
+        return tuple(FrameRef(0, 0.0, "", picture, name) for (name, _), picture in zip(named, pictures, strict=True))
 
     def keep_pictures(self, jpegs: Iterable[bytes]) -> tuple[str, ...]:
         """Store pictures of frames, for `FrameRef.picture`, and return their SHA-256."""
@@ -98,10 +98,10 @@ class ConversationRepository:
     def known(self, conversation_id: str) -> Conversation | None:
         """Get the conversation with exactly this id, or None."""
         try:
-            found = self.get(conversation_id)
+            conversation = self.get(conversation_id)
         except InputError:
             return None
-        return found if found.id == conversation_id else None
+        return conversation if conversation.id == conversation_id else None
 
     def find(
         self, words: str = "", *, analysis_ids: Sequence[str] | None = None, limit: int = 50
@@ -127,8 +127,15 @@ class ConversationRepository:
 
 
 def _row(conversation: Conversation) -> ConversationRow:
-    one = conversation
-    return ConversationRow(one.id, one.created, "", one.name, one.language, one.current, one.about)
+    return ConversationRow(
+        conversation.id,
+        conversation.created,
+        "",
+        conversation.name,
+        conversation.language,
+        conversation.current,
+        conversation.about,
+    )
 
 
 def _of_row(row: ConversationRow, turns: tuple[Turn, ...]) -> Conversation:

@@ -117,19 +117,19 @@ class RequestAnswerer:
                 yield progress.after(event)
 
     def _answers_from_text(self, analysis: Analysis) -> bool:
-        asked = started([analysis.id], analysis.request.language).asked(analysis.request.question, AskSettings())
-        return answers_from_text(asked, {analysis.id: analysis})
+        conversation = started([analysis.id], analysis.request.language).asked(analysis.request.question, AskSettings())
+        return answers_from_text(conversation, {analysis.id: analysis})
 
     def _asked(self, analysis: Analysis) -> Conversation:
         """Return the conversation whose current turn is the question: a new question, or an interrupted run's."""
         request = analysis.request
         conversation_id = _id_of(analysis)
-        known = self.repository.known(conversation_id)
-        first = next((turn for turn in reversed(known.turns if known else ()) if not turn.parent), None)
-        if known is None or first is None:
+        stored = self.repository.known(conversation_id)
+        first = next((turn for turn in reversed(stored.turns if stored else ()) if not turn.parent), None)
+        if stored is None or first is None:
             new = replace(started([analysis.id], request.language), id=conversation_id)
             return new.asked(_without_description(request.question), AskSettings())
-        conversation = replace(known, current=first.number)
+        conversation = replace(stored, current=first.number)
         if first.state == "complete":
             return conversation
         conversation = conversation.with_turn(_again(first))
@@ -175,15 +175,15 @@ class _Progress:
 def _id_of(analysis: Analysis) -> str:
     """Return the id of the conversation: the same for the same job, question and settings."""
     request = analysis.request
-    asked = [analysis.id, request.question, request.language, dict(sorted(analysis.conditions.items()))]
-    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
+    key = [analysis.id, request.question, request.language, dict(sorted(analysis.conditions.items()))]
+    return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
 
 
 def _without_description(question: str) -> str:
     """Return the parts of a question that the description of the video doesn't answer; all if it has no others."""
     parts = parts_in_words(question)
-    asked = [part for part in parts if kind_by_opening(part) != "global"]
-    return " ".join(asked) if 0 < len(asked) < len(parts) else question
+    remaining = [part for part in parts if kind_by_opening(part) != "global"]
+    return " ".join(remaining) if 0 < len(remaining) < len(parts) else question
 
 
 def _again(turn: Turn) -> Turn:
@@ -213,8 +213,8 @@ def plan_answer(question: str, whole: tuple[float, float], frames: int) -> tuple
         whole: Start and end of the video in seconds, or of the part of it that is analysed.
         frames: Number of frames that are analysed.
     """
-    asked = _without_description(question)
-    describes, question = asked != question, asked
+    remaining = _without_description(question)
+    describes, question = remaining != question, remaining
     look = look_at(question, Look(), [whole])
     start, end = overlap(*whole, look.start_seconds, look.end_seconds)
     if look.kind == "local":

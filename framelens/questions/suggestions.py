@@ -31,9 +31,13 @@ def suggested_questions(analysis: Analysis) -> tuple[str, ...]:
 
     Words of the report are quoted only where it is in this language. What the report's own question names is left out.
     """
-    asked = analysis.request.question.casefold()
-    found = (question for question, named in _candidates(analysis) if not (named and named.casefold() in asked))
-    return tuple(islice((one for one in dict.fromkeys(found) if one.casefold() != asked), MOST))
+    own_question = analysis.request.question.casefold()
+    questions = (
+        question for question, named in _candidates(analysis) if not (named and named.casefold() in own_question)
+    )
+    return tuple(
+        islice((question for question in dict.fromkeys(questions) if question.casefold() != own_question), MOST)
+    )
 
 
 def _candidates(analysis: Analysis) -> Iterator[tuple[str, str]]:
@@ -73,8 +77,8 @@ def _about_chapter(analysis: Analysis) -> Iterator[tuple[str, str]]:
     chapters = analysis.whole.chapters if analysis.whole and not analysis.whole.is_broken else ()
     named = [(chapter, title) for chapter in chapters if (title := quotable(chapter.title))]
     if len(chapters) > 1 and named:
-        one, title = named[len(named) // 2]
-        start, end = clocks((one.start_seconds, one.end_seconds))
+        chapter, title = named[len(named) // 2]
+        start, end = clocks((chapter.start_seconds, chapter.end_seconds))
         yield t("ask.suggest.chapter", title=title, start=start, end=end), title
 
 

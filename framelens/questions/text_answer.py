@@ -53,7 +53,7 @@ class _Part:
     """A part of a question, and what it asks of text or speech where these answer it."""
 
     text: str
-    asked: TextQuestion | None
+    query: TextQuestion | None
 
 
 def answers_from_text(conversation: Conversation, analyses: Mapping[str, Analysis]) -> bool:
@@ -100,14 +100,14 @@ def answer_from_text(
     is_apart = bool(turn.images or turn.settings.letters) or (has_model and turn.look.kind != "auto")
     if not analyses or is_apart or not is_about_text(turn.question):
         return False
-    known = measured()
-    whole = list(map(Scope(known).range_of, known.values()))
-    scope = Scope(known, look=look_at(turn.question, turn.look, whole))
+    measured_analyses = measured()
+    whole = list(map(Scope(measured_analyses).range_of, measured_analyses.values()))
+    scope = Scope(measured_analyses, look=look_at(turn.question, turn.look, whole))
     parts = _parts(draft.conversation, scope, has_model=has_model)
     answer = _TextAnswer(draft, scope, repository, tools, cancel)
     for part in parts:
-        if part.asked:
-            yield from answer.events(part.text, part.asked)
+        if part.query:
+            yield from answer.events(part.text, part.query)
         else:
             yield draft.applied(Noticed(Notice("ask_part_needs_model", {"question": part.text}, "info")))
     return bool(parts)
@@ -115,27 +115,29 @@ def answer_from_text(
 
 def _parts(conversation: Conversation, scope: Scope, *, has_model: bool) -> list[_Part]:
     """Return the parts of the current question; empty if text and speech don't answer it."""
-    found = []
+    parts = []
     for part in parts_in_words(conversation.last.question):
-        asked = text_question(part)
-        is_answered = asked is not None and _is_answered(asked, scope, has_model=has_model)
-        found.append(_Part(part, asked if is_answered else None))
+        query = text_question(part)
+        is_answered = query is not None and _is_answered(query, scope, has_model=has_model)
+        parts.append(_Part(part, query if is_answered else None))
     is_enough = all if has_model else any
-    return found if is_enough(one.asked for one in found) else []
+    return parts if is_enough(part.query for part in parts) else []
 
 
-def _is_answered(asked: TextQuestion, scope: Scope, *, has_model: bool) -> bool:
+def _is_answered(query: TextQuestion, scope: Scope, *, has_model: bool) -> bool:
     if has_model:
-        return asked.is_certain and _knows(asked, scope)
-    return asked.is_certain or not asked.words or _knows(asked, scope)
+        return query.is_certain and _knows(query, scope)
+    return query.is_certain or not query.words or _knows(query, scope)
 
 
-def _knows(asked: TextQuestion, scope: Scope) -> bool:
+def _knows(query: TextQuestion, scope: Scope) -> bool:
     """Return whether the words are known to stand or to be said in one of the videos."""
-    matcher = TextMatcher(asked.words)
-    if asked.source == "speech":
+    matcher = TextMatcher(query.words)
+    if query.source == "speech":
         return any(matcher.in_text(cue.text) for analysis in scope.analyses.values() for cue in _cues(analysis, scope))
-    return any(matcher.in_lines(texts) for analysis in scope.analyses.values() for _, texts in _known(analysis, scope))
+    return any(
+        matcher.in_lines(texts) for analysis in scope.analyses.values() for _, texts in _keyframe_texts(analysis, scope)
+    )
 
 
 def _cues(analysis: Analysis, scope: Scope) -> list[Cue]:
@@ -145,7 +147,7 @@ def _cues(analysis: Analysis, scope: Scope) -> list[Cue]:
     return [cue for cue in cues if cue.start_seconds < end and cue.end_seconds > start]
 
 
-def _known(analysis: Analysis, scope: Scope) -> Iterator[tuple[float, Texts]]:
+def _keyframe_texts(analysis: Analysis, scope: Scope) -> Iterator[tuple[float, Texts]]:
     """Yield the keyframes in the range with the text that was read on them."""
     times = times_of(scope.keyframes_in(analysis))
     yield from ((times[facts.number], facts.texts) for facts in analysis.facts if facts.number in times)
@@ -163,25 +165,25 @@ class _TextAnswer:
     def analyses(self) -> Mapping[str, Analysis]:
         return self.scope.analyses
 
-    def events(self, part: str, asked: TextQuestion) -> Iterator[AskEvent]:
+    def events(self, part: str, query: TextQuestion) -> Iterator[AskEvent]:
         """Yield the answer to a part of the question."""
         kind = kind_by_opening(part) or "when"
-        if asked.source == "speech":
-            events = self._heard(kind, asked)
-        elif asked.words:
-            events = self._searched(kind, asked)
+        if query.source == "speech":
+            events = self._heard(kind, query)
+        elif query.words:
+            events = self._searched(kind, query)
         else:
             events = self._written(part)
         yield from map(self.draft.applied, events)
-        if asked.words and not asked.is_certain:
-            yield self.draft.applied(Noticed(Notice("ask_text_alone", {"words": asked.words}, "info")))
+        if query.words and not query.is_certain:
+            yield self.draft.applied(Noticed(Notice("ask_text_alone", {"words": query.words}, "info")))
 
     # ---- times of words
 
-    def _searched(self, kind: Kind, asked: TextQuestion) -> Iterator[AskEvent]:
+    def _searched(self, kind: Kind, query: TextQuestion) -> Iterator[AskEvent]:
         """Yield the search for words on the frames; videos that aren't here have their keyframes alone."""
-        matcher = TextMatcher(asked.words)
-        here = {id_: one for id_, one in self.analyses.items() if is_here(one, self.tools)}
+        matcher = TextMatcher(query.words)
+        here = {id_: analysis for id_, analysis in self.analyses.items() if is_here(analysis, self.tools)}
         if len(here) < len(self.analyses):
             yield Noticed(Notice("ask_frames_no_video"))
         if here:
@@ -193,19 +195,19 @@ class _TextAnswer:
                 method = SearchMethod(
                     "text", voter, side=SHOWN_SIDE, seconds=_SECONDS, begin=partial(self._begun, matcher)
                 )
-                scope, sought = replace(self.scope, analyses=here), Sought(kind, (asked.words,))
+                scope, sought = replace(self.scope, analyses=here), Sought(kind, (query.words,))
                 conversation = self.draft.conversation
                 yield from answer_by_search(
                     conversation, scope, sought, method, self.repository, self.tools, self.cancel
                 )
-        if gone := {id_: one for id_, one in self.analyses.items() if id_ not in here}:
-            known = {id_: _known(one, self.scope) for id_, one in gone.items()}
-            read = {id_: [pair for pair in pairs if matcher.in_lines(pair[1])] for id_, pairs in known.items()}
+        if gone := {id_: analysis for id_, analysis in self.analyses.items() if id_ not in here}:
+            texts = {id_: _keyframe_texts(analysis, self.scope) for id_, analysis in gone.items()}
+            read = {id_: [pair for pair in pairs if matcher.in_lines(pair[1])] for id_, pairs in texts.items()}
             yield from self._listed(gone, read)
 
-    def _begun(self, matcher: TextMatcher, found: Moments, analysis: Analysis) -> Moments:
+    def _begun(self, matcher: TextMatcher, moments: Moments, analysis: Analysis) -> Moments:
         """Return the findings of a search with what was read on the keyframes already."""
-        frames = {one.number: one for one in self.scope.keyframes_in(analysis)}
+        frames = {frame.number: frame for frame in self.scope.keyframes_in(analysis)}
         votes = [
             (frames[facts.number], vote_of(0, matcher, facts.texts))
             for facts in analysis.facts
@@ -216,20 +218,20 @@ class _TextAnswer:
             for frame, vote in votes
         )
         texts = {frame.frame_index: vote.text for frame, vote in votes if vote.text}
-        return replace(found, samples=tuple(sorted(samples, key=lambda one: one.time_seconds)), texts=texts)
+        return replace(moments, samples=tuple(sorted(samples, key=lambda sample: sample.time_seconds)), texts=texts)
 
-    def _heard(self, kind: Kind, asked: TextQuestion) -> Iterator[AskEvent]:
+    def _heard(self, kind: Kind, query: TextQuestion) -> Iterator[AskEvent]:
         """Yield when words are said, or what is said."""
         if not any(analysis.transcript for analysis in self.analyses.values()):
             yield self._sentence("ask.text.no_speech")
-        elif not asked.words:
+        elif not query.words:
             yield from self._spoken()
         else:
-            found = {id_: self._heard_in(id_, one, asked.words) for id_, one in self.analyses.items()}
-            yield from map(MomentsSearched, found.values())
-            here = {id_: one for id_, one in found.items() if is_here(self.analyses[id_], self.tools)}
+            moments = {id_: self._heard_in(id_, analysis, query.words) for id_, analysis in self.analyses.items()}
+            yield from map(MomentsSearched, moments.values())
+            here = {id_: matched for id_, matched in moments.items() if is_here(self.analyses[id_], self.tools)}
             refs = stored_frames(self.draft.conversation, here, self.analyses, self.repository, self.tools)
-            yield from report_findings(self.draft.conversation, found, self.analyses, refs, kind)
+            yield from report_findings(self.draft.conversation, moments, self.analyses, refs, kind)
 
     def _heard_in(self, analysis_id: str, analysis: Analysis, words: str) -> Moments:
         """Return the cues of a video with these words, which may be said across two cues."""
@@ -267,11 +269,11 @@ class _TextAnswer:
     # ---- what is written or said
 
     def _spoken(self) -> Iterator[AskEvent]:
-        cues = [(id_, cue) for id_, one in self.analyses.items() for cue in _cues(one, self.scope)]
+        cues = [(id_, cue) for id_, analysis in self.analyses.items() for cue in _cues(analysis, self.scope)]
         if not cues:
             yield self._sentence("ask.text.nothing_said")
             return
-        here = {id_ for id_, one in self.analyses.items() if is_here(one, self.tools)}
+        here = {id_ for id_, analysis in self.analyses.items() if is_here(analysis, self.tools)}
         shown = [self._ref(id_, cue.start_seconds) for id_, cue in cues[:_LISTED] if id_ in here]
         refs = self._numbered(shown)
         yield self.draft.turn.with_frames(refs)
@@ -295,19 +297,19 @@ class _TextAnswer:
         with closing(TextReading(is_quiet=True)) as reading:
             reader = FrameTextReader(reading)
             for id_, analysis in self.analyses.items():
-                known = [] if moment else list(_known(analysis, self.scope))
-                times = [_middle(moment)] if moment else self._unread(analysis, [at for at, _ in known])
+                frame_texts = [] if moment else list(_keyframe_texts(analysis, self.scope))
+                times = [_middle(moment)] if moment else self._unread(analysis, [at for at, _ in frame_texts])
                 for done, seconds in enumerate(times):
                     yield Looking("frames", done, len(times))
                     if self.cancel.is_set():
                         raise Cancelled
-                    known += self._read_at(analysis, seconds, reader)
-                read[id_] = sorted(known, key=lambda pair: pair[0])
+                    frame_texts += self._read_at(analysis, seconds, reader)
+                read[id_] = sorted(frame_texts, key=lambda pair: pair[0])
         yield from self._listed(self.analyses, read, is_of_object=names_object(part))
 
     def _read_at(self, analysis: Analysis, seconds: float, reader: FrameTextReader) -> Iterator[tuple[float, Texts]]:
         if not is_here(analysis, self.tools):
-            near = min(_known(analysis, self.scope), key=lambda pair: abs(pair[0] - seconds), default=None)
+            near = min(_keyframe_texts(analysis, self.scope), key=lambda pair: abs(pair[0] - seconds), default=None)
             yield from [near] if near else []
             return
         try:
@@ -318,14 +320,14 @@ class _TextAnswer:
             return
         yield still.time_seconds, reader.texts(still.jpeg)
 
-    def _unread(self, analysis: Analysis, known: Sequence[float]) -> list[float]:
+    def _unread(self, analysis: Analysis, read: Sequence[float]) -> list[float]:
         """Return the times of frames to read: in the middle of shots without a read frame, and spread over a range."""
         start, end = self.scope.range_of(analysis)
         if not is_here(analysis, self.tools):
             return []
         shots = ((max(start, shot.start_seconds), min(end, shot.end_seconds)) for shot in analysis.decode.shots)
         times = [
-            (first + last) / 2 for first, last in shots if first < last and not any(first <= at < last for at in known)
+            (first + last) / 2 for first, last in shots if first < last and not any(first <= at < last for at in read)
         ]
         if self.scope.look.has_range:
             times += [start + (index + 0.5) * (end - start) / _RANGE_FRAMES for index in range(_RANGE_FRAMES)]

@@ -150,7 +150,7 @@ class VoteAsker:
 
     def _tokens(self, words: Sequence[str]) -> list[int]:
         """Return the tokens of the words that are a single token; empty if the engine isn't vLLM."""
-        at, found = self._connection.endpoint, list[int]()
+        at, ids = self._connection.endpoint, list[int]()
         for word in words:
             try:
                 tokens = token_ids(at.base_url, at.api_key, at.model, word, timeout_seconds=_COUNT_SECONDS)
@@ -158,8 +158,8 @@ class VoteAsker:
                 tokens = None
             if tokens is None:
                 return []
-            found += tokens if len(tokens) == 1 else ()
-        return found
+            ids += tokens if len(tokens) == 1 else ()
+        return ids
 
     async def _votes(self, question: _Question, jpegs: Sequence[bytes], seconds: float) -> AsyncIterator[Vote]:
         loop = asyncio.get_running_loop()
@@ -181,8 +181,8 @@ class VoteAsker:
                 done, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
                 if not done:
                     return
-                for one in done:
-                    yield one.result()
+                for finished in done:
+                    yield finished.result()
                 if len(tasks) == 1:  # the first answer shows which form the engine takes
                     pending = {asyncio.ensure_future(vote(index)) for index in range(1, len(jpegs))}
                     tasks = tasks | pending
@@ -236,10 +236,10 @@ def _read(choice: Mapping[str, Any], form: Mapping[str, Any]) -> float | None:
     try:
         if "logprobs" in form:
             return _share_of_yes(choice["logprobs"]["content"][0]["top_logprobs"])
-        words = split_reasoning(choice["delta"]["content"]).answer
+        text = split_reasoning(choice["delta"]["content"]).answer
     except (KeyError, IndexError, TypeError, ValueError):
         return None
-    return 1.0 if _SAYS_YES.match(words) else 0.0 if _SAYS_NO.match(words) else None
+    return 1.0 if _SAYS_YES.match(text) else 0.0 if _SAYS_NO.match(text) else None
 
 
 def _share_of_yes(tokens: Sequence[Mapping[str, Any]]) -> float | None:

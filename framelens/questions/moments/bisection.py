@@ -27,21 +27,21 @@ _MORE_SHARE, _MORE_LOOKS = 0.5, 100
 intervals. Measured: 71 looks at 14 s with one interval, where filling takes 33; 694 at 180 s with nine, 401."""
 
 
-def open_times(found: Moments) -> list[float]:
+def open_times(moments: Moments) -> list[float]:
     """Return the times of frames that decide what the votes leave open, rising; empty if nothing is open."""
-    if not found.samples:
-        return list(_even_times(found))
-    looked, wanted = _Looked(found), set[float]()
-    for before, run, after in timeline.neighbours(timeline.runs_of(found)):
+    if not moments.samples:
+        return list(_even_times(moments))
+    looked, times = _Looked(moments), set[float]()
+    for before, run, after in timeline.neighbours(timeline.runs_of(moments)):
         if not run.says_yes:
             continue
         dense = () if run.is_confirmed else looked.densely_around(run.best)
-        wanted |= set(dense) or {*looked.at_start(before, run), *looked.within(run), *looked.at_end(run, after)}
-    return sorted(wanted)[:_ROUND_FRAMES]
+        times |= set(dense) or {*looked.at_start(before, run), *looked.within(run), *looked.at_end(run, after)}
+    return sorted(times)[:_ROUND_FRAMES]
 
 
 def further_times(
-    found: Moments, candidates: Sequence[float], affordable: int, *, every_frame: bool = False
+    moments: Moments, candidates: Sequence[float], affordable: int, *, every_frame: bool = False
 ) -> list[float]:
     """Return the times of frames that were not looked at yet, rising; empty once all gaps are narrow.
 
@@ -49,18 +49,18 @@ def further_times(
     narrowest gaps at any ceiling, but the video is decoded again for each halving: where all gaps can be filled with
     `affordable` frames, they are filled in time order.
     """
-    looked = _Looked(found, every_frame=every_frame)
+    looked = _Looked(moments, every_frame=every_frame)
     fill = list(looked.within_gaps())
     gaps = looked.middles() if len(fill) > affordable and not every_frame else fill
-    for wanted in (filter(looked.is_new, candidates), looked.around_rejected(), gaps):
-        if times := sorted(set(islice(wanted, _ROUND_FRAMES))):
+    for source in (filter(looked.is_new, candidates), looked.around_rejected(), gaps):
+        if times := sorted(set(islice(source, _ROUND_FRAMES))):
             return times
     return []
 
 
-def expected_frames(found: Moments) -> int:
+def expected_frames(moments: Moments) -> int:
     """Return how many frames a search that runs to its end has looked at, at least."""
-    return len(found.samples) + sum(1 for _ in _Looked(found).within_gaps())
+    return len(moments.samples) + sum(1 for _ in _Looked(moments).within_gaps())
 
 
 def usual_looks(seconds: float) -> tuple[int, int]:
@@ -69,26 +69,26 @@ def usual_looks(seconds: float) -> tuple[int, int]:
     return fewest, round(fewest * (1 + _MORE_SHARE)) + _MORE_LOOKS
 
 
-def _even_times(found: Moments) -> Iterator[float]:
+def _even_times(moments: Moments) -> Iterator[float]:
     """Yield the times of the first round, so far apart that halving the gaps leaves them just narrow enough."""
-    seconds = found.end_seconds - found.start_seconds
+    seconds = moments.end_seconds - moments.start_seconds
     narrow = seconds / _NARROW_SECONDS
     halvings = max(0, ceil(log2(narrow / (_ROUND_FRAMES - 1)))) if narrow else 0
     count = max(1, ceil(narrow / 2**halvings))
     for number in range(count):
-        yield found.start_seconds + seconds * number / count
-    yield max(found.start_seconds, found.end_seconds - _LAST_SECONDS)
+        yield moments.start_seconds + seconds * number / count
+    yield max(moments.start_seconds, moments.end_seconds - _LAST_SECONDS)
 
 
 class _Looked:
     """The samples until now, for choosing where to look next."""
 
-    def __init__(self, found: Moments, *, every_frame: bool = False) -> None:
+    def __init__(self, moments: Moments, *, every_frame: bool = False) -> None:
         self._every_frame = every_frame
-        self._samples = found.samples
-        self._starts = [sample.time_seconds for sample in found.samples]
-        self._start, self._end = found.start_seconds, found.end_seconds - _LAST_SECONDS
-        self._unreadable = sorted(found.unreadable)
+        self._samples = moments.samples
+        self._starts = [sample.time_seconds for sample in moments.samples]
+        self._start, self._end = moments.start_seconds, moments.end_seconds - _LAST_SECONDS
+        self._unreadable = sorted(moments.unreadable)
 
     def is_new(self, seconds: float) -> bool:
         """Return whether a time is in the part to search, and no sample is known to be shown at it."""
@@ -100,10 +100,10 @@ class _Looked:
         index = bisect_right(self._unreadable, start - timeline.SAME_SECONDS)
         return index < len(self._unreadable) and self._unreadable[index] <= end + timeline.SAME_SECONDS
 
-    def densely_around(self, one: VoteSample) -> list[float]:
+    def densely_around(self, sample: VoteSample) -> list[float]:
         """Return the new times of a dense look around a sample."""
         steps = range(-round(timeline.NEAR_SECONDS / _DENSE_SECONDS), round(timeline.NEAR_SECONDS / _DENSE_SECONDS) + 1)
-        return [time for step in steps if self.is_new(time := one.time_seconds + step * _DENSE_SECONDS)]
+        return [time for step in steps if self.is_new(time := sample.time_seconds + step * _DENSE_SECONDS)]
 
     def at_start(self, before: timeline.Run | None, run: timeline.Run) -> Iterator[float]:
         """Yield the times that narrow down or confirm the border at which `run` begins."""
@@ -149,13 +149,13 @@ class _Looked:
         """Yield the times of a dense look around the likeliest frames that say no and have no likelier neighbour."""
         sides = zip([None, *self._samples[:-1]], self._samples, [*self._samples[1:], None], strict=True)
         peaks = [
-            one
-            for before, one, after in sides
-            if _LEAST_REJECTED <= one.probability <= 0.5
-            and all(side is None or side.probability <= one.probability for side in (before, after))
+            sample
+            for before, sample, after in sides
+            if _LEAST_REJECTED <= sample.probability <= 0.5
+            and all(side is None or side.probability <= sample.probability for side in (before, after))
         ]
-        for one in sorted(peaks, key=lambda one: -one.probability)[:_REJECTED]:
-            yield from self.densely_around(one)
+        for sample in sorted(peaks, key=lambda sample: -sample.probability)[:_REJECTED]:
+            yield from self.densely_around(sample)
 
     def _gaps(self) -> Iterator[tuple[float, float, int]]:
         """Yield the gaps that are too wide, in time order, and in how many parts each is narrow enough."""

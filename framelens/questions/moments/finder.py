@@ -68,7 +68,7 @@ class SearchMethod:
     side: int | None = None
     seconds: float = inf
     name_lookalikes: Callable[[], Sequence[str]] = tuple
-    begin: Callable[[Moments, Analysis], Moments] = lambda found, _: found
+    begin: Callable[[Moments, Analysis], Moments] = lambda moments, _: moments
 
 
 def by_votes(thing: str, connection: EngineConnection, language: Language, cancel: threading.Event) -> SearchMethod:
@@ -138,17 +138,17 @@ def answer_by_search(
     turn, analyses, thing = conversation.last, scope.analyses, sought.look_for[0]
     settings = turn.settings
     yield values.ContextChosen(values.ContextUse(), (), method.model)
-    known = _known_votes(conversation, scope, thing, method, repository)
+    previous = _known_votes(conversation, scope, thing, method, repository)
     limits = SearchLimits(
         frames=max(1, settings.search_frames // len(analyses)),
         seconds=min(settings.search_seconds, method.seconds) / len(analyses),
     )
-    found: dict[str, Moments] = {}
+    moments: dict[str, Moments] = {}
     failure: AppError | None = None
     try:
         for id_, analysis in analyses.items():
             new = Moments(id_, thing, *scope.range_of(analysis), by=method.by)
-            found[id_] = known.get(id_) or method.begin(new, analysis)
+            moments[id_] = previous.get(id_) or method.begin(new, analysis)
             candidates = yield from _candidates(analysis, tools, cancel)
             if method.by == "text":
                 yield Looking("frames")
@@ -156,8 +156,8 @@ def answer_by_search(
             with closing(Stills()) as stills:  # the player's serve one video at a time
                 side = max(fitted_size(analysis.video.width, analysis.video.height, method.side or SIDE))
                 frames = VideoFrames(stills, analysis.video.path, side)
-                for one in search(
-                    found[id_],
+                for latest in search(
+                    moments[id_],
                     frames,
                     method.voter,
                     candidates=candidates,
@@ -166,20 +166,20 @@ def answer_by_search(
                     every_frame=method.by == "text" and is_short,
                     cancel=cancel,
                 ):
-                    found[id_] = one
-                    yield values.MomentsSearched(one)
+                    moments[id_] = latest
+                    yield values.MomentsSearched(latest)
     except AppError as error:
         failure = error
-    if any(one.samples for one in found.values()):
-        refs = stored_frames(conversation, found, analyses, repository, tools) if not cancel.is_set() else ()
-        yield from report_findings(conversation, found, analyses, refs, sought.kind)
+    if any(result.samples for result in moments.values()):
+        refs = stored_frames(conversation, moments, analyses, repository, tools) if not cancel.is_set() else ()
+        yield from report_findings(conversation, moments, analyses, refs, sought.kind)
     if failure:
         raise failure
 
 
 def report_findings(
     conversation: Conversation,
-    found: Mapping[str, Moments],
+    moments: Mapping[str, Moments],
     analyses: Mapping[str, Analysis],
     refs: Sequence[FrameRef],
     kind: Kind,
@@ -189,8 +189,10 @@ def report_findings(
     yield turn.with_frames(refs)
     names = {id_: analysis.video.name for id_, analysis in analyses.items()}
     with in_language(conversation.language):
-        said = [_result_text(one, refs, names[id_] if len(names) > 1 else "", kind) for id_, one in found.items()]
-    yield values.AnswerText("\n\n".join([*([""] if turn.answer else []), *said]))
+        texts = [
+            _result_text(result, refs, names[id_] if len(names) > 1 else "", kind) for id_, result in moments.items()
+        ]
+    yield values.AnswerText("\n\n".join([*([""] if turn.answer else []), *texts]))
 
 
 def _known_votes(
@@ -209,16 +211,16 @@ def _known_votes(
     )
     others = repository.find(analysis_ids=list(scope.analyses), limit=_MOST_OTHERS) if method.by == "text" else []
     read = (turn for other in reversed(others) for turn in repository.get(other.id).turns)
-    turns = (one for one in (*read, *conversation.branch()) if one.evidence)
-    asked = ((turn.model, moment) for turn in turns for moment in (turn.evidence or values.Evidence()).moments)
-    found = {}
-    for by, one in (*reported, *asked):
-        analysis = scope.analyses.get(one.analysis_id)
-        is_same = one.by == method.by and by in ("", method.model) and _is_sought(one, thing)
-        is_proof = one.ended not in ("says_yes", "says_nothing")
-        if analysis and is_same and is_proof and (one.start_seconds, one.end_seconds) == scope.range_of(analysis):
-            found[one.analysis_id] = one
-    return found
+    turns = (turn for turn in (*read, *conversation.branch()) if turn.evidence)
+    from_turns = ((turn.model, moment) for turn in turns for moment in (turn.evidence or values.Evidence()).moments)
+    latest = {}
+    for by, prior in (*reported, *from_turns):
+        analysis = scope.analyses.get(prior.analysis_id)
+        is_same = prior.by == method.by and by in ("", method.model) and _is_sought(prior, thing)
+        is_proof = prior.ended not in ("says_yes", "says_nothing")
+        if analysis and is_same and is_proof and (prior.start_seconds, prior.end_seconds) == scope.range_of(analysis):
+            latest[prior.analysis_id] = prior
+    return latest
 
 
 def _is_sought(moments: Moments, thing: str) -> bool:
@@ -228,15 +230,15 @@ def _is_sought(moments: Moments, thing: str) -> bool:
     return is_same_thing(moments.thing, thing)
 
 
-def is_same_thing(one: str, other: str) -> bool:
+def is_same_thing(name: str, other: str) -> bool:
     """Return whether two names mean the same thing: "a red card" and "the red cards"."""
-    return bool(_bare_words(one)) and _bare_words(one) == _bare_words(other)
+    return bool(_bare_words(name)) and _bare_words(name) == _bare_words(other)
 
 
 def _bare_words(thing: str) -> list[str]:
     """Return the words of a name without articles and plurals, single Chinese characters without 的."""
     words = re.findall(r"[\u4e00-\u9fff]|[^\W\u4e00-\u9fff]+", thing.lower())
-    return [re.sub(r"(?<=..)(?<!s)s$", "", one) for one in words if one not in ("a", "an", "the", "的")]
+    return [re.sub(r"(?<=..)(?<!s)s$", "", word) for word in words if word not in ("a", "an", "the", "的")]
 
 
 def _candidates(
@@ -253,7 +255,7 @@ def _candidates(
                 small = end.value
                 break
             yield Looking("thumbnails", int(progress.time_seconds), int(progress.duration_seconds or 0))
-    return [one.time_seconds for one in (*analysis.keyframes, *small)]
+    return [frame.time_seconds for frame in (*analysis.keyframes, *small)]
 
 
 def _shown(intervals: Sequence[Interval]) -> list[float]:
@@ -263,81 +265,81 @@ def _shown(intervals: Sequence[Interval]) -> list[float]:
 
 def stored_frames(
     conversation: Conversation,
-    found: Mapping[str, Moments],
+    moments: Mapping[str, Moments],
     analyses: Mapping[str, Analysis],
     repository: ConversationRepository,
     tools: RetrievalTools,
 ) -> tuple[FrameRef, ...]:
     """Store the pictures of the cited frames, and return these with their numbers."""
-    times = [(id_, seconds) for id_, one in found.items() for seconds in _shown(one.intervals)]
+    times = [(id_, seconds) for id_, result in moments.items() for seconds in _shown(result.intervals)]
     jpegs = (tools.stills.at(analyses[id_].video.path, seconds, SHOWN_SIDE).jpeg for id_, seconds in times)
-    kept = repository.keep_pictures(jpegs)
+    pictures = repository.keep_pictures(jpegs)
     return conversation.numbered(
-        FrameRef(0, seconds, id_, picture) for (id_, seconds), picture in zip(times, kept, strict=True)
+        FrameRef(0, seconds, id_, picture) for (id_, seconds), picture in zip(times, pictures, strict=True)
     )
 
 
-def _result_text(found: Moments, refs: Sequence[FrameRef], name: str, kind: Kind) -> str:
+def _result_text(moments: Moments, refs: Sequence[FrameRef], name: str, kind: Kind) -> str:
     """Say what a search has found, in the language of the context."""
-    numbers = {ref.time_seconds: ref.number for ref in refs if ref.analysis_id == found.analysis_id}
-    count, frames = len(found.intervals), len(found.samples)
-    table, gap = f"ask.moments.{'' if found.by == 'votes' else f'{found.by}_'}", _gap(found)
+    numbers = {ref.time_seconds: ref.number for ref in refs if ref.analysis_id == moments.analysis_id}
+    count, frames = len(moments.intervals), len(moments.samples)
+    table, gap = f"ask.moments.{'' if moments.by == 'votes' else f'{moments.by}_'}", _gap(moments)
     lines = [f"{name}:"] if name else []
-    if found.ended in ("says_yes", "says_nothing"):
-        return "\n".join([*lines, t(f"ask.moments.{found.ended}", thing=found.thing)])
+    if moments.ended in ("says_yes", "says_nothing"):
+        return "\n".join([*lines, t(f"ask.moments.{moments.ended}", thing=moments.thing)])
     key = "none" if not count else "one" if count == 1 else "several"
-    end = "" if found.ended == "complete" else "_yet"
-    seen = t(f"{table}{key}{end}", thing=found.thing, n=count, frames=frames, gap=gap)
-    is_absent = found.by == "votes" and found.ended == "complete" and not found.doubted
+    end = "" if moments.ended == "complete" else "_yet"
+    sentence = t(f"{table}{key}{end}", thing=moments.thing, n=count, frames=frames, gap=gap)
+    is_absent = moments.by == "votes" and moments.ended == "complete" and not moments.doubted
     if kind == "exists" and (count or is_absent):
-        seen = t("ask.moments.yes" if count else "ask.moments.no", found=seen)
-    lines.append(seen)
-    for number, one in enumerate(found.intervals, 1):
-        lines.append(f"{number}. {_interval_words(one, numbers, found)}")
-    unread = [f"{clock(start)}–{clock(end)}" for start, end in unread_between(found.intervals)]
-    if unread and found.by == "text":
+        sentence = t("ask.moments.yes" if count else "ask.moments.no", found=sentence)
+    lines.append(sentence)
+    for number, interval in enumerate(moments.intervals, 1):
+        lines.append(f"{number}. {_interval_words(interval, numbers, moments)}")
+    unread = [f"{clock(start)}–{clock(end)}" for start, end in unread_between(moments.intervals)]
+    if unread and moments.by == "text":
         lines.append(t("ask.moments.text_unread", spans=t("facts.list").join(unread)))
-    lines += _doubted_words(found.doubted)
-    if found.by == "votes" or (found.by == "text" and count):
+    lines += _doubted_words(moments.doubted)
+    if moments.by == "votes" or (moments.by == "text" and count):
         lines.append(t(f"{table}looked" if count else "ask.moments.looked_none", frames=frames, gap=gap))
-    if found.ended in ("rounds", "frames", "seconds"):
-        lines.append(t(f"ask.moments.ended_{found.ended}"))
-    elif not found.ended:
+    if moments.ended in ("rounds", "frames", "seconds"):
+        lines.append(t(f"ask.moments.ended_{moments.ended}"))
+    elif not moments.ended:
         lines.append(t("ask.moments.interrupted"))
     return "\n".join(lines)
 
 
-def _gap(found: Moments) -> str:
-    return exactly(found.widest_gap_seconds, digits=2)
+def _gap(moments: Moments) -> str:
+    return exactly(moments.widest_gap_seconds, digits=2)
 
 
 def _doubted_words(doubted: Sequence[Interval]) -> Iterator[str]:
     """Yield a line for each reason why intervals don't count, with their times."""
     spans: dict[tuple[str, str], list[str]] = {}
-    for one in doubted:
-        doubt = doubt_of(one)
-        alike = one.lookalike.thing if one.lookalike and doubt == "lookalike" else ""
-        spans.setdefault((doubt, alike), []).append(one.times)
+    for interval in doubted:
+        doubt = doubt_of(interval)
+        alike = interval.lookalike.thing if interval.lookalike and doubt == "lookalike" else ""
+        spans.setdefault((doubt, alike), []).append(interval.times)
     for (reason, alike), times in spans.items():
         yield t(f"ask.moments.doubt_{reason}", alike=alike, spans=t("facts.list").join(times))
 
 
-def _interval_words(one: Interval, numbers: Mapping[float, int], found: Moments) -> str:
-    table = "ask.moments.interval" if found.by == "votes" else f"ask.moments.{found.by}_interval"
+def _interval_words(interval: Interval, numbers: Mapping[float, int], moments: Moments) -> str:
+    table = "ask.moments.interval" if moments.by == "votes" else f"ask.moments.{moments.by}_interval"
     values = {
-        "times": one.times,
-        "first": numbers.get(one.first.time_seconds, 0),
-        "last": numbers.get(one.last.time_seconds, 0),
-        "seconds": length_text(one.length_seconds),
-        "text": single_line(found.texts.get(one.best.frame_index, "")),
+        "times": interval.times,
+        "first": numbers.get(interval.first.time_seconds, 0),
+        "last": numbers.get(interval.last.time_seconds, 0),
+        "seconds": length_text(interval.length_seconds),
+        "text": single_line(moments.texts.get(interval.best.frame_index, "")),
         "votes": t(
-            "ask.moments.votes" if one.no else "ask.moments.votes_all",
-            yes=one.yes,
-            looked=one.yes + one.no,
-            percent=round(100 * one.probability),
+            "ask.moments.votes" if interval.no else "ask.moments.votes_all",
+            yes=interval.yes,
+            looked=interval.yes + interval.no,
+            percent=round(100 * interval.probability),
         ),
     }
     line = t(table if values["first"] and values["last"] else f"{table}_bare", **values)
-    alike = one.lookalike.thing if one.lookalike else ""
-    issues = t("facts.list").join(t(f"ask.moments.issue_{issue}", alike=alike) for issue in one.issues)
+    alike = interval.lookalike.thing if interval.lookalike else ""
+    issues = t("facts.list").join(t(f"ask.moments.issue_{issue}", alike=alike) for issue in interval.issues)
     return line + (t("ask.moments.uncertain", issues=issues) if issues else "")

@@ -86,28 +86,28 @@ def lookalikes(
     """
     with in_language(language):
         prompt, system = t("ask.prompt.lookalikes", thing=quoted(thing)), t("ask.prompt.lookalikes_system")
-    said = asked_for_json(prompt, system, _SCHEMA, connection, cancel).get("lookalikes")
-    named = [single_line(one) for one in (said if isinstance(said, list) else []) if isinstance(one, str)]
-    usable = (one for one in named if len(one) <= _LONGEST and _is_another(one, thing))
+    answer = asked_for_json(prompt, system, _SCHEMA, connection, cancel).get("lookalikes")
+    named = [single_line(name) for name in (answer if isinstance(answer, list) else []) if isinstance(name, str)]
+    usable = (name for name in named if len(name) <= _LONGEST and _is_another(name, thing))
     return tuple(dict.fromkeys((*in_other_colours(thing), *usable)))[:_MOST]
 
 
 def in_other_colours(thing: str) -> tuple[str, ...]:
     """Return the thing in the colours that its own is most easily taken for; empty if it names no colour."""
-    if found := _COLOUR.search(thing):
-        head, tail = thing[: found.start()], thing[found.end() :]
-        others = _NEXT[found["name"].lower()]
-        return tuple(f"{head}{with_article(other) if found['article'] else other}{tail}" for other in others)
-    if found := _CHINESE_COLOUR.search(thing):
-        others = _NEXT[_ENGLISH[found["name"]]]
-        return tuple(thing[: found.start()] + _CHINESE[other] + thing[found.end() :] for other in others)
+    if match := _COLOUR.search(thing):
+        head, tail = thing[: match.start()], thing[match.end() :]
+        others = _NEXT[match["name"].lower()]
+        return tuple(f"{head}{with_article(other) if match['article'] else other}{tail}" for other in others)
+    if match := _CHINESE_COLOUR.search(thing):
+        others = _NEXT[_ENGLISH[match["name"]]]
+        return tuple(thing[: match.start()] + _CHINESE[other] + thing[match.end() :] for other in others)
     return ()
 
 
 def _is_another(name: str, thing: str) -> bool:
     """Return whether a name is neither broader nor narrower: it lacks a word of the thing, and adds a word."""
-    words, known = _split_words(name), _split_words(thing)
-    return not (words <= known or known <= words)
+    name_words, thing_words = _split_words(name), _split_words(thing)
+    return not (name_words <= thing_words or thing_words <= name_words)
 
 
 def _split_words(text: str) -> set[str]:

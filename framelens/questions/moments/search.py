@@ -107,30 +107,30 @@ class _Search:
     started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        self.found = replace(self.before, ended="")
+        self.moments = replace(self.before, ended="")
 
     def rounds(self) -> Iterator[Moments]:
         """Yield what was found after each round."""
         ended: SearchEnd = ""
         checks = self.voter.can_mislead
         while not ended:
-            found = self.found
+            moments = self.moments
             ended = self._ended()
             if ended:
                 pass
-            elif checks and not found.controls and any(sample.says_yes for sample in found.samples):
+            elif checks and not moments.controls and any(sample.says_yes for sample in moments.samples):
                 self._check_controls()
-            elif times := open_times(found):
+            elif times := open_times(moments):
                 yield from self._look(times)
-            elif checks and (unchecked := timeline.unchecked(found, found.contrary)):
+            elif checks and (unchecked := timeline.unchecked(moments, moments.contrary)):
                 self._ask_contrary([sample for samples in unchecked for sample in samples])
-            elif checks and (unchecked := timeline.unchecked(found, found.changed)):
+            elif checks and (unchecked := timeline.unchecked(moments, moments.changed)):
                 self._ask_changed(unchecked)
-            elif checks and found.intervals and found.lookalikes is None:
-                self.found = replace(found, lookalikes={thing: {} for thing in self.name_lookalikes()})
-            elif wanted := timeline.open_lookalikes(found):
-                self._ask_lookalikes(wanted)
-            elif times := further_times(found, self.candidates, self._affordable, every_frame=self.every_frame):
+            elif checks and moments.intervals and moments.lookalikes is None:
+                self.moments = replace(moments, lookalikes={thing: {} for thing in self.name_lookalikes()})
+            elif samples_by_thing := timeline.open_lookalikes(moments):
+                self._ask_lookalikes(samples_by_thing)
+            elif times := further_times(moments, self.candidates, self._affordable, every_frame=self.every_frame):
                 yield from self._look(times)
             else:
                 ended = "complete"
@@ -142,7 +142,7 @@ class _Search:
 
     @property
     def _num_frames(self) -> int:
-        return len(self.found.samples) - len(self.before.samples)
+        return len(self.moments.samples) - len(self.before.samples)
 
     @property
     def _affordable(self) -> int:
@@ -151,35 +151,37 @@ class _Search:
         return int(min(self.limits.frames - self._num_frames, by_time))
 
     def _ended(self) -> SearchEnd:
-        found = self.found
-        if found.controls and min(found.controls) > 0.5:
+        moments = self.moments
+        if moments.controls and min(moments.controls) > 0.5:
             return "says_yes"
-        if found.samples and all(sample.probability == UNDECIDED for sample in found.samples):
+        if moments.samples and all(sample.probability == UNDECIDED for sample in moments.samples):
             return "says_nothing"
         if self._left <= 0:
             return "seconds"
         if self._num_frames >= self.limits.frames:
             return "frames"
-        return "rounds" if found.rounds - self.before.rounds >= self.limits.rounds else ""
+        return "rounds" if moments.rounds - self.before.rounds >= self.limits.rounds else ""
 
     def _settled(self, ended: SearchEnd) -> Moments:
         """Return what was found, with the intervals that follow from it."""
-        found = self.found
-        intervals = () if ended == "says_yes" else timeline.intervals_of(found)
-        self.found = replace(
-            found,
+        moments = self.moments
+        intervals = () if ended == "says_yes" else timeline.intervals_of(moments)
+        self.moments = replace(
+            moments,
             intervals=tuple(interval for interval in intervals if not timeline.doubt_of(interval)),
             doubted=tuple(interval for interval in intervals if timeline.doubt_of(interval)),
-            widest_gap_seconds=round(timeline.widest_gap(found.samples, found.start_seconds, found.end_seconds), 6),
-            rounds=found.rounds + (not ended),
+            widest_gap_seconds=round(
+                timeline.widest_gap(moments.samples, moments.start_seconds, moments.end_seconds), 6
+            ),
+            rounds=moments.rounds + (not ended),
             seconds=round(self.before.seconds + time.monotonic() - self.started, 3),
             ended=ended,
         )
-        return self.found
+        return self.moments
 
     def _look(self, times: Sequence[float]) -> Iterator[Moments]:
         """Decode the frames at these times and ask about those that are new; yield only what an error leaves."""
-        known = {sample.frame_index: sample for sample in self.found.samples}
+        samples = {sample.frame_index: sample for sample in self.moments.samples}
         again: list[VoteSample] = []
         new: dict[int, tuple[Still, float]] = {}
         for seconds in times[: self.limits.frames - self._num_frames]:
@@ -188,65 +190,68 @@ class _Search:
             try:
                 frame = self.source.at(seconds, self.cancel)
             except InputError as error:
-                if not known and not new and (error.key != "still_missing" or seconds == times[-1]):
+                if not samples and not new and (error.key != "still_missing" or seconds == times[-1]):
                     raise  # the file itself can't be read
-                self.found = replace(self.found, unreadable=(*self.found.unreadable, seconds))
+                self.moments = replace(self.moments, unreadable=(*self.moments.unreadable, seconds))
                 continue
             until = max(seconds, frame.time_seconds)
-            if frame.frame_index in known:
-                again.append(known[frame.frame_index]._replace(until_seconds=until))
+            if frame.frame_index in samples:
+                again.append(samples[frame.frame_index]._replace(until_seconds=until))
             else:
                 new[frame.frame_index] = frame, until
-        asked = list(new.values())
-        number = self.found.rounds + 1
-        texts = dict(self.found.texts)
+        pending = list(new.values())
+        number = self.moments.rounds + 1
+        texts = dict(self.moments.texts)
         failure: AppError | None = None
         try:
-            for vote in self._votes([frame.jpeg for frame, _ in asked]):
-                frame, until = asked[vote.index]
+            for vote in self._votes([frame.jpeg for frame, _ in pending]):
+                frame, until = pending[vote.index]
                 again.append(VoteSample(frame.frame_index, frame.time_seconds, until, vote.probability, number))
                 texts |= {frame.frame_index: vote.text} if vote.text else {}
         except AppError as error:
             failure = error
-        self.found = replace(self.found, samples=timeline.added(self.found.samples, again), texts=texts)
+        self.moments = replace(self.moments, samples=timeline.added(self.moments.samples, again), texts=texts)
         if failure:
             if again:
                 yield self._settled("")
             raise failure
 
     def _votes(self, jpegs: Sequence[bytes], *, thing: str = "", absent: bool = False) -> Iterator[Vote]:
-        seconds, thing = max(self._left, 0.0), thing or self.found.thing
+        seconds, thing = max(self._left, 0.0), thing or self.moments.thing
         with closing(self.voter.ask(thing, jpegs, seconds=seconds, cancel=self.cancel, absent=absent)) as votes:
             for vote in votes:
                 yield replace(vote, probability=round(vote.probability, 4))
 
     def _check_controls(self) -> None:
         controls = {vote.index: vote.probability for vote in self._votes(_controls())}
-        self.found = replace(self.found, controls=tuple(controls.values()))
+        self.moments = replace(self.moments, controls=tuple(controls.values()))
 
     def _ask_contrary(self, samples: Sequence[VoteSample]) -> None:
         jpegs = [self._jpeg(sample) for sample in samples]
-        asked = {samples[vote.index].frame_index: vote.probability for vote in self._votes(jpegs, absent=True)}
-        self.found = replace(self.found, contrary={**self.found.contrary, **asked})
+        votes = {samples[vote.index].frame_index: vote.probability for vote in self._votes(jpegs, absent=True)}
+        self.moments = replace(self.moments, contrary={**self.moments.contrary, **votes})
 
     def _ask_changed(self, intervals: Sequence[Sequence[VoteSample]]) -> None:
         """Ask about frames of each interval again, each changed in another way; a lone frame is changed in all ways."""
-        asked = [(samples[change % len(samples)], change) for samples in intervals for change in range(CHANGES)]
-        jpegs = [self.source.changed(self._jpeg(one), change) for one, change in asked]
+        variants = [(samples[change % len(samples)], change) for samples in intervals for change in range(CHANGES)]
+        jpegs = [self.source.changed(self._jpeg(sample), change) for sample, change in variants]
         votes: dict[int, list[float]] = {}
         for vote in self._votes(jpegs):
-            votes.setdefault(asked[vote.index][0].frame_index, []).append(vote.probability)
-        means = {index: round(fmean(some), 4) for index, some in votes.items()}
-        self.found = replace(self.found, changed={**self.found.changed, **means})
+            votes.setdefault(variants[vote.index][0].frame_index, []).append(vote.probability)
+        means = {index: round(fmean(probabilities), 4) for index, probabilities in votes.items()}
+        self.moments = replace(self.moments, changed={**self.moments.changed, **means})
 
-    def _ask_lookalikes(self, wanted: Mapping[str, Sequence[VoteSample]]) -> None:
-        frames = {sample.frame_index: sample for samples in wanted.values() for sample in samples}
-        jpegs = {index: self._jpeg(one) for index, one in frames.items()}
-        known = dict(self.found.lookalikes or {})
-        for thing, samples in wanted.items():
+    def _ask_lookalikes(self, samples_by_thing: Mapping[str, Sequence[VoteSample]]) -> None:
+        frames = {sample.frame_index: sample for samples in samples_by_thing.values() for sample in samples}
+        jpegs = {index: self._jpeg(sample) for index, sample in frames.items()}
+        by_thing = dict(self.moments.lookalikes or {})
+        for thing, samples in samples_by_thing.items():
             votes = self._votes([jpegs[sample.frame_index] for sample in samples], thing=thing)
-            known[thing] = {**known[thing], **{samples[vote.index].frame_index: vote.probability for vote in votes}}
-        self.found = replace(self.found, lookalikes=known)
+            by_thing[thing] = {
+                **by_thing[thing],
+                **{samples[vote.index].frame_index: vote.probability for vote in votes},
+            }
+        self.moments = replace(self.moments, lookalikes=by_thing)
 
     def _jpeg(self, sample: VoteSample) -> bytes:
         return self.source.at(sample.time_seconds, self.cancel).jpeg

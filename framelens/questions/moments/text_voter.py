@@ -43,7 +43,7 @@ class _Look(NamedTuple):
     contrasts: NDArray[np.float32]
 
     @classmethod
-    def of(cls, jpeg: bytes) -> _Look:
+    def from_jpeg(cls, jpeg: bytes) -> _Look:
         """Decode a picture."""
         import numpy as np
 
@@ -79,7 +79,7 @@ class FrameTextReader:
         texts = {fact.number: fact.texts for fact in analysis.facts}
         for frame in analysis.keyframes:
             if frame.jpeg and frame.number in texts:
-                self._keep(_Look.of(frame.jpeg), texts[frame.number])
+                self._keep(_Look.from_jpeg(frame.jpeg), texts[frame.number])
 
     def texts(self, jpeg: bytes) -> Texts:
         """Return the lines on a picture.
@@ -87,7 +87,7 @@ class FrameTextReader:
         Raises:
             InputError: "text_unreadable": text can't be recognised on this machine.
         """
-        look = _Look.of(jpeg)
+        look = _Look.from_jpeg(jpeg)
         for key, (other, texts) in reversed(self._seen.items()):
             if look.is_like(other):
                 self._seen.move_to_end(key)
@@ -145,8 +145,8 @@ class TextVoter:
 
 def vote_of(index: int, matcher: TextMatcher, texts: Texts) -> Vote:
     """Return the vote of the text on a picture."""
-    found = matcher.in_lines(texts)
-    return Vote(index, found.confidence, found.text) if found else Vote(index, 0.0)
+    match = matcher.in_lines(texts)
+    return Vote(index, match.confidence, match.text) if match else Vote(index, 0.0)
 
 
 def _grey(jpeg: bytes) -> Grey:

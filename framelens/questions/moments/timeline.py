@@ -44,11 +44,11 @@ class Run:
     def is_confirmed(self) -> bool:
         """Return whether two agreeing frames are near each other, or one is shown for long or was read."""
         agreeing = self.agreeing
-        is_long = any(one.until_seconds - one.time_seconds >= SHORTEST_SECONDS for one in agreeing)
+        is_long = any(sample.until_seconds - sample.time_seconds >= SHORTEST_SECONDS for sample in agreeing)
         return (
             self.is_read
             or is_long
-            or any(two.time_seconds - one.until_seconds <= NEAR_SECONDS for one, two in pairwise(agreeing))
+            or any(later.time_seconds - earlier.until_seconds <= NEAR_SECONDS for earlier, later in pairwise(agreeing))
         )
 
     @property
@@ -59,7 +59,7 @@ class Run:
     @property
     def best(self) -> VoteSample:
         """Return the agreeing sample with the highest vote."""
-        return max(self.agreeing, key=lambda one: one.probability)
+        return max(self.agreeing, key=lambda sample: sample.probability)
 
 
 def are_neighbours(before: VoteSample, after: VoteSample) -> bool:
@@ -68,19 +68,19 @@ def are_neighbours(before: VoteSample, after: VoteSample) -> bool:
     return is_next or after.time_seconds - before.until_seconds < SAME_SECONDS
 
 
-def runs_of(found: Moments) -> list[Run]:
+def runs_of(moments: Moments) -> list[Run]:
     """Return the runs of samples in time order, neighbours with different answers, single votes overruled."""
-    is_read = found.by == "text"
-    groups = groupby(found.samples, key=lambda one: one.says_yes)
+    is_read = moments.by == "text"
+    groups = groupby(moments.samples, key=lambda sample: sample.says_yes)
     runs = [Run(yes, list(group), is_read=is_read and yes) for yes, group in groups]
     return _overrule(runs if is_read else _overrule(runs, _is_alone, says_yes=True), _is_flicker, says_yes=False)
 
 
 def _overrule(runs: Sequence[Run], is_overruled: Callable[[Run, Run, Run], bool], *, says_yes: bool) -> list[Run]:
     """Return the runs, with each overruled run of the answer `says_yes` joined with the runs before and after."""
-    kept: list[Run] = []
+    joined: list[Run] = []
     for index, run in enumerate(runs):
-        before, after = kept[-1] if kept else None, runs[index + 1] if index + 1 < len(runs) else None
+        before, after = joined[-1] if joined else None, runs[index + 1] if index + 1 < len(runs) else None
         if before and before.says_yes == run.says_yes:
             before.samples += run.samples
             before.num_overruled += run.num_overruled
@@ -88,8 +88,8 @@ def _overrule(runs: Sequence[Run], is_overruled: Callable[[Run, Run, Run], bool]
             before.samples += run.samples
             before.num_overruled += 1
         else:
-            kept.append(run)
-    return kept
+            joined.append(run)
+    return joined
 
 
 def _is_flicker(before: Run, pause: Run, after: Run) -> bool:
@@ -111,15 +111,15 @@ def neighbours(runs: Sequence[Run]) -> Iterator[tuple[Run | None, Run, Run | Non
     return zip([None, *runs[:-1]], runs, [*runs[1:], None], strict=True)
 
 
-def _confirmed(found: Moments) -> list[tuple[Run | None, Run, Run | None]]:
+def _confirmed(moments: Moments) -> list[tuple[Run | None, Run, Run | None]]:
     """Return the runs that are intervals, with the runs before and after."""
-    return [three for three in neighbours(runs_of(found)) if three[1].says_yes and three[1].is_confirmed]
+    return [three for three in neighbours(runs_of(moments)) if three[1].says_yes and three[1].is_confirmed]
 
 
-def intervals_of(found: Moments) -> tuple[Interval, ...]:
+def intervals_of(moments: Moments) -> tuple[Interval, ...]:
     """Return the intervals that two agreeing frames confirm, in time order."""
-    pieces = (piece for three in _confirmed(found) for piece in _pieces(*three))
-    return tuple(_interval(*piece, found) for piece in pieces if piece[1].agreeing and piece[1].is_confirmed)
+    pieces = (piece for three in _confirmed(moments) for piece in _pieces(*three))
+    return tuple(_interval(*piece, moments) for piece in pieces if piece[1].agreeing and piece[1].is_confirmed)
 
 
 def _pieces(before: Run | None, run: Run, after: Run | None) -> Iterator[tuple[Run | None, Run, Run | None]]:
@@ -130,7 +130,7 @@ def _pieces(before: Run | None, run: Run, after: Run | None) -> Iterator[tuple[R
             rows.append([])
         rows[-1].append(later)
     for number, samples in enumerate(rows):
-        overruled = sum(not yes for yes, _ in groupby(samples, key=lambda one: one.says_yes))
+        overruled = sum(not yes for yes, _ in groupby(samples, key=lambda sample: sample.says_yes))
         piece = Run(says_yes=True, samples=samples, num_overruled=overruled, is_read=run.is_read)
         yield None if number else before, piece, after if number == len(rows) - 1 else None
 
@@ -143,34 +143,34 @@ def _is_apart(end: float, start: float) -> bool:
 def unread_between(intervals: Sequence[Interval]) -> list[tuple[float, float]]:
     """Return the times between intervals that may be one, because no frame between them was read."""
     return [
-        (one.end_seconds, two.start_seconds)
-        for one, two in pairwise(intervals)
-        if one.after is None and two.before is None
+        (earlier.end_seconds, later.start_seconds)
+        for earlier, later in pairwise(intervals)
+        if earlier.after is None and later.before is None
     ]
 
 
-def _interval(before: Run | None, run: Run, after: Run | None, found: Moments) -> Interval:
+def _interval(before: Run | None, run: Run, after: Run | None, moments: Moments) -> Interval:
     yes = run.agreeing
     probability = round(fmean(sample.probability for sample in run.samples), 4)
-    asked = _known(yes, found.contrary)
-    absent = round(fmean(asked), 4) if asked else None
-    changed = _known(yes, found.changed)
-    alike = _lookalike(yes, beside(before, run, after), found.lookalikes or {})
+    contrary = _votes_of(yes, moments.contrary)
+    absent = round(fmean(contrary), 4) if contrary else None
+    changed = _votes_of(yes, moments.changed)
+    alike = _lookalike(yes, beside(before, run, after), moments.lookalikes or {})
     outside = before.samples[-1] if before else None, after.samples[0] if after else None
     is_exact = (outside[0] is None or are_neighbours(outside[0], yes[0])) and (
         outside[1] is None or are_neighbours(yes[-1], outside[1])
     )
-    gone = outside[1].time_seconds if outside[1] else max(found.end_seconds, yes[-1].until_seconds)
+    gone = outside[1].time_seconds if outside[1] else max(moments.end_seconds, yes[-1].until_seconds)
     if run.is_read:
-        start = outside[0].until_seconds if outside[0] else found.start_seconds
+        start = outside[0].until_seconds if outside[0] else moments.start_seconds
         is_exact = is_exact and not _is_apart(start, yes[0].time_seconds)
         if _is_apart(yes[-1].until_seconds, gone):
             gone, is_exact = yes[-1].until_seconds, False
-    read = found.texts.get(run.best.frame_index, "")
+    read = moments.texts.get(run.best.frame_index, "")
     is_so: dict[Issue, bool] = {
         "borders": not is_exact,
-        "misread" if found.by == "text" else "flicker": run.num_overruled > 0,
-        "letters": found.by == "text" and not is_letter_by_letter(found.thing, read),
+        "misread" if moments.by == "text" else "flicker": run.num_overruled > 0,
+        "letters": moments.by == "text" and not is_letter_by_letter(moments.thing, read),
         "contrary": absent is not None and absent > 0.5,
         "lookalike": alike is not None and alike.probability >= probability,
     }
@@ -195,7 +195,7 @@ def _point(sample: VoteSample) -> Point:
     return Point(sample.frame_index, sample.time_seconds)
 
 
-def _known(samples: Iterable[VoteSample], votes: Mapping[int, float]) -> list[float]:
+def _votes_of(samples: Iterable[VoteSample], votes: Mapping[int, float]) -> list[float]:
     return [votes[sample.frame_index] for sample in samples if sample.frame_index in votes]
 
 
@@ -203,31 +203,38 @@ def _lookalike(
     inside: Sequence[VoteSample], outside: Sequence[VoteSample], votes: Mapping[str, Mapping[int, float]]
 ) -> Lookalike | None:
     """Return the lookalike with the highest mean vote inside, if that says yes and no vote outside does."""
-    found = [
-        Lookalike(thing, round(fmean(said), 4))
-        for thing, known in votes.items()
-        if (said := _known(inside, known)) and not any(vote > 0.5 for vote in _known(outside, known))
+    lookalikes = [
+        Lookalike(thing, round(fmean(inside_votes), 4))
+        for thing, thing_votes in votes.items()
+        if (inside_votes := _votes_of(inside, thing_votes))
+        and not any(vote > 0.5 for vote in _votes_of(outside, thing_votes))
     ]
-    return max((one for one in found if one.probability > 0.5), key=lambda one: one.probability, default=None)
+    return max(
+        (lookalike for lookalike in lookalikes if lookalike.probability > 0.5),
+        key=lambda lookalike: lookalike.probability,
+        default=None,
+    )
 
 
-def doubt_of(one: Interval) -> Doubt:
+def doubt_of(interval: Interval) -> Doubt:
     """Return why an interval doesn't count, "" if it does.
 
     The model is surer of the absence; doesn't see the thing in slightly changed pictures; is surer of a lookalike.
     """
-    if one.contrary is not None and one.contrary > max(0.5, one.probability):
+    if interval.contrary is not None and interval.contrary > max(0.5, interval.probability):
         return "contrary"
-    if one.changed is not None and one.changed <= 0.5:
+    if interval.changed is not None and interval.changed <= 0.5:
         return "changed"
-    is_surer = one.lookalike is not None and one.lookalike.probability > one.probability + _SURER
+    is_surer = interval.lookalike is not None and interval.lookalike.probability > interval.probability + _SURER
     return "lookalike" if is_surer else ""
 
 
 def inside(run: Run) -> tuple[VoteSample, ...]:
     """Return some frames of a run that are asked about again: the best frame, and a frame in either half."""
     yes = run.agreeing
-    return tuple({one.frame_index: one for one in (run.best, yes[len(yes) // 4], yes[3 * len(yes) // 4])}.values())
+    return tuple(
+        {sample.frame_index: sample for sample in (run.best, yes[len(yes) // 4], yes[3 * len(yes) // 4])}.values()
+    )
 
 
 def beside(before: Run | None, run: Run, after: Run | None) -> tuple[VoteSample, ...]:
@@ -235,44 +242,44 @@ def beside(before: Run | None, run: Run, after: Run | None) -> tuple[VoteSample,
     start, end = run.samples[0].time_seconds - NEAR_SECONDS, run.samples[-1].until_seconds + NEAR_SECONDS
     earlier, later = before.agreeing if before else [], after.agreeing if after else []
     sides = (
-        next((one for one in reversed(earlier) if one.time_seconds <= start), next(iter(earlier), None)),
-        next((one for one in later if one.time_seconds >= end), next(reversed(later), None)),
+        next((sample for sample in reversed(earlier) if sample.time_seconds <= start), next(iter(earlier), None)),
+        next((sample for sample in later if sample.time_seconds >= end), next(reversed(later), None)),
     )
     return tuple(side for side in sides if side)
 
 
-def unchecked(found: Moments, votes: Mapping[int, float]) -> list[tuple[VoteSample, ...]]:
+def unchecked(moments: Moments, votes: Mapping[int, float]) -> list[tuple[VoteSample, ...]]:
     """Return some frames of each of the next intervals whose frames have no vote in `votes`."""
-    return [inside(run) for _, run, _ in _confirmed(found) if not _known(run.samples, votes)][:_CHECKED]
+    return [inside(run) for _, run, _ in _confirmed(moments) if not _votes_of(run.samples, votes)][:_CHECKED]
 
 
-def open_lookalikes(found: Moments) -> dict[str, list[VoteSample]]:
+def open_lookalikes(moments: Moments) -> dict[str, list[VoteSample]]:
     """Return, for each thing that looks alike, the frames that are to be asked about next.
 
     The frames next to an interval matter only where frames inside say yes.
     """
-    wanted: dict[str, list[VoteSample]] = {}
-    confirmed = _confirmed(found)
-    for thing, votes in (found.lookalikes or {}).items():
+    samples_by_thing: dict[str, list[VoteSample]] = {}
+    confirmed = _confirmed(moments)
+    for thing, votes in (moments.lookalikes or {}).items():
         new = []
         for before, run, after in confirmed:
-            said, outside = _known(run.samples, votes), beside(before, run, after)
-            if not said:
+            inside_votes, outside = _votes_of(run.samples, votes), beside(before, run, after)
+            if not inside_votes:
                 new.append(inside(run))
-            elif outside and fmean(said) > 0.5 and not _known(outside, votes):
+            elif outside and fmean(inside_votes) > 0.5 and not _votes_of(outside, votes):
                 new.append(outside)
         if frames := [sample for samples in new[:_CHECKED] for sample in samples]:
-            wanted[thing] = frames
-    return wanted
+            samples_by_thing[thing] = frames
+    return samples_by_thing
 
 
 def added(samples: Sequence[VoteSample], new: Iterable[VoteSample]) -> tuple[VoteSample, ...]:
     """Return the samples with new samples, in time order; a frame that was decoded again is shown that much longer."""
     by_index = {sample.frame_index: sample for sample in samples}
-    for one in new:
-        known = by_index.setdefault(one.frame_index, one)
-        by_index[one.frame_index] = known._replace(until_seconds=max(known.until_seconds, one.until_seconds))
-    return tuple(sorted(by_index.values(), key=lambda one: one.time_seconds))
+    for sample in new:
+        earlier = by_index.setdefault(sample.frame_index, sample)
+        by_index[sample.frame_index] = earlier._replace(until_seconds=max(earlier.until_seconds, sample.until_seconds))
+    return tuple(sorted(by_index.values(), key=lambda sample: sample.time_seconds))
 
 
 def widest_gap(samples: Sequence[VoteSample], start_seconds: float, end_seconds: float) -> float:
@@ -282,17 +289,17 @@ def widest_gap(samples: Sequence[VoteSample], start_seconds: float, end_seconds:
     return max(0.0, *(start - end for end, start in zip(ends, starts, strict=True)))
 
 
-def strip(found: Moments, cells: int = 40) -> str:
+def strip(moments: Moments, cells: int = 40) -> str:
     """Draw the searched part as a line: "█" where the thing is visible, "·" where it isn't, " " unseen."""
-    step = (found.end_seconds - found.start_seconds) / cells or 1.0
+    step = (moments.end_seconds - moments.start_seconds) / cells or 1.0
     drawn = [" "] * cells
 
     def cell(seconds: float) -> int:
-        return min(cells - 1, int((seconds - found.start_seconds) / step))
+        return min(cells - 1, int((seconds - moments.start_seconds) / step))
 
-    for sample in found.samples:
+    for sample in moments.samples:
         drawn[cell(sample.time_seconds)] = "·"
-    for interval in found.intervals:
+    for interval in moments.intervals:
         first, last = cell(interval.first.time_seconds), cell(interval.last.time_seconds)
         drawn[first : last + 1] = "█" * (last - first + 1)
     return "".join(drawn)

@@ -25,41 +25,41 @@ def choose(
         candidates: In time order for each video.
         relevance: Relevance of each, 0 or more.
         budget: Number of frames, those in `known` among them.
-        known: Places of candidates that the model has already; they are chosen again at no cost to relevance.
+        known: Indices of candidates that the model has already; they are chosen again at no cost to relevance.
         fills: Take other candidates where the keyframes are too few.
 
     Returns:
-        The chosen places in order, and how many of them were chosen by relevance.
+        The chosen indices in order, and how many of them were chosen by relevance.
     """
     highest = max(relevance, default=0.0)
     times = [candidate.time_seconds for candidate in candidates]
     apart = max(_APART_SECONDS, (max(times, default=0.0) - min(times, default=0.0)) / (_APART_SHARE * max(1, budget)))
-    ranked = sorted(range(len(candidates)), key=lambda place: -relevance[place])
+    ranked = sorted(range(len(candidates)), key=lambda index: -relevance[index])
     peaks: list[int] = []
-    for place in ranked:
-        if len(peaks) >= (budget + 1) // 2 or relevance[place] <= 0 or relevance[place] < _PEAK * highest:
+    for index in ranked:
+        if len(peaks) >= (budget + 1) // 2 or relevance[index] <= 0 or relevance[index] < _PEAK * highest:
             break
-        if not any(_is_near(candidates[place], candidates[other], apart) for other in peaks):
-            peaks.append(place)
-    chosen = [*peaks, *(place for place in known if place not in peaks)]
-    left = [place for place in range(len(candidates)) if place not in chosen]
-    keyframes = [place for place in left if candidates[place].is_keyframe]
-    others = [place for place in left if fills and not candidates[place].is_keyframe]
+        if not any(_is_near(candidates[index], candidates[other], apart) for other in peaks):
+            peaks.append(index)
+    chosen = [*peaks, *(index for index in known if index not in peaks)]
+    left = [index for index in range(len(candidates)) if index not in chosen]
+    keyframes = [index for index in left if candidates[index].is_keyframe]
+    others = [index for index in left if fills and not candidates[index].is_keyframe]
     for rest in (keyframes, others):
         while rest and len(chosen) < budget:
-            farthest = max(rest, key=lambda place: _distance(candidates, place, chosen))
+            farthest = max(rest, key=lambda index: _distance(candidates, index, chosen))
             rest.remove(farthest)
             chosen.append(farthest)
     return sorted(chosen), len(peaks)
 
 
-def _is_near(one: FrameCandidate, other: FrameCandidate, apart: float) -> bool:
-    is_same_shot = (one.analysis_id, one.shot) == (other.analysis_id, other.shot)
-    return is_same_shot and abs(one.time_seconds - other.time_seconds) < apart
+def _is_near(candidate: FrameCandidate, other: FrameCandidate, apart: float) -> bool:
+    is_same_shot = (candidate.analysis_id, candidate.shot) == (other.analysis_id, other.shot)
+    return is_same_shot and abs(candidate.time_seconds - other.time_seconds) < apart
 
 
 def _distance(candidates: Sequence[FrameCandidate], index: int, chosen: Sequence[int]) -> float:
     """Return the seconds to the nearest chosen frame of the same video; a video without a chosen frame comes first."""
-    one = candidates[index]
-    times = (candidates[at].time_seconds for at in chosen if candidates[at].analysis_id == one.analysis_id)
-    return min((abs(time - one.time_seconds) for time in times), default=float("inf"))
+    candidate = candidates[index]
+    times = (candidates[at].time_seconds for at in chosen if candidates[at].analysis_id == candidate.analysis_id)
+    return min((abs(time - candidate.time_seconds) for time in times), default=float("inf"))

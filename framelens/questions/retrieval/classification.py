@@ -94,38 +94,38 @@ def by_model(
         )
         system = t("ask.prompt.classify_system")
     answer = asked_for_json(prompt, system, _SCHEMA, connection, cancel)
-    known = _stems(" ".join((*earlier[-_EARLIER:], question)))
+    terms = _stems(" ".join((*earlier[-_EARLIER:], question)))
     parts = answer.get("parts")
     listed = [part for part in (parts if isinstance(parts, list) else []) if isinstance(part, dict)][:_MOST_PARTS]
-    divided = [_part(one, known) for one in listed if str(one.get("question") or "").strip()]
+    divided = [_part(part, terms) for part in listed if str(part.get("question") or "").strip()]
     if len(divided) > 1:
         return Classification(tuple(divided), _range(answer.get("range"), seconds))
-    words = by_words(question)
-    if answer.get("kind") not in get_args(Kind) and len(words.parts) > 1:
-        return words
-    whole = _part({**answer, "question": question}, known)
+    fallback = by_words(question)
+    if answer.get("kind") not in get_args(Kind) and len(fallback.parts) > 1:
+        return fallback
+    whole = _part({**answer, "question": question}, terms)
     return Classification((whole,), _range(answer.get("range"), seconds))
 
 
-def _part(answer: Mapping[str, Any], known: set[str]) -> Part:
+def _part(answer: Mapping[str, Any], terms: set[str]) -> Part:
     """Return a question with the kind that its opening says, else the model; and the thing that the model names.
 
     A thing that shares no word with the questions was made up. A time of something that is said can't be seen.
     """
     question = str(answer["question"]).strip()
-    words, thing = opening_of(question), answer.get("thing")
-    is_usable = isinstance(thing, str) and 0 < len(thing.strip()) <= _LONGEST_THING and bool(_stems(thing) & known)
-    look_for = (" ".join(str(thing).split()),) if is_usable else words.sought.look_for
-    kind = next((one for one in get_args(Kind) if one == answer.get("kind")), None)
-    is_open = kind == "spoken" or words.kind in (None, "local")
-    return Part(question, Sought(kind if kind and is_open else words.sought.kind, look_for))
+    opening, thing = opening_of(question), answer.get("thing")
+    is_usable = isinstance(thing, str) and 0 < len(thing.strip()) <= _LONGEST_THING and bool(_stems(thing) & terms)
+    look_for = (" ".join(str(thing).split()),) if is_usable else opening.sought.look_for
+    kind = next((option for option in get_args(Kind) if option == answer.get("kind")), None)
+    is_open = kind == "spoken" or opening.kind in (None, "local")
+    return Part(question, Sought(kind if kind and is_open else opening.sought.kind, look_for))
 
 
 def _range(answer: Any, seconds: float) -> tuple[float, float] | None:
     """Return the range in a model's answer, within a video of so many seconds; None for all of it or no range."""
     if not isinstance(answer, list) or len(answer) != 2:
         return None
-    start, end = (foreign_number(one, least=0.0) for one in answer)
+    start, end = (foreign_number(value, least=0.0) for value in answer)
     if start is None or end is None:
         return None
     end = min(end, seconds)

@@ -229,8 +229,8 @@ def _thing_in_han(question: str, sign: str) -> tuple[str, bool]:
     rest = question if at < 0 else question[:at] + question[at + len(sign) :]
     is_plain, rest = sign in ("有没有", "是否有", "是否出现"), rest.strip(_AROUND_HAN)
     while True:
-        head = next((one for one in (*_LEADS_HAN, *_CLOSES_HAN) if rest.startswith(one)), "")
-        tail = next((one for one in (*_ASIDES_HAN, *_CLOSES_HAN) if rest[len(head) :].endswith(one)), "")
+        head = next((phrase for phrase in (*_LEADS_HAN, *_CLOSES_HAN) if rest.startswith(phrase)), "")
+        tail = next((phrase for phrase in (*_ASIDES_HAN, *_CLOSES_HAN) if rest[len(head) :].endswith(phrase)), "")
         if not head and not tail:
             return rest, is_plain and not _DOUBT_HAN.search(rest)
         is_plain = is_plain or bool({head, tail}.intersection(_CLOSES_HAN))

@@ -55,7 +55,7 @@ def passages_of(analysis_id: str, analysis: Analysis) -> Iterator[TimedText]:
         )
     for facts in analysis.facts:
         if facts.texts and facts.number in times:
-            text = " ".join(one.text for one in facts.texts)
+            text = " ".join(line.text for line in facts.texts)
             yield TimedText(analysis_id, times[facts.number], times[facts.number], text)
     for finding in (*analysis.findings, *analysis.reply):
         for number in finding.frames:
@@ -64,45 +64,49 @@ def passages_of(analysis_id: str, analysis: Analysis) -> Iterator[TimedText]:
                 yield TimedText(analysis_id, times[number], times[number], text)
 
 
-def matches(passages: Iterable[TimedText], wanted: Sequence[str]) -> list[tuple[TimedText, float]]:
+def matches(passages: Iterable[TimedText], queries: Sequence[str]) -> list[tuple[TimedText, float]]:
     """Return the passages that contain wanted words, with the share of these words, weighted by rarity.
 
     Args:
         passages: Texts of the videos.
-        wanted: The question, and what it looks for.
+        queries: The question, and what it looks for.
     """
-    found = [(passage, _terms(passage.text)) for passage in passages]
-    terms = set().union(*map(_terms, wanted)) if wanted else set()
-    counts = Counter(term for _, held in found for term in held & terms)
-    weights = {term: math.log(1 + len(found) / counts[term]) for term in counts}
+    passage_terms = [(passage, _terms(passage.text)) for passage in passages]
+    terms = set().union(*map(_terms, queries)) if queries else set()
+    counts = Counter(term for _, held in passage_terms for term in held & terms)
+    weights = {term: math.log(1 + len(passage_terms) / counts[term]) for term in counts}
     whole = sum(weights.values())
-    return [(one, sum(weights[term] for term in held & terms) / whole) for one, held in found if held & terms]
+    return [
+        (passage, sum(weights[term] for term in held & terms) / whole)
+        for passage, held in passage_terms
+        if held & terms
+    ]
 
 
-def text_scores(candidates: Sequence[FrameCandidate], found: Iterable[tuple[TimedText, float]]) -> list[float]:
+def text_scores(candidates: Sequence[FrameCandidate], matched: Iterable[tuple[TimedText, float]]) -> list[float]:
     """Return for each candidate the score of the best of these passages at its time."""
     scores = [0.0] * len(candidates)
-    for passage, score in found:
-        for place in _at(candidates, passage):
-            scores[place] = max(scores[place], score)
+    for passage, score in matched:
+        for index in _at(candidates, passage):
+            scores[index] = max(scores[index], score)
     return scores
 
 
-def quotes_of(found: Sequence[tuple[TimedText, float]]) -> tuple[Quote, ...]:
+def quotes_of(matched: Sequence[tuple[TimedText, float]]) -> tuple[Quote, ...]:
     """Return the passages that match best, in time order, each text once."""
-    highest = max((score for _, score in found), default=0.0)
-    best = sorted((one for one in found if one[1] >= highest / 2), key=lambda one: -one[1])
+    highest = max((score for _, score in matched), default=0.0)
+    best = sorted((match for match in matched if match[1] >= highest / 2), key=lambda match: -match[1])
     quotes: dict[str, Quote] = {}
     for passage, _ in best:
         if len(quotes) < _MOST_QUOTES:
             seconds = (passage.start_seconds + passage.end_seconds) / 2
             quotes.setdefault(passage.text, Quote(passage.analysis_id, seconds, passage.text[:_LONGEST_QUOTE]))
-    return tuple(sorted(quotes.values(), key=lambda one: (one.analysis_id, one.seconds)))
+    return tuple(sorted(quotes.values(), key=lambda quote: (quote.analysis_id, quote.seconds)))
 
 
 def _at(candidates: Sequence[FrameCandidate], passage: TimedText) -> list[int]:
     """Return the candidates in a passage's time, else the nearest candidate."""
-    own = [index for index, one in enumerate(candidates) if one.analysis_id == passage.analysis_id]
+    own = [index for index, candidate in enumerate(candidates) if candidate.analysis_id == passage.analysis_id]
     inside = [p for p in own if passage.start_seconds <= candidates[p].time_seconds <= passage.end_seconds]
     middle = (passage.start_seconds + passage.end_seconds) / 2
     return inside or sorted(own, key=lambda index: abs(candidates[index].time_seconds - middle))[:1]
@@ -120,11 +124,11 @@ def _is_han(word: str) -> bool:
     return len(word) == 1 and word > "\u2e80"
 
 
-def cosines(wanted: Sequence[float], vectors: Sequence[Sequence[float]]) -> list[float]:
-    """Return the cosine between `wanted` and each of `vectors`."""
-    one, many = np.asarray(wanted, np.float32), np.asarray(vectors, np.float32)
-    lengths = np.linalg.norm(many, axis=1) * float(np.linalg.norm(one))
-    return [float(value) for value in many @ one / np.maximum(lengths, 1e-9)]
+def cosines(query: Sequence[float], vectors: Sequence[Sequence[float]]) -> list[float]:
+    """Return the cosine between `query` and each of `vectors`."""
+    query_vector, matrix = np.asarray(query, np.float32), np.asarray(vectors, np.float32)
+    lengths = np.linalg.norm(matrix, axis=1) * float(np.linalg.norm(query_vector))
+    return [float(value) for value in matrix @ query_vector / np.maximum(lengths, 1e-9)]
 
 
 def combined(
@@ -136,9 +140,9 @@ def combined(
     """
     sums, used = [0.0] * count, []
     for name, values in scores.items():
-        known = [value for value in values if value is not None]
-        usual = median(known) if known else 0.0
-        rise = max(known, default=0.0) - usual
+        present = [value for value in values if value is not None]
+        usual = median(present) if present else 0.0
+        rise = max(present, default=0.0) - usual
         if rise <= _LEAST_RISE[name]:
             continue
         used.append(name)
@@ -148,6 +152,6 @@ def combined(
 
 
 def spread_order(count: int) -> list[int]:
-    """Return the places 0 … count - 1 so that any first part of them is spread over all (van der Corput's sequence)."""
+    """Return the indices 0 … count - 1 so that any first part of them is spread over all (van der Corput)."""
     digits = max(1, (count - 1).bit_length())
-    return sorted(range(count), key=lambda place: int(f"{place:0{digits}b}"[::-1], 2))
+    return sorted(range(count), key=lambda index: int(f"{index:0{digits}b}"[::-1], 2))

@@ -145,7 +145,7 @@ def needs_no_model(scope: Scope, sought: Sought, connection: EngineConnection, t
         return "unseen"
     if not here:
         return "no_video"
-    frames = sum(len(scope.keyframes_in(one)) for one in here) if scope.frames is None else scope.frames
+    frames = sum(len(scope.keyframes_in(analysis)) for analysis in here) if scope.frames is None else scope.frames
     return "dense" if is_dense(sought.kind, seconds, frames) else None
 
 
@@ -203,15 +203,15 @@ class _Choosing:
     connection: EngineConnection
     language: Language
     cancel: threading.Event
-    found: dict[ScoreName, Sequence[float | None]] = field(default_factory=dict)
+    scores_by_name: dict[ScoreName, Sequence[float | None]] = field(default_factory=dict)
 
     def keyframes(self) -> list[ChosenFrame]:
         """Return the keyframes, as they were chosen for the analysis; at most the budget of them, spread evenly."""
         pool = [
             keyframe for id_, analysis in self.scope.analyses.items() for keyframe in self._keyframes(id_, analysis)
         ]
-        places, _ = choose(pool, [0.0] * len(pool), self.scope.budget)
-        return [_chosen(pool[place]) for place in places]
+        indices, _ = choose(pool, [0.0] * len(pool), self.scope.budget)
+        return [_chosen(pool[index]) for index in indices]
 
     def densely(self) -> Generator[Looking, None, list[ChosenFrame]]:
         """Return frames spread evenly over the range of the user in each video, at most four a second."""
@@ -230,24 +230,24 @@ class _Choosing:
         """Return frames chosen by scores of candidates."""
         pool = yield from self._pool()
         matches = self.matches()
-        self.found["text"] = scores.text_scores(pool, matches)
+        self.scores_by_name["text"] = scores.text_scores(pool, matches)
         if self.sought.kind != "spoken" and self.sought.look_for:
             deadline = time.monotonic() + self.scope.seconds
             yield from self._embed(pool, deadline)
             yield from self._vote(pool, deadline)
-        relevance, used = scores.combined(self.found, len(pool))
-        known = [at for at, one in enumerate(pool) if _is_known(one, self.scope.known)]
-        places, relevant = choose(pool, relevance, self.scope.budget, known=known, fills=self.scope.look.has_range)
+        relevance, used = scores.combined(self.scores_by_name, len(pool))
+        known = [at for at, candidate in enumerate(pool) if _is_known(candidate, self.scope.known)]
+        indices, relevant = choose(pool, relevance, self.scope.budget, known=known, fills=self.scope.look.has_range)
         is_covered = self.scope.look.has_range and not relevant
-        frames = yield from self.densely() if is_covered else self._decoded([pool[place] for place in places])
+        frames = yield from self.densely() if is_covered else self._decoded([pool[index] for index in indices])
         choice = FrameSelection(
             self.sought.kind,
             self.sought.look_for,
             "chosen" if relevant else "range" if is_covered else "flat",
             used,
-            tuple(name for name in self.found if name not in used),
+            tuple(name for name in self.scores_by_name if name not in used),
             len(pool),
-            sum(vote is not None for vote in self.found.get("votes", ())),
+            sum(vote is not None for vote in self.scores_by_name.get("votes", ())),
             relevant,
             quotes=scores.quotes_of(matches),
         )
@@ -255,7 +255,9 @@ class _Choosing:
 
     def matches(self) -> list[tuple[scores.TimedText, float]]:
         """Return the texts of the videos with words of the question, with their scores."""
-        passages = (one for id_, analysis in self.scope.analyses.items() for one in scores.passages_of(id_, analysis))
+        passages = (
+            passage for id_, analysis in self.scope.analyses.items() for passage in scores.passages_of(id_, analysis)
+        )
         return scores.matches(passages, (self.question, *self.sought.look_for))
 
     # ---- candidates
@@ -269,12 +271,12 @@ class _Choosing:
             if is_here(analysis, self.tools):
                 small = yield from self._thumbnails(analysis)
                 own += [
-                    FrameCandidate(id_, one.time_seconds, one.shot, one.jpeg, is_keyframe=False)
-                    for one in small
-                    if start <= one.time_seconds < end
-                    and not any(abs(one.time_seconds - other.time_seconds) < _SAME_SECONDS for other in own)
+                    FrameCandidate(id_, thumbnail.time_seconds, thumbnail.shot, thumbnail.jpeg, is_keyframe=False)
+                    for thumbnail in small
+                    if start <= thumbnail.time_seconds < end
+                    and not any(abs(thumbnail.time_seconds - other.time_seconds) < _SAME_SECONDS for other in own)
                 ]
-            pool += sorted(own, key=lambda one: one.time_seconds)
+            pool += sorted(own, key=lambda candidate: candidate.time_seconds)
         return pool
 
     def _thumbnails(self, analysis: Analysis) -> Generator[Looking, None, tuple[Keyframe, ...]]:
@@ -287,8 +289,8 @@ class _Choosing:
                     progress = next(events)
                     yield Looking("thumbnails", int(progress.time_seconds), int(progress.duration_seconds or 0))
         except StopIteration as end:
-            found: tuple[Keyframe, ...] = end.value
-            return found
+            thumbnails: tuple[Keyframe, ...] = end.value
+            return thumbnails
         except Cancelled:
             raise
         except AppError as error:
@@ -297,10 +299,13 @@ class _Choosing:
 
     def _keyframes(self, analysis_id: str, analysis: Analysis) -> list[FrameCandidate]:
         """Return the keyframes in the range; all keyframes if it is empty and the video isn't here any more."""
-        found = self.scope.keyframes_in(analysis)
-        if not found and not is_here(analysis, self.tools):
-            found = analysis.keyframes
-        return [FrameCandidate(analysis_id, one.time_seconds, one.shot, one.jpeg, is_keyframe=True) for one in found]
+        frames = self.scope.keyframes_in(analysis)
+        if not frames and not is_here(analysis, self.tools):
+            frames = analysis.keyframes
+        return [
+            FrameCandidate(analysis_id, frame.time_seconds, frame.shot, frame.jpeg, is_keyframe=True)
+            for frame in frames
+        ]
 
     # ---- scores
 
@@ -311,7 +316,7 @@ class _Choosing:
         text = text_part(", ".join(self.sought.look_for))
         parts: list[Mapping[str, object]] = [
             text,
-            *(picture_part(jpeg_url(one.jpeg, THUMBNAIL_SIDE)) for one in pool),
+            *(picture_part(jpeg_url(candidate.jpeg, THUMBNAIL_SIDE)) for candidate in pool),
         ]
         try:
             vectors = self.tools.embeddings.of_parts(parts, seconds=deadline - time.monotonic(), cancel=self.cancel)
@@ -321,23 +326,23 @@ class _Choosing:
             _log.warning("pictures could not be embedded: %s", error)
             return
         if vectors[0] is not None:
-            known = [vector for vector in vectors[1:] if vector is not None]
-            cosines = iter(scores.cosines(vectors[0], known) if known else ())
-            self.found["embeddings"] = [None if vector is None else next(cosines) for vector in vectors[1:]]
+            present = [vector for vector in vectors[1:] if vector is not None]
+            cosines = iter(scores.cosines(vectors[0], present) if present else ())
+            self.scores_by_name["embeddings"] = [None if vector is None else next(cosines) for vector in vectors[1:]]
 
     def _vote(self, pool: Sequence[FrameCandidate], deadline: float) -> Events:
         order = self._order(pool)
         votes: list[float | None] = [None] * len(pool)
-        asked = VoteAsker(self.connection, self.language).ask(
+        answers = VoteAsker(self.connection, self.language).ask(
             self.sought.look_for[0],
-            [fitted(pool[place].jpeg, THUMBNAIL_SIDE) for place in order],
+            [fitted(pool[index].jpeg, THUMBNAIL_SIDE) for index in order],
             seconds=max(0.0, deadline - time.monotonic()),
             cancel=self.cancel,
         )
-        self.found["votes"] = votes
+        self.scores_by_name["votes"] = votes
         try:
-            with closing(asked):
-                for done, vote in enumerate(asked, 1):
+            with closing(answers):
+                for done, vote in enumerate(answers, 1):
                     votes[order[vote.index]] = vote.probability
                     yield Looking("votes", done, len(pool))
         except Cancelled:
@@ -351,24 +356,24 @@ class _Choosing:
         The best by other scores come first, then the middle candidate of each shot, then the others, all of them spread
         over the videos.
         """
-        prior, used = scores.combined(self.found, len(pool))
-        best = sorted(range(len(pool)), key=lambda place: -prior[place])[: self.scope.budget] if used else []
+        prior, used = scores.combined(self.scores_by_name, len(pool))
+        best = sorted(range(len(pool)), key=lambda index: -prior[index])[: self.scope.budget] if used else []
         shots: dict[tuple[str, int], list[int]] = {}
-        for place, one in enumerate(pool):
-            shots.setdefault((one.analysis_id, one.shot), []).append(place)
-        middles = [places[len(places) // 2] for places in shots.values()]
-        one_each = [middles[place] for place in scores.spread_order(len(middles))]
+        for index, candidate in enumerate(pool):
+            shots.setdefault((candidate.analysis_id, candidate.shot), []).append(index)
+        middles = [indices[len(indices) // 2] for indices in shots.values()]
+        one_each = [middles[index] for index in scores.spread_order(len(middles))]
         return list(dict.fromkeys([*best, *one_each, *scores.spread_order(len(pool))]))
 
     # ---- pictures
 
     def _decoded(self, chosen: Sequence[FrameCandidate]) -> Generator[Looking, None, list[ChosenFrame]]:
-        frames = [_chosen(one) for one in chosen if one.is_keyframe]
+        frames = [_chosen(frame) for frame in chosen if frame.is_keyframe]
         for id_, analysis in self.scope.analyses.items():
-            times = [one.time_seconds for one in chosen if one.analysis_id == id_ and not one.is_keyframe]
+            times = [frame.time_seconds for frame in chosen if frame.analysis_id == id_ and not frame.is_keyframe]
             frames += yield from self._pictures(id_, analysis, times)
         order = list(self.scope.analyses)
-        return sorted(frames, key=lambda one: (order.index(one.analysis_id), one.time_seconds))
+        return sorted(frames, key=lambda frame: (order.index(frame.analysis_id), frame.time_seconds))
 
     def _pictures(
         self, analysis_id: str, analysis: Analysis, times: Sequence[float]
@@ -389,12 +394,12 @@ class _Choosing:
         return list(frames.values())
 
 
-def _chosen(one: FrameCandidate) -> ChosenFrame:
-    return ChosenFrame(one.analysis_id, one.time_seconds, b"" if one.is_keyframe else one.jpeg)
+def _chosen(candidate: FrameCandidate) -> ChosenFrame:
+    return ChosenFrame(candidate.analysis_id, candidate.time_seconds, b"" if candidate.is_keyframe else candidate.jpeg)
 
 
-def _is_known(one: FrameCandidate, known: Collection[tuple[str, float]]) -> bool:
-    return any(id_ == one.analysis_id and abs(seconds - one.time_seconds) < _SAME_SECONDS for id_, seconds in known)
+def _is_known(frame: FrameCandidate, known: Collection[tuple[str, float]]) -> bool:
+    return any(id_ == frame.analysis_id and abs(seconds - frame.time_seconds) < _SAME_SECONDS for id_, seconds in known)
 
 
 def is_here(analysis: Analysis, tools: RetrievalTools) -> bool:

@@ -75,9 +75,9 @@ class TextMatcher:
 
     def in_lines(self, lines: Sequence[ScreenText]) -> TextMatch | None:
         """Return the best match in the text of a frame; words may be split over lines that follow each other."""
-        found = (self.in_text(text, confidence) for text, confidence in _passages(lines))
-        matches = [one for one in found if one]
-        return min(matches, key=lambda one: (not one.is_exact, len(one.text)), default=None)
+        candidates = (self.in_text(text, confidence) for text, confidence in _passages(lines))
+        matches = [match for match in candidates if match]
+        return min(matches, key=lambda match: (not match.is_exact, len(match.text)), default=None)
 
     def _windows(self, read: str) -> Iterator[str]:
         """Yield the parts of a text that are about as long as the words."""
@@ -93,8 +93,8 @@ class TextMatcher:
 
 def is_letter_by_letter(words: str, text: str) -> bool:
     """Return whether a text that was read contains words without a letter that differs."""
-    found = TextMatcher(words).in_text(text)
-    return found is not None and found.is_exact
+    match = TextMatcher(words).in_text(text)
+    return match is not None and match.is_exact
 
 
 def plain(text: str) -> str:
@@ -128,12 +128,12 @@ def _has_borders(sign: str) -> bool:
     return sign.isalnum() and not _NO_SPACES.match(sign)
 
 
-def _within(wanted: str, read: str, edits: int) -> bool:
+def _within(phrase: str, read: str, edits: int) -> bool:
     """Return whether a text differs in at most so many letters that are wrong, missing or too many."""
-    if abs(len(wanted) - len(read)) > edits or any(sign.isdecimal() for sign in read):
+    if abs(len(phrase) - len(read)) > edits or any(sign.isdecimal() for sign in read):
         return False
     row = list(range(len(read) + 1))
-    for number, sign in enumerate(wanted, 1):
+    for number, sign in enumerate(phrase, 1):
         before, row = row, [number]
         for index, other in enumerate(read):
             row.append(min(before[index + 1] + 1, row[index] + 1, before[index] + (sign != other)))
@@ -163,6 +163,6 @@ def _followers(line: ScreenText, lines: Sequence[ScreenText]) -> Iterator[Screen
                 beside.append((x0, other))
         elif y0 > top and y0 - bottom < 1.5 * height and min(right, x1) > max(left, x0) and y1 - y0 < 2 * height:
             below.append((y0, other))
-    for found in (beside, below):
-        if found:
-            yield min(found, key=lambda pair: pair[0])[1]
+    for neighbours in (beside, below):
+        if neighbours:
+            yield min(neighbours, key=lambda pair: pair[0])[1]

@@ -202,8 +202,8 @@ def _words(question: str, source: Source) -> str:
             words = opening_of(_ON_SCREEN.sub("", question)).thing
         return _bare(words)
     words = _spoken_words(question) if source == "speech" else _match(_SCREEN_SAYS, question)
-    if not words and (asked := _ASKS_FOR.match(question)):
-        words = _bare(_ON_SCREEN.sub("", asked["words"]))
+    if not words and (match := _ASKS_FOR.match(question)):
+        words = _bare(_ON_SCREEN.sub("", match["words"]))
     return words or _match(_AFTER_NAME, question)
 
 

@@ -637,5 +637,5 @@ def _confirm_download(settings: Settings) -> None:
     from framelens.store.model_records import confirm_download
 
     now = readiness(settings, build_engine(settings)[0])
-    if now.kind == "download" and now.model:
+    if now.kind == "download" and now.model and now.model.download_bytes != 0:
         confirm_download(settings.data_dir, now.model.model)

@@ -134,7 +134,9 @@ def settle(settings: Settings, options: Options) -> Settings:
 
 def _unconfirmed(now: Readiness, model: ModelCandidate, settings: Settings) -> Iterator[str]:
     """Yield that the report is made without a model, how to get one, and the other ways: a line each."""
-    yield t("cli.without_named" if settings.model_chosen else "cli.without_any", model=model.model)
+    is_here = model.download_bytes == 0  # so the engine is missing
+    kind = "engine" if is_here else "named" if settings.model_chosen else "any"
+    yield t(f"cli.without_{kind}", model=model.model)
     if running := next((engine for engine in running_engines() if engine.models[0].sees is not False), None):
         values = {"product": running.product, "base_url": running.base_url, "model": running.models[0].name}
         yield t("cli.without_running", **values)
@@ -144,7 +146,7 @@ def _unconfirmed(now: Readiness, model: ModelCandidate, settings: Settings) -> I
         about = t("facts.list").join(filter(None, (size, offer.licence)))
         if about_engine := engine_text(now, offer):
             yield about_engine
-        yield t("cli.without_get", model=f"{offer.model}{aside(about)}", option=option)
+        yield t(f"cli.without_{'install' if is_here else 'get'}", model=f"{offer.model}{aside(about)}", option=option)
     yield t("cli.without_ways")
 
 

@@ -126,7 +126,7 @@ def _draw_buttons(ui: PageTools, status: EngineStatus) -> None:
 
 def _on_start(ui: PageTools, now: Readiness) -> None:
     with ui.view.catching_errors():
-        if now.model:
+        if now.model and now.model.download_bytes != 0:
             confirm_download(ui.services.settings.data_dir, now.model.model)
         ui.services.switcher.start_engine()
 

@@ -30,7 +30,7 @@ import numpy as np
 from benchmarks.analysis.engine import started
 from benchmarks.shapes import DUMMY, shape_folder
 from framelens.engine.base import Endpoint
-from framelens.models.catalogue import built_in, find_entry
+from framelens.models.catalogue import built_in
 
 _FRAMES = 16
 _WIDTH, _HEIGHT = 896, 504
@@ -46,7 +46,7 @@ def serving(model: str, arguments: dict[str, Any]) -> Iterator[Endpoint]:
         ModelNotFound: There is no such model.
         EngineError: vLLM is missing, or doesn't start.
     """
-    entry, _ = find_entry(model, built_in())
+    entry, _ = built_in().find_entry(model)
     with (
         tempfile.TemporaryDirectory(prefix="engine-load-") as logs,
         started(shape_folder(entry.id), {**arguments, **DUMMY}, Path(logs)) as caches,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from importlib.resources import files
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from framelens.store.access import Accounts
     from framelens.video.stills import Stills
 
-T = TypeVar("T")
-
 
 class Closing(Protocol):
     """A part that is closed with the services."""
@@ -54,7 +52,6 @@ class Closing(Protocol):
 
 ClosingT = TypeVar("ClosingT", bound=Closing)
 SAMPLE = Path(str(files("framelens") / "samples" / "sample.mp4"))
-_MOST_WORKERS = 16  # analyses at a time, each with a decoder
 
 
 @dataclass(frozen=True)
@@ -180,8 +177,8 @@ class Services:
 
 def open_videos(settings: Settings) -> VideoRepository:
     """Open the videos of the data folder alone. Raises StorageError."""
-    uploads = UploadLimits(settings.user_limits.upload_bytes)
-    return VideoRepository(settings.data_dir, settings.input_dirs, SAMPLE, uploads)
+    limits = UploadLimits(settings.user_limits.upload_bytes)
+    return VideoRepository(settings.data_dir, settings.input_dirs, SAMPLE, limits)
 
 
 def open_services(
@@ -196,14 +193,14 @@ def open_services(
     Args:
         settings: The settings, by default from the environment and `.env`.
         adopts: Resume jobs that dead processes left behind.
-        workers: Number of analyses at a time, by default `usual_workers`.
+        workers: Number of analyses at a time, by default that of the queue.
         session: Builds the engine session from settings, templates and the shared parts.
 
     Raises:
         ConfigError: A setting is not valid.
         StorageError: The data folder could not be read or written.
     """
-    from framelens.jobs.queue import Jobs  # other commands don't need the queue
+    from framelens.jobs.queue import Jobs, usual_workers  # other commands don't need the queue
 
     settings = settings or config.load()
     log_path = log_to(settings.data_dir)
@@ -219,7 +216,7 @@ def open_services(
         open_extraction_cache(settings.data_dir),
         log_path=log_path,
         adopts=adopts,
-        workers=workers or usual_workers(settings),
+        workers=workers or usual_workers(len(settings.base_urls)),
         most_of_user=settings.user_limits.jobs,
     )
     if adopts:
@@ -235,29 +232,19 @@ def open_services(
     )
 
 
-def usual_workers(settings: Settings) -> int:
-    """Return the number of analyses at a time: the queue's number for each engine."""
-    from framelens.jobs.queue import WORKERS
-
-    return min(WORKERS * max(1, len(settings.base_urls)), _MOST_WORKERS)
-
-
 def _semantic_index(settings: Settings, jobs: Jobs) -> SemanticIndex | None:
     """Build the semantic index if an embedding model is set; jobs that end from now on are added to it."""
     if (model := embedding_model(settings)) is None:
         return None
     from framelens.jobs.stored.semantic_index import SemanticIndex
 
-    semantic_index = SemanticIndex(jobs.library, f"{model.model} {model.base_url}".strip(), model)
-    jobs.indexing.on_indexed = semantic_index.begin
-    return semantic_index
+    index = SemanticIndex(jobs.library, f"{model.model} {model.base_url}".strip(), model)
+    jobs.indexing.on_indexed = index.begin
+    return index
 
 
 @contextmanager
 def open_library(settings: Settings) -> Iterator[Services]:
     """Open the services and close them afterwards; jobs of other programs aren't resumed."""
-    services = open_services(settings, adopts=False)
-    try:
+    with closing(open_services(settings, adopts=False)) as services:
         yield services
-    finally:
-        services.close()

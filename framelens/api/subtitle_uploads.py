@@ -17,9 +17,6 @@ from framelens.video.subtitles.discovery import (
     subtitle_belongs,
 )
 
-MOST_SUBTITLES = 16
-"""Most subtitle files that a job may name."""
-
 
 @dataclass(frozen=True)
 class PairedUploads:

@@ -19,6 +19,8 @@ from framelens.core.evidence import Moments
 from framelens.core.links import Link
 from framelens.core.units import counted, rounded_time
 
+Device = Literal["gpu", "cpu"]
+"""What a local model computes on."""
 Language = Literal["zh", "en"]
 AnswerMode = Literal["messages", "text", "none"]
 AnswerState = Literal["complete", "stopped", "failed"]

@@ -4,6 +4,8 @@ Rules are functions from facts to findings. A finding is rendered later: as a `n
 report, as an `error` for a refused start. Its fix is applied to a VLLM_CONFIG without changing anything else.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -64,7 +66,7 @@ class CheckFinding:
     table: Literal["error", "notice"] = "error"
 
     @classmethod
-    def of(cls, error: AppError, severity: Severity = "stops", fix: Fix | None = None) -> "CheckFinding":
+    def of(cls, error: AppError, severity: Severity = "stops", fix: Fix | None = None) -> CheckFinding:
         """Build the finding that an error is."""
         return cls(error.key, error.values, severity, fix)
 
@@ -78,7 +80,7 @@ class CheckFinding:
         """Return the error with which a start is refused; only for a finding that stops it."""
         return EngineError(self.key, **self.values)
 
-
-def worst_first(findings: Iterable[CheckFinding]) -> tuple[CheckFinding, ...]:
-    """Sort findings: those that stop a start, those that hinder, information."""
-    return tuple(sorted(findings, key=lambda finding: list(_LEVELS).index(finding.severity)))
+    @staticmethod
+    def worst_first(findings: Iterable[CheckFinding]) -> tuple[CheckFinding, ...]:
+        """Sort findings: those that stop a start, those that hinder, information."""
+        return tuple(sorted(findings, key=lambda finding: list(_LEVELS).index(finding.severity)))

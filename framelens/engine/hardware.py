@@ -12,10 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from framelens.models.serving_plan import Device
+from framelens.core.domain import Device
 
-LEAST_SHM_BYTES = 1_000_000_000
-"""Shared memory below which processes that divide a model may fail."""
 # Features used by vLLM's CPU kernels, named as in /proc/cpuinfo; SSE2 distinguishes an x86 that is too old from an
 # unknown processor.
 _CPU_FEATURES = (

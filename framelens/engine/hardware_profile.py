@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
-from framelens.core.errors import ConfigError
+from framelens.core.domain import Device
 from framelens.core.units import GIB
 from framelens.engine.gpu_metrics import GpuReader
 from framelens.engine.hardware import cpu_cores, cpu_flags, installed_vllm, memory_bytes
@@ -25,10 +25,8 @@ from framelens.models.placement import (
     propose_for_cards,
     propose_for_cpu,
 )
-from framelens.models.serving_plan import Device, parse_plan
+from framelens.models.serving_plan import parse_plan
 
-CARD_SIZES_GIB = (8, 11, 12, 16, 24, 32, 40, 48, 80, 96, 141)
-"""Sizes in which cards are sold."""
 _KEPT = 128
 """Number of cached lists of proposals, for the catalogue and for single models."""
 
@@ -134,26 +132,3 @@ def _proposals(place: HardwareProfile, entries: _Entries) -> tuple[Proposal, ...
     if place.card is None:
         return propose_for_cpu(place.memory_gib, entries.all, wide=place.wide)
     return propose_for_cards(place.card, entries.all, cards=place.cards)
-
-
-def parse_card(text: str) -> GpuCard:
-    """Parse a card's memory in GB, such as "24" or "24GB", or its name, such as "RTX 4090".
-
-    Raises:
-        ConfigError: It is neither.
-    """
-    number = parse_gigabytes(text)
-    card = find_card(text) or (GpuCard(number) if number else None)  # "4090" is a name
-    if card is None:
-        raise ConfigError("card_unknown", given=text)
-    return card
-
-
-def parse_gigabytes(text: str) -> float | None:
-    """Parse an amount of memory such as "24", "24GB" or "24 GiB"; return None for anything else."""
-    plain = text.strip().lower()
-    try:
-        number = float(plain.removesuffix("gib").removesuffix("gb").removesuffix("g").strip())
-    except ValueError:
-        return None
-    return number if 0 < number < 100_000 else None

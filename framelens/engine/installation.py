@@ -30,6 +30,7 @@ from pathlib import Path
 
 import psutil
 
+from framelens.core.domain import Device
 from framelens.core.errors import AppError, Cancelled, EngineError
 from framelens.core.events import EngineProgress, ProgressListener
 from framelens.core.installation import constraints, install_line, wanted_packages
@@ -37,7 +38,6 @@ from framelens.core.redaction import redact
 from framelens.core.units import human_size
 from framelens.engine.hardware import installed_vllm
 from framelens.engine.local.child_process import ChildProcess, LogReader
-from framelens.models.serving_plan import Device
 
 log = logging.getLogger(__name__)
 NOT_INSTALLED = ("vllm_not_installed", "transformers_not_installed")

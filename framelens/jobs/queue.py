@@ -38,10 +38,17 @@ from framelens.store.trash import Trash, TrashEntry
 log = logging.getLogger(__name__)
 WORKERS = 2
 """Two, so that a video is read while the engine answers about another video."""
+_MOST_WORKERS = 16
+"""Each has a decoder."""
 _CONTROL_POLL_SECONDS = 1.0
 """How often the control requests of other processes are polled."""
 _STOP_SECONDS = 10.0
 """How long to wait for a job to stop. A job stops within a second, or within two if another process runs it."""
+
+
+def usual_workers(num_engines: int) -> int:
+    """Return the number of analyses at a time with so many remote engines: WORKERS for each."""
+    return min(WORKERS * max(1, num_engines), _MOST_WORKERS)
 
 
 class Jobs:
@@ -56,7 +63,7 @@ class Jobs:
         extractions: Knows the digests of files.
         log_path: The log file, named in the message of an unexpected error.
         adopts: Resume the jobs that dead processes left behind.
-        workers: Number of analyses at a time; the same engine answers them all.
+        workers: Number of analyses at a time, also `num_workers`; the same engine answers them all.
         most_of_user: Number of jobs of one user that may wait or run; without accounts there is no limit.
 
     Attributes:
@@ -98,6 +105,7 @@ class Jobs:
         )  # fmt: skip
         if adopts:
             self._adopt()
+        self.num_workers = workers
         self._threads = [
             threading.Thread(target=self._worker.work, name=f"jobs-{number}", daemon=True) for number in range(workers)
         ]

@@ -3,6 +3,8 @@
 Page and command line check it before they start anything. No network is used; sizes come from the catalogue.
 """
 
+from __future__ import annotations
+
 import shutil
 import sys
 from collections.abc import Mapping
@@ -11,10 +13,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from framelens.config import Settings
-from framelens.core.engines.model_hub import ModelHub, chosen_hub, is_offline
+from framelens.core.engines.model_hub import chosen_hub, is_offline
 from framelens.core.engines.vllm_arguments import config_text
 from framelens.core.errors import AppError, ModelNotFound
-from framelens.core.units import gib_number, human_size
+from framelens.core.units import human_size
 from framelens.engine.base import Engine, NullEngine
 from framelens.engine.hardware_profile import HardwareProfile
 from framelens.engine.hub_cache import hub_cache_folder
@@ -29,11 +31,8 @@ from framelens.models.memory import weights_bytes
 from framelens.models.placement import USABLE, MemoryNeed, Proposal, least_bytes
 
 Kind = Literal["ready", "download", "none"]
-Card = Literal["best", "quick", "small"]
 _OFFERS = 2
 """Number of models offered."""
-_QUICK = 0.6
-"""Share of the recommended model's parameters for each token that a clearly quicker model has at most."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,25 @@ class ModelCandidate:
     @property
     def licence(self) -> str:
         """Return the name of its licence, or that it allows research alone; "" for an unknown model."""
-        return licence_text(self.entry) if self.entry else ""
+        return self.entry.licence_words() if self.entry else ""
+
+    @classmethod
+    def of(cls, hub_id: str, settings: Settings) -> ModelCandidate:
+        """Return a model of a hub as it would run here with these settings."""
+        entry = load_catalogue(settings.data_dir / "models").by_id.get(hub_id)
+        if entry is None:
+            return cls(hub_id, None)
+        need = HardwareProfile.here().need(entry.shape, effective_arguments(settings))
+        return cls(hub_id, weights_bytes(entry.shape), need, entry=entry)
+
+    @classmethod
+    def of_proposal(cls, proposal: Proposal) -> ModelCandidate:
+        """Return a model as it is proposed for this machine."""
+        entry, needed = proposal.entry, proposal.sum.card_bytes
+        size = 0 if resolve_model(entry.id).folder is not None else weights_bytes(entry.shape)
+        least = min(needed, least_bytes(entry.shape, proposal.plan.device))
+        need = MemoryNeed(needed, least, round(proposal.budget_bytes / USABLE))
+        return cls(entry.id, size, need, proposal.config_without_code, entry)
 
 
 @dataclass(frozen=True)
@@ -131,7 +148,7 @@ def readiness(settings: Settings, engine: Engine) -> Readiness:
         return Readiness("none", error=ModelNotFound("model_offline", model=found.hub_id), offers=here)
     if offers and not settings.model_chosen:
         return Readiness("download", offers[0], None, offers[1:], free_bytes(), package)
-    return Readiness("download", candidate(found.hub_id, settings), None, offers, free_bytes(), package)
+    return Readiness("download", ModelCandidate.of(found.hub_id, settings), None, offers, free_bytes(), package)
 
 
 def with_candidate(settings: Settings, one: ModelCandidate) -> Settings:
@@ -155,17 +172,12 @@ def with_recommended(settings: Settings) -> Settings:
     return with_candidate(settings, best) if best else settings
 
 
-def licence_text(entry: CatalogueEntry) -> str:
-    """Return the name of the licence of a model, marked where it allows research alone."""
-    return f"{entry.licence} ({t('models.missing.research')})" if entry.is_for_research else entry.licence
-
-
 def download_text(size: int | None, free: int) -> str:
     """Return the sentence about a download of `size` bytes, or of an unknown size, with `free` bytes on the disk."""
     hub = chosen_hub()
     values = {"size": human_size(size or 0), "free": human_size(free), "setting": hub.cache_setting}
     key = "no_room" if size and size > free else "to_download" if size else "to_download_unknown"
-    return t(f"models.page.{key}", **values, hub=hub_text(hub))
+    return t(f"models.page.{key}", **values, hub=t(f"models.hub_{hub.kind}"))
 
 
 def engine_text(now: Readiness, model: ModelCandidate | None = None) -> str:
@@ -178,25 +190,6 @@ def engine_text(now: Readiness, model: ModelCandidate | None = None) -> str:
         return t("models.engine.no_room", model=model.name, disk=disk, free=free)
     size, disk = human_size(now.engine.fetched_bytes), human_size(now.engine.disk_bytes)
     return t("models.engine.absent", size=size, disk=disk, free=free)
-
-
-def need_text(need: MemoryNeed) -> str:
-    """Describe the memory that a model needs, and whether it fits, in one or two sentences."""
-    values = {
-        "needed": gib_number(need.needed_bytes),
-        "least": gib_number(need.least_bytes),
-        "there": gib_number(need.there_bytes),
-        "usable": gib_number(need.usable_bytes),
-        "share": round(100 * need.usable),
-    }
-    if need.fits:
-        return t("models.need_fits", **values)
-    return t("models.need_settings" if need.can_fit else "models.need_not", **values)
-
-
-def hub_text(hub: ModelHub) -> str:
-    """Return the name of a hub in the language of the context."""
-    return t(f"models.hub_{hub.kind}")
 
 
 def free_bytes() -> int:
@@ -214,49 +207,15 @@ def _download_folder() -> Path:
     return next(path for path in (folder, *folder.parents) if path.is_dir())
 
 
-def candidate(hub_id: str, settings: Settings) -> ModelCandidate:
-    """Return a model of a hub as it would run here with these settings."""
-    entry = load_catalogue(settings.data_dir / "models").by_id.get(hub_id)
-    if entry is None:
-        return ModelCandidate(hub_id, None)
-    need = HardwareProfile.here().need(entry.shape, effective_arguments(settings))
-    return ModelCandidate(hub_id, weights_bytes(entry.shape), need, entry=entry)
-
-
 def model_offers(settings: Settings) -> tuple[ModelCandidate, ...]:
     """List models that run here: the recommended model, then those on this machine, then the next best.
 
     A chosen model is left out, unless it needs a configuration other than the settings' to fit.
     """
     place, entries = HardwareProfile.here(), load_catalogue(settings.data_dir / "models").by_id
-    found = [_offer(one) for one in place.recommended(tuple(entries.values()))]
+    found = [ModelCandidate.of_proposal(one) for one in place.recommended(tuple(entries.values()))]
     used = entries.get(settings.model_path)
     if used is not None and place.need(used.shape, effective_arguments(settings)).fits:
         found = [replace(one, config=None) if one.model == used.id else one for one in found]
         found = [one for one in found if one.config is not None or not settings.model_chosen]
     return tuple([*found[:1], *sorted(found[1:], key=lambda one: one.download_bytes != 0)][:_OFFERS])
-
-
-def model_cards(settings: Settings) -> dict[Card, ModelCandidate]:
-    """Return the recommended model, the best that is clearly quicker, and the smallest, each model once."""
-    entries = load_catalogue(settings.data_dir / "models").by_id
-    found = HardwareProfile.here().recommended(tuple(entries.values()))
-    free = [one for one in found if not one.entry.is_for_research] or list(found)
-    if not free:
-        return {}
-    limit = free[0].entry.shape.active_parameters * _QUICK
-    quick = [one for one in free if one.entry.shape.active_parameters <= limit]
-    smallest = min(free, key=lambda one: weights_bytes(one.entry.shape))
-    cards: dict[Card, Proposal] = {"best": free[0], "quick": (quick or free)[0], "small": smallest}
-    known: dict[str, Card] = {}
-    for card, one in cards.items():
-        known.setdefault(one.entry.id, card)
-    return {card: _offer(cards[card]) for card in known.values()}
-
-
-def _offer(proposal: Proposal) -> ModelCandidate:
-    entry, needed = proposal.entry, proposal.sum.card_bytes
-    size = 0 if resolve_model(entry.id).folder is not None else weights_bytes(entry.shape)
-    least = min(needed, least_bytes(entry.shape, proposal.plan.device))
-    need = MemoryNeed(needed, least, round(proposal.budget_bytes / USABLE))
-    return ModelCandidate(entry.id, size, need, proposal.config_without_code, entry)

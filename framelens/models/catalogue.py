@@ -94,6 +94,30 @@ class Catalogue:
             raise ModelNotFound(key, model=name, nearest=nearest)
         return found
 
+    def find_entry(self, name: str) -> tuple[CatalogueEntry, Match | None]:
+        """Return the model that `name` means: a folder's own config.json if it exists, else the catalogue's entry.
+
+        Args:
+            name: A folder, a config.json, or a name as for `find`.
+
+        Returns:
+            The entry, and the catalogue's match; None for a folder that the catalogue doesn't know.
+
+        Raises:
+            ModelNotFound: Nothing matches, or the config.json can't be used.
+        """
+        folder = Path(typed_path(name)).absolute()
+        file = folder if folder.name == "config.json" else folder / "config.json"
+        if not file.is_file():
+            match = self.find(name)
+            return match.entry, match
+        config = read_config(file.parent)
+        entry = entry_of_shape(file.parent.name, shape_in(file.parent, config), config)
+        try:
+            return entry, self.find(str(file.parent))
+        except ModelNotFound:
+            return entry, None
+
     def _exact(self, text: str) -> Match | None:
         return next((Match(text, entry) for id_, entry in self.by_id.items() if id_.lower() == text.lower()), None)
 
@@ -151,32 +175,6 @@ class Catalogue:
 def is_ollama_name(name: str) -> bool:
     """Return whether `name` has a tag, which names of Ollama have and ids on a hub don't."""
     return bool(_OLLAMA_GGUF.fullmatch(name) or (":" in name and _OLLAMA.fullmatch(name)))
-
-
-def find_entry(name: str, catalogue: Catalogue) -> tuple[CatalogueEntry, Match | None]:
-    """Return the model that `name` means: a folder's own config.json if it exists, else the catalogue's entry.
-
-    Args:
-        name: A folder, a config.json, or a name as for `Catalogue.find`.
-        catalogue: The known models.
-
-    Returns:
-        The entry, and the catalogue's match; None for a folder that the catalogue doesn't know.
-
-    Raises:
-        ModelNotFound: Nothing matches, or the config.json can't be used.
-    """
-    folder = Path(typed_path(name)).absolute()
-    file = folder if folder.name == "config.json" else folder / "config.json"
-    if not file.is_file():
-        match = catalogue.find(name)
-        return match.entry, match
-    config = read_config(file.parent)
-    entry = entry_of_shape(file.parent.name, shape_in(file.parent, config), config)
-    try:
-        return entry, catalogue.find(str(file.parent))
-    except ModelNotFound:
-        return entry, None
 
 
 @cache

@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, Stri
 from framelens.core.domain import Language
 from framelens.core.errors import AppError, ConfigError
 from framelens.core.toml_lines import TomlEntry, TomlLines
+from framelens.i18n import t
 from framelens.models.architecture import Shape
 from framelens.models.config import read_shape
 
@@ -76,6 +77,10 @@ class CatalogueEntry:
     def is_for_research(self) -> bool:
         """Return whether the licence allows research alone."""
         return "Research" in self.licence
+
+    def licence_words(self) -> str:
+        """Return the name of its licence for the user, marked where it allows research alone."""
+        return f"{self.licence} ({t('models.missing.research')})" if self.is_for_research else self.licence
 
     @property
     def sees(self) -> bool:

@@ -23,10 +23,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from framelens.core.domain import Device
 from framelens.core.units import GIB
 from framelens.models.architecture import Shape, Vision, largest_picture_tokens
 from framelens.models.formats import stored
-from framelens.models.serving_plan import Device, Plan, number_bytes, parse_plan
+from framelens.models.serving_plan import Plan, number_bytes, parse_plan
 
 TermKey = Literal["text_weights", "vision_weights", "working", "cache", "engine"]
 _BLOCK_TOKENS: Mapping[Device, int] = {"gpu": 16, "cpu": 128}

@@ -17,14 +17,17 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
-from framelens.core.units import GIB
+from framelens.core.domain import Device
+from framelens.core.errors import ConfigError
+from framelens.core.units import GIB, gib_number
+from framelens.i18n import t
 from framelens.models.architecture import FRAME, Shape, image_tokens
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.formats import BY_KEY, FormatKey, NumberFormat, format_of, is_faster_wide
 from framelens.models.memory import MemoryEstimate, estimate_memory
-from framelens.models.serving_plan import Device, Plan
+from framelens.models.serving_plan import Plan
 
 USUAL_LENGTH = 8192  # tokens, as in framelens.config.DEFAULT_VLLM_CONFIG
 _LENGTHS = (32768, 16384, USUAL_LENGTH, 4096)  # proposed context lengths
@@ -128,6 +131,19 @@ class MemoryNeed:
     def can_fit(self) -> bool:
         """Return whether the model fits with the smallest settings."""
         return self.least_bytes <= int(self.there_bytes * USABLE)
+
+    def words(self) -> str:
+        """Describe it for the user, and whether it fits, in one or two sentences."""
+        values = {
+            "needed": gib_number(self.needed_bytes),
+            "least": gib_number(self.least_bytes),
+            "there": gib_number(self.there_bytes),
+            "usable": gib_number(self.usable_bytes),
+            "share": round(100 * self.usable),
+        }
+        if self.fits:
+            return t("models.need_fits", **values)
+        return t("models.need_settings" if self.can_fit else "models.need_not", **values)
 
 
 def estimate_need(shape: Shape, plan: Plan, there_bytes: int, *, usable: float = USABLE) -> MemoryNeed:
@@ -371,6 +387,8 @@ def _size_class(shape: Shape) -> int:
 class GpuCard:
     """A graphics card: its memory, and its compute capability where it is known."""
 
+    SIZES_GIB: ClassVar = (8, 11, 12, 16, 24, 32, 40, 48, 80, 96, 141)
+    """Sizes in which cards are sold."""
     memory_gib: float
     capability: float | None = None
     name: str = ""
@@ -379,6 +397,19 @@ class GpuCard:
     def runs(self) -> float:
         """Return the compute capability, or most Ampere cards' capability if it is unknown."""
         return self.capability if self.capability is not None else _USUAL_CAPABILITY
+
+    @classmethod
+    def parse(cls, text: str) -> GpuCard:
+        """Parse a card's memory in GB, such as "24" or "24GB", or its name, such as "RTX 4090".
+
+        Raises:
+            ConfigError: It is neither.
+        """
+        number = parse_gigabytes(text)
+        card = find_card(text) or (cls(number) if number else None)  # "4090" is a name
+        if card is None:
+            raise ConfigError("card_unknown", given=text)
+        return card
 
 
 def find_card(name: str, memory_gib: float | None = None) -> GpuCard | None:
@@ -399,3 +430,13 @@ def find_card(name: str, memory_gib: float | None = None) -> GpuCard | None:
         if f" {known} " in text or text.startswith(f" {re.sub('[rg]tx ', '', known)} "):
             return GpuCard(memory_gib or named_gib or usual_gib, capability, name)
     return GpuCard(memory_gib, None, name) if memory_gib else None
+
+
+def parse_gigabytes(text: str) -> float | None:
+    """Parse an amount of memory such as "24", "24GB" or "24 GiB"; return None for anything else."""
+    plain = text.strip().lower()
+    try:
+        number = float(plain.removesuffix("gib").removesuffix("gb").removesuffix("g").strip())
+    except ValueError:
+        return None
+    return number if 0 < number < 100_000 else None

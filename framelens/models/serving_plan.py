@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from framelens.core.domain import Device
 from framelens.models.architecture import Shape
 from framelens.models.formats import FormatKey
-
-Device = Literal["gpu", "cpu"]
 
 _UNITS = {"k": 1000, "m": 10**6, "K": 1024, "M": 1024**2}
 _FORMATS: Mapping[str, FormatKey] = {

@@ -14,29 +14,17 @@ if TYPE_CHECKING:
     from framelens.composition import open_services as open_services
     from framelens.composition import open_videos as open_videos
     from framelens.config import Settings as Settings
-    from framelens.config import checked_key as checked_key
-    from framelens.config import export_environment as export_environment
     from framelens.config import load as load
-    from framelens.core import own_version as own_version
     from framelens.core.roles import LOCAL_USER as LOCAL_USER
-    from framelens.core.roles import Role as Role
-    from framelens.core.roles import User as User
     from framelens.core.roles import as_user as as_user
     from framelens.core.roles import current_user as current_user
-    from framelens.core.roles import require_role as require_role
     from framelens.core.roles import requires as requires
-    from framelens.i18n import accepted_language as accepted_language
     from framelens.i18n import in_language as in_language
     from framelens.i18n import language as language
-    from framelens.i18n import plugin_catalogue as plugin_catalogue
     from framelens.i18n import t as t
-    from framelens.registry import PLUGIN_FAULTS as PLUGIN_FAULTS
     from framelens.registry import Hooks as Hooks
     from framelens.registry import Page as Page
-    from framelens.registry import called as called
     from framelens.registry import hook as hook
-    from framelens.registry import leave_out as leave_out
-    from framelens.registry import placed as placed
 
 else:
 

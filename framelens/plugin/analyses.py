@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from framelens.analysis.task import Control as Control
     from framelens.analysis.task import Task as Task
     from framelens.api.playback import video_for as video_for
-    from framelens.composition import usual_workers as usual_workers
     from framelens.core.analysis_state import AnalysisState as AnalysisState
     from framelens.core.analysis_state import AnalysisUpdate as AnalysisUpdate
     from framelens.core.domain import MOST_FRAMES as MOST_FRAMES
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from framelens.jobs.keyframes import build_selection as build_selection
     from framelens.jobs.queue import Jobs as Jobs
     from framelens.jobs.snapshot import AT_WORK as AT_WORK
-    from framelens.jobs.snapshot import WORKING as WORKING
     from framelens.jobs.snapshot import JobSnapshot as JobSnapshot
     from framelens.jobs.snapshot import State as State
     from framelens.jobs.stored.bulk_operations import remove_jobs as remove_jobs

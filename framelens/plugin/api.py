@@ -1,4 +1,4 @@
-"""Routes and tools: what a plugin's routes of the page and of the API for programs, and its MCP tools are made with."""
+"""Routes and tools: what routes of the page and of the API for programs, and MCP tools are made with."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from framelens.api.programs import VIEWER as VIEWER
     from framelens.api.programs import ServicesDep as ServicesDep
     from framelens.api.programs import role_of as role_of
-    from framelens.api.subtitle_uploads import MOST_SUBTITLES as MOST_SUBTITLES
     from framelens.api.subtitle_uploads import attach_subtitles as attach_subtitles
     from framelens.api.subtitle_uploads import check_subtitles as check_subtitles
     from framelens.api.tools import ToolCall as ToolCall
@@ -26,6 +25,12 @@ if TYPE_CHECKING:
     from framelens.http_client import authorization as authorization
     from framelens.http_client import request_timeout as request_timeout
     from framelens.http_client import response_limits as response_limits
+    from framelens.i18n import accepted_language as accepted_language
+    from framelens.i18n import plugin_catalogue as plugin_catalogue
+    from framelens.registry import PLUGIN_FAULTS as PLUGIN_FAULTS
+    from framelens.registry import called as called
+    from framelens.registry import leave_out as leave_out
+    from framelens.registry import placed as placed
 
 else:
 

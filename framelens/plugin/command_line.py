@@ -42,15 +42,11 @@ if TYPE_CHECKING:
     from framelens.cli.progress_lines import ProgressLine as ProgressLine
     from framelens.cli.progress_lines import ProgressLines as ProgressLines
     from framelens.cli.progress_lines import Throttle as Throttle
-    from framelens.cli.report_output import Output as Output
-    from framelens.cli.report_output import check_ending as check_ending
-    from framelens.cli.report_output import check_output_file as check_output_file
-    from framelens.cli.report_output import check_output_folder as check_output_folder
-    from framelens.cli.report_output import names_folder as names_folder
-    from framelens.cli.report_output import overwrite_option as overwrite_option
-    from framelens.cli.report_output import typed_output as typed_output
     from framelens.cli.terminal import console as console
     from framelens.config import as_given as as_given
+    from framelens.config import checked_key as checked_key
+    from framelens.config import export_environment as export_environment
+    from framelens.core import own_version as own_version
     from framelens.jobs.keyframes import parse_seconds as parse_seconds
     from framelens.jobs.running import running as running
 

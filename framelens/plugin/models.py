@@ -14,24 +14,17 @@ if TYPE_CHECKING:
     from framelens.engine.model_names import match_text as match_text
     from framelens.engine.model_names import meant_text as meant_text
     from framelens.engine.model_resolution import resolve_model as resolve_model
-    from framelens.jobs.readiness import Card as Card
     from framelens.jobs.readiness import ModelCandidate as ModelCandidate
     from framelens.jobs.readiness import Readiness as Readiness
-    from framelens.jobs.readiness import candidate as candidate
     from framelens.jobs.readiness import download_text as download_text
     from framelens.jobs.readiness import engine_text as engine_text
     from framelens.jobs.readiness import free_bytes as free_bytes
-    from framelens.jobs.readiness import hub_text as hub_text
-    from framelens.jobs.readiness import licence_text as licence_text
-    from framelens.jobs.readiness import model_cards as model_cards
-    from framelens.jobs.readiness import need_text as need_text
     from framelens.jobs.readiness import readiness as readiness
     from framelens.models.architecture import FRAME as FRAME
     from framelens.models.architecture import Shape as Shape
     from framelens.models.architecture import image_tokens as image_tokens
     from framelens.models.catalogue import Catalogue as Catalogue
     from framelens.models.catalogue import Match as Match
-    from framelens.models.catalogue import find_entry as find_entry
     from framelens.models.catalogue import load_catalogue as load_catalogue
     from framelens.models.catalogue import raw_built_in as raw_built_in
     from framelens.models.catalogue_parser import CatalogueEntry as CatalogueEntry
@@ -54,11 +47,11 @@ if TYPE_CHECKING:
     from framelens.models.placement import Proposal as Proposal
     from framelens.models.placement import estimate_need as estimate_need
     from framelens.models.placement import least_bytes as least_bytes
+    from framelens.models.placement import parse_gigabytes as parse_gigabytes
     from framelens.models.placement import propose_divided as propose_divided
     from framelens.models.placement import propose_for_cards as propose_for_cards
     from framelens.models.placement import tensor_sizes as tensor_sizes
     from framelens.models.placement import ways_to_divide as ways_to_divide
-    from framelens.models.serving_plan import Device as Device
     from framelens.models.serving_plan import Plan as Plan
     from framelens.models.serving_plan import parse_plan as parse_plan
     from framelens.store.model_records import confirm_download as confirm_download

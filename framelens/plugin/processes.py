@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from framelens.engine.installation import install_log as install_log
     from framelens.engine.local.child_process import GUARD as GUARD
     from framelens.video.extractor import probe as probe
-    from framelens.video.ffmpeg import FFMPEG_PROTOCOLS as FFMPEG_PROTOCOLS
     from framelens.video.ffmpeg import FfmpegError as FfmpegError
-    from framelens.video.ffmpeg import ffmpeg_address as ffmpeg_address
+    from framelens.video.ffmpeg import ffmpeg_input as ffmpeg_input
     from framelens.video.ffmpeg import run_ffmpeg as run_ffmpeg
     from framelens.video.keyframes.strategies import SAME_SECONDS as SAME_SECONDS
     from framelens.video.keyframes.strategies import FrameTimes as FrameTimes

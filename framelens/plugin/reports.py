@@ -15,35 +15,11 @@ if TYPE_CHECKING:
     from framelens.core.outline import chapters_of as chapters_of
     from framelens.core.outline import outline_of as outline_of
     from framelens.core.outline import title_of as title_of
-    from framelens.reports.content.builder import document as document
-    from framelens.reports.content.document import Block as Block
-    from framelens.reports.content.document import ChapterCard as ChapterCard
-    from framelens.reports.content.document import Chapters as Chapters
-    from framelens.reports.content.document import Document as Document
-    from framelens.reports.content.document import DocumentFacts as DocumentFacts
-    from framelens.reports.content.document import FindingItem as FindingItem
-    from framelens.reports.content.document import Findings as Findings
-    from framelens.reports.content.document import Fold as Fold
-    from framelens.reports.content.document import Gallery as Gallery
-    from framelens.reports.content.document import Heading as Heading
-    from framelens.reports.content.document import Line as Line
-    from framelens.reports.content.document import Listing as Listing
-    from framelens.reports.content.document import Measurements as Measurements
-    from framelens.reports.content.document import Paragraph as Paragraph
-    from framelens.reports.content.document import PictureBlock as PictureBlock
-    from framelens.reports.content.document import Span as Span
-    from framelens.reports.content.document import Table as Table
-    from framelens.reports.content.document import ThumbnailRow as ThumbnailRow
-    from framelens.reports.content.document import Timeline as Timeline
-    from framelens.reports.content.document import Verbatim as Verbatim
-    from framelens.reports.content.document import signed as signed
-    from framelens.reports.content.document import text_line as text_line
     from framelens.reports.content.labels import ai_label as ai_label
     from framelens.reports.content.labels import field_names as field_names
     from framelens.reports.content.labels import finding_seconds as finding_seconds
     from framelens.reports.content.labels import finding_text as finding_text
     from framelens.reports.content.labels import issues as issues
-    from framelens.reports.content.labels import moment_address as moment_address
     from framelens.reports.content.labels import one_line as one_line
     from framelens.reports.content.labels import parts_of as parts_of
     from framelens.reports.content.labels import printable as printable
@@ -62,8 +38,6 @@ if TYPE_CHECKING:
     from framelens.reports.content.questions import why_incomplete as why_incomplete
     from framelens.reports.content.searches import interval_issues as interval_issues
     from framelens.reports.files import ReportFile as ReportFile
-    from framelens.reports.files import written as written
-    from framelens.reports.files import zipped as zipped
     from framelens.reports.format import ReportFormat as ReportFormat
     from framelens.reports.format import lazy as lazy
     from framelens.reports.formats import FORMATS as FORMATS
@@ -71,7 +45,6 @@ if TYPE_CHECKING:
     from framelens.reports.formats import files_of as files_of
     from framelens.reports.formats import format_named as format_named
     from framelens.reports.formats import parse_formats as parse_formats
-    from framelens.reports.graphics.chart_svg import chart_png as chart_png
     from framelens.reports.graphics.fonts import FONT_FAMILY as FONT_FAMILY
     from framelens.reports.graphics.fonts import FONT_FILE as FONT_FILE
     from framelens.reports.graphics.fonts import font_characters as font_characters
@@ -80,7 +53,6 @@ if TYPE_CHECKING:
     from framelens.reports.json.writer import without_pictures as without_pictures
     from framelens.reports.subtitles import ass_clock as ass_clock
     from framelens.reports.text.csv_cells import csv_table as csv_table
-    from framelens.reports.text.html import render_html as render_html
 
 else:
 

@@ -11,14 +11,6 @@ if TYPE_CHECKING:
     from framelens.core.codec import from_json as from_json
     from framelens.core.codec import to_document as to_document
     from framelens.core.codec import to_json as to_json
-    from framelens.reports.files import atomic_write as atomic_write
-    from framelens.reports.files import check_replaceable as check_replaceable
-    from framelens.store.access import Accounts as Accounts
-    from framelens.store.accounts import AccountRow as AccountRow
-    from framelens.store.accounts import AccountStore as AccountStore
-    from framelens.store.audit import ACTIONS as ACTIONS
-    from framelens.store.audit import AuditEntry as AuditEntry
-    from framelens.store.audit import AuditLog as AuditLog
     from framelens.store.backup import BackupManifest as BackupManifest
     from framelens.store.backup import backup_bytes as backup_bytes
     from framelens.store.backup import check_backup as check_backup
@@ -29,9 +21,7 @@ if TYPE_CHECKING:
     from framelens.store.database import Store as Store
     from framelens.store.database import open_store as open_store
     from framelens.store.database import visible as visible
-    from framelens.store.fs_utils import disk_errors as disk_errors
     from framelens.store.fs_utils import log_to as log_to
-    from framelens.store.fs_utils import storage_errors as storage_errors
     from framelens.store.library_index import Hit as Hit
     from framelens.store.library_index import LibraryEntry as LibraryEntry
     from framelens.store.library_index import LibraryQuery as LibraryQuery
@@ -40,7 +30,6 @@ if TYPE_CHECKING:
     from framelens.store.model_records import harmless as harmless
     from framelens.store.videos.video_repository import Upload as Upload
     from framelens.store.videos.video_repository import VideoRepository as VideoRepository
-    from framelens.store.videos.video_repository import link_of as link_of
 
 else:
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from framelens.core.units import gib_text as gib_text
     from framelens.core.units import human_size as human_size
     from framelens.core.units import rounded_time as rounded_time
-    from framelens.i18n import LANGUAGES as LANGUAGES
     from framelens.i18n import aside as aside
     from framelens.i18n import labelled as labelled
     from framelens.i18n import sentences as sentences

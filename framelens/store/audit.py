@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 from framelens.core.errors import StorageError
 from framelens.core.files import single_line
@@ -38,7 +38,6 @@ Action = Literal[
     "backup",
     "restore",
 ]
-ACTIONS: tuple[Action, ...] = get_args(Action)
 
 
 @dataclass(frozen=True)
@@ -62,6 +61,9 @@ class AuditEntry:
 
 class AuditLog:
     """The audit log in a store. Safe to use from several threads and processes."""
+
+    ACTIONS: ClassVar[tuple[Action, ...]] = get_args(Action)
+    """All actions that it records."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -32,7 +32,7 @@ from framelens.core.errors import Cancelled, ConfigError, DecodeError
 from framelens.video import limits, sandbox
 from framelens.video.files import confine, confined_folders, printable_path
 
-FFMPEG_PROTOCOLS = "file,pipe"
+_PROTOCOLS = "file,pipe"
 """What an input may be read from."""
 MEMORY_BYTES = 3 << 30
 """An encoder holds some forty pictures in addition to the decoder's; with 4K that is 1.5 GB."""
@@ -80,6 +80,11 @@ def ffmpeg_address(path: Path) -> str:
     return f"file:{path.absolute()}"
 
 
+def ffmpeg_input(path: Path, *options: str) -> list[str]:
+    """Return the arguments of an input, with its options."""
+    return ["-protocol_whitelist", _PROTOCOLS, *options, "-i", ffmpeg_address(path)]
+
+
 @cache
 def program() -> Path:
     """Return the program, after it has encoded a picture in the sandbox.
@@ -114,7 +119,7 @@ def run_ffmpeg(
     """Run the program until it has written a file.
 
     Args:
-        arguments: Inputs and options before the output; inputs as `ffmpeg_address` returns them.
+        arguments: Inputs and options before the output; inputs as `ffmpeg_input` returns them.
         reads: The files that it reads; the first is named in errors.
         writes: The file, which exists.
         on_progress: Called with the seconds that were written.
@@ -140,11 +145,7 @@ def join(pictures: Path, sound: Path, target: Path, cancel: threading.Event) -> 
         OSError: The disk is full.
         Cancelled: `cancel` was set.
     """
-    inputs = [
-        part
-        for file in (pictures, sound)
-        for part in ("-protocol_whitelist", FFMPEG_PROTOCOLS, "-i", ffmpeg_address(file))
-    ]
+    inputs = [*ffmpeg_input(pictures), *ffmpeg_input(sound)]
     arguments = [*inputs, "-map", "0:v:0", "-map", "1:a:0", "-c", "copy", "-f", "mp4"]
     try:
         run_ffmpeg(arguments, reads=[pictures, sound], writes=target, cancel=cancel)

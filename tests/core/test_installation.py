@@ -72,7 +72,9 @@ def test_missing_package_is_named_with_its_extra() -> None:
     assert as_app_error(ModuleNotFoundError("No module named 'nothing'", name="nothing")).key == "internal"
 
 
-@pytest.mark.parametrize(("name", "extra"), [("pdf", "app"), ("docx", "editing")])
+@pytest.mark.parametrize(
+    ("name", "extra"), [("pdf", "app"), pytest.param("docx", "editing", marks=pytest.mark.every_plugin)]
+)
 def test_format_without_its_package_is_refused_before_the_start(
     name: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

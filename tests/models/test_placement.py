@@ -11,7 +11,6 @@ import pytest
 from framelens import config
 from framelens.core.engines import vllm_arguments
 from framelens.core.units import GIB
-from framelens.engine.hardware_profile import parse_card
 from framelens.models.catalogue import built_in
 from framelens.models.formats import prefers_float32
 from framelens.models.memory import estimate_memory, float32_bytes
@@ -242,4 +241,4 @@ def test_float32_needs_what_was_measured() -> None:
     ],
 )
 def test_cards_are_known_as_people_type_them(typed: str, gib: float) -> None:
-    assert parse_card(typed).memory_gib == gib
+    assert GpuCard.parse(typed).memory_gib == gib

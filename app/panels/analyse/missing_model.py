@@ -20,15 +20,7 @@ from framelens.engine.installation import EnginePackage
 from framelens.engine.running_engines import RunningEngine, RunningModel, running_engines
 from framelens.i18n import t
 from framelens.jobs.model_switch import with_remote_engine
-from framelens.jobs.readiness import (
-    ModelCandidate,
-    Readiness,
-    download_text,
-    engine_text,
-    need_text,
-    readiness,
-    with_candidate,
-)
+from framelens.jobs.readiness import ModelCandidate, Readiness, download_text, engine_text, readiness, with_candidate
 from framelens.plugin_page import ButtonKind, Options
 from framelens.reports.content.page_text import error_words, joined, plain
 
@@ -120,7 +112,7 @@ def _why_not(now: Readiness, model: ModelCandidate) -> str:
     """Return why the model of the settings can't be downloaded."""
     if not now.has_room:
         return download_text(model.download_bytes, now.free_bytes)
-    return need_text(model.need) if model.need else ""
+    return model.need.words() if model.need else ""
 
 
 def _offer_words(model: ModelCandidate, engine: EnginePackage | None) -> str:

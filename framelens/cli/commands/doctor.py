@@ -19,7 +19,7 @@ from framelens.core.errors import AppError
 from framelens.core.redaction import redact, redact_setting
 from framelens.core.spelling import closest
 from framelens.core.units import gib_text, human_size
-from framelens.engine.check_findings import CheckFinding, worst_first
+from framelens.engine.check_findings import CheckFinding
 from framelens.engine.diagnostics.checks import doctor_finding, run_checks
 from framelens.engine.diagnostics.facts import SystemFacts, gather_facts
 from framelens.engine.local.launch_checks import launch_checks
@@ -61,7 +61,7 @@ def run(options: Options) -> int:
     checked = with_recommended(settings) if fault is None else settings
     facts = gather_facts(checked, fault)
     unknown = (doctor_finding("plugins_unknown", "hinders", name=name) for name in registry.unknown_names())
-    findings = worst_first(
+    findings = CheckFinding.worst_first(
         (
             *run_checks(facts, checked),
             sandbox_finding(check_sandbox()),
@@ -124,7 +124,7 @@ def _add_preflight(findings: tuple[CheckFinding, ...], settings: config.Settings
             for model_offer in model_offers(settings)[:1]
         ]
         findings = tuple(finding for finding in findings if finding.key not in _REPLACED)
-    return worst_first((*findings, *new))
+    return CheckFinding.worst_first((*findings, *new))
 
 
 def sandbox_finding(report: SandboxReport) -> CheckFinding:

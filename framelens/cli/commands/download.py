@@ -32,7 +32,6 @@ from framelens.jobs.readiness import (
     Readiness,
     download_text,
     engine_text,
-    need_text,
     readiness,
     with_candidate,
     with_recommended,
@@ -168,7 +167,7 @@ def _lines(now: Readiness, model: ModelCandidate, *, is_asked: bool) -> Iterator
     if about_engine := engine_text(now, model):
         yield about_engine
     if model.need:
-        yield need_text(model.need)
+        yield model.need.words()
     if now.offers:
         yield t("models.missing.offers_asked" if is_asked else "models.missing.offers_cli")
     for number, one in enumerate(now.offers, start=1):

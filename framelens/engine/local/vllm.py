@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from framelens.core.child_environment import hub_environment
-from framelens.core.domain import EngineInfo, Notice
+from framelens.core.domain import Device, EngineInfo, Notice
 from framelens.core.engines.vllm_arguments import arguments_to_argv, arguments_with_code, brings_tokenizer, kv_cache_gib
 from framelens.core.errors import EngineError
 from framelens.core.events import EngineProgress
@@ -29,7 +29,6 @@ from framelens.engine.hardware import cpu_name, free_memory_bytes, installed_vll
 from framelens.engine.local.engine_guard import KEY_VARIABLE
 from framelens.engine.model_resolution import model_name
 from framelens.engine.short_requests import NoAnswer, get_json
-from framelens.models.serving_plan import Device
 
 log = logging.getLogger(__name__)
 # With any of these the engine may have to download something that is not in the model's folder.

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from framelens import AppError, Cancelled, InputError, Language, StorageError
 from framelens.plugin import as_user, current_user, requires
 from framelens.plugin.analyses import UNKNOWN_PATH, AnalysisRequest, Jobs
-from framelens.plugin.files import new_id, safe_stem, unused_name
+from framelens.plugin.files import new_id
+from framelens.plugin.outputs import safe_stem, unused_name
 from framelens.plugin.processes import BackgroundTasks
 from framelens.plugin.reports import FORMATS, ReportFile, files_of, shareable_value
-from framelens.plugin.storage import AccountStore, Failure, Store
+from framelens.plugin.storage import Failure, Store
+from framelens.plugin.users import AccountStore
 from framelens.plugins.batch.batch import Batch, BatchVideo, request_for
 from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.results import REPORTS, VideoStatus, results_of, status_of

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
 from framelens import AppError, EngineBusy, EngineError, EngineTimeout, ImageRejected, StorageError, VideoError
-from framelens.plugin.analyses import AT_WORK, WORKING, Outcome, State, is_expected
+from framelens.plugin.analyses import AT_WORK, Outcome, State, is_expected
 from framelens.plugin.engines import RequestTooLarge
 from framelens.plugin.reports import FORMATS
 from framelens.plugin.storage import Failure
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from framelens.plugin.storage import LibraryEntry
 
 ResultState = Outcome | Literal["failed"]
+WORKING = tuple(state for state in AT_WORK if state != "queued")
 RESULT_STATES: tuple[ResultState, ...] = (*get_args(Outcome), "failed")
 VideoState = State | Literal["pending"]
 REPORTS = "reports"

@@ -9,8 +9,7 @@ from starlette.routing import BaseRoute
 
 from framelens.plugin import Services, language
 from framelens.plugin.api import Export, Gate, send_export
-from framelens.plugin.files import safe_file_name
-from framelens.plugin.reports import zipped
+from framelens.plugin.outputs import safe_file_name, zipped
 from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.page_batches import bundle
 

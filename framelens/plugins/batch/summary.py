@@ -14,9 +14,9 @@ from typing import Any
 from urllib.parse import quote
 
 from framelens import AppError, Language, error_text
-from framelens.plugin import in_language, own_version, t
+from framelens.plugin import in_language, t
 from framelens.plugin.analyses import AnalysisRequest
-from framelens.plugin.reports import (
+from framelens.plugin.blocks import (
     Block,
     Document,
     DocumentFacts,
@@ -26,16 +26,13 @@ from framelens.plugin.reports import (
     Paragraph,
     Span,
     Table,
-    aigc_fields,
-    aigc_line,
-    csv_table,
-    json_text,
-    printable,
     render_html,
-    shortened,
     text_line,
 )
-from framelens.plugin.storage import Failure, atomic_write, storage_errors
+from framelens.plugin.command_line import own_version
+from framelens.plugin.outputs import atomic_write, storage_errors
+from framelens.plugin.reports import aigc_fields, aigc_line, csv_table, json_text, printable, shortened
+from framelens.plugin.storage import Failure
 from framelens.plugin.texts import clock, span
 from framelens.plugins.batch.batch import Batch, BatchVideo, LeftOut
 from framelens.plugins.batch.results import RESULT_STATES, VideoResult

@@ -14,8 +14,8 @@ from framelens import ConfigError, InputError, error_text
 from framelens.plugin import t
 from framelens.plugin.api import ToolCall
 from framelens.plugin.command_line import parse_seconds
-from framelens.plugin.files import free_path, held_folder, shown_path
-from framelens.plugin.storage import atomic_write, storage_errors
+from framelens.plugin.files import held_folder, shown_path
+from framelens.plugin.outputs import atomic_write, free_path, storage_errors
 from framelens.plugin.texts import clock, labelled
 from framelens.plugins.editing.clips.cutter import cut_pieces
 from framelens.plugins.editing.clips.downloads import MOST_PIECES

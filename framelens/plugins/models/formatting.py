@@ -1,9 +1,9 @@
 """Text about models shared by the command line and the web page: size, memory, formats, why it doesn't run."""
 
 from framelens.plugin import t
+from framelens.plugin.machine import Device
 from framelens.plugin.models import (
     CatalogueEntry,
-    Device,
     GpuCard,
     MemoryEstimate,
     MemoryNeed,
@@ -11,7 +11,6 @@ from framelens.plugin.models import (
     Shape,
     format_of,
     least_bytes,
-    need_text,
 )
 from framelens.plugin.texts import gib_number, gib_text
 
@@ -22,7 +21,7 @@ def why_nothing_fits(entry: CatalogueEntry, card: GpuCard | None, need: MemoryNe
     """Return why no settings make a model run on `card` (None: a CPU)."""
     if need.can_fit:
         return f"{why_not(entry, card)}."
-    return need_text(need)
+    return need.words()
 
 
 def why_not(entry: CatalogueEntry, card: GpuCard | None) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from framelens import EngineProgress, Notice
 from framelens.plugin import Settings
 from framelens.plugin.chat import prove_sight
-from framelens.plugin.engines import NoAnswer, build_remote_engine, get_json, normal_base_url, served_models
+from framelens.plugin.engines import NoAnswer, build_remote_engine, get_json, served_models
 from framelens.plugin.processes import ProgressListener
 
 _CALL_SECONDS = 120.0
@@ -49,8 +49,7 @@ def call(settings: Settings, on_progress: ProgressListener, cancel: threading.Ev
 
 
 def _served(base_url: str, api_key: str) -> tuple[str, ...]:
-    url = normal_base_url(base_url)
     try:
-        return tuple(served_models(get_json(f"{url}/models", api_key=api_key, timeout_seconds=10.0)))
+        return tuple(served_models(get_json(f"{base_url}/models", api_key=api_key, timeout_seconds=10.0)))
     except NoAnswer:  # it answers for a model without listing any
         return ()

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from framelens import EngineProgress, notice_text
+from framelens import EngineProgress, Language, notice_text
 from framelens.plugin import Settings, t
 from framelens.plugin.engines import Engine, effective_arguments, shape_of, usual_side
 from framelens.plugin.files import new_id
@@ -16,7 +16,6 @@ from framelens.plugin.machine import installed_vllm
 from framelens.plugin.models import format_of, parse_plan
 from framelens.plugin.processes import ProgressListener
 from framelens.plugin.storage import ModelRecords, harmless
-from framelens.plugin.texts import LANGUAGES
 
 Measured = Mapping[str, Any]
 _FRAME_SHAPE = 9 / 16
@@ -98,7 +97,7 @@ def check_sight(
         cancel=cancel,
     )
     engine.note_sight(seen.verdict != "blind")
-    reason = seen.reason and {one: notice_text(seen.reason, one) for one in LANGUAGES}
+    reason = seen.reason and {one: notice_text(seen.reason, one) for one in get_args(Language)}
     figures = asdict(replace(seen, reason=None)) | {"verdict": seen.verdict, "reason": reason}
     return VisionChecks(settings.data_dir).keep({**engine_of(settings), **figures})
 

@@ -1,7 +1,7 @@
 """What the plugin keeps for as long as the services are open: the jobs of programs, and the messages about them."""
 
 from framelens.plugin import Services
-from framelens.plugin.files import LinkFetcher, Outbound
+from framelens.plugin.links import LinkFetcher, Outbound
 from framelens.plugins.server.submissions import Submissions
 from framelens.plugins.server.webhooks import Webhooks
 

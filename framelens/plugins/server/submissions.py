@@ -16,13 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from framelens import AppError, Cancelled, InputError
-from framelens.plugin import as_user, current_user, require_role
+from framelens.plugin import as_user, current_user
 from framelens.plugin.analyses import AnalysisRequest
 from framelens.plugin.api import attach_subtitles, check_subtitles
 from framelens.plugin.chat import as_app_error
-from framelens.plugin.files import FetchProgress, LinkFetcher, new_id
+from framelens.plugin.files import new_id
+from framelens.plugin.links import FetchProgress, LinkFetcher
 from framelens.plugin.processes import BackgroundTasks
-from framelens.plugin.storage import AccountStore, Failure, from_json, to_json
+from framelens.plugin.storage import Failure, from_json, to_json
+from framelens.plugin.users import AccountStore, require_role
 from framelens.plugins.server.api_records import ApiKeyRow, ApiStore, SubmissionRow
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import Any, TypeGuard, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import PydanticCustomError
 
-from framelens.plugin import language, plugin_catalogue, t
+from framelens.plugin import language, t
+from framelens.plugin.api import plugin_catalogue
 from framelens.plugin.files import readable
 
 _KINDS = tuple(f"api.wrong.{one}" for one in ("int", "float", "bool", "list", "tuple", "parsing", "type", "other"))

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING
 
 from framelens import AppError, Cancelled, InputError
 from framelens.plugin import LOCAL_USER, as_user
-from framelens.plugin.files import Outbound, new_id
+from framelens.plugin.files import new_id
+from framelens.plugin.links import Outbound
 from framelens.plugin.processes import BackgroundTask
 from framelens.plugin.storage import Failure, from_json, to_json
 from framelens.plugins.server.api_records import ApiKeyRow, ApiStore, DeliveryRow, WebhookRow

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from framelens.plugin import requires
-from framelens.plugin.files import SourceSettings
+from framelens.plugin.links import SourceSettings
 from framelens.plugin.storage import ModelRecords
 
 _OWN = tuple(

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from framelens import AppError, InputError
-from framelens.plugin.files import Outbound
+from framelens.plugin.links import Outbound
 
 T = TypeVar("T")
 _MOST_HEAD_BYTES = 64 << 10

@@ -9,7 +9,7 @@ import streamlit as st
 
 from framelens import AppError, InputError
 from framelens.plugin import current_user, t
-from framelens.plugin.files import (
+from framelens.plugin.links import (
     FetchProgress,
     LinkFetcher,
     address_error,

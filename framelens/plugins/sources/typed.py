@@ -6,7 +6,7 @@ from pathlib import Path
 
 from framelens.plugin import load, open_videos
 from framelens.plugin.command_line import ProgressLine, running
-from framelens.plugin.files import FetchProgress, LinkFetcher, typed_link
+from framelens.plugin.links import FetchProgress, LinkFetcher, typed_link
 from framelens.plugins.sources.allowed import operator_sources
 from framelens.plugins.sources.words import progress_words
 

@@ -1,7 +1,7 @@
 """Words about a fetch, for the command line and the page."""
 
 from framelens.plugin import t
-from framelens.plugin.files import FetchProgress
+from framelens.plugin.links import FetchProgress
 from framelens.plugin.texts import clock, human_size
 
 

@@ -26,7 +26,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from framelens import Cancelled, InputError
-from framelens.plugin.files import Outbound, RemoteVideo, Write, redact, safe_file_name, typed_link, unsigned
+from framelens.plugin.files import redact
+from framelens.plugin.links import Outbound, RemoteVideo, Write, typed_link, unsigned
+from framelens.plugin.outputs import safe_file_name
 from framelens.plugin.processes import reader_environment
 from framelens.plugin.texts import foreign_number, single_line
 from framelens.plugins.sources.guard_proxy import GuardProxy

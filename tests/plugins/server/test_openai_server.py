@@ -17,6 +17,7 @@ import uvicorn
 
 from framelens.analysis.prompts import templates
 from framelens.analysis.task import Task
+from framelens.config import load
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import EngineError
 from framelens.core.events import Finished
@@ -30,12 +31,12 @@ from framelens.plugins.server.commands.serve import choose_engine
 from framelens.plugins.server.openai_server import ServeOptions, serve_app
 from tests.app.fake_services import keyframes
 from tests.cards import write_card_video
-from tests.conftest import ready
+from tests.conftest import in_words, ready
 from tests.engine.conftest import make_engine
 from tests.engine.fakes import MakeEngine
 from tests.llm import floods, scripted
 from tests.llm.scripted import say
-from tests.test_proof import CARDS, WORDS
+from tests.test_proof import CARDS
 from tests.updates import events_of
 
 __all__ = ["make_engine"]
@@ -135,9 +136,10 @@ class TestVllm:
             client(vl).chat.completions.create(model="tiny", messages=say("hi"), temperature=-9)
 
     def test_framelens_itself_works_over_it_and_sees(self, vl: str, tmp_path: Path) -> None:
-        settings = replace(WORDS, base_url=vl, api_key=KEY, data_dir=tmp_path)
+        settings = replace(load({}), base_url=vl, api_key=KEY, data_dir=tmp_path)
         request = AnalysisRequest(write_card_video(tmp_path / "cards.mp4", CARDS), frames=8)
-        run = EngineSession(settings, templates.Templates(None), RemoteEngine(vl, KEY, "my-model")).run
+        session = EngineSession(settings, templates.Templates(None), RemoteEngine(vl, KEY, "my-model"))
+        run = in_words(session).run
         *_, last = events_of(run(Task(request, "served")))
         assert isinstance(last, Finished)
         assert last.analysis.mode == "messages"

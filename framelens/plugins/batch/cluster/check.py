@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from framelens import Cancelled, EngineError
 from framelens.plugin import t
 from framelens.plugin.files import new_id
-from framelens.plugin.machine import LEAST_SHM_BYTES, CheckFinding, Severity, worst_first
+from framelens.plugin.machine import CheckFinding, Severity
 from framelens.plugin.storage import from_json
 from framelens.plugin.texts import gib_text
 from framelens.plugins.batch.cluster import node_probe
 from framelens.plugins.batch.ray_jobs.client import RUNNING, RayCluster, python_command
 
+_LEAST_SHM_BYTES = 1_000_000_000
+"""Shared memory below which processes that divide a model may fail."""
 _POLL_SECONDS = 0.5
 _TIMEOUT_SECONDS = 300.0
 _LEAST_MEGABYTES_PER_SECOND = 100.0
@@ -146,7 +148,8 @@ def _command(model: str, port: int) -> str:
 def find_problems(facts: ClusterFacts, *, model: str, port: int) -> tuple[CheckFinding, ...]:
     """List what would keep a model from running on the cluster, or slow it down, the worst first."""
     lost = (_finding("lost", "stops", host=one.address, reason=one.reason) for one in facts.lost)
-    return worst_first((*lost, *_versions(facts), *_models(facts, model), *_network(facts), *_machines(facts, port)))
+    found = (*lost, *_versions(facts), *_models(facts, model), *_network(facts), *_machines(facts, port))
+    return CheckFinding.worst_first(found)
 
 
 def _finding(key: str, severity: Severity, /, **values: object) -> CheckFinding:
@@ -229,7 +232,7 @@ def _machines(facts: ClusterFacts, port: int) -> Iterator[CheckFinding]:
         if not node.is_port_free:
             yield _finding("port", "stops", host=_name(node), port=port)
     for node in facts.nodes:
-        if node.shm_bytes < LEAST_SHM_BYTES:
+        if node.shm_bytes < _LEAST_SHM_BYTES:
             yield _finding("shm", "hinders", host=_name(node), free=gib_text(node.shm_bytes))
 
 

@@ -21,7 +21,6 @@ from framelens.plugin.models import (
     Proposal,
     Shape,
     estimate_memory,
-    find_entry,
     propose_divided,
     propose_for_cards,
     tensor_sizes,
@@ -144,7 +143,7 @@ def plan_cluster(
             divided among so many copies.
         EngineError: The model doesn't fit, or vLLM doesn't run it.
     """
-    entry, match = find_entry(model, catalogue)
+    entry, match = catalogue.find_entry(model)
     if entry.engine != "vllm":
         raise EngineError("cluster_engine", model=entry.id)
     if tensor_parallel is not None:

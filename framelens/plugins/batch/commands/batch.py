@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framelens import AppError, ConfigError, InputError, VideoError, error_text
-from framelens.plugin import Services, export_environment, open_services, t
-from framelens.plugin.analyses import FIT, UNKNOWN_PATH, Templates, usual_workers
+from framelens.plugin import Services, open_services, t
+from framelens.plugin.analyses import FIT, UNKNOWN_PATH, Templates
 from framelens.plugin.command_line import (
     Options,
     analysis_options,
@@ -23,17 +23,17 @@ from framelens.plugin.command_line import (
     as_given,
     build_common_request,
     cancel_on_signals,
-    check_output_folder,
     command,
+    export_environment,
     flag,
     load_settings,
     option,
     parse_path,
     quiet_option,
     settle_model,
-    typed_output,
 )
 from framelens.plugin.files import Input, check_file, printable_path, readable, resolve, shown_path, typed_path
+from framelens.plugin.outputs import check_output_folder, typed_output
 from framelens.plugin.processes import worker_ready
 from framelens.plugin.reports import FORMATS, parse_formats
 from framelens.plugin.storage import open_extraction_cache
@@ -89,7 +89,7 @@ def run(options: Options) -> int:
     from framelens.plugins.batch.watch import WatchedFolder
 
     with ExitStack() as opened:
-        services, workers, feeder = _open(opened, settings, options)
+        services, feeder = _open(opened, settings, options)
         collected = collect(items, sha256, cancel=cancel)
         if not options.watch:
             _check_any([*(None for _ in collected.videos), *(path.error for path in collected.left_out)])
@@ -98,6 +98,7 @@ def run(options: Options) -> int:
         batches = BatchRepository(services.store)
         batch = batches.add(_batch_of(collected, request, services, options))
         with BatchProgress(None if options.watch else len(batch.videos), quiet=options.quiet) as progress:
+            workers = services.jobs.num_workers
             loop = BatchLoop(batch, batches, services, workers=workers, cancel=cancel, force=options.anew)
             output = BatchOutput(options, loop, progress)
             with progress.notices(services, is_asked=request.use_model and not options.ray):
@@ -114,13 +115,12 @@ def run(options: Options) -> int:
                 return output.finish(was_stopped=False)
 
 
-def _open(opened: ExitStack, settings: Settings, options: Options) -> tuple[Services, int, RayFeeder | None]:
-    """Open the services of this machine, or of the cluster that --ray names, with the number of videos at a time."""
+def _open(opened: ExitStack, settings: Settings, options: Options) -> tuple[Services, RayFeeder | None]:
+    """Open the services of this machine, or of the cluster that --ray names."""
     if not options.ray:
-        workers = options.jobs or usual_workers(settings)
         opened.enter_context(worker_ready())
-        services = opened.enter_context(closing(open_services(settings, adopts=False, workers=workers)))
-        return services, workers, None
+        services = opened.enter_context(closing(open_services(settings, adopts=False, workers=options.jobs)))
+        return services, None
     from framelens.plugins.batch.ray_jobs.client import RayCluster
     from framelens.plugins.batch.ray_jobs.feeder import RayFeeder
     from framelens.plugins.batch.ray_jobs.node_analyser import passed_variables
@@ -134,7 +134,7 @@ def _open(opened: ExitStack, settings: Settings, options: Options) -> tuple[Serv
     services = open_services(settings, adopts=False, workers=workers, session=feeder.session())
     opened.enter_context(closing(services))
     print(t("batch.ray_begins", address=feeder.cluster.address, n=workers), file=sys.stderr)
-    return services, workers, feeder
+    return services, feeder
 
 
 def _check_nodes(feeder: RayFeeder, request: AnalysisRequest, collected: Collected) -> None:

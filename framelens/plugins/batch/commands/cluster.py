@@ -13,12 +13,13 @@ from typing import Any
 from rich.table import Table
 
 from framelens import error_text, notice_text
-from framelens.plugin import Settings, export_environment, load, t
+from framelens.plugin import Settings, load, t
 from framelens.plugin.command_line import (
     PORT,
     Group,
     Options,
     cancel_on_signals,
+    export_environment,
     finding_lines,
     json_option,
     option,
@@ -28,8 +29,8 @@ from framelens.plugin.command_line import (
     whole_number,
     wide_console,
 )
-from framelens.plugin.machine import CheckFinding, parse_card
-from framelens.plugin.models import find_entry, load_catalogue, meant_text
+from framelens.plugin.machine import CheckFinding
+from framelens.plugin.models import GpuCard, load_catalogue, meant_text
 from framelens.plugin.storage import to_json
 from framelens.plugin.texts import gib_number
 from framelens.plugins.batch.cluster.check import (
@@ -87,8 +88,8 @@ def _plan(options: Options) -> int:
     catalogue = load_catalogue(settings.data_dir / "models")
     for problem in catalogue.problems:
         print(error_text(problem), file=sys.stderr)
-    hardware = parse_gpus(options.gpus, parse_card(options.gpu_memory))
-    if meant := meant_text(*find_entry(options.model, catalogue)):
+    hardware = parse_gpus(options.gpus, GpuCard.parse(options.gpu_memory))
+    if meant := meant_text(*catalogue.find_entry(options.model)):
         print(meant, file=sys.stderr)
     plan = plan_cluster(
         hardware, options.model, catalogue, tensor_parallel=options.tensor_parallel, copies=options.copies

@@ -11,9 +11,10 @@ from typing import Any
 from framelens import AppError, error_text
 from framelens.plugin import t
 from framelens.plugin.command_line import Options, worst_exit_code
-from framelens.plugin.files import name_key, numbered, printable_path, safe_stem
-from framelens.plugin.reports import FORMATS, files_of, written
-from framelens.plugin.storage import Failure, storage_errors, to_document
+from framelens.plugin.files import printable_path
+from framelens.plugin.outputs import name_key, numbered, safe_stem, storage_errors, written
+from framelens.plugin.reports import FORMATS, files_of
+from framelens.plugin.storage import Failure, to_document
 from framelens.plugin.texts import extrapolated_seconds, span
 from framelens.plugins.batch.batch import BatchVideo
 from framelens.plugins.batch.commands.progress import BatchProgress

@@ -14,16 +14,16 @@ from typing import Any, Literal
 
 from framelens import AppError, error_text
 from framelens.plugin import Settings, open_services, t
-from framelens.plugin.analyses import FIT, JobSnapshot, Templates, usual_workers
+from framelens.plugin.analyses import FIT, JobSnapshot, Templates
 from framelens.plugin.command_line import (
     Options,
-    Output,
     build_common_request,
     cancel_on_signals,
     print_failures,
     worst_exit_code,
 )
 from framelens.plugin.files import Input, printable_path
+from framelens.plugin.outputs import Output
 from framelens.plugin.processes import worker_ready
 from framelens.plugin.reports import form_of
 from framelens.plugin.storage import Failure, to_document
@@ -93,7 +93,7 @@ def run(
     ):
         batches = BatchRepository(services.store) if _is_stored(batch) else None
         batch = batches.add(batch) if batches else batch
-        workers = options.jobs or usual_workers(settings)
+        workers = services.jobs.num_workers
         loop = BatchLoop(batch, batches, services, workers=workers, cancel=cancel, force=options.anew)
         for event in loop.run(batch.videos):
             progress.show(event)

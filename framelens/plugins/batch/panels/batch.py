@@ -12,12 +12,12 @@ import streamlit as st
 
 from framelens import AppError, InputError
 from framelens.plugin import t
-from framelens.plugin.analyses import WORKING, AnalysisRequest, JobSnapshot, partial_text
+from framelens.plugin.analyses import AnalysisRequest, JobSnapshot, partial_text
 from framelens.plugin.reports import shortened
 from framelens.plugin.texts import error_words, joined, length_clock, plain, remaining, single_line
 from framelens.plugin_page import PICTURE_SIDE, PageTools, SaveButton, SaveGroup
 from framelens.plugins.batch.page_batches import PageBatches
-from framelens.plugins.batch.results import VideoStatus, counts_of, status_of, title_of
+from framelens.plugins.batch.results import WORKING, VideoStatus, counts_of, status_of, title_of
 from framelens.plugins.batch.summary import counts_text
 
 if TYPE_CHECKING:

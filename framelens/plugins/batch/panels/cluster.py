@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 import streamlit as st
 
 from framelens import AppError, notice_text
-from framelens.plugin import export_environment, t
-from framelens.plugin.machine import CARD_SIZES_GIB, CheckFinding
+from framelens.plugin import t
+from framelens.plugin.command_line import export_environment
+from framelens.plugin.machine import CheckFinding
 from framelens.plugin.models import Catalogue, GpuCard
 from framelens.plugin.processes import BackgroundTask
 from framelens.plugin.texts import plain
@@ -70,8 +71,8 @@ def _draw_machines(catalogue: Catalogue) -> tuple[ClusterHardware, str]:
     nodes, cards, memory = st.columns(3)
     num_nodes = int(nodes.number_input(t("cluster.page_nodes"), 1, 1000, 2, key="cluster_nodes"))
     num_cards = int(cards.number_input(t("cluster.page_cards"), 1, 64, 8, key="cluster_cards"))
-    usual = CARD_SIZES_GIB.index(_USUAL_GIB)
-    gib = float(memory.selectbox(t("cluster.page_memory"), CARD_SIZES_GIB, usual, key="cluster_memory"))
+    usual = GpuCard.SIZES_GIB.index(_USUAL_GIB)
+    gib = float(memory.selectbox(t("cluster.page_memory"), GpuCard.SIZES_GIB, usual, key="cluster_memory"))
     return ClusterHardware(num_nodes, num_cards, GpuCard(gib)), model or entries[0]
 
 

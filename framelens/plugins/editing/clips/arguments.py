@@ -7,7 +7,7 @@ from math import floor
 from pathlib import Path
 
 from framelens import VideoInfo
-from framelens.plugin.processes import FFMPEG_PROTOCOLS, ffmpeg_address
+from framelens.plugin.processes import ffmpeg_input
 from framelens.plugins.editing.clips.frame_times import TimedVideo
 from framelens.plugins.editing.clips.plan import ClipPlan
 from framelens.plugins.editing.timeline.rates import timecode_at
@@ -70,7 +70,7 @@ def readings(video: TimedVideo, plan: ClipPlan) -> list[Reading]:
 
 def _input(video: TimedVideo, reading: Reading) -> list[str]:
     seek = [] if reading.seek_seconds is None else ["-seek_timestamp", "1", "-ss", _microseconds(reading.seek_seconds)]
-    return ["-protocol_whitelist", FFMPEG_PROTOCOLS, *seek, "-i", ffmpeg_address(video.info.path)]
+    return ffmpeg_input(video.info.path, *seek)
 
 
 def _microseconds(seconds: float) -> str:
@@ -189,8 +189,8 @@ def _format(info: VideoInfo, canvas: Canvas | None) -> list[str]:
 def joined(parts: Path, chapters: Path, form: str) -> list[str]:
     """Return the arguments that join the parts that a list names, with the chapters of a metadata file."""
     return [
-        *("-protocol_whitelist", FFMPEG_PROTOCOLS, "-f", "concat", "-i", ffmpeg_address(parts)),
-        *("-f", "ffmetadata", "-i", ffmpeg_address(chapters)),
+        *ffmpeg_input(parts, "-f", "concat"),
+        *ffmpeg_input(chapters, "-f", "ffmetadata"),
         *("-map", "0", "-map_metadata:g", "-1", "-map_chapters", "1", "-c:v", "copy"),
         *("-c:a", "aac", "-b:a", f"{2 * _KBITS_A_CHANNEL}k", "-f", form),
     ]

@@ -16,10 +16,17 @@ from pathlib import Path
 from typing import Self
 
 from framelens import AppError, Cancelled, ConfigError, Cue, DecodeError, StorageError, VideoError
-from framelens.plugin.files import check_file, cut_to_bytes, fitting_name, free_path, printable_path, safe_file_name
+from framelens.plugin.files import check_file, printable_path
+from framelens.plugin.outputs import (
+    check_replaceable,
+    cut_to_bytes,
+    fitting_name,
+    free_path,
+    safe_file_name,
+    storage_errors,
+)
 from framelens.plugin.processes import FfmpegError, run_ffmpeg
 from framelens.plugin.reports import one_line
-from framelens.plugin.storage import check_replaceable, storage_errors
 from framelens.plugin.texts import clock, rounded_time
 from framelens.plugins.editing.clips import arguments, captions
 from framelens.plugins.editing.clips.arguments import Canvas

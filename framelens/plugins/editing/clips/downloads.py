@@ -17,9 +17,8 @@ from framelens import Cue, InputError, StorageError, error_text
 from framelens.plugin import t
 from framelens.plugin.analyses import video_for
 from framelens.plugin.api import Export
-from framelens.plugin.files import safe_stem, unused_name
+from framelens.plugin.outputs import disk_errors, safe_stem, unused_name
 from framelens.plugin.processes import cancel_event
-from framelens.plugin.storage import disk_errors
 from framelens.plugin.texts import attributed, labelled
 from framelens.plugins.editing.clips.cutter import CutPiece, VideoClip, clip_name, cut_pieces, cut_reel
 from framelens.plugins.editing.clips.pieces import Piece, PieceKind, pieces_of

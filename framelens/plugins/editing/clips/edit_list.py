@@ -17,7 +17,8 @@ from pathlib import Path
 from framelens import ConfigError, InputError
 from framelens.plugin import t
 from framelens.plugin.command_line import parse_seconds
-from framelens.plugin.files import absolute, is_same_file, reason_of, shown_path, typed_path
+from framelens.plugin.files import absolute, is_same_file, shown_path, typed_path
+from framelens.plugin.outputs import reason_of
 from framelens.plugin.reports import one_line
 from framelens.plugin.texts import clock
 from framelens.plugins.editing.clips.pieces import Piece

@@ -22,25 +22,31 @@ from framelens.plugin.command_line import (
     ProgressLine,
     argument,
     cancel_on_signals,
-    check_output_file,
-    check_output_folder,
     command,
     flag,
-    names_folder,
     option,
-    overwrite_option,
     parse_path,
     parse_seconds,
     print_json,
     subtitles_option,
     together,
-    typed_output,
     use_language,
     worst_exit_code,
 )
-from framelens.plugin.files import absolute, check_file, file_of, fitting_name, free_path, shown_path, typed_path
+from framelens.plugin.files import absolute, check_file, file_of, shown_path, typed_path
+from framelens.plugin.outputs import (
+    atomic_write,
+    check_output_file,
+    check_output_folder,
+    fitting_name,
+    free_path,
+    names_folder,
+    overwrite_option,
+    storage_errors,
+    typed_output,
+)
 from framelens.plugin.processes import probe
-from framelens.plugin.storage import atomic_write, log_to, open_extraction_cache, storage_errors
+from framelens.plugin.storage import log_to, open_extraction_cache
 from framelens.plugin.texts import attributed, clock
 from framelens.plugins.editing.clips import edit_list
 from framelens.plugins.editing.clips.cutter import (

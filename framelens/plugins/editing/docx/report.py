@@ -22,7 +22,7 @@ from docx.text.run import Run
 
 from framelens import Analysis, Language
 from framelens.plugin import in_language, t
-from framelens.plugin.reports import (
+from framelens.plugin.blocks import (
     Block,
     ChapterCard,
     Chapters,
@@ -45,11 +45,10 @@ from framelens.plugin.reports import (
     chart_png,
     document,
     moment_address,
-    printable,
     signed,
-    smaller,
     text_line,
 )
+from framelens.plugin.reports import printable, smaller
 from framelens.plugins.editing.docx.template import (
     BODY_CM,
     CELL,

@@ -21,7 +21,9 @@ from docx.shared import Cm, Pt, RGBColor
 from docx.text.paragraph import Paragraph
 
 from framelens import Language
-from framelens.plugin.reports import AIGC_KEY, Document, ReportFile, printable, zipped
+from framelens.plugin.blocks import Document
+from framelens.plugin.outputs import zipped
+from framelens.plugin.reports import AIGC_KEY, ReportFile, printable
 from framelens.plugin.texts import date_of
 
 LATIN, CHINESE, FIXED = "Arial", "Microsoft YaHei", "Consolas"

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from framelens import ConfigError, notice_text
-from framelens.plugin import export_environment, language, load, t
+from framelens.plugin import language, load, t
 from framelens.plugin.command_line import (
     Options,
     ProgressLine,
     argument,
     cancel_on_signals,
     command,
+    export_environment,
     finding_lines,
     json_option,
     option,

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from framelens import ConfigError, EngineError, error_text
-from framelens.plugin import Settings, export_environment, load, t
+from framelens.plugin import Settings, load, t
 from framelens.plugin.command_line import (
     Options,
     argument,
+    export_environment,
     flag,
     group,
     json_option,
@@ -25,17 +26,17 @@ from framelens.plugin.command_line import (
 )
 from framelens.plugin.engines import effective_arguments, engine_arguments
 from framelens.plugin.files import typed_path
-from framelens.plugin.machine import HardwareProfile, memory_bytes, parse_card, parse_gigabytes
+from framelens.plugin.machine import HardwareProfile, memory_bytes
 from framelens.plugin.models import (
     Catalogue,
     CatalogueEntry,
+    GpuCard,
     MemoryNeed,
     estimate_memory,
-    find_entry,
     load_catalogue,
     match_text,
     meant_text,
-    need_text,
+    parse_gigabytes,
     parse_plan,
 )
 from framelens.plugin.texts import GIB
@@ -106,7 +107,7 @@ def _show_named(options: Options) -> int:
 
 def _show(options: Options, catalogue: Catalogue, settings: Settings) -> Any:
     arguments = {**settings.vllm_config, **engine_arguments(options.config or "")}
-    entry, match = find_entry(options.model, catalogue)
+    entry, match = catalogue.find_entry(options.model)
     shape = entry.shape
     plan = parse_plan(arguments, device="cpu" if options.cpu else "gpu", sequences=options.requests)
     sum_ = estimate_memory(shape, plan)
@@ -118,7 +119,7 @@ def _show(options: Options, catalogue: Catalogue, settings: Settings) -> Any:
     if match is not None and match.why != "exact":
         print(match_text(match), file=sys.stderr)
     tables.print_sum(match.entry if match else None, options.model, shape, sum_)
-    print(t("models.on_this_machine", machine=place.words(), need=need_text(need)))
+    print(t("models.on_this_machine", machine=place.words(), need=need.words()))
     return None
 
 
@@ -129,7 +130,7 @@ def _need_document(need: MemoryNeed) -> dict[str, Any]:
 
 def _find_entry(name: str, catalogue: Catalogue) -> CatalogueEntry:
     """Return the entry of a folder's own config.json, or the catalogue's, and print how a name was understood."""
-    entry, match = find_entry(name, catalogue)
+    entry, match = catalogue.find_entry(name)
     if meant := meant_text(entry, match):
         print(meant, file=sys.stderr)
     return entry
@@ -180,7 +181,7 @@ def _parse_hardware(text: str, cards: int) -> HardwareProfile:
     plain = text.strip().lower()
     where, _, amount = plain.partition(":")
     if where != "cpu":
-        return HardwareProfile(text, parse_card(text), cards)
+        return HardwareProfile(text, GpuCard.parse(text), cards)
     number = parse_gigabytes(amount) if amount else memory_bytes() / GIB
     if number is None:
         raise ConfigError("card_unknown", given=text)

@@ -19,7 +19,6 @@ from framelens.plugin.models import (
     Shape,
     format_of,
     image_tokens,
-    licence_text,
     weights_bytes,
 )
 from framelens.plugin.texts import gib_text, labelled
@@ -53,7 +52,7 @@ def print_catalogue(
             gib_text(weights),
             t(f"models.format.{format_of(shape).key}.name"),
             t("models.fits") if entry.id in fitting else why_not(entry, card),
-            licence_text(entry),
+            entry.licence_words(),
         )
     console = wide_console()
     console.print(t("models.best_first", machine=machine))
@@ -96,7 +95,7 @@ def print_sum(entry: CatalogueEntry | None, asked: str, shape: Shape, sum_: Memo
         t(f"models.format.{format_of(shape).key}.name"),
     ]
     facts += [labelled(t("models.column_context"), f"{shape.text.max_positions:,}")]
-    facts += [licence_text(entry), entry.released] if entry else []
+    facts += [entry.licence_words(), entry.released] if entry else []
     console.print(" · ".join(facts))
     if entry:
         console.print(entry.about[language()])
@@ -167,7 +166,7 @@ def print_proposals(found: tuple[Proposal, ...], machine: str) -> None:
             f"{one.plan.max_model_len:,}",
             requests_text(one.concurrency),
             str(one.frames or "–"),
-            licence_text(one.entry),
+            one.entry.licence_words(),
             one.entry.about[language()],
         )
     console.print(t("models.best_for", machine=machine))

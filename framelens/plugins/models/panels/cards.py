@@ -1,13 +1,19 @@
 """Cards of the models to recommend for this machine: the best, a quick one and the smallest."""
 
+from typing import Literal
+
 import streamlit as st
 
-from framelens.plugin import t
-from framelens.plugin.models import Card, ModelCandidate, model_cards
+from framelens.plugin import Settings, t
+from framelens.plugin.machine import HardwareProfile
+from framelens.plugin.models import ModelCandidate, Proposal, load_catalogue, weights_bytes
 from framelens.plugin.texts import gib_number, human_size, joined, plain
 from framelens.plugin_page import ButtonKind, PageTools
 from framelens.plugins.models.panels.current_model import is_changing
 
+Card = Literal["best", "quick", "small"]
+_QUICK = 0.6
+"""Share of the recommended model's parameters for each token that a clearly quicker model has at most."""
 _ICONS: dict[Card, str] = {"best": "star", "quick": "bolt", "small": "compress"}
 
 
@@ -42,3 +48,20 @@ def _why(card: Card, one: ModelCandidate, best: ModelCandidate) -> str:
     if one.need:
         values |= {"needs": gib_number(one.need.least_bytes), "there": gib_number(one.need.there_bytes)}
     return t(f"models.card.{card}_why", **values)
+
+
+def model_cards(settings: Settings) -> dict[Card, ModelCandidate]:
+    """Return the recommended model, the best that is clearly quicker, and the smallest, each model once."""
+    entries = load_catalogue(settings.data_dir / "models").by_id
+    found = HardwareProfile.here().recommended(tuple(entries.values()))
+    free = [one for one in found if not one.entry.is_for_research] or list(found)
+    if not free:
+        return {}
+    limit = free[0].entry.shape.active_parameters * _QUICK
+    quick = [one for one in free if one.entry.shape.active_parameters <= limit]
+    smallest = min(free, key=lambda one: weights_bytes(one.entry.shape))
+    cards: dict[Card, Proposal] = {"best": free[0], "quick": (quick or free)[0], "small": smallest}
+    known: dict[str, Card] = {}
+    for card, one in cards.items():
+        known.setdefault(one.entry.id, card)
+    return {card: ModelCandidate.of_proposal(cards[card]) for card in known.values()}

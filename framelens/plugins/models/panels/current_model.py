@@ -5,7 +5,7 @@ import streamlit as st
 from framelens import AppError, notice_text
 from framelens.plugin import t
 from framelens.plugin.engines import EngineStatus
-from framelens.plugin.models import Readiness, candidate, confirm_download, engine_text, readiness
+from framelens.plugin.models import ModelCandidate, Readiness, confirm_download, engine_text, readiness
 from framelens.plugin.texts import joined, plain, short_model_name
 from framelens.plugin_page import PageTools
 from framelens.plugins.models.panels import vision_check
@@ -67,7 +67,7 @@ def _draw_default(ui: PageTools) -> None:
         return
     if about_engine := engine_text(now):
         st.caption(plain(about_engine))
-    named = candidate(settings.model_path, settings)
+    named = ModelCandidate.of(settings.model_path, settings)
     kind, fits = "chosen" if settings.model_chosen else "default", named.need is None or named.need.fits
     st.caption(plain(t(f"models.page.{kind}{'' if fits else '_large'}", model=named.name)))
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Literal
 import streamlit as st
 
 from framelens.plugin import t
-from framelens.plugin.machine import CARD_SIZES_GIB, HardwareProfile
+from framelens.plugin.machine import Device, HardwareProfile
 from framelens.plugin.models import (
     NUMBER_FORMATS,
     USABLE,
     Catalogue,
-    Device,
     FormatKey,
+    GpuCard,
     MemoryEstimate,
     NumberFormat,
     Plan,
@@ -117,7 +117,7 @@ def _draw_size(place: DeltaGenerator, device: Device, here: HardwareProfile) -> 
         return float(
             place.number_input(f"{t('models.page.calculation_memory')} (GiB)", 1.0, 4096.0, default, key="sum_ram")
         )
-    sizes = sorted({*CARD_SIZES_GIB, *((round(gib),) if here.card else ())})
+    sizes = sorted({*GpuCard.SIZES_GIB, *((round(gib),) if here.card else ())})
     return float(
         place.selectbox(
             t("models.page.calculation_card"),
@@ -171,7 +171,7 @@ def _draw_bar(ui: PageTools, sum_: MemoryEstimate, size_gib: float) -> None:
 
 
 def _draw_sizes(sum_: MemoryEstimate) -> None:
-    sizes = [size for size in CARD_SIZES_GIB if sum_.card_bytes <= size * GIB * USABLE]
+    sizes = [size for size in GpuCard.SIZES_GIB if sum_.card_bytes <= size * GIB * USABLE]
     if not sizes:
         st.caption(plain(t("models.page.calculation_fits_none", n=sum_.plan.cards)))
         return

@@ -23,10 +23,7 @@ from framelens.plugin.models import (
     estimate_memory,
     format_of,
     free_bytes,
-    hub_text,
-    licence_text,
     match_text,
-    need_text,
     parse_plan,
 )
 from framelens.plugin.texts import gib_text, plain, sentences
@@ -60,7 +57,7 @@ def draw(ui: PageTools, catalogue: Catalogue, place: HardwareProfile) -> None:
         t("models.page.name"),
         key=NAME,
         placeholder=t("models.page.name_example"),
-        help=plain(t("models.page.name_help", hub=hub_text(chosen_hub()))),
+        help=plain(t("models.page.name_help", hub=t(f"models.hub_{chosen_hub().kind}"))),
         persist_state="session",
         on_change=lambda: fill_form(st.session_state[NAME], catalogue, place),
     )
@@ -95,7 +92,9 @@ def _draw_model(choice: ModelChoice) -> None:
     entry = choice.entry
     st.markdown(f"**{plain(choice.model)}**")
     if entry is None:
-        st.caption(t(f"models.page.unknown_{'type' if choice.folder else 'entry'}", hub=hub_text(chosen_hub())))
+        st.caption(
+            t(f"models.page.unknown_{'type' if choice.folder else 'entry'}", hub=t(f"models.hub_{chosen_hub().kind}"))
+        )
     else:
         with st.container(horizontal=True, gap="small"):
             for fact in _facts(choice):
@@ -118,7 +117,7 @@ def _facts(choice: ModelChoice) -> list[str]:
     positions = shape.text.max_positions
     length = t("models.context", n=positions) if positions else ""
     name = t(f"models.format.{format_of(shape).key}.name")
-    return [one for one in (parameters_text(shape, named=True), sees, name, length, licence_text(entry)) if one]
+    return [one for one in (parameters_text(shape, named=True), sees, name, length, entry.licence_words()) if one]
 
 
 def _draw_place(choice: ModelChoice) -> None:
@@ -195,7 +194,7 @@ def _draw_memory(ui: PageTools, choice: ModelChoice, wanted: ModelSettings, plac
     plan = parse_plan(config, device=place.device)
     sum_ = estimate_memory(choice.entry.shape, plan)
     need = place.need(choice.entry.shape, config)
-    available, about = need.usable_bytes, need_text(need)
+    available, about = need.usable_bytes, need.words()
     if need.fits:
         tokens = sum_.cache_tokens(available)
         values = {"tokens": f"{tokens:,}", "requests": requests_text(tokens / plan.max_model_len)}

@@ -14,7 +14,7 @@ from framelens import AppError
 from framelens.plugin import language, t
 from framelens.plugin.engines import config_text
 from framelens.plugin.machine import HardwareProfile, memory_bytes
-from framelens.plugin.models import Catalogue, CatalogueEntry, GpuCard, Proposal, format_of, least_bytes, licence_text
+from framelens.plugin.models import Catalogue, CatalogueEntry, GpuCard, Proposal, format_of, least_bytes
 from framelens.plugin.texts import GIB, gib_number, joined, plain
 from framelens.plugin_page import PageTools
 from framelens.plugins.models.formatting import parameters_text, why_not
@@ -107,7 +107,7 @@ def _row(one: Proposal, place: HardwareProfile, used: str) -> ModelRow:
             t(f"models.format.{one.format.key}.name"),
             f"{one.plan.max_model_len:,}",
             str(one.frames or "–"),
-            licence_text(one.entry),
+            one.entry.licence_words(),
         ),
         share=needed / available,
         memory=t("models.page.memory_of", **amounts),
@@ -120,7 +120,7 @@ def _rest_row(entry: CatalogueEntry, place: HardwareProfile, used: str) -> Model
         id=entry.id,
         name=entry.name,
         about=_about(entry),
-        facts=(t(f"models.format.{format_of(entry.shape).key}.name"), "", "", licence_text(entry)),
+        facts=(t(f"models.format.{format_of(entry.shape).key}.name"), "", "", entry.licence_words()),
         share=least_bytes(entry.shape, place.device) / place.bytes_each,
         memory=why_not(entry, place.card),
         is_used=entry.id == used,

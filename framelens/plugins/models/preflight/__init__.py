@@ -4,7 +4,7 @@ A finding that stops a start is proved by starts that fail in tests/engine; a fi
 that rests on an estimate, hinders.
 """
 
-from framelens.plugin.machine import CheckFinding, worst_first
+from framelens.plugin.machine import CheckFinding
 from framelens.plugins.models.preflight.rules import BASIC, RULES
 from framelens.plugins.models.preflight.subject import PreflightSubject
 
@@ -14,4 +14,4 @@ def check(subject: PreflightSubject) -> tuple[CheckFinding, ...]:
     found = [finding for rule in BASIC for finding in rule(subject)]
     if not any(finding.severity == "stops" for finding in found):
         found += [finding for rule in RULES for finding in rule(subject)]
-    return worst_first(found)
+    return CheckFinding.worst_first(found)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from framelens import AppError
-from framelens.plugin.machine import CheckFinding, Fix, ModelFacts, Severity, SystemFacts
-from framelens.plugin.models import CatalogueEntry, Device, Match, Plan, Shape, parse_plan
+from framelens.plugin.machine import CheckFinding, Device, Fix, ModelFacts, Severity, SystemFacts
+from framelens.plugin.models import CatalogueEntry, Match, Plan, Shape, parse_plan
 from framelens.plugins.models.preflight.local_vllms import LocalVllm
 
 _OTHER_CONFIG = ("hf_overrides", "hf_config_path", "config_format", "model_impl")

@@ -7,22 +7,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from framelens.plugin import load, t
-from framelens.plugin.command_line import (
-    Options,
-    argument,
+from framelens.plugin.command_line import Options, argument, command, flag, json_option, use_language
+from framelens.plugin.files import readable
+from framelens.plugin.outputs import (
     check_ending,
     check_output_file,
-    command,
-    flag,
-    json_option,
+    free_path,
     names_folder,
     overwrite_option,
     typed_output,
-    use_language,
 )
-from framelens.plugin.files import free_path, readable
-from framelens.plugin.storage import DATABASE, AuditLog, backup_bytes, open_store, write_backup
+from framelens.plugin.storage import DATABASE, backup_bytes, open_store, write_backup
 from framelens.plugin.texts import human_size
+from framelens.plugin.users import AuditLog
 
 
 @command("backup", help="cli.backup_command")

@@ -22,7 +22,8 @@ from framelens.plugin.command_line import (
     use_language,
     whole_number,
 )
-from framelens.plugin.storage import Accounts, AuditLog, Store, open_store
+from framelens.plugin.storage import Store, open_store
+from framelens.plugin.users import Accounts, AuditLog
 from framelens.plugins.server import api_keys
 from framelens.plugins.server.api_records import ApiKeyRow, ApiStore
 from framelens.plugins.server.rate_limit import PER_MINUTE, parse_limit

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from framelens import ConfigError
-from framelens.plugin import open_services, own_version, t
+from framelens.plugin import open_services, t
 from framelens.plugin.command_line import (
     PORT,
     Options,
@@ -19,6 +19,7 @@ from framelens.plugin.command_line import (
     engine_options,
     load_settings,
     option,
+    own_version,
     parse_path,
     whole_number,
 )

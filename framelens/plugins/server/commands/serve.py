@@ -11,23 +11,23 @@ from dataclasses import replace
 from typing import Any, Literal, NoReturn, get_args
 
 from framelens import AppError, Cancelled, ConfigError, EngineError, ModelNotFound, notice_text
-from framelens.plugin import Settings, checked_key, language, load, t
+from framelens.plugin import Settings, language, load, t
 from framelens.plugin.command_line import (
     PORT,
     Choice,
     Options,
     argument,
     cancel_on_signals,
+    checked_key,
     command,
     option,
     use_language,
     whole_number,
 )
 from framelens.plugin.engines import Engine, build_engine, check_folder, engine_arguments, read_object
-from framelens.plugin.machine import cpu_features, installed_vllm
+from framelens.plugin.machine import Device, cpu_features, installed_vllm
 from framelens.plugin.models import (
     CatalogueEntry,
-    Device,
     chosen_hub,
     confirmed_downloads,
     load_catalogue,

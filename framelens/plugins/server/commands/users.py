@@ -13,7 +13,7 @@ from getpass import getpass
 from typing import get_args
 
 from framelens import ConfigError
-from framelens.plugin import Role, load, t
+from framelens.plugin import load, t
 from framelens.plugin.command_line import (
     Choice,
     Options,
@@ -25,7 +25,8 @@ from framelens.plugin.command_line import (
     print_json,
     use_language,
 )
-from framelens.plugin.storage import AccountRow, Accounts, open_store
+from framelens.plugin.storage import open_store
+from framelens.plugin.users import AccountRow, Accounts, Role
 
 Act = Callable[[Options, Accounts], None]
 name_argument = argument("account_name", metavar="NAME", help="cli.users_name")

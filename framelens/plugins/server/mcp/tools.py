@@ -34,7 +34,7 @@ from framelens import (
     error_text,
     notice_text,
 )
-from framelens.plugin import Services, called, language, placed, t
+from framelens.plugin import Services, language, t
 from framelens.plugin.analyses import (
     MOST_FRAMES,
     AnalysisRequest,
@@ -53,36 +53,25 @@ from framelens.plugin.analyses import (
     transcript_of,
     value_of,
 )
-from framelens.plugin.api import ToolCall
+from framelens.plugin.api import ToolCall, called, placed
 from framelens.plugin.command_line import parse_seconds
 from framelens.plugin.files import (
-    LinkFetcher,
     check_file,
     confine,
     file_of,
     held_folder,
     is_inside,
-    is_link,
     is_video_name,
-    may_name_any,
     readable,
     restored,
     shown_path,
-    typed_link,
     typed_path,
 )
+from framelens.plugin.links import LinkFetcher, is_link, link_of, may_name_any, typed_link
+from framelens.plugin.outputs import storage_errors, written
 from framelens.plugin.processes import in_thread
-from framelens.plugin.reports import (
-    FORMATS,
-    bundle,
-    cropped,
-    files_of,
-    format_named,
-    smaller,
-    without_pictures,
-    written,
-)
-from framelens.plugin.storage import LibraryEntry, LibraryQuery, Order, link_of, storage_errors
+from framelens.plugin.reports import FORMATS, bundle, cropped, files_of, format_named, smaller, without_pictures
+from framelens.plugin.storage import LibraryEntry, LibraryQuery, Order
 from framelens.plugin.texts import attributed, clock, phase_text, stage_text
 from framelens.plugins.server.mcp import results, schemas
 from framelens.plugins.server.mcp.plugin_tools import PluginTool

@@ -14,10 +14,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from framelens import AppError, InputError
-from framelens.plugin import LOCAL_USER, User, accepted_language, as_user, in_language
-from framelens.plugin.api import SAFE_HEADERS
+from framelens.plugin import LOCAL_USER, as_user, in_language
+from framelens.plugin.api import SAFE_HEADERS, accepted_language
 from framelens.plugin.chat import as_app_error
-from framelens.plugin.storage import Accounts, Store
+from framelens.plugin.storage import Store
+from framelens.plugin.users import Accounts, User
 from framelens.plugins.server import api_keys
 from framelens.plugins.server.api_records import ApiKeyRow, ApiStore
 from framelens.plugins.server.rate_limit import RateLimiter

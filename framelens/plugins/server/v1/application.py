@@ -16,8 +16,9 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from framelens import AppError, InputError
-from framelens.plugin import PLUGIN_FAULTS, Services, leave_out, own_version, placed, t
-from framelens.plugin.api import VIEWER, ServicesDep
+from framelens.plugin import Services, t
+from framelens.plugin.api import PLUGIN_FAULTS, VIEWER, ServicesDep, leave_out, placed
+from framelens.plugin.command_line import own_version
 from framelens.plugin.files import closest
 from framelens.plugin.reports import FORMATS
 from framelens.plugin.storage import to_document

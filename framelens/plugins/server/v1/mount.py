@@ -10,8 +10,9 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from framelens import AppError
-from framelens.plugin import Role, accepted_language, in_language
-from framelens.plugin.api import Gate, error_response
+from framelens.plugin import in_language
+from framelens.plugin.api import Gate, accepted_language, error_response
+from framelens.plugin.users import Role
 
 if TYPE_CHECKING:
     from framelens.plugin import Services

@@ -12,8 +12,8 @@ from framelens import AppError, FrameRef, Strategy, Turn, error_text, notice_tex
 from framelens import Language as LanguageCode
 from framelens.plugin import t
 from framelens.plugin.analyses import MOST_FRAMES, MOST_QUESTION, MOST_SPEAKERS, AnswerState, JobSnapshot, State
-from framelens.plugin.api import MOST_SUBTITLES, status_of
-from framelens.plugin.files import typed_link
+from framelens.plugin.api import status_of
+from framelens.plugin.links import typed_link
 from framelens.plugin.reports import ReportedConversation
 from framelens.plugin.speech import LONGEST_NAME, SpeakerSummary
 from framelens.plugin.storage import LibraryEntry, build
@@ -23,7 +23,7 @@ from framelens.plugins.server.api_records import DeliveryRow, WebhookRow
 from framelens.plugins.server.submissions import FetchState
 
 JobState = Literal["fetching", State]
-_MOST_URL, _MOST_WEBHOOK, _MOST_PATH, _MOST_NAME = 4096, 2048, 4096, 200
+_MOST_URL, _MOST_WEBHOOK, _MOST_PATH, _MOST_NAME, _MOST_SUBTITLES = 4096, 2048, 4096, 200, 16
 _TYPED = BeforeValidator(lambda given: typed_link(given) if isinstance(given, str) else given)
 Seconds = Annotated[float, Field(ge=0, le=1e7)]
 Language = Annotated[LanguageCode | None, Field(description="By default that of Accept-Language.")]
@@ -132,7 +132,7 @@ class NewJob(Strict):
     subtitles: Annotated[
         list[Annotated[str, Field(max_length=64)]],
         Field(
-            max_length=MOST_SUBTITLES, description="Ids of complete uploads of subtitle files, put beside the video."
+            max_length=_MOST_SUBTITLES, description="Ids of complete uploads of subtitle files, put beside the video."
         ),
     ] = []
     template: Annotated[str, Field(max_length=64, description="Key of a template; see GET /.")] = ""

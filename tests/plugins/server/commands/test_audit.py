@@ -13,7 +13,7 @@ from framelens.cli.main import main
 from framelens.composition import SAMPLE
 from framelens.core.roles import User, as_user
 from framelens.store import audit
-from framelens.store.audit import ACTIONS, AuditLog
+from framelens.store.audit import AuditLog
 from framelens.store.database import Store
 
 
@@ -21,12 +21,12 @@ from framelens.store.database import Store
 def test_the_newest_entries_are_listed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["admin", "audit", "--language", "zh"]) == 0
     assert "没有这样的记录" in capsys.readouterr().err
-    monkeypatch.setattr(audit, "MOST_ENTRIES", len(ACTIONS))
+    monkeypatch.setattr(audit, "MOST_ENTRIES", len(AuditLog.ACTIONS))
     store = Store(config.load().data_dir / "framelens.sqlite")
     log = AuditLog(store)
     log.record("switch", object_name="lost")
     with as_user(User("u1", "ann", "analyst")):
-        for action in ACTIONS[:-1]:
+        for action in AuditLog.ACTIONS[:-1]:
             log.record(action, "id1", "two\nlines.mp4")
     log.record("delete", "id2", "b.mp4")
     store.close()

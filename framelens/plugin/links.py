@@ -1,0 +1,26 @@
+"""Links in place of files: what users type, and how videos are fetched."""
+
+from typing import TYPE_CHECKING, Any
+
+from framelens.core import exported
+
+if TYPE_CHECKING:
+    from framelens.core.files import address_in as address_in
+    from framelens.core.links import SourceSettings as SourceSettings
+    from framelens.core.links import is_link as is_link
+    from framelens.core.links import typed_link as typed_link
+    from framelens.core.links import unsigned as unsigned
+    from framelens.core.links import with_scheme as with_scheme
+    from framelens.registry import address_error as address_error
+    from framelens.store.videos.link_transfer import FetchProgress as FetchProgress
+    from framelens.store.videos.link_transfer import RemoteVideo as RemoteVideo
+    from framelens.store.videos.link_transfer import Write as Write
+    from framelens.store.videos.links import LinkFetcher as LinkFetcher
+    from framelens.store.videos.links import may_name_any as may_name_any
+    from framelens.store.videos.outbound import Outbound as Outbound
+    from framelens.store.videos.video_repository import link_of as link_of
+
+else:
+
+    def __getattr__(name: str) -> Any:
+        return exported(globals(), name)

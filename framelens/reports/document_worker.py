@@ -50,7 +50,7 @@ def write(name: str, writer: str, analysis: Analysis, language: Language, *, app
     with (
         tempfile.TemporaryFile() as source,
         tempfile.TemporaryFile() as target,
-        tempfile.TemporaryFile() as said,
+        tempfile.TemporaryFile() as stderr,
     ):
         send(source, analysis)
         source.seek(0)
@@ -70,7 +70,7 @@ def write(name: str, writer: str, analysis: Analysis, language: Language, *, app
             command,
             stdin=source,
             stdout=target,
-            stderr=said,
+            stderr=stderr,
             env=reader_environment(),
             process_group=0,  # Ctrl-C in the terminal is handled by this process alone
         ) as child:
@@ -79,8 +79,8 @@ def write(name: str, writer: str, analysis: Analysis, language: Language, *, app
                     raise too_heavy
             finally:
                 child.kill()
-        said.seek(0)
-        for line in said.read().decode(errors="replace").splitlines()[-_LOGGED_LINES:]:
+        stderr.seek(0)
+        for line in stderr.read().decode(errors="replace").splitlines()[-_LOGGED_LINES:]:
             _log.warning("%s of %r: %s", name, analysis.video.name, line)
         if child.returncode == _TOO_HEAVY or child.returncode < 0:  # a library that gets no memory ends the process
             raise too_heavy

@@ -186,11 +186,11 @@ def all_files(analysis: Analysis, language: Language, stem: str) -> Iterator[Rep
     for name, form in FORMATS.items():
         try:
             file_name = stem + form.suffix
-            made = list(files_of(name, analysis, language, file_name, appendix=True)) if form.fits(analysis) else []
+            files = list(files_of(name, analysis, language, file_name, appendix=True)) if form.fits(analysis) else []
         except InputError as error:  # a PDF may be too heavy
             missing.append(f"{stem}{form.suffix}: {single_line(error_text(error, language))}\n")
             continue
-        for file in made:
+        for file in files:
             if file.name not in named:
                 named.add(file.name)
                 yield file
@@ -223,16 +223,16 @@ def bundle(
     Raises:
         InputError: None of the formats has any content for an analysis; or a plugin failed, once all others are made.
     """
-    given: set[str] = set()
+    used_names: set[str] = set()
     failed: InputError | None = None
     for analysis in analyses:
-        stem = _stem(analysis, formats, lambda name: name_key(name) not in given and is_free(name))
+        stem = _stem(analysis, formats, lambda name: name_key(name) not in used_names and is_free(name))
         for name in [name for name in formats if FORMATS[name].fits(analysis)] or formats:
             file_name = stem + FORMATS[name].suffix
-            given.add(name_key(file_name))
-            wanted = language or analysis.request.language
+            used_names.add(name_key(file_name))
+            report_language = language or analysis.request.language
             try:
-                yield from files_of(name, analysis, wanted, file_name, appendix=appendix)
+                yield from files_of(name, analysis, report_language, file_name, appendix=appendix)
             except InputError as error:
                 if error.key != "plugin_failed":
                     raise

@@ -136,8 +136,8 @@ def finding_cues(analysis: Analysis) -> tuple[Cue, ...]:
     """
     shown = _shown(analysis)
     ends = [after.start_seconds for _, after in pairwise(shown)]
-    last = max([analysis.decode.readable_seconds, *(one.start_seconds + SHORTEST_SECONDS for one in shown[-1:])])
-    cues = [_cue(one, end) for one, end in zip(shown, [*ends, last], strict=False)]
+    last = max([analysis.decode.readable_seconds, *(entry.start_seconds + SHORTEST_SECONDS for entry in shown[-1:])])
+    cues = [_cue(entry, end) for entry, end in zip(shown, [*ends, last], strict=False)]
     cues = sorted([*cues, *_moment_cues(analysis)], key=lambda cue: cue.start_seconds)
     return tuple(_played(cue, analysis.video) for cue in cues)
 
@@ -199,7 +199,7 @@ def format_cues(
 
 def _shown(analysis: Analysis) -> list[_Shown]:
     shown: list[_Shown] = []
-    for start, end, text in sorted(_findings_of(analysis), key=lambda found: found[0]):
+    for start, end, text in sorted(_findings_of(analysis), key=lambda entry: entry[0]):
         if shown and start - shown[-1].start_seconds < SHORTEST_SECONDS:
             shown[-1].end_seconds = max(shown[-1].end_seconds, end)
             shown[-1].texts.append(text)
@@ -220,8 +220,8 @@ def _findings_of(analysis: Analysis) -> Iterator[tuple[float, float, str]]:
 
 def _moment_cues(analysis: Analysis) -> Iterator[Cue]:
     """Yield the moments that a search has found for the question of the request, at their own times."""
-    asked = analysis.question_answer
-    for moments in (search.moments for search in (asked.searches if asked else ()) if not search.video):
+    answer = analysis.question_answer
+    for moments in (search.moments for search in (answer.searches if answer else ()) if not search.video):
         for interval in moments.intervals:
             doubts = t("facts.list").join(interval_issues(interval))
             marked = f" ⚠️ {t('report.unverified', issues=doubts)}" if doubts else ""

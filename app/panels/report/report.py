@@ -255,9 +255,9 @@ def _actions(analysis: Analysis, pieces: Iterable[report_blocks.ReportPiece]) ->
     parts = parts_of(analysis)
     actions = {}
     for part in (one for one in parts if one.result is None or one.result.troubles):
-        places = (f"part-{part.place}", *(["findings"] if len(parts) == 1 else []), f"frame-{part.number}")
+        places = (f"part-{part.position}", *(["findings"] if len(parts) == 1 else []), f"frame-{part.number}")
         said = t("ui.part_retry" if part.result else "ui.part_ask")
-        title = t("ui.answer_part", n=part.place) if len(parts) > 1 else t("ui.part_only")
+        title = t("ui.answer_part", n=part.position) if len(parts) > 1 else t("ui.part_only")
         anchor = next((place for place in places if place in anchors), "")
         actions[anchor] = report_blocks.Action(said, labelled(said, title), part.number)
     return actions

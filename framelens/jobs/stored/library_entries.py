@@ -195,7 +195,7 @@ def _of_answer(analysis: Analysis | None) -> Iterator[Passage]:
     if asked and asked.is_usable:
         times = (interval.first.time_seconds for search in asked.searches for interval in search.moments.intervals)
         found, rest = found_by_search(asked)
-        said = sentences([*(words_of(one.found) for one in found), rest])
+        said = sentences([*(words_of(search.summary) for search in found), rest])
         yield from _passage("answer", said, min(times, default=None))
 
 

@@ -62,7 +62,7 @@ def _rows(analysis: Analysis, fields: Mapping[str, str]) -> Iterator[tuple[float
     times = times_of(analysis.keyframes)
     by = t("report.by_model", model=analysis.answered_by) if analysis.answered_by else ""
     parts = parts_of(analysis)
-    places = {frame: part.place for part in parts for frame in part.frames}
+    places = {frame: part.position for part in parts for frame in part.frames}
     used: set[int] = set()
     pages = {page.frame: page.text for page in outline_of(analysis).pages}
     for part in parts:
@@ -70,7 +70,7 @@ def _rows(analysis: Analysis, fields: Mapping[str, str]) -> Iterator[tuple[float
             frames = [number for number in finding.frames if number in times]
             used.update(frames)
             row = (
-                part.place,
+                part.position,
                 *_time_cells(frames, [times[number] for number in frames]),
                 *_finding_cells(finding, fields),
                 by,

@@ -290,15 +290,15 @@ class Document:
     @property
     def pictures(self) -> tuple[PictureBlock, ...]:
         """Return the pictures of all blocks, each once, in their order."""
-        found = (picture for block in (*self.blocks, *self.appendix) for picture in _pictures(block))
-        return tuple({one.key: one for one in found}.values())
+        pictures = (picture for block in (*self.blocks, *self.appendix) for picture in _pictures(block))
+        return tuple({picture.key: picture for picture in pictures}.values())
 
     def for_print(self) -> Document:
         """Return the document without a contact sheet that mostly repeats the pictures beside its text."""
         sheet = next((block for block in self.blocks if isinstance(block, Gallery)), None)
         rest = tuple(block for block in self.blocks if block is not sheet and getattr(block, "anchor", "") != SHEET)
-        known = {picture.key for block in rest for picture in _pictures(block)}
-        if not sheet or sum(picture.key in known for picture in sheet.pictures) < _KNOWN_SHARE * len(sheet.pictures):
+        keys = {picture.key for block in rest for picture in _pictures(block)}
+        if not sheet or sum(picture.key in keys for picture in sheet.pictures) < _KNOWN_SHARE * len(sheet.pictures):
             return self
         return replace(self, blocks=rest)
 
@@ -312,7 +312,7 @@ def _pictures(block: Block) -> Iterator[PictureBlock]:
         case Chapters(items) | Findings(items):
             yield from (item.picture for item in items if item.picture)
         case Fold(blocks=blocks):
-            yield from (picture for one in blocks for picture in _pictures(one))
+            yield from (picture for inner in blocks for picture in _pictures(inner))
         case _:
             return
 

@@ -98,16 +98,16 @@ def activities(measures: Measures | None, end_seconds: float) -> tuple[Activity,
     limit = motion_limit(smooth)
     runs = _joined([(run[0], run[-1] + 1) for run in _runs(smooth, limit)], round(_PAUSE_SECONDS / step))
     light = [change.time_seconds for change in light_changes(measures)]
-    found = []
+    result = []
     for first, last in runs:
-        exceeding = [place for place in range(first, last) if motion[place] > limit]
+        exceeding = [index for index in range(first, last) if motion[index] > limit]
         first, last = (exceeding[0], exceeding[-1] + 1) if exceeding else (first, last)
-        start, end = (measures.start_seconds + place * step for place in (first, last))
+        start, end = (measures.start_seconds + index * step for index in (first, last))
         is_switched = any(start - step <= time <= end + step for time in light) and end - start <= _SWITCH_SECONDS
         if not is_switched:
             peak = max(range(first, last), key=motion.__getitem__)
-            found.append(Activity(start, min(end, end_seconds), measures.start_seconds + (peak + 0.5) * step))
-    return tuple(found)
+            result.append(Activity(start, min(end, end_seconds), measures.start_seconds + (peak + 0.5) * step))
+    return tuple(result)
 
 
 def motion_limit(motion: Sequence[float]) -> float:
@@ -116,10 +116,10 @@ def motion_limit(motion: Sequence[float]) -> float:
     return max(_LEAST_MOTION, _MOVES * min(noise, _MOST_NOISE))
 
 
-def quiet_spans(found: Sequence[Activity], start_seconds: float, end_seconds: float) -> list[tuple[float, float]]:
+def quiet_spans(activities: Sequence[Activity], start_seconds: float, end_seconds: float) -> list[tuple[float, float]]:
     """List the spans of [start_seconds, end_seconds) without activity, as long as a pause at least."""
-    starts = [start_seconds, *(one.end_seconds for one in found)]
-    ends = [*(one.start_seconds for one in found), end_seconds]
+    starts = [start_seconds, *(activity.end_seconds for activity in activities)]
+    ends = [*(activity.start_seconds for activity in activities), end_seconds]
     return [(start, end) for start, end in zip(starts, ends, strict=True) if end - start >= _PAUSE_SECONDS]
 
 
@@ -133,20 +133,20 @@ def light_changes(measures: Measures | None) -> tuple[LightChange, ...]:
     for index in range(around, len(light) - around - within + 1):
         before, after = light[index - around : index], light[index + within : index + within + around]
         jumps[index] = max(min(after) - max(before), 0.0) - max(min(before) - max(after), 0.0)
-    found = []
+    changes = []
     for run in _runs([abs(jump) for jump in jumps], _LIGHT):
         turn = max(range(run[0], run[-1] + within + 1), key=lambda index: abs(light[index] - light[index - 1]))
-        found.append(LightChange(measures.start_seconds + turn * step, jumps[run[0]] > 0))
-    return tuple(found)
+        changes.append(LightChange(measures.start_seconds + turn * step, jumps[run[0]] > 0))
+    return tuple(changes)
 
 
 def picture_at(frames: Sequence[Keyframe], activity: Activity) -> Keyframe | None:
     """Return the keyframe with a picture nearest to the strongest motion of a stretch, within it if possible."""
     start, end = activity.start_seconds, activity.end_seconds
     stored = [frame for frame in frames if frame.jpeg]
-    within = [one for one in stored if start <= one.time_seconds < end]
-    near = [one for one in stored if start - _NEAR_SECONDS <= one.time_seconds < end + _NEAR_SECONDS]
-    return min(within or near, key=lambda one: abs(one.time_seconds - activity.peak_seconds), default=None)
+    within = [frame for frame in stored if start <= frame.time_seconds < end]
+    near = [frame for frame in stored if start - _NEAR_SECONDS <= frame.time_seconds < end + _NEAR_SECONDS]
+    return min(within or near, key=lambda frame: abs(frame.time_seconds - activity.peak_seconds), default=None)
 
 
 def picture_of_shot(frames: Sequence[Keyframe], shot: Shot) -> Keyframe | None:
@@ -163,9 +163,9 @@ def _smoothed(values: Sequence[float], width: int) -> list[float]:
 
 def _runs(values: Sequence[float], limit: float) -> Iterator[list[int]]:
     """Yield the places of each run of values above a limit."""
-    for is_above, places in groupby(range(len(values)), key=lambda place: values[place] > limit):
+    for is_above, indices in groupby(range(len(values)), key=lambda index: values[index] > limit):
         if is_above:
-            yield list(places)
+            yield list(indices)
 
 
 def _joined(runs: list[tuple[int, int]], pause: int) -> list[tuple[int, int]]:

@@ -35,10 +35,10 @@ _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
 class RequestPart:
     """The frames of a request, which cover [start_seconds, end_seconds), up to the first frame of the next part.
 
-    `place` counts from 1; `number` is the first frame's. `result` is None if the part is not answered.
+    `position` counts from 1; `number` is the first frame's. `result` is None if the part is not answered.
     """
 
-    place: int
+    position: int
     number: int
     frames: tuple[int, ...]
     start_seconds: float
@@ -80,8 +80,8 @@ def layout_parts(
     starts = [start_seconds, *(times.get(number, 0.0) for number in numbers[1:])]
     ends = [*starts[1:], end_seconds]
     return tuple(
-        RequestPart(index, number, runs[number], start, max(start, end), answered.get(number))
-        for index, (number, start, end) in enumerate(zip(numbers, starts, ends, strict=False), start=1)
+        RequestPart(position, number, runs[number], start, max(start, end), answered.get(number))
+        for position, (number, start, end) in enumerate(zip(numbers, starts, ends, strict=False), start=1)
     )
 
 
@@ -144,8 +144,8 @@ def title_and_details(name: str, *, title: str, question: str, part: str) -> tup
     The headline is the model's title, or else the video's name. The line has the name if it isn't the headline, the
     question and the range of the video.
     """
-    asked = f"“{question}”" if question else ""
-    rest = (name if title else "", asked, part)
+    quoted = f"“{question}”" if question else ""
+    rest = (name if title else "", quoted, part)
     return title or name, " · ".join(filter(None, rest))
 
 
@@ -161,8 +161,8 @@ def shown_notices(analysis: Analysis) -> list[Notice]:
     description is incomplete are left out, since the document itself says it. What to do about a missing model is
     nothing for readers.
     """
-    asked = analysis.question_answer
-    failure = asked.why if asked and not asked.is_usable else None
+    answer = analysis.question_answer
+    failure = answer.why if answer and not answer.is_usable else None
     return [
         notice
         for notice in analysis.notices
@@ -174,8 +174,8 @@ def shown_notices(analysis: Analysis) -> list[Notice]:
 
 def stated_notices(analysis: Analysis) -> list[Notice]:
     """List all notices for programs, including the absence of a usable answer, which readers see in the report."""
-    said = Notice("no_usable_answer", level="error", table="error")
-    return [*([said] if analysis.outcome == "no_usable_answer" else ()), *analysis.notices]
+    missing_answer = Notice("no_usable_answer", level="error", table="error")
+    return [*([missing_answer] if analysis.outcome == "no_usable_answer" else ()), *analysis.notices]
 
 
 def ai_label(analysis: Analysis) -> str:
@@ -199,7 +199,7 @@ def unusable(analysis: Analysis) -> str:
     if not key:
         return ""
     reasons = (notice.values.get("reason") for notice in analysis.notices if notice.key == "incomplete")
-    reason = next((shareable_text(one) for one in reasons if isinstance(one, Notice)), "")
+    reason = next((shareable_text(notice) for notice in reasons if isinstance(notice, Notice)), "")
     unaffected = [t("report.answer_unaffected")] if analysis.is_answered else []
     return sentences([t(f"report.incomplete.{key}", reason=reason), *unaffected])
 
@@ -223,14 +223,14 @@ def issues(finding: Finding) -> list[str]:
 def field_names(analysis: Analysis) -> dict[str, str]:
     """Map the keys of the fields that findings have to their names, in the order of the template."""
     used = {key: None for finding in analysis.findings for key in finding.fields}
-    known = [key for key in analysis.field_names if key in used]
-    return {key: analysis.field_names.get(key, key) for key in dict.fromkeys([*known, *used])}
+    declared = [key for key in analysis.field_names if key in used]
+    return {key: analysis.field_names.get(key, key) for key in dict.fromkeys([*declared, *used])}
 
 
 def part_name(part: RequestPart, *, is_exact: bool = True) -> str:
     """Return the name of a part, such as "Part 2 · 00:10.000 – 00:20.000", or with brief times."""
     start, end = clocks((part.start_seconds, part.end_seconds), is_exact=is_exact)
-    return t("report.part", n=part.place, range=f"{start} – {end}")
+    return t("report.part", n=part.position, range=f"{start} – {end}")
 
 
 def clocks(seconds: Sequence[float], *, is_exact: bool = False, digits: int = 0) -> list[str]:
@@ -242,10 +242,10 @@ def clocks(seconds: Sequence[float], *, is_exact: bool = False, digits: int = 0)
         digits: The fewest decimals otherwise; there are more where two times would look the same.
     """
     for places in range(digits, 2) if not is_exact else ():
-        shown = [floored(one, places) for one in seconds]
+        shown = [floored(value, places) for value in seconds]
         if len(set(shown)) == len(set(seconds)):
-            return [clock(one, digits=places) for one in shown]
-    return [clock(one) for one in seconds]
+            return [clock(value, digits=places) for value in shown]
+    return [clock(value) for value in seconds]
 
 
 def span_of(start_seconds: float, end_seconds: float, *, is_exact: bool = True) -> Line:
@@ -323,9 +323,9 @@ def local_minute(created: str, zone: tzinfo | None = None) -> str:
         created: An ISO time, in UTC if it has no time zone. Any other text is returned unchanged.
         zone: The reader's time zone; None for this machine's.
     """
-    made = date_of(created)
+    date = date_of(created)
     try:
-        return f"{made.astimezone(zone):%Y-%m-%d %H:%M}" if made else created
+        return f"{date.astimezone(zone):%Y-%m-%d %H:%M}" if date else created
     except (OverflowError, ValueError, OSError):  # beyond the first or the last day of the calendar
         return created
 
@@ -335,8 +335,8 @@ def printable(text: str) -> str:
     return _TURNING.sub(_named, _UNFIT.sub(_named, text))
 
 
-def _named(found: re.Match[str]) -> str:
-    return f"[U+{ord(found[0]):04X}]"
+def _named(match: re.Match[str]) -> str:
+    return f"[U+{ord(match[0]):04X}]"
 
 
 def dynamic_range(video: VideoInfo) -> str:

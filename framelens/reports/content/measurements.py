@@ -99,15 +99,15 @@ def frames(
         facts: The measurements so far.
         transcript: The transcript of the video.
     """
-    known = {fact.number: fact for fact in facts}
+    by_number = {fact.number: fact for fact in facts}
     for frame in keyframes:
         name = t("report.frame", number=frame.number, time=clock(frame.time_seconds))
         yield Heading(3, (Span(name, at_seconds=frame.time_seconds),), f"frame-{frame.number}")
         if frame.jpeg:  # an imported report may have no pictures
             yield picture_of(frame)
-        if words := tuple(_text_lines(frame, known.get(frame.number), transcript)):
-            yield Listing(words)
-        yield Measurements(tuple(_numbers(frame, known.get(frame.number))))
+        if lines := tuple(_text_lines(frame, by_number.get(frame.number), transcript)):
+            yield Listing(lines)
+        yield Measurements(tuple(_numbers(frame, by_number.get(frame.number))))
 
 
 def _text_lines(frame: Keyframe, facts: FrameFacts | None, transcript: Transcript | None) -> Iterator[Line]:
@@ -115,9 +115,9 @@ def _text_lines(frame: Keyframe, facts: FrameFacts | None, transcript: Transcrip
     if facts and facts.texts:
         yield text_line(screen_texts(facts))
     cues = attributed(transcript)
-    said = [single_line(cue.text) for cue in cues if cue.start_seconds <= frame.time_seconds < cue.end_seconds]
-    if said:
-        yield text_line(t("report.said", text=" ".join(said)))
+    speech = [single_line(cue.text) for cue in cues if cue.start_seconds <= frame.time_seconds < cue.end_seconds]
+    if speech:
+        yield text_line(t("report.said", text=" ".join(speech)))
 
 
 def _numbers(frame: Keyframe, facts: FrameFacts | None) -> Iterator[Line]:
@@ -150,10 +150,10 @@ def shots(analysis: Analysis) -> Iterator[Block]:
     yield Table(heads, rows, numbers=True)
     if lines := segment_lines(analysis.decode.stretches):
         yield Listing(tuple(map(text_line, lines)))
-    found = activities(analysis.decode.measures, analysis.decode.readable_seconds)
-    if found and footage_of(analysis.decode) == "camera":
+    moves = activities(analysis.decode.measures, analysis.decode.readable_seconds)
+    if moves and footage_of(analysis.decode) == "camera":
         yield Heading(3, text_line(t("report.moves")), "record-moves")
-        yield Listing(tuple(_activity_card(one, ()).line for one in found))
+        yield Listing(tuple(_activity_card(activity, ()).line for activity in moves))
 
 
 def footage(analysis: Analysis, most: int | None = None) -> Iterator[Block]:
@@ -181,8 +181,8 @@ def _film(analysis: Analysis, most: int | None) -> Iterator[Block]:
     yield Heading(2, text_line(t("report.shots")), "film")
     values = {"n": len(shots), "rate": f"{60 * len(begun) / seconds:.3g}", "length": exactly(seconds / len(shots))}
     yield Paragraph(text_line(t("report.film_about", **values)))
-    if chart := cuts_chart(analysis, [one.time_seconds for one in begun.values()]):
-        start, number = busiest_minute([one.time_seconds for one in begun.values()])
+    if chart := cuts_chart(analysis, [transition.time_seconds for transition in begun.values()]):
+        start, number = busiest_minute([transition.time_seconds for transition in begun.values()])
         times = labels.clocks([start, min(start + 60, seconds)])
         alt = t("report.cuts_alt", n=number, range=" – ".join(times))
         yield blocks.Timeline(Heading(3, text_line(t("report.cuts")), "cuts"), chart, alt)
@@ -214,19 +214,21 @@ def _transition(boundary: Boundary | None) -> str:
 def _camera(analysis: Analysis, most: int | None) -> Iterator[Block]:
     decode = analysis.decode
     start, end = decode.measures.start_seconds if decode.measures else 0.0, decode.readable_seconds
-    found = activities(decode.measures, end)
+    moves = activities(decode.measures, end)
     yield Heading(2, text_line(t("report.moves")), "moves")
-    moving = sum(one.end_seconds - one.start_seconds for one in found)
-    quiet = quiet_spans(found, start, end)
-    key = "report.moves_never" if not found else "report.moves_always" if not quiet else "report.moves_about"
-    values = {"n": len(found), "time": exactly(moving), "length": exactly(end - start)}
+    moving = sum(activity.end_seconds - activity.start_seconds for activity in moves)
+    quiet = quiet_spans(moves, start, end)
+    key = "report.moves_never" if not moves else "report.moves_always" if not quiet else "report.moves_about"
+    values = {"n": len(moves), "time": exactly(moving), "length": exactly(end - start)}
     yield Paragraph(text_line(t(key, **values)))
-    shown = set(_spread(sorted(found, key=lambda one: one.start_seconds), most))
+    shown = set(_spread(sorted(moves, key=lambda activity: activity.start_seconds), most))
     if shown:
-        yield blocks.Chapters(tuple(_activity_card(one, analysis.keyframes) for one in found if one in shown))
-    if left := len(found) - len(shown):
+        yield blocks.Chapters(
+            tuple(_activity_card(activity, analysis.keyframes) for activity in moves if activity in shown)
+        )
+    if left := len(moves) - len(shown):
         yield Paragraph(text_line(t("report.moves_more", n=left)), "quiet")
-    lines = [*_quiet_lines(quiet if found else [], decode.measures), *map(text_line, segment_lines(decode.stretches))]
+    lines = [*_quiet_lines(quiet if moves else [], decode.measures), *map(text_line, segment_lines(decode.stretches))]
     if lines:
         yield Listing(tuple(lines))
 
@@ -236,8 +238,8 @@ def _quiet_lines(quiet: Sequence[tuple[float, float]], measures: Measures | None
     longest = sorted(quiet, key=_length)[-MOST_TIMES:]
     lines = [(start, (*labels.span_of(start, end), Span(f" {t('report.moves_not')}"))) for start, end in longest]
     for light_change in light_changes(measures):
-        words = t("report.light_on" if light_change.is_on else "report.light_off")
-        lines.append((light_change.time_seconds, (labels.moment(light_change.time_seconds), Span(f" {words}"))))
+        text = t("report.light_on" if light_change.is_on else "report.light_off")
+        lines.append((light_change.time_seconds, (labels.moment(light_change.time_seconds), Span(f" {text}"))))
     yield from (line for _, line in sorted(lines, key=lambda entry: entry[0]))
     if left := len(quiet) - len(longest):
         yield text_line(t("report.moves_not_more", n=left))
@@ -265,14 +267,14 @@ def segment_lines(stretches: Sequence[Stretch]) -> list[str]:
         kind: [(stretch.start_seconds, stretch.end_seconds) for stretch in stretches if stretch.type == kind]
         for kind in get_args(StretchType)
     }
-    return [t(f"report.segment_{kind}", ranges=_ranges(found)) for kind, found in by_type.items() if found]
+    return [t(f"report.segment_{kind}", ranges=_ranges(spans)) for kind, spans in by_type.items() if spans]
 
 
-def _ranges(found: Sequence[tuple[float, float]]) -> str:
-    longest = sorted(found, key=_length, reverse=True)[:MOST_TIMES]
-    named = [f"{clock(start)} – {clock(end)}" for start, end in found if (start, end) in longest]
+def _ranges(spans: Sequence[tuple[float, float]]) -> str:
+    longest = sorted(spans, key=_length, reverse=True)[:MOST_TIMES]
+    named = [f"{clock(start)} – {clock(end)}" for start, end in spans if (start, end) in longest]
     times = t("facts.list").join(named)
-    left = len(found) - len(named)
+    left = len(spans) - len(named)
     return t("report.segments_more", ranges=times, count=left) if left else times
 
 

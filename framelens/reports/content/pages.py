@@ -75,7 +75,7 @@ def _entries(
         elif page.frame in pictures:
             yield pictures[page.frame]
         yield from _body(page.body, is_brief=is_brief)
-        again = [one for one in returns if one.returns_to == page.number]
+        again = [other for other in returns if other.returns_to == page.number]
         if again:
             yield Paragraph(tuple(_again(again)), "quiet")
         yield from _speech(analysis.transcript, cues, is_brief=is_brief)
@@ -114,14 +114,14 @@ def _text(body: Sequence[TextBlock]) -> Iterator[Block]:
     for kind, group in groupby(body, key=lambda block: block.type):
         blocks = list(group)
         if kind == "item":
-            yield Listing(tuple(map(_line, blocks)), tuple(one.level for one in blocks))
-        for one in blocks if kind != "item" else ():
+            yield Listing(tuple(map(_line, blocks)), tuple(block.level for block in blocks))
+        for block in blocks if kind != "item" else ():
             if kind == "code":
-                yield Verbatim("", labels.printable(one.text))
-                if one.is_doubtful:
+                yield Verbatim("", labels.printable(block.text))
+                if block.is_doubtful:
                     yield Paragraph((_doubt(),), "quiet")
             else:
-                yield Paragraph(_line(one))
+                yield Paragraph(_line(block))
 
 
 def _line(block: TextBlock) -> Line:

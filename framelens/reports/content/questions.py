@@ -32,7 +32,7 @@ _SHOWN_SETTINGS = ("temperature", "top_p", "max_tokens", "context_tokens", "repe
 
 
 def answer_to_question(
-    given: ReportedConversation | None,
+    conversation: ReportedConversation | None,
     frames: Iterable[Keyframe],
     key: str = "reply",
     *,
@@ -44,22 +44,22 @@ def answer_to_question(
     If the answer is unusable, the reason comes before its text, unless `is_brief`.
 
     Args:
-        given: The conversation with the answer.
+        conversation: The conversation with the answer.
         frames: The keyframes of the analysis.
         key: Anchor of the heading, for a document with two such headings.
         is_brief: Leave out the tables of searches.
         is_live: The answer may still be written; say only why it failed.
     """
-    if given is None or not given.answers:
+    if conversation is None or not conversation.answers:
         return
-    answer = given.answers[0]
+    answer = conversation.answers[0]
     if is_live and answer.state == "stopped" and not answer.why:
         answer = replace(answer, state="complete")
-    pictures = {picture.number: picture for picture in given.pictures}
+    pictures = {picture.number: picture for picture in conversation.pictures}
     keyframes = {frame.number: frame for frame in frames}
-    if said := list((_brief_words if is_brief else _answer_blocks)(answer, pictures, keyframes)):
+    if content := list((_brief_blocks if is_brief else _answer_blocks)(answer, pictures, keyframes)):
         yield Heading(2, text_line(t("report.reply")), key)
-        yield from said
+        yield from content
 
 
 def questions_section(analysis: Analysis, *, is_brief: bool = False) -> Iterator[Block]:
@@ -74,17 +74,17 @@ def questions_section(analysis: Analysis, *, is_brief: bool = False) -> Iterator
     prefix = "brief-" if is_brief else ""  # a document has both sections
     yield Heading(2, text_line(t("report.questions")), f"{prefix}questions")
     keyframes = {frame.number: frame for frame in analysis.keyframes}
-    for place, conversation in enumerate(analysis.conversations, start=1):
+    for position, conversation in enumerate(analysis.conversations, start=1):
         name = single_line(conversation.name)
         heading = Span(f"{name} · {local_minute(conversation.created)}", "quoted")
-        yield Heading(3, (heading,), f"{prefix}conversation-{place}")
+        yield Heading(3, (heading,), f"{prefix}conversation-{position}")
         if conversation.videos and not is_brief:
             names = t("facts.list").join(conversation.videos)
             yield Paragraph(text_line(t("report.questions_videos", names=names)))
         pictures = {picture.number: picture for picture in conversation.pictures}
         for number, answer in enumerate(conversation.answers, start=1):
-            made = _brief_answer if is_brief else _answer
-            yield from made(number, answer, pictures, keyframes)
+            render = _brief_answer if is_brief else _answer
+            yield from render(number, answer, pictures, keyframes)
 
 
 def _answer(
@@ -134,27 +134,27 @@ def _brief_answer(
     keyframes: Mapping[int, Keyframe],
 ) -> Iterator[Block]:
     yield Paragraph((Span(t("report.questions_one", n=number), "strong"), Span(f" {answer.question}", "quoted")))
-    yield from _brief_words(answer, pictures, keyframes)
+    yield from _brief_blocks(answer, pictures, keyframes)
 
 
-def _brief_words(
+def _brief_blocks(
     answer: ReportedAnswer,
     pictures: Mapping[int, ReportedPicture],
     keyframes: Mapping[int, Keyframe],
 ) -> Iterator[Block]:
     results, rest = found_by_search(answer)
-    for one in results:
-        yield Paragraph(one.found)
-        yield from _row_of(_at_starts(one, pictures, keyframes))
-        yield from [Paragraph(one.looked, "quiet")] if words(one.looked) else []
+    for result in results:
+        yield Paragraph(result.summary)
+        yield from _row_of(_at_starts(result, pictures, keyframes))
+        yield from [Paragraph(result.looked, "quiet")] if words(result.looked) else []
     if rest:
         yield Paragraph((Span(rest, "said"),), "answer")
     for why in (*why_incomplete(answer), *doubts(answer.unknown_frames, answer.own_times)):
         yield Paragraph(text_line(why), "warning")
     shown = {(result.search.video, at) for result in results for at in result.edges}
-    left = [pictures[one] for one in answer.cited if one in pictures]
-    left = [one for one in left if (one.video, one.time_seconds) not in shown]
-    yield from _row_of([_picture(one, keyframes.get(one.keyframe)) for one in left], _MOST_BRIEF_PICTURES)
+    left = [pictures[number] for number in answer.cited if number in pictures]
+    left = [picture for picture in left if (picture.video, picture.time_seconds) not in shown]
+    yield from _row_of([_picture(picture, keyframes.get(picture.keyframe)) for picture in left], _MOST_BRIEF_PICTURES)
 
 
 def _at_starts(
@@ -162,16 +162,16 @@ def _at_starts(
 ) -> Iterator[PictureBlock]:
     """Yield a picture of each interval, which leads to the start of the interval, with the time below it."""
     video, starts = result.search.video, result.starts
-    known = {
+    by_time = {
         picture.time_seconds: picture for picture in pictures.values() if picture.video == video and not picture.name
     }
-    for one in (known[at] for at in starts if at in known):
-        drawn = _picture(one, keyframes.get(one.keyframe))
-        yield replace(drawn, caption=f"{single_line(video)} {clock(one.time_seconds)}".strip())
+    for picture in (by_time[at] for at in starts if at in by_time):
+        drawn = _picture(picture, keyframes.get(picture.keyframe))
+        yield replace(drawn, caption=f"{single_line(video)} {clock(picture.time_seconds)}".strip())
 
 
 def _row_of(drawn: Iterable[PictureBlock], most: int | None = None) -> Iterator[Block]:
-    if shown := tuple(one for one in drawn if one.jpeg)[:most]:
+    if shown := tuple(picture for picture in drawn if picture.jpeg)[:most]:
         yield ThumbnailRow(shown)
 
 
@@ -191,8 +191,8 @@ def doubts(unknown_frames: Sequence[int], own_times: Sequence[str]) -> Iterator[
 
 def cited(conversation: ReportedConversation, answer: ReportedAnswer) -> list[ReportedPicture]:
     """List the pictures that an answer of the conversation cites."""
-    known = {picture.number: picture for picture in conversation.pictures}
-    return [known[number] for number in answer.cited if number in known]
+    by_number = {picture.number: picture for picture in conversation.pictures}
+    return [by_number[number] for number in answer.cited if number in by_number]
 
 
 def _pictures(
@@ -202,33 +202,35 @@ def _pictures(
     keyframes: Mapping[int, Keyframe],
 ) -> Iterator[Block]:
     """Yield a line that names the pictures of these numbers, and the pictures."""
-    found = [pictures[number] for number in numbers if number in pictures]
-    if not found:
+    shown = [pictures[number] for number in numbers if number in pictures]
+    if not shown:
         return
     names = [
-        span for index, one in enumerate(found) for span in (*([Span(t("facts.list"))] if index else []), *_name(one))
+        span
+        for index, picture in enumerate(shown)
+        for span in (*([Span(t("facts.list"))] if index else []), *_name(picture))
     ]
     yield Paragraph((Span(f"{t(key)} "), *names))
-    yield from _row_of(_picture(one, keyframes.get(one.keyframe)) for one in found)
+    yield from _row_of(_picture(picture, keyframes.get(picture.keyframe)) for picture in shown)
 
 
-def _name(one: ReportedPicture) -> Line:
-    if one.name:
-        return (Span(f"[{one.number}] {single_line(one.name)}", "quoted"),)
-    if one.video:
-        return (Span(f"[{one.number}] {single_line(one.video)} {clock(one.time_seconds)}", "quoted"),)
-    return (Span(f"[{one.number}] ", "quoted"), moment(one.time_seconds))
+def _name(picture: ReportedPicture) -> Line:
+    if picture.name:
+        return (Span(f"[{picture.number}] {single_line(picture.name)}", "quoted"),)
+    if picture.video:
+        return (Span(f"[{picture.number}] {single_line(picture.video)} {clock(picture.time_seconds)}", "quoted"),)
+    return (Span(f"[{picture.number}] ", "quoted"), moment(picture.time_seconds))
 
 
-def _picture(one: ReportedPicture, keyframe: Keyframe | None) -> PictureBlock:
-    alt = words(_name(one))
+def _picture(picture: ReportedPicture, keyframe: Keyframe | None) -> PictureBlock:
+    alt = words(_name(picture))
     if keyframe:
         size, jpeg = (keyframe.width, keyframe.height), keyframe.jpeg
     else:
-        size, jpeg = _size(one.jpeg), one.jpeg
-    number, at = (keyframe.number if keyframe else 0), (None if one.video or one.name else one.time_seconds)
-    caption = f"[{one.number}] {clocks([at])[0]}" if at is not None else ""
-    return PictureBlock(number, one.time_seconds, *size, jpeg, alt, at, caption)
+        size, jpeg = _size(picture.jpeg), picture.jpeg
+    number, at = (keyframe.number if keyframe else 0), (None if picture.video or picture.name else picture.time_seconds)
+    caption = f"[{picture.number}] {clocks([at])[0]}" if at is not None else ""
+    return PictureBlock(number, picture.time_seconds, *size, jpeg, alt, at, caption)
 
 
 def _size(jpeg: bytes) -> tuple[int, int]:

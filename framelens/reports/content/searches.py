@@ -27,12 +27,12 @@ class BriefSearch:
 
     Attributes:
         search: The search.
-        found: What was seen, with its intervals.
+        summary: What was seen, with its intervals.
         looked: How closely the search has looked, and its doubts; empty if its votes prove nothing.
     """
 
     search: ReportedSearch
-    found: Line
+    summary: Line
     looked: Line
 
     @property
@@ -43,7 +43,11 @@ class BriefSearch:
     @property
     def edges(self) -> set[float]:
         """Return the times of the first and the last frame of each interval, which the text of the search cites."""
-        return {one.time_seconds for found in self.search.moments.intervals for one in (found.first, found.last)}
+        return {
+            point.time_seconds
+            for interval in self.search.moments.intervals
+            for point in (interval.first, interval.last)
+        }
 
 
 def found_by_search(answer: ReportedAnswer) -> tuple[list[BriefSearch], str]:
@@ -53,63 +57,66 @@ def found_by_search(answer: ReportedAnswer) -> tuple[list[BriefSearch], str]:
     """
     searches = [search for search in answer.searches if search.moments.samples]
     paragraphs = answer.answer.strip().split("\n\n", len(searches))
-    said = list(zip(searches, paragraphs, strict=False))
-    if len(said) < len(searches) or not all(one.moments.thing in text for one, text in said):
+    pairs = list(zip(searches, paragraphs, strict=False))
+    if len(pairs) < len(searches) or not all(search.moments.thing in text for search, text in pairs):
         return [], answer.answer.strip()
     rest = "".join(paragraphs[len(searches) :]).strip()
     return [
-        BriefSearch(one, tuple(_result_spans(one, text)), text_line(_looked(one.moments))) for one, text in said
+        BriefSearch(search, tuple(_result_spans(search, text)), text_line(_looked(search.moments)))
+        for search, text in pairs
     ], rest
 
 
 def _result_spans(search: ReportedSearch, text: str) -> Iterator[Span]:
     """Yield the name of the video if there are several, what was seen, and the times and lengths of the intervals."""
-    first, *more = text.splitlines()
-    has_name = first.endswith(":") and bool(more) and not _FIRST_ITEM.match(more[0])
-    yield Span(one_line(labelled(first[:-1], more[0]) if has_name else first), "quoted")
+    first, *rest = text.splitlines()
+    has_name = first.endswith(":") and bool(rest) and not _FIRST_ITEM.match(rest[0])
+    yield Span(one_line(labelled(first[:-1], rest[0]) if has_name else first), "quoted")
     intervals = search.moments.intervals
-    for index, one in enumerate(intervals[:MOST_SHOWN]):
+    for index, interval in enumerate(intervals[:MOST_SHOWN]):
         yield Span(t("facts.list") if index else gap())
-        yield Span(one.times, "strong", None if search.video else one.start_seconds)
-        yield Span(aside(length_text(one.length_seconds)))
-        if read := search.moments.texts.get(one.best.frame_index):
+        yield Span(interval.times, "strong", None if search.video else interval.start_seconds)
+        yield Span(aside(length_text(interval.length_seconds)))
+        if read := search.moments.texts.get(interval.best.frame_index):
             yield Span(gap() + t("report.search_read", text=one_line(read)), "quoted")
     if len(intervals) > MOST_SHOWN:
         yield Span(gap() + t("report.search_more", n=len(intervals) - MOST_SHOWN))
 
 
-def _looked(found: Moments) -> str:
-    if found.ended in ("says_yes", "says_nothing") or found.by == "speech":
+def _looked(moments: Moments) -> str:
+    if moments.ended in ("says_yes", "says_nothing") or moments.by == "speech":
         return ""
-    gap = exactly(found.widest_gap_seconds, digits=1 if found.widest_gap_seconds >= 0.1 else 2)
-    uncertain = sum(bool(interval.issues) for interval in found.intervals)
-    said = [t("report.search_looked", frames=len(found.samples), gap=gap)]
-    said += [t("report.search_uncertain", n=uncertain, all=len(found.intervals))] if uncertain else []
-    said += [t("report.search_doubted", n=len(found.doubted))] if found.doubted else []
-    said += [t("report.search_open")] if found.ended != "complete" else []
-    return t("facts.joint").join(said)
+    gap = exactly(moments.widest_gap_seconds, digits=1 if moments.widest_gap_seconds >= 0.1 else 2)
+    uncertain = sum(bool(interval.issues) for interval in moments.intervals)
+    sentences = [t("report.search_looked", frames=len(moments.samples), gap=gap)]
+    sentences += [t("report.search_uncertain", n=uncertain, all=len(moments.intervals))] if uncertain else []
+    sentences += [t("report.search_doubted", n=len(moments.doubted))] if moments.doubted else []
+    sentences += [t("report.search_open")] if moments.ended != "complete" else []
+    return t("facts.joint").join(sentences)
 
 
 def search_table(search: ReportedSearch) -> Iterator[Block]:
     """Yield a table of a search's intervals; the answer says how closely the search has looked."""
-    found = search.moments
-    if not found.intervals:
+    moments = search.moments
+    if not moments.intervals:
         return
     where = aside(single_line(search.video))
-    yield Paragraph((Span(f"{t('report.search', thing=single_line(found.thing))}{where}", "strong"),))
+    yield Paragraph((Span(f"{t('report.search', thing=single_line(moments.thing))}{where}", "strong"),))
     heads = tuple(text_line(t(f"report.search_{name}")) for name in ("visible", "frames", "votes", "certainty"))
-    yield Table(heads, tuple(_row(interval, is_own=not search.video) for interval in found.intervals))
+    yield Table(heads, tuple(_row(interval, is_own=not search.video) for interval in moments.intervals))
 
 
-def _row(one: Interval, *, is_own: bool) -> tuple[Line, ...]:
-    edges = [Span(clock(at), at_seconds=at if is_own else None) for at in (one.start_seconds, one.end_seconds)]
-    span = (edges[0], Span("–"), edges[1], Span(aside(length_text(one.length_seconds))))
-    votes = t("report.search_vote", yes=one.yes, all=one.yes + one.no)
+def _row(interval: Interval, *, is_own: bool) -> tuple[Line, ...]:
+    edges = [
+        Span(clock(at), at_seconds=at if is_own else None) for at in (interval.start_seconds, interval.end_seconds)
+    ]
+    span = (edges[0], Span("–"), edges[1], Span(aside(length_text(interval.length_seconds))))
+    votes = t("report.search_vote", yes=interval.yes, all=interval.yes + interval.no)
     return (
         span,
-        text_line(f"{one.first.frame_index} – {one.last.frame_index}"),
+        text_line(f"{interval.first.frame_index} – {interval.last.frame_index}"),
         text_line(votes),
-        text_line(t("facts.list").join(interval_issues(one)) or t("report.search_certain")),
+        text_line(t("facts.list").join(interval_issues(interval)) or t("report.search_certain")),
     )
 
 

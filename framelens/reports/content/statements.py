@@ -45,11 +45,11 @@ class Extent:
         """Return a text on one line of at most `characters`; without a limit the text itself."""
         return text if self.characters is None else labels.shortened(text, self.characters)
 
-    def more(self, left_out: Sequence[object]) -> Iterator[Block]:
+    def remainder(self, left_out: Sequence[object]) -> Iterator[Block]:
         """Yield a sentence with the number of left-out statements, and of those that could not be verified."""
         if not left_out:
             return
-        doubtful = sum(bool(one.issues) for one in left_out if isinstance(one, Finding))
+        doubtful = sum(bool(item.issues) for item in left_out if isinstance(item, Finding))
         unverified = t("report.more_unverified", n=doubtful) if doubtful else ""
         where = "report.more_appendix" if self.has_appendix else "report.more"
         yield Paragraph(text_line(t(where, n=len(left_out), unverified=unverified)), "quiet")
@@ -82,7 +82,7 @@ def answer(analysis: Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
     if analysis.reply and not labels.repeated_text(analysis):
         yield Heading(2, text_line(t("report.reply")), "reply")
         yield from _sentences(analysis.reply, analysis, extent)
-        cited = dict.fromkeys(number for one in analysis.reply for number in one.frames)
+        cited = dict.fromkeys(number for finding in analysis.reply for number in finding.frames)
         frames = {frame.number: frame for frame in analysis.keyframes if frame.jpeg}
         if shown := [picture_of(frames[number]) for number in cited if number in frames]:
             yield blocks.ThumbnailRow(tuple(shown[:_MOST_ANSWER_PICTURES]))
@@ -103,19 +103,19 @@ def summary(analysis: Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
 
 def chapters(analysis: Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
     """Yield the chapters, each with the first keyframe in it."""
-    given = _chapters_of(analysis)
-    if given:
+    chapter_list = _chapters_of(analysis)
+    if chapter_list:
         yield Heading(2, text_line(t("report.chapters")), "chapters")
-        yield blocks.Chapters(tuple(_card(one, analysis, extent) for one in given[: extent.chapters]))
-        yield from extent.more(given[len(given[: extent.chapters]) :])
+        yield blocks.Chapters(tuple(_card(chapter, analysis, extent) for chapter in chapter_list[: extent.chapters]))
+        yield from extent.remainder(chapter_list[len(chapter_list[: extent.chapters]) :])
 
 
 def findings(analysis: Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
     """Yield the findings with their evidence, by part if there are several."""
-    made = list(_by_part(analysis) if extent.findings is None else _spread(analysis, extent, extent.findings))
-    if made and analysis.chunks:
+    content = list(_by_part(analysis) if extent.findings is None else _spread(analysis, extent, extent.findings))
+    if content and analysis.chunks:
         yield Heading(2, text_line(t("report.findings")), "findings")
-        yield from made
+        yield from content
 
 
 def record(analysis: Analysis) -> Iterator[Block]:
@@ -125,16 +125,16 @@ def record(analysis: Analysis) -> Iterator[Block]:
         yield Paragraph(text_line(text))
     yield from answer_to_question(analysis.answer, analysis.keyframes, "record-reply")
     times = times_of(analysis.keyframes)
-    for name, said in (("reply", analysis.reply), ("summary", analysis.overview)) if not text else ():
-        if said:
+    for name, statements in (("reply", analysis.reply), ("summary", analysis.overview)) if not text else ():
+        if statements:
             yield Heading(2, text_line(t(f"report.{name}")), f"record-{name}")
-        yield from (Paragraph(statement(finding, times, is_exact=True)) for finding in said)
-    if given := _chapters_of(analysis):
+        yield from (Paragraph(statement(finding, times, is_exact=True)) for finding in statements)
+    if chapter_list := _chapters_of(analysis):
         yield Heading(2, text_line(t("report.chapters")), "record-chapters")
-        yield Listing(tuple(map(_chapter_line, given)))
-    if found := list(_recorded_findings(analysis, times)):
+        yield Listing(tuple(map(_chapter_line, chapter_list)))
+    if recorded := list(_recorded_findings(analysis, times)):
         yield Heading(2, text_line(t("report.findings")), "record-findings")
-        yield from found
+        yield from recorded
 
 
 def unfinished(result: ChunkResult, times: Mapping[int, float]) -> Iterator[Block]:
@@ -159,12 +159,12 @@ def statement(finding: Finding, times: Mapping[int, float] | None = None, *, is_
 # ---- sentences and chapters ------------------------------------------------------------------------------------------
 
 
-def _sentences(said: Sequence[Finding], analysis: Analysis, extent: Extent) -> Iterator[Block]:
+def _sentences(statements: Sequence[Finding], analysis: Analysis, extent: Extent) -> Iterator[Block]:
     times = times_of(analysis.keyframes)
-    for finding in said[: extent.sentences]:
+    for finding in statements[: extent.sentences]:
         where = labels.format_times(finding.frames, times)
         yield Paragraph((Span(extent.cut(finding.text), "said"), *labels.in_parentheses(where), *_doubt(finding)))
-    yield from extent.more(said[len(said[: extent.sentences]) :])
+    yield from extent.remainder(statements[len(statements[: extent.sentences]) :])
 
 
 def _doubt(finding: Finding) -> Line:
@@ -205,13 +205,13 @@ def _by_part(analysis: Analysis) -> Iterator[Block]:
     """Yield all findings, with a heading for each part and its problems."""
     parts, stated, item = labels.parts_of(analysis), _stated(analysis), _item_of(analysis)
     for part in parts:
-        made = [*_problems(part.result, stated)]
+        content = [*_problems(part.result, stated)]
         if part.result and part.result.findings:
-            made.append(blocks.Findings(tuple(map(item, part.result.findings))))
-        if made and len(parts) > 1:
+            content.append(blocks.Findings(tuple(map(item, part.result.findings))))
+        if content and len(parts) > 1:
             name = Span(labels.part_name(part, is_exact=False), at_seconds=part.start_seconds)
-            yield Heading(3, (name,), f"part-{part.place}")
-        yield from made
+            yield Heading(3, (name,), f"part-{part.position}")
+        yield from content
 
 
 def _spread(analysis: Analysis, extent: Extent, most: int) -> Iterator[Block]:
@@ -220,12 +220,14 @@ def _spread(analysis: Analysis, extent: Extent, most: int) -> Iterator[Block]:
     broken = [part for part in parts if part.result and part.result.is_broken]
     if broken and not _stated(analysis):
         yield Paragraph(text_line(t("report.parts_broken", n=len(broken), parts=len(parts))), "warning")
-    found = analysis.findings
-    chosen = {index * (len(found) - 1) // max(1, most - 1) for index in range(most)} if len(found) > most else None
-    shown = [one for index, one in enumerate(found) if chosen is None or index in chosen]
+    findings = analysis.findings
+    chosen = (
+        {index * (len(findings) - 1) // max(1, most - 1) for index in range(most)} if len(findings) > most else None
+    )
+    shown = [finding for index, finding in enumerate(findings) if chosen is None or index in chosen]
     if shown:
         yield blocks.Findings(tuple(map(_item_of(analysis, extent), shown)))
-    yield from extent.more([one for index, one in enumerate(found) if chosen and index not in chosen])
+    yield from extent.remainder([finding for index, finding in enumerate(findings) if chosen and index not in chosen])
 
 
 def _item_of(analysis: Analysis, extent: Extent = WHOLE) -> partial[blocks.FindingItem]:
@@ -251,12 +253,12 @@ def _item_of(analysis: Analysis, extent: Extent = WHOLE) -> partial[blocks.Findi
 def _recorded_findings(analysis: Analysis, times: Mapping[int, float]) -> Iterator[Block]:
     parts, stated, fields = labels.parts_of(analysis), _stated(analysis), labels.field_names(analysis)
     for part in parts if analysis.chunks else ():
-        said = part.result.findings if part.result else ()
-        made = [*_problems(part.result, stated), *_listed(said, fields, times, is_exact=True)]
-        if made and len(parts) > 1:
+        findings = part.result.findings if part.result else ()
+        content = [*_problems(part.result, stated), *_listed(findings, fields, times, is_exact=True)]
+        if content and len(parts) > 1:
             name = Span(labels.part_name(part), at_seconds=part.start_seconds)
-            yield Heading(3, (name,), f"record-part-{part.place}")
-        yield from made
+            yield Heading(3, (name,), f"record-part-{part.position}")
+        yield from content
 
 
 def _listed(
@@ -297,7 +299,7 @@ def _problems(result: ChunkResult | None, stated: frozenset[str]) -> Iterator[Bl
 
 
 def _troubles(result: ChunkResult, *, stated: Iterable[str] = ()) -> Iterator[Block]:
-    known = frozenset(stated)
+    shown = frozenset(stated)
     yield from (
-        Paragraph(text_line(labels.named("trouble", key)), "warning") for key in result.troubles if key not in known
+        Paragraph(text_line(labels.named("trouble", key)), "warning") for key in result.troubles if key not in shown
     )

@@ -72,7 +72,9 @@ def chart_of(analysis: Analysis) -> TimelineChart | None:
     return TimelineChart(
         seconds=seconds,
         shots=tuple(band(shot.start_seconds, shot.end_seconds, str(shot.number)) for shot in decode.shots),
-        chapters=tuple(band(one.start_seconds, one.end_seconds, one.title) for one in chapters_of(analysis)),
+        chapters=tuple(
+            band(chapter.start_seconds, chapter.end_seconds, chapter.title) for chapter in chapters_of(analysis)
+        ),
         stretches=tuple(
             (stretch.type, band(stretch.start_seconds, stretch.end_seconds)) for stretch in decode.stretches
         ),
@@ -98,9 +100,9 @@ def cuts_chart(analysis: Analysis, cuts: Sequence[float]) -> TimelineChart | Non
 
 def busiest_minute(cuts: Sequence[float]) -> tuple[float, int]:
     """Return the start of the minute with most of these cuts, which rise, and their number."""
-    counts = [(bisect_left(cuts, start + _MINUTE) - place, -place) for place, start in enumerate(cuts)]
-    number, place = max(counts)
-    return cuts[-place], number
+    counts = [(bisect_left(cuts, start + _MINUTE) - index, -index) for index, start in enumerate(cuts)]
+    number, index = max(counts)
+    return cuts[-index], number
 
 
 def _curve(measures: Measures, seconds: float) -> tuple[tuple[float, float], ...]:
@@ -120,7 +122,7 @@ def _curve(measures: Measures, seconds: float) -> tuple[tuple[float, float], ...
 
 
 def _scale(seconds: float) -> tuple[tuple[float, str], ...]:
-    step = next((one for one in _STEPS_SECONDS if seconds / one <= _TICKS), _STEPS_SECONDS[-1])
+    step = next((candidate for candidate in _STEPS_SECONDS if seconds / candidate <= _TICKS), _STEPS_SECONDS[-1])
     times = [index * step for index in range(int(seconds / step) + 1)]
     return tuple((time / seconds, _short(time, step)) for time in times)
 

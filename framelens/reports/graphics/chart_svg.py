@@ -86,9 +86,9 @@ def _x(share: float) -> float:
 
 def _rect(band: Band, top: int, height: int, colour: str, *, opacity: float = 1.0) -> str:
     width = max(0.5, _x(band.end) - _x(band.start))
-    seen = f' fill-opacity="{opacity}"' if opacity < 1 else ""
-    place = f'x="{_x(band.start)}" y="{top}" width="{width:.2f}" height="{height}"'
-    return f'<rect {place} fill="{colour}"{seen}/>'
+    alpha = f' fill-opacity="{opacity}"' if opacity < 1 else ""
+    geometry = f'x="{_x(band.start)}" y="{top}" width="{width:.2f}" height="{height}"'
+    return f'<rect {geometry} fill="{colour}"{alpha}/>'
 
 
 def _title(band: Band, colour: str) -> str:
@@ -100,13 +100,13 @@ def _title(band: Band, colour: str) -> str:
 
 def _fitting(text: str, width: float) -> str:
     """Return the text, cut with an ellipsis if needed, or "" if not even two characters fit."""
-    used, kept = 0.0, ""
+    used, shown = 0.0, ""
     for letter in " ".join(printable(text).split()):
         used += _LETTERS * (1.0 if unicodedata.east_asian_width(letter) in "WF" else 0.6)
         if used > width:
-            return f"{kept[:-1]}…" if len(kept) > 2 else ""
-        kept += letter
-    return kept
+            return f"{shown[:-1]}…" if len(shown) > 2 else ""
+        shown += letter
+    return shown
 
 
 def _curve(chart: TimelineChart, colour: str) -> str:

@@ -87,9 +87,9 @@ class Grid:
         """Return the font size of the labels in pixels."""
         return _within(self.width // 20, _LABEL_SIZES)
 
-    def corner(self, place: int) -> tuple[int, int]:
-        """Return the top left corner of the cell at `place`, counted from 0."""
-        row, column = divmod(place, self.columns)
+    def corner(self, index: int) -> tuple[int, int]:
+        """Return the top left corner of the cell at `index`, counted from 0."""
+        row, column = divmod(index, self.columns)
         head = _MARGIN + 5 * self.title_size // 2
         return _MARGIN + column * (self.width + _GAP), head + row * (self.height + 5 * self.label_size // 2)
 
@@ -168,18 +168,18 @@ def _label(pen: ImageDraw.ImageDraw, frame: Keyframe, left: int, top: int, grid:
 
 
 def _write(
-    pen: ImageDraw.ImageDraw, place: tuple[int, int], text: str, size: int, room: int, ink: tuple[int, int, int]
+    pen: ImageDraw.ImageDraw, position: tuple[int, int], text: str, size: int, room: int, ink: tuple[int, int, int]
 ) -> int:
     """Draw the text and return its width in pixels."""
     font, drawable = fit_text(text, size, room)
-    pen.text(place, drawable, font=font, fill=ink)
+    pen.text(position, drawable, font=font, fill=ink)
     return math.ceil(font.getlength(drawable))
 
 
 def fit_text(text: str, size: int, width: int) -> tuple[Font, str]:
     """Return the best font for `text` at `size` pixels, and the drawable text cut to `width` pixels."""
     text = "".join(letter if letter.isprintable() else _MISSING for letter in text)
-    font = min(_fonts(size), key=lambda one: len(_lacking(one, text)))  # the first of the best fonts
+    font = min(_fonts(size), key=lambda candidate: len(_lacking(candidate, text)))  # the first of the best fonts
     lacking = _lacking(font, text + _ELLIPSIS)
     drawable = "".join(_MISSING if letter in lacking else letter for letter in text)
     return font, _shortened(drawable, font, width, "..." if _ELLIPSIS in lacking else _ELLIPSIS)

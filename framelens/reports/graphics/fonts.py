@@ -47,11 +47,11 @@ _COLOURED = {"CBDT", "COLR", "SVG ", "sbix", "EBDT"}
 
 @dataclass(frozen=True)
 class Face:
-    """A font of this machine. `known` contains the code points that it has a glyph for."""
+    """A font of this machine. `code_points` contains the code points that it has a glyph for."""
 
     path: Path
     family: str
-    known: Container[int]
+    code_points: Container[int]
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ class Faces:
     def has(self, letter: str) -> bool:
         """Return whether a font has a glyph for this character or a width for this white space."""
         bundled = _BUNDLED_KNOWS if self.with_bundled else ()
-        known = (font_characters(), *bundled, *(face.known for face in self.others))
-        return any(ord(letter) in one for one in known) and (_has_shape(letter) or letter.isspace())
+        covered = (font_characters(), *bundled, *(face.code_points for face in self.others))
+        return any(ord(letter) in code_points for code_points in covered) and (_has_shape(letter) or letter.isspace())
 
 
 def faces_for(text: str, *, machine: Iterable[Face] | None = None) -> Faces:
@@ -88,10 +88,10 @@ def faces_for(text: str, *, machine: Iterable[Face] | None = None) -> Faces:
     """
     lacking = {ord(letter) for letter in set(_prepared(text)) if _has_shape(letter) and not Faces().has(letter)}
     chosen: list[Face] = []
-    found = list(_machine_fonts() if machine is None else machine) if lacking else []
-    while lacking and found and len(chosen) < _MOST_FONTS:
-        known = [(face, {code for code in lacking if code in face.known}) for face in found]
-        best, new = max(known, key=lambda one: len(one[1]))
+    faces = list(_machine_fonts() if machine is None else machine) if lacking else []
+    while lacking and faces and len(chosen) < _MOST_FONTS:
+        covered = [(face, {code for code in lacking if code in face.code_points}) for face in faces]
+        best, new = max(covered, key=lambda pair: len(pair[1]))
         if not new:
             break
         chosen.append(best)

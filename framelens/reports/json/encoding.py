@@ -70,6 +70,6 @@ def _rounded(measures: Measures) -> Measures:
 def json_text(document: object) -> bytes:
     """Format indented JSON as UTF-8 with a final newline. Bytes of file names that are not UTF-8 are escaped."""
     text = json.dumps(to_document(document), ensure_ascii=False, indent=2)
-    return (_NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n").encode(
+    return (_NUMBERS.sub(lambda match: f"[{' '.join(match[1].split())}]", text) + "\n").encode(
         errors="backslashreplace"
     )

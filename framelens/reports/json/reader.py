@@ -84,8 +84,8 @@ def read(data: bytes, *, name: str, pictures: Sequence[bytes] = ()) -> Analysis:
         raise InputError("report_too_deep", name=name) from error
     except ValueError as error:  # a wrong field, inconsistent values, or a picture that is not a JPEG
         reason, _, path = str(error).partition(" - at `$")
-        place = ".".join(re.findall(r"\w+", path) + re.findall(r"required field `(\w+)`", reason)) or "keyframes"
-        raise InputError("report_damaged", name=name, place=place, reason=reason) from error
+        section = ".".join(re.findall(r"\w+", path) + re.findall(r"required field `(\w+)`", reason)) or "keyframes"
+        raise InputError("report_damaged", name=name, place=section, reason=reason) from error
 
 
 def _document(data: bytes, name: str) -> dict[str, object]:
@@ -125,9 +125,9 @@ def _check(form: schema.ReportForm, name: str) -> None:
             raise InputError("report_doubled", name=name, place=part, number=doubled[0])
     for conversation in _conversations(form):
         _check_conversation(conversation, name)
-    for place, seconds in _times(form):
+    for section, seconds in _times(form):
         if not abs(seconds) <= _LATEST_SECONDS:
-            raise InputError("report_bad_time", name=name, place=place, seconds=seconds)
+            raise InputError("report_bad_time", name=name, place=section, seconds=seconds)
     answers = (*form.chunks, *form.joins, *((form.summary,) if form.summary else ()))
     for notice in (*form.notices, *(answer.fallback for answer in answers if answer.fallback)):
         _check_notice(notice, name)
@@ -153,18 +153,18 @@ def _times(form: schema.ReportForm) -> Iterable[tuple[str, float]]:
     """Yield all times of the video, each with the section of the report that holds it."""
     yield "source", form.source.readable_seconds
     for part in ("keyframes", "shots", "boundaries", "chapters", "stretches", "chunks"):
-        for one in getattr(form, part):
+        for item in getattr(form, part):
             for field in ("time_seconds", "start_seconds", "end_seconds"):
-                yield part, getattr(one, field, 0.0)
+                yield part, getattr(item, field, 0.0)
     for answer in (*form.chunks, *form.joins, *((form.summary,) if form.summary else ())):
         for chapter in answer.chapters:
             yield from (("chapters", chapter.start_seconds), ("chapters", chapter.end_seconds))
     for conversation in _conversations(form):
         yield from (("conversations", picture.time_seconds) for picture in conversation.pictures)
         for search in (search for answer in conversation.answers for search in answer.searches):
-            for found in search.moments.intervals:
-                yield from (("conversations", one.time_seconds) for one in (found.first, found.last))
-                yield "conversations", found.end_seconds
+            for interval in search.moments.intervals:
+                yield from (("conversations", point.time_seconds) for point in (interval.first, interval.last))
+                yield "conversations", interval.end_seconds
             for seconds in (
                 search.moments.start_seconds,
                 search.moments.end_seconds,

@@ -91,14 +91,14 @@ def form_of(analysis: Analysis, *, pictures: bool = True) -> schema.ReportForm:
 
 def _footage(analysis: Analysis) -> schema.FootageForm:
     decode = analysis.decode
-    found = []
+    forms = []
     for activity in activities(decode.measures, decode.readable_seconds):
         frame = picture_at(analysis.keyframes, activity)
-        found.append(build(schema.ActivityForm, activity, keyframe=frame and frame.number))
+        forms.append(build(schema.ActivityForm, activity, keyframe=frame and frame.number))
     kind = footage_of(decode)
     changes = light_changes(decode.measures) if kind == "camera" else ()
     lights = tuple(build(schema.LightForm, change) for change in changes)
-    return schema.FootageForm(kind, tuple(found), lights)
+    return schema.FootageForm(kind, tuple(forms), lights)
 
 
 def _conversation(conversation: ReportedConversation, *, pictures: bool) -> schema.ConversationForm:
@@ -128,21 +128,21 @@ def _transcript(transcript: Transcript) -> schema.TranscriptForm:
 
 
 def _planned(part: RequestPart) -> schema.PlannedForm:
-    return build(schema.PlannedForm, part, part=part.place, is_answered=part.result is not None)
+    return build(schema.PlannedForm, part, part=part.position, is_answered=part.result is not None)
 
 
 def _keyframes(analysis: Analysis, *, pictures: bool) -> Iterable[schema.KeyframeForm]:
     facts = {fact.number: fact for fact in analysis.facts}
-    said: dict[int, list[str]] = {}
+    texts: dict[int, list[str]] = {}
     for finding in analysis.findings:
         if len(finding.frames) == 1:
-            said.setdefault(finding.frames[0], []).append(finding.text)
+            texts.setdefault(finding.frames[0], []).append(finding.text)
     for frame in analysis.keyframes:
         yield build(
             schema.KeyframeForm,
             frame,
             reason_text=t(f"reason.{frame.reason}"),
-            findings=said.get(frame.number, ()),
+            findings=texts.get(frame.number, ()),
             facts=facts.get(frame.number),
             picture=_picture(frame.jpeg) if pictures and frame.jpeg else None,
         )
@@ -169,7 +169,7 @@ class AnswerWriter:
             kind,
             part,
             result,
-            part=part and part.place,
+            part=part and part.position,
             fallback=result.fallback and notice_of(result.fallback),
             findings=self.findings(result.findings),
             title=result.title or None,

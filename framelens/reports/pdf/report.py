@@ -127,8 +127,8 @@ def _typeset(content: Document, values: Form, faces: Faces) -> bytes:
 
 def _write_inputs(folder: Path, content: Document, values: Form, faces: Faces, *, dated: bool) -> None:
     """Write all files that Typst reads."""
-    for place, font in enumerate((FONT_FILE, BOLD, *(face.path for face in faces.others))):
-        shutil.copyfile(font, folder / f"font-{place}{font.suffix}")
+    for index, font in enumerate((FONT_FILE, BOLD, *(face.path for face in faces.others))):
+        shutil.copyfile(font, folder / f"font-{index}{font.suffix}")
     shutil.copyfile(TEMPLATE, folder / "main.typ")
     shown = map_strings(values, faces.shown) | {"dated": dated, "faces": list(faces.families)}
     (folder / "form.json").write_text(json.dumps(shown, ensure_ascii=False), encoding="utf-8")
@@ -155,7 +155,7 @@ def form(content: Document) -> Form:
         "description": facts.ai_label,
         "keywords": [word for word in (facts.video, facts.model) if word],
         "contents": t("report.contents", content.language),
-        "blocks": [{**one, "listed": False} for one in _forms(content.blocks, facts)],
+        "blocks": [{**block, "listed": False} for block in _forms(content.blocks, facts)],
         "appendix_title": t("report.appendix", content.language),
         "appendix": _forms(content.appendix, facts),
     }
@@ -184,9 +184,9 @@ def map_strings(value: Any, change: Callable[[str], str]) -> Any:
         case str():
             return change(value)
         case list():
-            return [map_strings(one, change) for one in value]
+            return [map_strings(item, change) for item in value]
         case dict():
-            return {key: map_strings(one, change) for key, one in value.items()}
+            return {key: map_strings(item, change) for key, item in value.items()}
         case _:
             return value
 
@@ -240,10 +240,16 @@ def _column(columns: int) -> tuple[float, float]:
     return width, min(width * _MOST_DOWN, _MOST_DOWN_CM)
 
 
-def _picture(one: PictureBlock, room: tuple[float, float], facts: DocumentFacts) -> Form:
-    to = "" if one.at_seconds is None else moment_address(facts, one.at_seconds)
-    width = round(one.within(*room)[0], 2)
-    return {"file": picture_name(one), "alt": one.alt, "caption": one.caption or one.alt, "to": to, "width": width}
+def _picture(picture: PictureBlock, room: tuple[float, float], facts: DocumentFacts) -> Form:
+    to = "" if picture.at_seconds is None else moment_address(facts, picture.at_seconds)
+    width = round(picture.within(*room)[0], 2)
+    return {
+        "file": picture_name(picture),
+        "alt": picture.alt,
+        "caption": picture.caption or picture.alt,
+        "to": to,
+        "width": width,
+    }
 
 
 def _row(pictures: Sequence[PictureBlock], columns: int, facts: DocumentFacts) -> Form:
@@ -318,16 +324,16 @@ def _update(start: int, changed: Mapping[int, PdfObject], trailer: DictionaryObj
     pypdf's incremental update (PdfWriter with incremental=True) reads every object of the file first, which took six
     times as long as typesetting the report.
     """
-    update, places = BytesIO(), {}
+    update, offsets = BytesIO(), {}
     for number, item in sorted(changed.items()):
-        places[number] = start + update.tell()
+        offsets[number] = start + update.tell()
         update.write(b"%d 0 obj\n" % number)
         item.write_to_stream(update)
         update.write(b"\nendobj\n")
     table = start + update.tell()
     update.write(b"xref\n0 1\n0000000000 65535 f \n")
-    for number, place in places.items():
-        update.write(b"%d 1\n%010d 00000 n \n" % (number, place))
+    for number, offset in offsets.items():
+        update.write(b"%d 1\n%010d 00000 n \n" % (number, offset))
     update.write(b"trailer\n")
     trailer.write_to_stream(update)
     update.write(b"\nstartxref\n%d\n%%%%EOF\n" % table)

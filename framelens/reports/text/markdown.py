@@ -131,7 +131,7 @@ def _lines(block: Block, folder: str) -> Iterator[str]:
         case Measurements(items):
             yield from (*(f"- {_inline(item)}" for item in items), "")
         case Fold(blocks=blocks):  # a text to be read as a whole
-            yield from (line for one in blocks for line in _lines(one, folder))
+            yield from (line for inner in blocks for line in _lines(inner, folder))
         case Timeline():  # its content is in other blocks
             pass
         case _:
@@ -176,8 +176,8 @@ def _span(span: Span) -> str:
     if span.address:
         return f"[{text}](<{span.address}>)"
     match span.style:
-        case "strong" if words := text.strip():  # within stars, no blank may be at an end
-            return text.replace(words, f"**{words}**")
+        case "strong" if stripped := text.strip():  # within stars, no blank may be at an end
+            return text.replace(stripped, f"**{stripped}**")
         case "doubt":
             return f"⚠️ *{text}*"
         case "quoted":

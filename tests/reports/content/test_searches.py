@@ -50,7 +50,7 @@ def test_found_times_are_brief_and_lead_to_the_video(language: Language, looked:
     with in_language(language):
         (one,), rest = found_by_search(answered(f"{SAID}\n\nIt is round.", search()))
     assert rest == "It is round." and words(one.looked) == looked
-    bold = [(span.text, span.at_seconds) for span in one.found if span.at_seconds is not None]
+    bold = [(span.text, span.at_seconds) for span in one.summary if span.at_seconds is not None]
     assert bold == [("00:02.000–00:03.000", 2.0), ("00:06.000–00:06.040", 6.0)]
     assert one.starts == [2.0, 6.0] and one.edges == {2.0, 2.96, 6.0}
 
@@ -59,16 +59,16 @@ def test_each_video_is_named_and_another_one_is_no_link() -> None:
     with in_language("en"):
         text = f"a.mp4:\n{SAID}\n\nb.mp4:\n{SAID}"
         (own, other), rest = found_by_search(answered(text, search(), search("b.mp4")))
-    assert rest == "" and words(own.found).startswith(
+    assert rest == "" and words(own.summary).startswith(
         "a.mp4: “a red card” was seen 2 times: 00:02.000–00:03.000 (1.00 s)"
     )
-    assert words(other.found).startswith("b.mp4: ") and not any(span.at_seconds for span in other.found)
+    assert words(other.summary).startswith("b.mp4: ") and not any(span.at_seconds for span in other.summary)
 
 
 def test_punctuation_of_a_found_video_is_chinese() -> None:
     with in_language("zh"):
         (other,), _ = found_by_search(answered(f"b.mp4:\n{SAID}", search("b.mp4")))
-    assert words(other.found).startswith(
+    assert words(other.summary).startswith(
         "b.mp4：“a red card” was seen 2 times:00:02.000–00:03.000（1.00 秒）、00:06.000–00:06.040（0.04 秒）"
     )
 
@@ -81,7 +81,7 @@ def test_open_and_doubted_searches_say_so() -> None:
     with in_language("en"):
         found = search(intervals=(), doubted=search().moments.intervals, ended="seconds")
         (one,), _ = found_by_search(answered("“a red card” was not seen.\nmore", found))
-        assert words(one.found) == "“a red card” was not seen."
+        assert words(one.summary) == "“a red card” was not seen."
         assert words(one.looked).endswith("; 2 moments not counted; search not finished")
         (proves,), _ = found_by_search(answered("says yes to a red card", search(intervals=(), ended="says_yes")))
     assert words(proves.looked) == ""

@@ -97,10 +97,10 @@ class Accounts:
         Raises:
             InputError: "account_unknown".
         """
-        if found := self._store.named(_plain(name)):
-            return found
-        known = ", ".join(one.name for one in self.all()) or "–"
-        raise InputError("account_unknown", name=single_line(name)[:80], known=known)
+        if account := self._store.named(_plain(name)):
+            return account
+        names = ", ".join(account.name for account in self.all()) or "–"
+        raise InputError("account_unknown", name=single_line(name)[:80], known=names)
 
     def add(self, name: str, password: str | None, role: Role) -> AccountRow:
         """Add an account and return it. The first account of an installation is an administrator whatever the role.
@@ -234,7 +234,7 @@ class Accounts:
             raise InputError("login_no_account", name=name)
         now, ticket = time.monotonic(), secrets.token_urlsafe(32)
         with self._lock:
-            waiting = {one: value for one, value in self._tickets.items() if value[1] > now}
+            waiting = {key: value for key, value in self._tickets.items() if value[1] > now}
             self._tickets = {**waiting, ticket: (account.id, now + _TICKET_SECONDS, proof)}
         return ticket
 
@@ -253,7 +253,7 @@ class Accounts:
         if proof:
             with self._lock:
                 now = time.monotonic()
-                recent = {one: used for one, used in self._used_proofs.items() if used > now - 3 * _PROOF_SECONDS}
+                recent = {key: used for key, used in self._used_proofs.items() if used > now - 3 * _PROOF_SECONDS}
                 self._used_proofs = {**recent, proof: now}
         return self._begin(account, address)
 
@@ -266,9 +266,9 @@ class Accounts:
             cookie: Value of the cookie.
             uses: Whether the request counts as activity of the user, which delays the expiry of the session.
         """
-        if (sha256 := self._hash_in(cookie)) is None or (found := self._store.session(sha256)) is None:
+        if (sha256 := self._hash_in(cookie)) is None or (stored := self._store.session(sha256)) is None:
             return None
-        row, account = found
+        row, account = stored
         now = time.time()
         if now - row.created > self._settings.session_seconds or now - row.used > self._settings.idle_seconds:
             with suppress(StorageError):

@@ -154,13 +154,13 @@ class AccountStore:
 
     def session(self, sha256: str) -> tuple[SessionRow, AccountRow] | None:
         """Return a session with its account."""
-        accounts = ", ".join(f"accounts.{one}" for one in _ACCOUNTS.split(", "))
-        sessions = ", ".join(f"sessions.{one}" for one in _SESSIONS.split(", "))
-        found = self._store.select(
+        accounts = ", ".join(f"accounts.{column}" for column in _ACCOUNTS.split(", "))
+        sessions = ", ".join(f"sessions.{column}" for column in _SESSIONS.split(", "))
+        rows = self._store.select(
             f"SELECT {sessions}, {accounts} FROM sessions JOIN accounts ON accounts.id = account_id WHERE sha256 = ?",
             sha256,
         )
-        return next(((SessionRow(*row[:4]), AccountRow(*row[4:])) for row in found), None)
+        return next(((SessionRow(*row[:4]), AccountRow(*row[4:])) for row in rows), None)
 
     def use_session(self, sha256: str, now: float) -> None:
         """Store that a session is used now."""

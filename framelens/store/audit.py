@@ -99,10 +99,10 @@ class AuditLog:
         if user:
             clauses.append("(user_id = ? OR user_name = ?)")
             values += [user, user]
-        found = self._store.select(
+        rows = self._store.select(
             "SELECT time, user_id, user_name, action, object_id, object_name FROM audit"
             f" WHERE {' AND '.join(clauses)} ORDER BY number DESC LIMIT ?",
             *values,
             limit,
         )
-        return [AuditEntry(*row) for row in found]
+        return [AuditEntry(*row) for row in rows]

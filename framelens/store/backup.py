@@ -135,10 +135,10 @@ def write_backup(data_dir: Path, target: Path, *, videos: bool) -> BackupManifes
 def _files(data_dir: Path, videos: bool) -> Iterator[tuple[str, Path | bytes]]:
     """Yield the names and the paths or bytes of a backup's files except the database, videos before their records."""
     if record := read_json(data_dir / _CHOSEN_MODEL):
-        yield _CHOSEN_MODEL, json.dumps({key: one for key, one in record.items() if not is_secret(key)}).encode()
+        yield _CHOSEN_MODEL, json.dumps({key: value for key, value in record.items() if not is_secret(key)}).encode()
     for folder, pattern in _FOLDERS.items():
         named = ((f"{folder}/{path.name}", path) for path in sorted((data_dir / folder).glob(pattern)))
-        yield from (one for one in named if _is_allowed(one[0]))  # another name would make the backup unreadable
+        yield from (entry for entry in named if _is_allowed(entry[0]))  # another name would make the backup unreadable
     if not videos or not (data_dir / _VIDEOS).is_dir():
         return
     yield f"{_VIDEOS}/secret", own_secret(data_dir / _VIDEOS / "secret")
@@ -188,8 +188,8 @@ def restore_backup(source: Path, data_dir: Path) -> BackupManifest:
         StorageError: "backup_no_room", or the disk refuses.
     """
     with _opened(source) as (archive, manifest), disk_errors(data_dir):
-        if kept := [name for name in _OWN if (data_dir / name).exists()]:
-            raise InputError("restore_not_empty", folder=str(data_dir), files=", ".join(kept))
+        if existing := [name for name in _OWN if (data_dir / name).exists()]:
+            raise InputError("restore_not_empty", folder=str(data_dir), files=", ".join(existing))
         make_private_folder(data_dir)
         for left in data_dir.glob(f"{_UNPACKED}*"):
             shutil.rmtree(left, ignore_errors=True)
@@ -198,7 +198,7 @@ def restore_backup(source: Path, data_dir: Path) -> BackupManifest:
         try:
             _unpack(archive, scratch)
             _adopt(scratch, manifest, data_dir, source)
-            for name in (one for one in reversed(_OWN) if (scratch / one).exists()):
+            for name in (entry for entry in reversed(_OWN) if (scratch / entry).exists()):
                 (scratch / name).rename(data_dir / name)
             sync_folder(data_dir)
         finally:
@@ -219,7 +219,7 @@ def _unpack(archive: zipfile.ZipFile, folder: Path) -> None:
 
 def _adopt(folder: Path, manifest: BackupManifest, data_dir: Path, source: Path) -> None:
     """Move paths below the old data folder to the present folder, and note the restore in the audit log."""
-    old, new = (str(Path(one) / _VIDEOS) + os.sep for one in (manifest.data_dir, data_dir))
+    old, new = (str(Path(root) / _VIDEOS) + os.sep for root in (manifest.data_dir, data_dir))
     try:
         database.adopt_store(folder / DATABASE, {old: new} if old != new else {})
     except sqlite3.DatabaseError as error:

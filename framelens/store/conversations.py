@@ -76,8 +76,8 @@ class ConversationStore:
         with self._store.changing() as connection:
             marks = ", ".join("?" * len(row.about))
             clause, values = listed()
-            found = f"SELECT id FROM jobs WHERE id IN ({marks}) AND {clause}"
-            existing = {one for (one,) in connection.execute(found, (*row.about, *values))}
+            query = f"SELECT id FROM jobs WHERE id IN ({marks}) AND {clause}"
+            existing = {analysis_id for (analysis_id,) in connection.execute(query, (*row.about, *values))}
             if row.about and not existing:
                 raise InputError("job_unknown", id=row.about[0])
             is_stored = bool(self._rows("id = ?", row.id))
@@ -103,7 +103,11 @@ class ConversationStore:
                 ),
             )
             if not is_stored:
-                subjects = [(row.id, index, one) for index, one in enumerate(row.about) if one in existing]
+                subjects = [
+                    (row.id, index, analysis_id)
+                    for index, analysis_id in enumerate(row.about)
+                    if analysis_id in existing
+                ]
                 connection.executemany("INSERT INTO conversation_jobs VALUES (?, ?, ?)", subjects)
             connection.executemany(
                 "INSERT OR REPLACE INTO turns VALUES (?, ?, ?, ?)",
@@ -138,9 +142,9 @@ class ConversationStore:
         """Get the stored pictures among these that the user may see, by SHA-256."""
         clause, values = visible("user_id")
         own = "1" if not values else f"sha256 IN (SELECT sha256 FROM picture_users WHERE {clause})"
-        wanted = json.dumps(list(sha256s))
-        found = f"SELECT sha256, jpeg FROM pictures WHERE sha256 IN (SELECT value FROM json_each(?)) AND {own}"
-        return dict(self._store.select(found, wanted, *values))
+        sha256s_json = json.dumps(list(sha256s))
+        query = f"SELECT sha256, jpeg FROM pictures WHERE sha256 IN (SELECT value FROM json_each(?)) AND {own}"
+        return dict(self._store.select(query, sha256s_json, *values))
 
     def get(self, conversation_id: str) -> ConversationRow:
         """Get a conversation.
@@ -151,15 +155,15 @@ class ConversationStore:
         Raises:
             InputError: "conversation_unknown" or "conversation_ambiguous".
         """
-        found = self.find(limit=1) if conversation_id == LATEST else self._rows("id = ?", conversation_id)
-        if not found and conversation_id:
+        rows = self.find(limit=1) if conversation_id == LATEST else self._rows("id = ?", conversation_id)
+        if not rows and conversation_id:
             start = "substr(id, 1, ?) = ? LIMIT 2"
-            found = self._rows(start, len(conversation_id), conversation_id)
-        if not found:
+            rows = self._rows(start, len(conversation_id), conversation_id)
+        if not rows:
             raise InputError("conversation_unknown", id=conversation_id)
-        if len(found) > 1:
-            raise InputError("conversation_ambiguous", id=conversation_id, first=found[0].id, second=found[1].id)
-        return found[0]
+        if len(rows) > 1:
+            raise InputError("conversation_ambiguous", id=conversation_id, first=rows[0].id, second=rows[1].id)
+        return rows[0]
 
     def turns(self, conversation_id: str) -> list[str]:
         """List the documents of the turns of a conversation, by number."""
@@ -201,12 +205,12 @@ class ConversationStore:
     def _rows(self, tail: str, *values: object) -> list[ConversationRow]:
         """List the conversations that the user may see, and for which the condition at the start of `tail` is true."""
         names, (clause, own) = _COLUMNS.split(", "), _listed()
-        found = self._store.select(
+        rows = self._store.select(
             f"SELECT {_COLUMNS}, {_ABOUT} FROM conversations WHERE {clause} AND {tail}", *own, *values
         )
         return [
             ConversationRow(**dict(zip(names, row, strict=True)), about=tuple(json.loads(about)))
-            for *row, about in found
+            for *row, about in rows
         ]
 
 

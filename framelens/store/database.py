@@ -168,8 +168,8 @@ class Store:
     def take_control_requests(self, owner: str) -> dict[str, str]:
         """Read and remove the control requests for `owner`, by id of the analysis."""
         with self._guard():
-            found = self._connection.execute("SELECT id, wish FROM jobs WHERE owner = ? AND wish <> ''", (owner,))
-            requests: dict[str, str] = dict(found.fetchall())
+            rows = self._connection.execute("SELECT id, wish FROM jobs WHERE owner = ? AND wish <> ''", (owner,))
+            requests: dict[str, str] = dict(rows.fetchall())
             for job_id, request in requests.items():
                 self._connection.execute("UPDATE jobs SET wish = '' WHERE id = ? AND wish = ?", (job_id, request))
             return requests
@@ -185,11 +185,11 @@ class Store:
 
     def keep_results(self, job_id: str, numbers: Iterable[int]) -> None:
         """Delete all results of an analysis but these."""
-        kept = list(numbers)
+        kept_numbers = list(numbers)
         with self._guard():
             self._connection.execute(
-                f"DELETE FROM results WHERE job_id = ? AND number NOT IN ({', '.join('?' * len(kept))})",
-                (job_id, *kept),
+                f"DELETE FROM results WHERE job_id = ? AND number NOT IN ({', '.join('?' * len(kept_numbers))})",
+                (job_id, *kept_numbers),
             )
 
     def frames(self, job_id: str) -> dict[int, bytes]:
@@ -380,8 +380,8 @@ def adopt_store(path: Path, moved: Mapping[str, str]) -> None:
         sqlite3.Error: It is damaged.
     """
     with closing(sqlite3.connect(path)) as connection:
-        if (found := connection.execute("PRAGMA quick_check").fetchone()[0]) != "ok":
-            raise sqlite3.DatabaseError(found)
+        if (status := connection.execute("PRAGMA quick_check").fetchone()[0]) != "ok":
+            raise sqlite3.DatabaseError(status)
     with closing(_connected(path)) as connection:
         _prepare(connection)
         for old, new in moved.items():

@@ -205,7 +205,7 @@ def log_to(data_dir: Path) -> Path:
         raise StorageError("data_dir_unwritable", path=str(data_dir), reason=reason_of(error)) from error
     handler.setFormatter(_MaskedFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logger = logging.getLogger("framelens")
-    for old in [one for one in logger.handlers if isinstance(one, RotatingFileHandler)]:
+    for old in [handler for handler in logger.handlers if isinstance(handler, RotatingFileHandler)]:
         logger.removeHandler(old)
         old.close()
     logger.addHandler(handler)
@@ -225,7 +225,7 @@ def _log_uncaught(uncaught: threading.ExceptHookArgs) -> None:
 def end_log(path: Path) -> None:
     """Undo `log_to` in a program that keeps running; do nothing if another log has replaced this log."""
     logger = logging.getLogger("framelens")
-    for handler in [one for one in logger.handlers if isinstance(one, _PrivateLog)]:
+    for handler in [handler for handler in logger.handlers if isinstance(handler, _PrivateLog)]:
         if Path(handler.baseFilename) == path.absolute():
             logger.removeHandler(handler)
             handler.close()

@@ -178,7 +178,10 @@ class LibraryIndex:
             )
             connection.executemany(
                 "INSERT INTO passages VALUES (?, ?, ?, ?, ?)",
-                ((job_id, index, one.kind, one.seconds, one.text) for index, one in enumerate(passages)),
+                (
+                    (job_id, index, passage.kind, passage.seconds, passage.text)
+                    for index, passage in enumerate(passages)
+                ),
             )
             if cover:
                 connection.execute("INSERT INTO covers VALUES (?, ?)", (job_id, cover))
@@ -214,7 +217,7 @@ class LibraryIndex:
         with self._store.changing() as connection:
             connection.executemany(
                 f"INSERT OR IGNORE INTO tags SELECT id, ? FROM jobs WHERE id = ? AND {clause}",
-                ((readable(tag), one, *values) for one in job_ids),
+                ((readable(tag), job_id, *values) for job_id in job_ids),
             )
 
     @requires("analyst")
@@ -224,36 +227,36 @@ class LibraryIndex:
         with self._store.changing() as connection:
             connection.executemany(
                 f"DELETE FROM tags WHERE job_id = ? AND tag = ? AND {clause}",
-                ((one, readable(tag), *own) for one in job_ids),
+                ((job_id, readable(tag), *own) for job_id in job_ids),
             )
 
     # ---- queries
 
     def find(
-        self, wanted: LibraryQuery, *, order: Order, offset: int, limit: int, near: Sequence[str] = ()
+        self, query: LibraryQuery, *, order: Order, offset: int, limit: int, near: Sequence[str] = ()
     ) -> list[LibraryEntry]:
         """List the analyses that match a query.
 
         Args:
-            wanted: The query.
+            query: The query.
             order: Order of the results; "best" is the best match, or the newest for a query without words.
             offset: Number of results to skip.
             limit: Number of results at most.
             near: Ids of analyses that semantic search found for the words, the nearest first; they are results too.
         """
-        terms = terms_of(wanted.words)
+        terms = terms_of(query.words)
         if near and terms and order == "best":
-            return self.entries(self._mixed(wanted, near)[offset : offset + limit])
-        tail, values = self._where(wanted, terms, near)
+            return self.entries(self._mixed(query, near)[offset : offset + limit])
+        tail, values = self._where(query, terms, near)
         by = "newest" if order == "best" and (self.is_plain or not terms) else order
-        found = self._store.select(
+        rows = self._store.select(
             f"SELECT jobs.id {tail} ORDER BY {_ORDERS[by]} LIMIT ? OFFSET ?", *values, limit, offset
         )
-        return self.entries([job_id for (job_id,) in found])
+        return self.entries([job_id for (job_id,) in rows])
 
-    def count(self, wanted: LibraryQuery, *, near: Sequence[str] = ()) -> int:
+    def count(self, query: LibraryQuery, *, near: Sequence[str] = ()) -> int:
         """Count the results of `find` without a limit."""
-        tail, values = self._where(wanted, terms_of(wanted.words), near)
+        tail, values = self._where(query, terms_of(query.words), near)
         return int(self._store.select(f"SELECT count(*) {tail}", *values)[0][0])
 
     def entry(self, job_id: str) -> LibraryEntry | None:
@@ -262,15 +265,15 @@ class LibraryIndex:
 
     def entries(self, job_ids: Iterable[str]) -> list[LibraryEntry]:
         """List the entries of these analyses, in this order; those that aren't listed are left out."""
-        wanted = tuple(job_ids)
+        ids = tuple(job_ids)
         clause, own = listed()
         rows = self._store.select(
             f"SELECT {_COLUMNS} {_ALL} WHERE jobs.id IN (SELECT value FROM json_each(?)) AND {clause}",
-            json.dumps(wanted),
+            json.dumps(ids),
             *own,
         )
         by_id = {row[0]: _entry(row) for row in rows}
-        return [by_id[job_id] for job_id in wanted if job_id in by_id]
+        return [by_id[job_id] for job_id in ids if job_id in by_id]
 
     def hits(self, job_id: str, typed: str, *, near: int | None = None, limit: int = 3) -> list[Hit]:
         """List the passages of an analysis that explain why it was found, the most informative first.
@@ -293,10 +296,10 @@ class LibraryIndex:
             job_id,
             *own,
         )
-        found = [(one, found_in(one.text, terms)) for one in (Passage(*row) for row in rows)]
-        if best := _most_telling([one for one in found if one[1]], limit):
+        matched = [(passage, found_in(passage.text, terms)) for passage in (Passage(*row) for row in rows)]
+        if best := _most_telling([pair for pair in matched if pair[1]], limit):
             return [_hit(passage, terms) for passage in best]
-        return [_hit(passage, ()) for place, passage in self.passages(job_id) if place == near]
+        return [_hit(passage, ()) for index, passage in self.passages(job_id) if index == near]
 
     def choices(self) -> dict[str, dict[str, int]]:
         """Return the values to filter by, each with its count, the most frequent first.
@@ -320,7 +323,7 @@ class LibraryIndex:
             job_id,
             *own,
         )
-        return [(place, Passage(kind, text, seconds)) for place, kind, text, seconds in rows]
+        return [(index, Passage(kind, text, seconds)) for index, kind, text, seconds in rows]
 
     # ---- vectors of the semantic search
 
@@ -346,7 +349,7 @@ class LibraryIndex:
             connection.execute("DELETE FROM meanings WHERE job_id = ?", (job_id,))
             connection.executemany(
                 "INSERT INTO meanings SELECT id, ?, ?, ? FROM jobs WHERE id = ?",
-                ((place, model, vector, job_id) for place, vector in vectors.items()),
+                ((index, model, vector, job_id) for index, vector in vectors.items()),
             )
 
     def hidden(self) -> frozenset[str]:
@@ -372,26 +375,26 @@ class LibraryIndex:
         rows = self._store.select(f"SELECT jpeg FROM covers WHERE job_id = ? AND {clause}", job_id, *own)
         return bytes(rows[0][0]) if rows else b""
 
-    def resolve_id(self, given: str) -> str:
+    def resolve_id(self, reference: str) -> str:
         """Return the full id of an analysis.
 
         Args:
-            given: The id, a unique beginning of it, or "latest" for the newest analysis.
+            reference: The id, a unique beginning of it, or "latest" for the newest analysis.
 
         Raises:
             InputError: "job_unknown" or "job_ambiguous".
         """
-        if given == LATEST:
-            found = [entry.id for entry in self.find(LibraryQuery(), order="newest", offset=0, limit=1)]
-        elif self.entry(given):
-            found = [given]
+        if reference == LATEST:
+            ids = [entry.id for entry in self.find(LibraryQuery(), order="newest", offset=0, limit=1)]
+        elif self.entry(reference):
+            ids = [reference]
         else:
-            found = self.ids_starting_with(given) if given else []
-        if not found:
-            raise InputError("job_unknown", id=given)
-        if len(found) > 1:
-            raise InputError("job_ambiguous", id=given, first=found[0], second=found[1])
-        return found[0]
+            ids = self.ids_starting_with(reference) if reference else []
+        if not ids:
+            raise InputError("job_unknown", id=reference)
+        if len(ids) > 1:
+            raise InputError("job_ambiguous", id=reference, first=ids[0], second=ids[1])
+        return ids[0]
 
     def ids_starting_with(self, text: str) -> list[str]:
         """List up to two ids that begin with this text, the newest first; two suffice to show that it is ambiguous."""
@@ -469,16 +472,16 @@ class LibraryIndex:
 
     # ---- internals
 
-    def _mixed(self, wanted: LibraryQuery, near: Sequence[str]) -> list[str]:
+    def _mixed(self, query: LibraryQuery, near: Sequence[str]) -> list[str]:
         """Merge the rankings by words and by meaning.
 
         An analysis scores the sum of 1 / (60 + rank) over the rankings that contain it (reciprocal rank fusion:
         Cormack, Clarke and Büttcher, 2009).
         """
-        tail, values = self._where(wanted, terms_of(wanted.words))
+        tail, values = self._where(query, terms_of(query.words))
         by = _ORDERS["newest" if self.is_plain else "best"]
         worded = [job_id for (job_id,) in self._store.select(f"SELECT jobs.id {tail} ORDER BY {by}", *values)]
-        tail, values = self._where(wanted, terms_of(wanted.words), near)
+        tail, values = self._where(query, terms_of(query.words), near)
         allowed = {job_id for (job_id,) in self._store.select(f"SELECT jobs.id {tail}", *values)}
         scores: dict[str, float] = {}
         for ranking in (worded, [job_id for job_id in near if job_id in allowed]):
@@ -487,13 +490,13 @@ class LibraryIndex:
         return sorted(scores, key=lambda job_id: -scores[job_id])
 
     def _where(
-        self, wanted: LibraryQuery, terms: Sequence[SearchTerm], near: Sequence[str] = ()
+        self, query: LibraryQuery, terms: Sequence[SearchTerm], near: Sequence[str] = ()
     ) -> tuple[str, list[object]]:
         """Build the FROM and WHERE clauses of a query, with their values."""
         clause, own = listed()
         tail, clauses, values = _ALL, [clause], list[object](own)
         if terms and near:
-            worded, worded_values = self._where(LibraryQuery(wanted.words), terms)
+            worded, worded_values = self._where(LibraryQuery(query.words), terms)
             clauses.append(f"(jobs.id IN (SELECT jobs.id {worded}) OR jobs.id IN ({', '.join('?' * len(near))}))")
             values += [*worded_values, *near]
         elif terms and not self.is_plain:
@@ -501,20 +504,20 @@ class LibraryIndex:
             clauses.append("words MATCH ?")
             values.append(match_of(terms))
         elif terms:
-            for piece in wanted.words.replace('"', " ").split():
+            for piece in query.words.replace('"', " ").split():
                 clauses.append("jobs.id IN (SELECT job_id FROM passages WHERE instr(lower(text), lower(?)))")
                 values.append(piece)
-        if wanted.states:
-            clauses.append(f"jobs.state IN ({', '.join('?' * len(wanted.states))})")
-            values += wanted.states
+        if query.states:
+            clauses.append(f"jobs.state IN ({', '.join('?' * len(query.states))})")
+            values += query.states
         for column in ("model", "template", "language"):
-            if value := getattr(wanted, column):
+            if value := getattr(query, column):
                 clauses.append(f"entries.{column} = ?")
                 values.append(value)
-        if wanted.tag:
+        if query.tag:
             clauses.append("jobs.id IN (SELECT job_id FROM tags WHERE tag = ?)")
-            values.append(wanted.tag)
-        for value, comparison in ((wanted.since, ">="), (wanted.until, "<")):
+            values.append(query.tag)
+        for value, comparison in ((query.since, ">="), (query.until, "<")):
             if value:
                 clauses.append(f"jobs.created {comparison} ?")
                 values.append(value)
@@ -547,9 +550,9 @@ class LibraryIndex:
                 _index(connection, number, [Passage(kind, text) for kind, text in rows])
 
     def _drop(self, connection: sqlite3.Connection, job_id: str) -> None:
-        found = connection.execute("SELECT number FROM entries WHERE job_id = ?", (job_id,)).fetchone()
-        if found and not self.is_plain:
-            connection.execute("DELETE FROM words WHERE rowid = ?", found)
+        row = connection.execute("SELECT number FROM entries WHERE job_id = ?", (job_id,)).fetchone()
+        if row and not self.is_plain:
+            connection.execute("DELETE FROM words WHERE rowid = ?", row)
         for table in ("entries", "passages", "covers", "meanings"):
             connection.execute(f"DELETE FROM {table} WHERE job_id = ?", (job_id,))
 
@@ -578,40 +581,40 @@ def _entry(row: tuple[Any, ...]) -> LibraryEntry:
         )
 
 
-def _most_telling(found: list[tuple[Passage, frozenset[SearchTerm]]], limit: int) -> list[Passage]:
+def _most_telling(matches: list[tuple[Passage, frozenset[SearchTerm]]], limit: int) -> list[Passage]:
     """Choose at most `limit` of these passages, each given with the terms it contains.
 
     A finding often repeats the summary and adds a time; of two such passages the passage with the time is chosen.
     """
     chosen: list[Passage] = []
     shown: frozenset[SearchTerm] = frozenset()
-    rest = [(passage, terms, f" {' '.join(words_of(passage.text))} ") for passage, terms in found]
+    rest = [(passage, terms, f" {' '.join(words_of(passage.text))} ") for passage, terms in matches]
     while rest and len(chosen) < limit:
-        best, terms, words = max(rest, key=lambda one: (len(one[1] - shown), len(one[1])))  # the first of equals
-        alike = [one for one in rest if one[0] is best or _is_same(one[0], one[2], best, words)]
-        equals = (one for one, others, _ in alike if others == terms and one.seconds is not None)
+        best, terms, words = max(rest, key=lambda entry: (len(entry[1] - shown), len(entry[1])))  # the first of equals
+        alike = [entry for entry in rest if entry[0] is best or _is_same(entry[0], entry[2], best, words)]
+        equals = (passage for passage, others, _ in alike if others == terms and passage.seconds is not None)
         chosen.append(best if best.seconds is not None else next(equals, best))
         shown |= terms
-        rest = [one for one in rest if one not in alike]
+        rest = [entry for entry in rest if entry not in alike]
     return chosen
 
 
-def _is_same(one: Passage, words: str, other: Passage, others: str) -> bool:
+def _is_same(passage: Passage, words: str, other: Passage, others: str) -> bool:
     """Return whether two passages have equal words, or, if both are the model's, whether one contains the other."""
     if words == others:
         return True
-    are_from_model = one.kind in _OF_MODEL and other.kind in _OF_MODEL
+    are_from_model = passage.kind in _OF_MODEL and other.kind in _OF_MODEL
     return are_from_model and (words in others or others in words)
 
 
 def _hit(passage: Passage, terms: Sequence[SearchTerm]) -> Hit:
     """Build the excerpt of a passage around the first match."""
-    found = places(passage.text, terms)
-    start = max(0, found[0][0] - _AROUND) if found else 0
+    spans = places(passage.text, terms)
+    start = max(0, spans[0][0] - _AROUND) if spans else 0
     end = start + 3 * _AROUND
     text = passage.text[start:end]
     lead = "…" if start else ""
     marks = tuple(
-        (len(lead) + left - start, len(lead) + min(right, end) - start) for left, right in found if left < end
+        (len(lead) + left - start, len(lead) + min(right, end) - start) for left, right in spans if left < end
     )
     return Hit(passage.kind, passage.seconds, lead + text + ("…" if end < len(passage.text) else ""), marks)

@@ -76,7 +76,7 @@ class LoginLimiter:
 def _origin(address: str) -> str:
     """Return the address, or for IPv6 its /64 network, which a provider assigns to a single customer."""
     with suppress(ValueError):
-        found = ipaddress.ip_address(address)
-        if isinstance(found, ipaddress.IPv6Address):
-            return str(found.ipv4_mapped or ipaddress.ip_network((found, 64), strict=False))
+        parsed = ipaddress.ip_address(address)
+        if isinstance(parsed, ipaddress.IPv6Address):
+            return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False))
     return address[:100]

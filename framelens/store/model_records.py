@@ -66,12 +66,12 @@ class ModelRecords(Generic[T]):
 
     def change(self, name: str, change: Callable[[T | None], T | None]) -> None:
         """Replace a record by the result of `change` for it; no other process changes the record meanwhile."""
-        place = "kind = ? AND name = ?"
+        condition = "kind = ? AND name = ?"
         key = (self._kind, name)
         with closing(open_store(self._data_dir)) as store, store.changing() as connection:
-            rows = store.select(f"SELECT name, document FROM model_records WHERE {place}", *key)
+            rows = store.select(f"SELECT name, document FROM model_records WHERE {condition}", *key)
             latest = change(self._valid(rows).get(name))
-            connection.execute(f"DELETE FROM model_records WHERE {place}", key)
+            connection.execute(f"DELETE FROM model_records WHERE {condition}", key)
             if latest is not None:  # as the last row
                 connection.execute("INSERT INTO model_records VALUES (?, ?, ?)", (*key, to_json(latest)))
             connection.execute(
@@ -172,8 +172,8 @@ class TimingStats:
     def of(self, engine: str) -> KnownTimings:
         """Get the statistics of this engine, and of all surveys."""
         with harmless():
-            known = self._records.all()
-            return replace(known.get(engine, KnownTimings()), surveys=known.get(_ALL, KnownTimings()).surveys)
+            timings = self._records.all()
+            return replace(timings.get(engine, KnownTimings()), surveys=timings.get(_ALL, KnownTimings()).surveys)
         return KnownTimings()
 
     def note_asked(
@@ -181,27 +181,27 @@ class TimingStats:
     ) -> None:
         """Add a run of this engine."""
 
-        def added(known: KnownTimings) -> KnownTimings:
-            runs = (*known.runs, tuple(run))[-_MOST_RUNS:]
-            return replace(known, runs=runs, in_flight=in_flight, max_model_len=max_model_len)
+        def added(timings: KnownTimings) -> KnownTimings:
+            runs = (*timings.runs, tuple(run))[-_MOST_RUNS:]
+            return replace(timings, runs=runs, in_flight=in_flight, max_model_len=max_model_len)
 
         self._change(engine, added)
 
     def note_looked(self, engine: str, search: LookTiming) -> None:
         """Add a search by this engine."""
-        self._change(engine, lambda known: replace(known, looks=(*known.looks, search)[-_MOST_RUNS:]))
+        self._change(engine, lambda timings: replace(timings, looks=(*timings.looks, search)[-_MOST_RUNS:]))
 
     def note_started(self, engine: str, seconds: float) -> None:
         """Add a start of this engine."""
-        self._change(engine, lambda known: replace(known, starts=(*known.starts, seconds)[-_MOST_RUNS:]))
+        self._change(engine, lambda timings: replace(timings, starts=(*timings.starts, seconds)[-_MOST_RUNS:]))
 
     def note_survey(self, survey: SurveyTiming) -> None:
         """Add a survey."""
-        self._change(_ALL, lambda known: replace(known, surveys=(*known.surveys, survey)[-_MOST_RUNS:]))
+        self._change(_ALL, lambda timings: replace(timings, surveys=(*timings.surveys, survey)[-_MOST_RUNS:]))
 
     def _change(self, engine: str, change: Callable[[KnownTimings], KnownTimings]) -> None:
         with harmless():
-            self._records.change(engine, lambda known: change(known or KnownTimings()))
+            self._records.change(engine, lambda timings: change(timings or KnownTimings()))
 
 
 def confirmed_downloads(data_dir: Path) -> ModelRecords[bool]:

@@ -34,7 +34,7 @@ class SearchTerm:
 def folded(text: str) -> str:
     """Return the text with letters in their plain form, lower case and without accents."""
     plain = unicodedata.normalize("NFKD", text)
-    return "".join(one for one in plain if not unicodedata.combining(one)).casefold()
+    return "".join(letter for letter in plain if not unicodedata.combining(letter)).casefold()
 
 
 def words_of(text: str) -> list[str]:
@@ -52,11 +52,11 @@ def terms_of(typed: str) -> tuple[SearchTerm, ...]:
 
     A term outside of quotation marks that ends in letters is open. Of a very long query the first terms are used.
     """
-    found = []
+    terms = []
     for quoted, bare in _TYPED.findall(typed):
         if words := words_of(quoted or bare):
-            found.append(SearchTerm(tuple(words), is_open=not quoted and not _IS_HAN.match(words[-1])))
-    return tuple(dict.fromkeys(found[:_MOST_TERMS]))
+            terms.append(SearchTerm(tuple(words), is_open=not quoted and not _IS_HAN.match(words[-1])))
+    return tuple(dict.fromkeys(terms[:_MOST_TERMS]))
 
 
 def match_of(terms: Sequence[SearchTerm]) -> str:
@@ -71,13 +71,13 @@ def places(text: str, terms: Sequence[SearchTerm]) -> list[tuple[int, int]]:
         Half-open ranges [start, end) in characters, sorted, with overlapping ranges merged.
     """
     whole, origin = _mapped(text)
-    found = sorted(
+    spans = sorted(
         (origin[match.start()], origin[match.end() - 1] + 1)
         for term in terms
         for match in _pattern(term).finditer(whole)
     )
     apart: list[tuple[int, int]] = []
-    for start, end in found:
+    for start, end in spans:
         if apart and start < apart[-1][1]:
             apart[-1] = (apart[-1][0], max(end, apart[-1][1]))
         else:
@@ -104,5 +104,5 @@ def _pattern(term: SearchTerm) -> re.Pattern[str]:
 
 def _mapped(text: str) -> tuple[str, list[int]]:
     """Return the folded text with the position of each of its characters in the original text."""
-    pieces = [folded(one) for one in text]
+    pieces = [folded(letter) for letter in text]
     return "".join(pieces), [index for index, piece in enumerate(pieces) for _ in piece]

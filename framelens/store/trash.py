@@ -71,12 +71,12 @@ class Trash:
         """
         clause, values = visible("user_id")
         deleted = _at(time.time()).isoformat(timespec="milliseconds")
-        found = f"SELECT id, ?, ? FROM {_TABLES[kind]} WHERE id = ? AND id {NOT_IN_TRASH} AND {clause}"
+        query = f"SELECT id, ?, ? FROM {_TABLES[kind]} WHERE id = ? AND id {NOT_IN_TRASH} AND {clause}"
         moved = []
         with self._store.changing(frees=True) as connection:
-            for one in ids:
-                connection.execute(f"INSERT INTO trash {found}", (kind, deleted, one, *values))
-                if connection.execute("SELECT changes()").fetchone()[0] and (entry := self.entry(one)):
+            for entry_id in ids:
+                connection.execute(f"INSERT INTO trash {query}", (kind, deleted, entry_id, *values))
+                if connection.execute("SELECT changes()").fetchone()[0] and (entry := self.entry(entry_id)):
                     moved.append(entry)
                     self._audit.record("trash", entry.id, entry.name)
         return moved
@@ -118,9 +118,9 @@ class Trash:
         if now is None or now.deleted != entry.deleted:
             raise InputError("trash_unknown", id=entry.id)
 
-    def entry(self, given: str) -> TrashEntry | None:
+    def entry(self, entry_id: str) -> TrashEntry | None:
         """Get the entry with this id, or None."""
-        return next(iter(self._entries("id = ?", given)), None)
+        return next(iter(self._entries("id = ?", entry_id)), None)
 
     def entries(self) -> list[TrashEntry]:
         """List the entries, the last deleted first."""
@@ -131,26 +131,30 @@ class Trash:
         before = _at(time.time()) - timedelta(days=KEPT_DAYS)
         return self._entries("deleted <= ?", before.isoformat(timespec="milliseconds"))[::-1]
 
-    def resolve(self, given: str) -> TrashEntry:
+    def resolve(self, reference: str) -> TrashEntry:
         """Return the entry with this id, a unique beginning of it, or "latest" for the last deleted entry.
 
         Raises:
             InputError: "trash_unknown" or "job_ambiguous".
         """
         entries = self.entries()
-        found = entries[:1] if given == LATEST else [entry for entry in entries if given and entry.id.startswith(given)]
-        exact = [one for one in found if one.id == given]
-        if not found:
-            raise InputError("trash_unknown", id=given)
-        if len(found) > 1 and not exact:
-            raise InputError("job_ambiguous", id=given, first=found[0].id, second=found[1].id)
-        return (exact or found)[0]
+        matching = (
+            entries[:1]
+            if reference == LATEST
+            else [entry for entry in entries if reference and entry.id.startswith(reference)]
+        )
+        exact = [entry for entry in matching if entry.id == reference]
+        if not matching:
+            raise InputError("trash_unknown", id=reference)
+        if len(matching) > 1 and not exact:
+            raise InputError("job_ambiguous", id=reference, first=matching[0].id, second=matching[1].id)
+        return (exact or matching)[0]
 
     def _entries(self, condition: str, *values: str) -> list[TrashEntry]:
         clause, own = visible("user_id")
         tail = f"WHERE {condition} AND {clause} ORDER BY deleted DESC, place DESC"
-        found = self._store.select(f"SELECT id, kind, name, deleted, path FROM ({_ENTRIES}) {tail}", *values, *own)
-        return [TrashEntry(*row) for row in found]
+        rows = self._store.select(f"SELECT id, kind, name, deleted, path FROM ({_ENTRIES}) {tail}", *values, *own)
+        return [TrashEntry(*row) for row in rows]
 
 
 def _at(seconds: float) -> datetime:

@@ -108,8 +108,8 @@ class ContentRange:
     @classmethod
     def of(cls, answer: ResponseHead) -> ContentRange | None:
         """Return the range of an answer, None if the answer has the whole file or a malformed range."""
-        found = _RANGE.fullmatch(answer.headers.get("content-range", "").strip()) if answer.status == 206 else None
-        return cls(int(found[1]), int(found[3]) if found[3] != "*" else None) if found else None
+        match = _RANGE.fullmatch(answer.headers.get("content-range", "").strip()) if answer.status == 206 else None
+        return cls(int(match[1]), int(match[3]) if match[3] != "*" else None) if match else None
 
 
 def version_of(answer: ResponseHead, total: int | None = None) -> str:
@@ -148,10 +148,10 @@ class Transfer:
         self,
         part: ArrivingVideo,
         remote: RemoteVideo,
-        known: Mapping[str, str],
+        ids_by_version: Mapping[str, str],
         on_progress: OnProgress,
     ) -> None:
-        self._part, self._remote, self._known, self._on_progress = part, remote, known, on_progress
+        self._part, self._remote, self._ids_by_version, self._on_progress = part, remote, ids_by_version, on_progress
         self._first = 0
         self._page_type, self._is_file = "", False
         self._text = bytearray()
@@ -165,7 +165,7 @@ class Transfer:
             self._first = part.offset - (part.offset == part.size_bytes)  # there is no range after the last byte
             self.headers["Range"] = f"bytes={self._first}-"
             self.headers["If-Range"] = version_validator(part.version)
-        elif tags := [version_validator(one) for one in known if one.startswith("etag:")]:
+        elif tags := [version_validator(version) for version in ids_by_version if version.startswith("etag:")]:
             self.headers["If-None-Match"] = ", ".join(tags)
 
     def receive(self, answer: ResponseHead) -> Callable[[bytes], object] | None:
@@ -175,7 +175,7 @@ class Transfer:
         match answer.status:
             case 304:
                 tag = answer.headers.get("etag", "")
-                self.unchanged = f"etag:{tag}" if f"etag:{tag}" in self._known else self._only_known()
+                self.unchanged = f"etag:{tag}" if f"etag:{tag}" in self._ids_by_version else self._only_known()
                 self.is_stale = not self.unchanged
                 return None
             case 416:
@@ -184,7 +184,7 @@ class Transfer:
             case 206 if "Range" in self.headers:
                 return self._continue(answer)
         version = version_of(answer)
-        if version in self._known:
+        if version in self._ids_by_version:
             self.unchanged = version
             return None
         self._check_type(answer)
@@ -208,12 +208,12 @@ class Transfer:
             raise InputError("url_empty", url=link)
 
     def _only_known(self) -> str:
-        return next(iter(self._known)) if len(self._known) == 1 else ""
+        return next(iter(self._ids_by_version)) if len(self._ids_by_version) == 1 else ""
 
     def _continue(self, answer: ResponseHead) -> Callable[[bytes], object] | None:
         """Continue the part if the answer has the requested range of the same file."""
-        part, found = self._part, ContentRange.of(answer)
-        is_same = found and (found.first, found.total) == (self._first, part.size_bytes)
+        part, content_range = self._part, ContentRange.of(answer)
+        is_same = content_range and (content_range.first, content_range.total) == (self._first, part.size_bytes)
         if not (part.offset and is_same and version_of(answer, part.size_bytes) in ("", part.version)):
             self.is_stale = True
             return None
@@ -230,8 +230,8 @@ class Transfer:
             return len(self._text) < _MOST_PAGE_BYTES
         if not self._is_file:
             assert self._answer
-            length, found = self._answer.headers.get("content-length", ""), ContentRange.of(self._answer)
-            size = found.total if found else int(length) if length.isdecimal() else None
+            length, content_range = self._answer.headers.get("content-length", ""), ContentRange.of(self._answer)
+            size = content_range.total if content_range else int(length) if length.isdecimal() else None
             self._part.begin(self.name, size, version_of(self._answer, size))
             self._is_file = True
             self._say()

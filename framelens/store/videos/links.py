@@ -39,13 +39,13 @@ class _Fetch:
         link: The address that was given, without its signature.
         on_progress: Called with the progress.
         cancel: Ends the fetch.
-        known: Ids of videos that were fetched from this link before, by their versions.
+        ids_by_version: Ids of videos that were fetched from this link before, by their versions.
     """
 
     link: str
     on_progress: OnProgress
     cancel: threading.Event
-    known: Mapping[str, str]
+    ids_by_version: Mapping[str, str]
 
 
 class LinkFetcher:
@@ -90,17 +90,17 @@ class LinkFetcher:
         with self._videos.arriving(link, cancel) as part:
             fetch = _Fetch(link, on_progress, cancel, self._videos.linked(link))
             remote = RemoteVideo(url, name=name)
-            found = self._received(part, remote, fetch)
-            if isinstance(found, WebPage):
-                remote = self._video_of(found, cancel)
+            received = self._received(part, remote, fetch)
+            if isinstance(received, WebPage):
+                remote = self._video_of(received, cancel)
                 remote = replace(remote, name=name or remote.name)
-                found = self._received(part, remote, fetch)
-            if isinstance(found, WebPage):
+                received = self._received(part, remote, fetch)
+            if isinstance(received, WebPage):
                 raise InputError("url_other", url=link, type="text/html")
-            if isinstance(found, ArrivedFile):
+            if isinstance(received, ArrivedFile):
                 origin = _origin(remote, link)
-                return self._videos.keep_arrived(part, found.name, origin, found.version)
-            return found
+                return self._videos.keep_arrived(part, received.name, origin, received.version)
+            return received
 
     def _received(self, part: ArrivingVideo, remote: RemoteVideo, fetch: _Fetch) -> str | ArrivedFile | WebPage:
         """Receive a file in up to _MOST_ATTEMPTS attempts.
@@ -113,7 +113,7 @@ class LinkFetcher:
         if remote.stream:
             return self._streamed(part, remote, fetch)
         for attempt in range(1, _MOST_ATTEMPTS + 1):
-            before, transfer = part.offset, Transfer(part, remote, fetch.known, fetch.on_progress)
+            before, transfer = part.offset, Transfer(part, remote, fetch.ids_by_version, fetch.on_progress)
             try:
                 self._outbound.get(remote.url, transfer.receive, fetch.cancel, headers=transfer.headers)
                 transfer.check_whole(fetch.link)
@@ -127,7 +127,7 @@ class LinkFetcher:
                     raise InputError(key, url=fetch.link, **about) from error
                 raise
             if transfer.unchanged:
-                return fetch.known[transfer.unchanged]
+                return fetch.ids_by_version[transfer.unchanged]
             if transfer.page:
                 return transfer.page
             if transfer.is_stale:  # the bytes that have arrived are of another version
@@ -138,11 +138,11 @@ class LinkFetcher:
 
     def _joined(self, part: ArrivingVideo, remote: RemoteVideo, fetch: _Fetch) -> str | ArrivedFile:
         """Receive pictures and sound as separate files, each of which can be continued, and join them."""
-        if made := fetch.known.get(remote.version):
-            return made
+        if video_id := fetch.ids_by_version.get(remote.version):
+            return video_id
         assert remote.sound
         tracks = {"pictures": replace(remote, sound=None), "sound": replace(remote.sound, is_sound=True)}
-        alone = replace(fetch, known={})
+        alone = replace(fetch, ids_by_version={})
         with ExitStack() as stack:
             parts = []
             for kind, track in tracks.items():
@@ -153,8 +153,8 @@ class LinkFetcher:
             part.begin(remote.name, sum(track.offset for track in parts), "")
             ffmpeg.join(parts[0].path, parts[1].path, part.path, fetch.cancel)
             part.note_written()
-            for one in parts:
-                one.drop()
+            for track_part in parts:
+                track_part.drop()
         return ArrivedFile(remote.name, remote.version)
 
     def _streamed(self, part: ArrivingVideo, remote: RemoteVideo, fetch: _Fetch) -> ArrivedFile:
@@ -182,15 +182,15 @@ class LinkFetcher:
         if find is None:
             raise InputError("url_is_page", url=unsigned(page.url))
         try:
-            found: RemoteVideo = find(page.url, self._outbound, cancel)
-            for track in filter(None, (found, found.sound)):
+            video: RemoteVideo = find(page.url, self._outbound, cancel)
+            for track in filter(None, (video, video.sound)):
                 if not track.stream:
                     self._outbound.check_source(track.url)
         except InputError as error:
             if error.key == "url_no_video" and _PASSWORD.search(page.text):
                 raise InputError("url_login", url=unsigned(page.url)) from error
             raise
-        return found
+        return video
 
 
 def _origin(remote: RemoteVideo, link: str) -> Link:

@@ -68,10 +68,10 @@ class AddressGuard:
             InputError: "host_unknown" or "address_private".
         """
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise InputError("host_unknown", host=host[:_MOST_SHOWN]) from error
-        addresses = [str(info[4][0]) for info in found]
+        addresses = [str(info[4][0]) for info in infos]
         allowed = next((address for address in addresses if self._may_reach(address)), None)
         if allowed is None:
             raise InputError("address_private", host=host[:_MOST_SHOWN], address=addresses[0] if addresses else "")
@@ -86,7 +86,7 @@ def _is_global(address: Address) -> bool:
     """Return whether an address belongs to the public network, and to a single machine there."""
     if address.version == 6 and address not in _GLOBAL_UNICAST:
         return False
-    return address.is_global and not address.is_multicast and not any(address in one for one in _NOT_GLOBAL)
+    return address.is_global and not address.is_multicast and not any(address in network for network in _NOT_GLOBAL)
 
 
 def _real(address: Address) -> Address:
@@ -143,7 +143,7 @@ class Outbound:
             return
         if not self.settings.urls:
             raise InputError("url_none_allowed", url=url[:_MOST_SHOWN])
-        if not any(_is_below(url, one) for one in self.settings.urls):
+        if not any(_is_below(url, allowed) for allowed in self.settings.urls):
             raise InputError("url_not_allowed", url=url[:_MOST_SHOWN])
 
     def resolve(self, url: str) -> str:
@@ -237,8 +237,10 @@ class Outbound:
 
         _checked(url)
         client = PooledClient(trust_env=False, resolve=self.guard.resolve)
-        asked = client.build_request(method, url, content=body, headers=headers, timeout=request_timeout(_IDLE_SECONDS))
-        return await client.send(asked, stream=True)
+        request = client.build_request(
+            method, url, content=body, headers=headers, timeout=request_timeout(_IDLE_SECONDS)
+        )
+        return await client.send(request, stream=True)
 
 
 async def _unless_cancelled(work: Coroutine[Any, Any, None], cancel: threading.Event) -> None:
@@ -302,7 +304,7 @@ def _checked(url: str) -> SplitResult:
         has_port = parts.port != 0
     except ValueError:
         parts, has_port = urlsplit(""), False
-    is_plain = url.isascii() and url.isprintable() and not any(one in url for one in ' \\"<>^`{|}')
+    is_plain = url.isascii() and url.isprintable() and not any(letter in url for letter in ' \\"<>^`{|}')
     leaves = any(piece in ("..", ".") for piece in unquote(parts.path).split("/")) or not unquote(url).isprintable()
     if not (is_plain and has_port and parts.scheme in SCHEMES and parts.hostname) or "@" in parts.netloc or leaves:
         raise InputError("url_invalid", url=redact(url[:_MOST_SHOWN]))
@@ -315,13 +317,13 @@ def _is_below(url: str, listed: str) -> bool:
     Scheme, host and port must be equal (the host "*" is any host, and "*.NAME" any name below NAME), and the path must
     begin with the whole names of the listed path.
     """
-    given, allowed = urlsplit(url), urlsplit(listed)
-    host, named = (given.hostname or ""), (allowed.hostname or "")
+    requested, allowed = urlsplit(url), urlsplit(listed)
+    host, named = (requested.hostname or ""), (allowed.hostname or "")
     is_host = named == "*" or (host.endswith(named[1:]) if named.startswith("*.") else host == named)
-    port = _PORTS.get(given.scheme)
-    if given.scheme != allowed.scheme or not is_host or (given.port or port) != (allowed.port or port):
+    port = _PORTS.get(requested.scheme)
+    if requested.scheme != allowed.scheme or not is_host or (requested.port or port) != (allowed.port or port):
         return False
-    return f"{given.path}/".startswith(f"{allowed.path.rstrip('/')}/")
+    return f"{requested.path}/".startswith(f"{allowed.path.rstrip('/')}/")
 
 
 def _shown(url: str) -> str:

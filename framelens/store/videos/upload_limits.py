@@ -75,8 +75,8 @@ def check_size(name: str, size_bytes: int, purpose: UploadPurpose) -> None:
         InputError: "image_too_large" or "upload_report_too_large".
     """
     if purpose == "picture" and size_bytes > _MOST_PICTURE_BYTES:
-        given, most = human_size(size_bytes), human_size(_MOST_PICTURE_BYTES)
-        raise InputError("image_too_large", name=name, given=given, most=most)
+        size, most = human_size(size_bytes), human_size(_MOST_PICTURE_BYTES)
+        raise InputError("image_too_large", name=name, given=size, most=most)
     if purpose == "report" and size_bytes > _MOST_REPORT_BYTES:
         raise InputError(
             "upload_report_too_large", name=name, size=human_size(size_bytes), most=human_size(_MOST_REPORT_BYTES)

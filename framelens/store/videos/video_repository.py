@@ -145,8 +145,8 @@ class VideoRepository:
         with disk_errors(folder):
             make_private_folder(self._parts)
             self._secret = own_secret(folder / "secret")
-            for one in (folder, self._parts):
-                remove_scratch(one)
+            for directory in (folder, self._parts):
+                remove_scratch(directory)
             self._drop_stale_parts()
 
     # ---- uploads -----------------------------------------------------------------------------------------------------
@@ -167,7 +167,7 @@ class VideoRepository:
         with self._creating:
             with disk_errors(self._parts):
                 self._drop_stale_parts()
-            self._limits.check_count(shown, sum(one.user_id == current_user().id for one in self._unfinished()))
+            self._limits.check_count(shown, sum(other.user_id == current_user().id for other in self._unfinished()))
             self.check_room(shown, size_bytes)
             upload = Upload(secrets.token_urlsafe(24), shown, size_bytes, 0, purpose)
             with disk_errors(self._parts):
@@ -312,9 +312,9 @@ class VideoRepository:
         """
         video_id, user_id = secrets.token_urlsafe(24), current_user().id
         size_bytes = arriving.close()
-        more = {"link": to_builtins(link), "link_id": arriving.id, "version": version}
+        fields = {"link": to_builtins(link), "link_id": arriving.id, "version": version}
         with disk_errors(self._folder):
-            self._publish(video_id, shown_name(name), size_bytes, user_id, part=self._part(arriving.id), **more)
+            self._publish(video_id, shown_name(name), size_bytes, user_id, part=self._part(arriving.id), **fields)
         arriving.drop()
         return video_id
 
@@ -322,17 +322,23 @@ class VideoRepository:
         """Map the versions of the user's videos that were fetched from this link to their ids, the newest last."""
         part_id = self._id_of(Path(f"link:{link}"))
         records = ((path.stem, read_json(path) or {}) for path in sorted(self._folder.glob("*.json"), key=_modified))
-        found = ((video_id, one) for video_id, one in records if one.get("link_id") == part_id and one["version"])
-        return {one["version"]: video_id for video_id, one in found if _is_visible(one) and Path(one["path"]).is_file()}
+        matching = (
+            (video_id, record) for video_id, record in records if record.get("link_id") == part_id and record["version"]
+        )
+        return {
+            record["version"]: video_id
+            for video_id, record in matching
+            if _is_visible(record) and Path(record["path"]).is_file()
+        }
 
     def _publish(
-        self, video_id: str, name: str, size_bytes: int, user_id: str, *, part: Path | None = None, **more: object
+        self, video_id: str, name: str, size_bytes: int, user_id: str, *, part: Path | None = None, **fields: object
     ) -> None:
         """Turn a complete part, by default the part with this id, into a video of this user. Raises OSError."""
-        place = self._folder / video_id / safe_file_name(name)
-        place.parent.mkdir(mode=0o700, exist_ok=True)
-        self._register(video_id, "upload", name, place, size_bytes, user_id, **more)
-        (part or self._part(video_id)).replace(place)
+        target = self._folder / video_id / safe_file_name(name)
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        self._register(video_id, "upload", name, target, size_bytes, user_id, **fields)
+        (part or self._part(video_id)).replace(target)
 
     def attach(self, video_id: str, upload_id: str, name: str) -> None:
         """Put a complete upload into the folder of an uploaded video, under `name`; it is deleted with the video.
@@ -346,16 +352,16 @@ class VideoRepository:
         record, video = self._video(self.finish(upload_id)), self._video(video_id)
         if video["origin"] != "upload":
             raise InputError("subtitles_for_path", name=video["name"])
-        source, place = self.path(upload_id), Path(video["path"]).with_name(name)
-        if source == place:
+        source, target = self.path(upload_id), Path(video["path"]).with_name(name)
+        if source == target:
             return
         with disk_errors(self._folder):
             if source.parent.name != upload_id:
-                shutil.copyfile(source, place)
+                shutil.copyfile(source, target)
                 return
-            source.replace(place)
+            source.replace(target)
             source.parent.rmdir()
-            write_json(self._record(upload_id), record | {"path": str(place)})
+            write_json(self._record(upload_id), record | {"path": str(target)})
 
     def check_room(self, name: str, size_bytes: int, arrived_bytes: int = 0, part_id: str = "") -> None:
         """Check that the disk and the user's share of it have room for a video.
@@ -373,8 +379,8 @@ class VideoRepository:
             StorageError: "disk_full" or "upload_quota".
         """
         everyone, user_id = (*self._unfinished(part_id), *self._uploaded()), current_user().id
-        own = [one for one in everyone if one.user_id == user_id]
-        stored, due = sum(one.stored_bytes for one in own), sum(one.due_bytes for one in own)
+        own = [usage for usage in everyone if usage.user_id == user_id]
+        stored, due = sum(usage.stored_bytes for usage in own), sum(usage.due_bytes for usage in own)
         with disk_errors(self._folder):
             free = max(0, shutil.disk_usage(self._folder).free - KEPT_FREE_BYTES)
         missing, room = size_bytes - arrived_bytes, max(0, free - due)
@@ -562,7 +568,7 @@ class VideoRepository:
         path: Path,
         size_bytes: int,
         user_id: str | None = None,
-        **more: object,
+        **fields: object,
     ) -> str:
         owner = current_user().id if user_id is None else user_id
         record = {
@@ -573,7 +579,7 @@ class VideoRepository:
             "user_id": owner,
         }
         with disk_errors(self._folder):
-            write_json(self._record(video_id), record | more)
+            write_json(self._record(video_id), record | fields)
         return video_id
 
     def _note_on_upload(self, path: Path, note: dict[str, str]) -> None:
@@ -581,9 +587,9 @@ class VideoRepository:
         video_id = self.find(path)
         record = read_json(self._record(video_id)) if video_id else None
         if video_id and record and record["origin"] == "upload":
-            kept = {name: value for name, value in record.items() if name != _GOES_WITH}
+            rest = {name: value for name, value in record.items() if name != _GOES_WITH}
             with disk_errors(self._folder):
-                write_json(self._record(video_id), kept | note)
+                write_json(self._record(video_id), rest | note)
 
     def _video(self, video_id: str) -> dict[str, Any]:
         record = read_json(self._record(_checked(video_id, "video_unknown")))
@@ -624,7 +630,7 @@ class VideoRepository:
 
     def _unfinished(self, without: str = "") -> list[_Taken]:
         """List what the unfinished uploads and the videos that arrive from links take."""
-        found = []
+        taken = []
         for path in self._parts.glob("*.json"):
             if path.stem == without:
                 continue
@@ -634,12 +640,12 @@ class VideoRepository:
                     state = part.stat()
                     has_stopped = state.st_mtime < time.time() - ACTIVE_SECONDS
                     due = 0 if has_stopped else max(0, record["size_bytes"] - state.st_size)
-                    found.append(_Taken(record.get("user_id", ""), state.st_size, due))
-        return found
+                    taken.append(_Taken(record.get("user_id", ""), state.st_size, due))
+        return taken
 
     def _drop_attached(self, folder: Path) -> None:
         """Delete the folder of a video with the uploads that were attached to it."""
-        names = [one.name for one in folder.iterdir()] if folder.is_dir() else []
+        names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
         shutil.rmtree(folder, ignore_errors=True)
         if not names:
             return

@@ -1,7 +1,7 @@
 """Decoder workers that are forked from a process with all libraries loaded, in a thirtieth of the time of a start.
 
-Each is a process of its own as users have it: with its pipes, its sandbox, its limits and its exit code. Run as a
-program, this module is the process that they are forked from.
+Each is a process of its own as users have it: with its pipes, its sandbox, its limits and its exit code; so is the
+process that reads text for it. Run as a program, this module is the process that they are forked from.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Any, BinaryIO, NoReturn
 
 from framelens.core.child_environment import reader_environment
 from framelens.video import worker_pool
+from framelens.video.features import text_recognition
 
 _ROOT = Path(__file__).resolve().parents[1]
 _REQUEST_BYTES = 1 << 20
@@ -113,6 +115,8 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
             os.dup2(descriptor, number)
         os.closerange(3, 1024)
         os.chdir(request["folder"])
+        sys.path[:0] = request["environment"]["PYTHONPATH"].split(os.pathsep)
+        text_recognition.subprocess = _Forking  # type: ignore[attr-defined]
         os.environ.clear()
         os.environ.update({**worker_pool._ONE_THREAD, **request["environment"]})
         sys.argv = [request["module"], *request["options"]]
@@ -120,6 +124,41 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
     except BaseException:  # noqa: BLE001 - a worker that fails ends as any program does
         sys.excepthook(*sys.exc_info())
     os._exit(1)
+
+
+class _ForkedReader:
+    """What `TextReading` needs of `subprocess.Popen`, before the sandbox and the first thread."""
+
+    _code: int | None
+
+    def __init__(self, *_: object, **__: object) -> None:
+        (theirs_in, ours_in), (ours_out, theirs_out) = os.pipe(), os.pipe()
+        if not (pid := os.fork()):
+            try:
+                os.dup2(theirs_in, 0)
+                os.dup2(theirs_out, 1)
+                os.closerange(3, 1024)
+                text_recognition.main()
+            except BaseException:  # noqa: BLE001 - as above
+                sys.excepthook(*sys.exc_info())
+            os._exit(1)
+        self._pid, self._code, self._waiting = pid, None, threading.Lock()
+        os.close(theirs_in)
+        os.close(theirs_out)
+        self.stdin, self.stdout = os.fdopen(ours_in, "wb"), os.fdopen(ours_out, "rb")
+
+    def wait(self) -> int:
+        with self._waiting:  # two threads do
+            if self._code is None:
+                self._code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+            return self._code
+
+
+class _Forking:
+    """In place of the module `subprocess`."""
+
+    Popen = _ForkedReader
+    PIPE, DEVNULL = subprocess.PIPE, subprocess.DEVNULL
 
 
 if __name__ == "__main__":

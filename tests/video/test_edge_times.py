@@ -107,7 +107,7 @@ def check(frames: tuple[Keyframe, ...], kind: Kind, path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", first_of(SELECTIONS, always=4))
+@pytest.mark.parametrize("name", first_of(SELECTIONS, always=3))
 def test_reported_times_are_those_of_the_pictures(
     name: str, written: tuple[Kind, Path], chosen_by: Callable[[str], KeyframesChosen]
 ) -> None:

@@ -21,6 +21,8 @@ from tests.media import COLOURS, solid
 from tests.video.conftest import decoding_children
 from tests.video.features.test_frame_metrics import keyframe
 
+pytestmark = pytest.mark.own_start
+
 SAMPLE = Path(__file__).resolve().parents[3] / "framelens" / "samples" / "sample.mp4"
 JPEG = keyframe(1, solid(COLOURS["blue"])).jpeg
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has classes of priority instead")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from framelens import config
-from framelens.core.files import absolute, ensure_home, new_id, single_line
+from framelens.core.files import absolute, ensure_home, fitting_name, free_path, new_id, single_line, unused_name
 
 
 def test_ids_can_be_typed_as_an_argument() -> None:
@@ -28,6 +28,27 @@ def test_absolute_path_has_no_detour_unless_a_link_is_on_it(tmp_path: Path, monk
     assert absolute(Path("\0/../a.mp4")).is_absolute()
     (tmp_path / "work" / "link").symlink_to(tmp_path / "clips" / "far")
     assert absolute(Path("link/../a.mp4")) == tmp_path / "work" / "link" / ".." / "a.mp4"  # that is clips/a.mp4
+
+
+def test_a_free_path_has_a_number_where_the_name_is_taken(tmp_path: Path) -> None:
+    wanted, taken = tmp_path / "Talk.mp4", {"talk-2.mp4"}
+    wanted.touch()
+    assert free_path(wanted).name == "Talk-2.mp4"
+    assert free_path(wanted, taken=taken).name == "Talk-3.mp4" and "talk-3.mp4" in taken
+    assert free_path(wanted, overwrites=True) == wanted
+    assert free_path(wanted, [wanted], overwrites=True).name == "Talk-2.mp4", "an input is never replaced"
+
+
+def test_an_unused_name_is_none_that_a_file_system_confuses() -> None:
+    taken = {"talk.txt"}
+    assert [unused_name("Talk", taken, ".txt") for _ in range(2)] == ["Talk-2.txt", "Talk-3.txt"]
+
+
+def test_a_fitting_name_has_room_for_its_number(tmp_path: Path) -> None:
+    made = fitting_name("测" * 200, ".report.md", tmp_path)
+    assert made.endswith("测.report.md")
+    (tmp_path / made).touch()
+    free_path(tmp_path / made).touch()
 
 
 def test_no_control_is_left_on_a_single_line() -> None:

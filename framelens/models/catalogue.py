@@ -80,7 +80,7 @@ class Catalogue:
         """
         text = name.strip().strip("\"'")
         text = model_on_page(text) or text.rstrip("/\\")
-        found = (
+        match = (
             self._exact(text)
             or self._ollama_folder(text)
             or self._misnamed(text)
@@ -88,11 +88,11 @@ class Catalogue:
             or self._short(text)
             or self._ollama(text)
         )
-        if found is None:
+        if match is None:
             nearest = ", ".join(self.nearest(text))
             key = "model_not_in_catalogue" if nearest else "model_unlike_catalogue"
             raise ModelNotFound(key, model=name, nearest=nearest)
-        return found
+        return match
 
     def find_entry(self, name: str) -> tuple[CatalogueEntry, Match | None]:
         """Return the model that `name` means: a folder's own config.json if it exists, else the catalogue's entry.
@@ -146,8 +146,8 @@ class Catalogue:
         named = _OLLAMA.fullmatch(_OLLAMA_PREFIX.sub("", text.lower(), count=1))
         if named is None:
             files = _OLLAMA_GGUF.fullmatch(text)
-            known = self._short(files[1]) if files else None
-            return Match(text, known.entry, "ollama") if known else None
+            short = self._short(files[1]) if files else None
+            return Match(text, short.entry, "ollama") if short else None
         size = _OLLAMA_SIZE.fullmatch(named[2] or "")
         asked = {f"{named[1]}:{named[2]}" if named[2] else named[1], *((f"{named[1]}:{size[1]}",) if size else ())}
         entry = next((one for one in self.by_id.values() if asked & set(one.ollama)), None)
@@ -158,9 +158,9 @@ class Catalogue:
         parts = [part for part in re.split(r"[/\\]", text) if part]
         if "manifests" in parts and "library" in parts:
             named = parts[parts.index("library") + 1 :]
-            found = self._ollama(":".join(named[:2])) if named else None
-            if found is not None:
-                return Match(text, found.entry, "ollama_folder")
+            match = self._ollama(":".join(named[:2])) if named else None
+            if match is not None:
+                return Match(text, match.entry, "ollama_folder")
         if ".ollama" in parts or _is_ollama_folder(text):
             raise ModelNotFound("model_is_ollama", model=text)
         return None
@@ -182,15 +182,15 @@ def built_in() -> Catalogue:
     """Return the models that come with FrameLens, in the order in which families are recommended for video."""
     folder = files("framelens.models") / "catalogue"
     texts = {f"{key}.toml": (folder / f"{key}.toml").read_text(encoding="utf-8") for key in _ORDER}
-    found: dict[str, CatalogueEntry] = {}
+    entries: dict[str, CatalogueEntry] = {}
     misnamed: list[MisnamedModel] = []
     raw: dict[str, Mapping[str, Any]] = {}
     for file, text in texts.items():
         read = parse(text, file=file, known=raw)
         raw |= raw_models(text)
-        found |= {entry.id: entry for entry in read.entries}
+        entries |= {entry.id: entry for entry in read.entries}
         misnamed += read.misnamed
-    return Catalogue(MappingProxyType(found), tuple(misnamed))
+    return Catalogue(MappingProxyType(entries), tuple(misnamed))
 
 
 def load_catalogue(folder: Path | None) -> Catalogue:
@@ -205,15 +205,15 @@ def load_catalogue(folder: Path | None) -> Catalogue:
         The catalogue; unreadable files are in its `problems`.
     """
     ours = built_in()
-    found, misnamed, problems = dict(ours.by_id), list(ours.misnamed), []
+    entries, misnamed, problems = dict(ours.by_id), list(ours.misnamed), []
     for read in _read_folder(folder) if folder else ():
         if isinstance(read, AppError):
             problems.append(read)
         else:
-            found |= {entry.id: entry for entry in read.entries}
+            entries |= {entry.id: entry for entry in read.entries}
             misnamed += read.misnamed
-    kept = tuple(one for one in misnamed if all(id_ in found for id_ in one.means))
-    return Catalogue(MappingProxyType(found), kept, tuple(problems))
+    kept = tuple(one for one in misnamed if all(id_ in entries for id_ in one.means))
+    return Catalogue(MappingProxyType(entries), kept, tuple(problems))
 
 
 @cache

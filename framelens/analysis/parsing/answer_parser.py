@@ -70,31 +70,31 @@ class _FindingParser:
         fields: Sequence[Field],
         lines: Callable[[str, Mapping[int, float]], tuple[Finding, ...]],
     ) -> tuple[Finding, ...]:
-        found: list[Finding] = []
+        findings: list[Finding] = []
         for item in _flat(items):
             if isinstance(item, dict):
-                found += self._finding(item, fields)
+                findings += self._finding(item, fields)
             else:
                 self._note_odd()
                 pieces = item.splitlines() if isinstance(item, str) else [item]
-                found += lines("\n".join(map(_as_line, pieces)), self._times)
+                findings += lines("\n".join(map(_as_line, pieces)), self._times)
         once: dict[object, Finding] = {}
-        for one in found:
+        for one in findings:
             once.setdefault((one.text, one.frames, tuple(one.fields.items())), one)
         return tuple(once.values())
 
     def _finding(self, item: Mapping[str, Any], fields: Sequence[Field]) -> Iterator[Finding]:
-        given = _folded_keys(item)
-        own, issues = self.frames(next((given.pop(key) for key in _FRAME_KEYS if key in given), []))
+        entries = _folded_keys(item)
+        own, issues = self.frames(next((entries.pop(key) for key in _FRAME_KEYS if key in entries), []))
         values: dict[str, str] = {}
         for field in fields:
-            names = [name for name in (field.key, field.name.en.lower(), field.name.zh) if name in given]
-            value, is_known = self._field(field, given.pop(names[0]) if names else None)
+            names = [name for name in (field.key, field.name.en.lower(), field.name.zh) if name in entries]
+            value, is_known = self._field(field, entries.pop(names[0]) if names else None)
             if value:
                 values[field.key] = value
             issues += [] if is_known else ["unknown_value"]
-        text = next((words for key in _TEXT_KEYS if key in given and (words := _as_line(given.pop(key)))), "")
-        more = [f"{key}: {words}" if key else words for key, value in given.items() if (words := _as_line(value))]
+        text = next((line for key in _TEXT_KEYS if key in entries and (line := _as_line(entries.pop(key)))), "")
+        more = [f"{key}: {line}" if key else line for key, value in entries.items() if (line := _as_line(value))]
         if more:
             self._note_odd()
         text = f"{text} ({'; '.join(more)})" if text and more else text or "; ".join(more) or ", ".join(values.values())
@@ -104,15 +104,15 @@ class _FindingParser:
 
     def _field(self, field: Field, value: Any) -> tuple[str, bool]:
         """Return the value in the language of the context, and whether the field allows it."""
-        words = _as_line(value)
+        line = _as_line(value)
         if field.kind == "number":
-            return words, not words or bool(_NUMBER.fullmatch(words))
-        if field.kind == "text" or not words:
-            return words, True
+            return line, not line or bool(_NUMBER.fullmatch(line))
+        if field.kind == "text" or not line:
+            return line, True
         for choice in field.choices:
-            if _folded(words) in {_folded(one) for one in (choice.name.zh, choice.name.en, choice.key)}:
+            if _folded(line) in {_folded(one) for one in (choice.name.zh, choice.name.en, choice.key)}:
                 return choice.name.text, True
-        return words, False
+        return line, False
 
     def frames(self, value: Any, depth: int = 0) -> tuple[list[int], list[str]]:
         """Return the frame numbers in `value`, and their issues: "own_time" for a time in place of a number."""
@@ -305,9 +305,9 @@ class _AnswerParser:
 
     def _part(self, key: str, value: Any, depth: int, *, is_alone: bool) -> dict[str, list[Any]]:
         """Return the lists under a key; a key without entries or a frame's number says nothing beside known keys."""
-        if known := canonical(key):
-            self._note("odd_form", known != key)
-            return {self._rest if known == "findings" else known: self._listed(value, known)}
+        if list_name := canonical(key):
+            self._note("odd_form", list_name != key)
+            return {self._rest if list_name == "findings" else list_name: self._listed(value, list_name)}
         self._note("odd_form", bool(_as_line(value)))
         if not is_entry(value) and is_answer(value) and depth < _DEEPEST:
             return self._arranged(value, depth + 1)
@@ -338,19 +338,19 @@ class _AnswerParser:
     # ---- subjects, chapters and title
 
     def _subjects(self, items: list[Any]) -> tuple[Subject, ...]:
-        found: dict[str, Subject] = {}
+        subjects: dict[str, Subject] = {}
         for item in _flat(items):
             if isinstance(item, dict):
-                given = {key.strip().lower(): _as_line(value) for key, value in item.items()}
-                name, look = given.pop("name", ""), given.pop("look", "")
-                look = "; ".join(filter(None, [look, *given.values()]))
+                entries = {key.strip().lower(): _as_line(value) for key, value in item.items()}
+                name, look = entries.pop("name", ""), entries.pop("look", "")
+                look = "; ".join(filter(None, [look, *entries.values()]))
             else:
                 self._note("odd_form")
                 name, _, look = re.sub(r"[:：]", ":", _as_line(item), count=1).partition(":")
             subject = Subject(self._untimed(name.strip() or look), self._untimed(look.strip()))
             if subject.name:
-                found.setdefault(subject.name, subject)
-        return tuple(found.values())
+                subjects.setdefault(subject.name, subject)
+        return tuple(subjects.values())
 
     def _chapters(self, items: list[Any]) -> tuple[Chapter, ...]:
         """Return the chapters in time order, from 0 to the end without gaps; chapters with the same start are merged.
@@ -362,8 +362,8 @@ class _AnswerParser:
             if number not in self._times:
                 self._note("chapter_frame")
             elif number in started:
-                before, said = started[number]
-                started[number] = before, " ".join(filter(None, [said, title, text]))
+                before, earlier = started[number]
+                started[number] = before, " ".join(filter(None, [earlier, title, text]))
             elif title or text:
                 started[number] = title, text
         numbers = sorted(started, key=lambda number: self._times[number])
@@ -381,9 +381,9 @@ class _AnswerParser:
     def _chapter(self, item: Any) -> tuple[int, str, str]:
         """Return the number of the first frame (-1 if unclear), title and text."""
         if isinstance(item, dict):
-            given = _folded_keys(item)
-            own, _ = self._entries.frames([next((given[key] for key in _FRAME_KEYS if key in given), None)])
-            return own[0] if own else -1, self._title(_as_line(given.get("title"))), self._line(given.get("text"))
+            entries = _folded_keys(item)
+            own, _ = self._entries.frames([next((entries[key] for key in _FRAME_KEYS if key in entries), None)])
+            return own[0] if own else -1, self._title(_as_line(entries.get("title"))), self._line(entries.get("text"))
         self._note("odd_form")
         for finding in citations.findings(_as_line(item), self._times)[:1]:
             return finding.frames[0] if finding.frames else -1, self._untimed(finding.text), ""
@@ -450,11 +450,11 @@ def _line(entry: dict[str, Any]) -> str:
     """Return a line for an entry, like "3, 4: moves · left · A man walks."."""
     numbers = [one for key in _SHOWN_FRAME_KEYS for one in _as_list(entry.get(key))]
     values = [value for key, value in entry.items() if key not in _SHOWN_FRAME_KEYS]
-    words = " · ".join(
+    joined = " · ".join(
         str(value) for value in values if isinstance(value, (str, int, float)) and value not in ("", "…")
     )
     frames = ", ".join(str(number) for number in numbers)
-    return f"{frames}: {words}" if frames and words else words
+    return f"{frames}: {joined}" if frames and joined else joined
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -301,12 +301,12 @@ def _values(view: ChatView, turn: Turn, known: Iterable[FrameRef], *, is_live: b
 
 def _search_result(one: BriefSearch, frames: Mapping[tuple[str, float], FrameRef]) -> report_blocks.Value:
     """Convert what a search has found to a paragraph; the intervals of a video that isn't shown open that video."""
-    line = report_blocks.spans(one.found)
+    line = report_blocks.spans(one.summary)
     intervals = (span for span in line if span.get("style") == "strong")
     for span, seconds in zip(intervals, one.starts, strict=True):
         if "at" not in span and (frame := frames.get((one.search.moments.analysis_id, seconds))):
             span["opens"] = frame.number
-    return report_blocks.paragraph(one.found) | {"line": line}
+    return report_blocks.paragraph(one.summary) | {"line": line}
 
 
 def _search(found: Moments, view: ChatView) -> report_blocks.Value:

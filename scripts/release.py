@@ -25,9 +25,9 @@ from check_wheel import uv
 ROOT = Path(__file__).resolve().parent.parent
 VERSION = re.compile(r"\d+\.\d+\.\d+")
 PROJECT_VERSION = re.compile(r'^version = "(.+)"$', re.MULTILINE)
-IMAGE = re.compile(r"\b(framelens(?:-engine)?:)\d+\.\d+\.\d+")
-"""Names of images with their version, in the files of IMAGE_FILES."""
-IMAGE_FILES = ("deploy/**/*", "docs/guide/deployment.*.md")
+NAME = re.compile(r"\b(framelens(?:-engine)?[:-])\d+\.\d+\.\d+")
+"""Names of images and of the wheel with their version, in the files of NAMING."""
+NAMING = ("deploy/**/*", "docs/guide/*.md", "README*.md")
 UNRELEASED = "## [Unreleased]\n"
 
 
@@ -133,8 +133,8 @@ def versioned_texts(version: str) -> dict[Path, str]:
         today = datetime.datetime.now(datetime.UTC).date()
         titles = f"{UNRELEASED}\n## [{version}] - {today}\n"
         texts[changelog] = changelog.read_text(encoding="utf-8").replace(UNRELEASED, titles, 1)
-    for path in (path for pattern in IMAGE_FILES for path in ROOT.glob(pattern) if path.is_file()):
-        texts[path] = IMAGE.sub(rf"\g<1>{version}", path.read_text(encoding="utf-8"))
+    for path in (path for pattern in NAMING for path in ROOT.glob(pattern) if path.is_file()):
+        texts[path] = NAME.sub(rf"\g<1>{version}", path.read_text(encoding="utf-8"))
     return texts
 
 

@@ -87,6 +87,7 @@ ELSEWHERE = {
     r"ray (start|status)\b.*": "wants Ray, which FrameLens does without, and a second machine",
     r"framelens batch .+ --ray .+": "wants a cluster; tests/plugins/batch has one of two nodes",
     r"\.venv/bin/python -m pip install .+": "installs packages that the tests have",
+    r"uvx .+": "wants a wheel; scripts/check_wheel.py installs one as a tool",
     r"pip (install|wheel) .+": "is for another project; tests/test_packaging.py builds the wheel",
     r"(\w+=\S+ )*docker .+": "wants Docker",
     r"framelens cluster check .+": "wants a Ray cluster; tests/plugins/batch/ray_jobs/test_cluster.py runs it with one",

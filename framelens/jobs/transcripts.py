@@ -85,7 +85,7 @@ def transcript_of(
     notices: tuple[Notice, ...] = ()
     if path:
         check_file(path)
-        found, notices = subtitles_of(path, language, given=subtitles)
+        found, notices = subtitles_of(path, language, subtitles=subtitles)
         if not found and hear:
             found, notices = _heard(path, hear, notices)
         if found:

@@ -108,26 +108,26 @@ class Suspects:
         """Add a decoded frame and its glance."""
         if self._codec not in _CODECS:
             return
-        place, levels = len(self._seconds), glance.levels
+        index, levels = len(self._seconds), glance.levels
         self._seconds.append(picture.time_seconds)
         if self._codec in _COMPARED:  # of the other codecs it only counts whether a frame is there
             self._prints.append(_print_of(levels))
         if self._codec not in _SILENT:
             return
         if picture.is_whole:
-            self._starts.append(place)
+            self._starts.append(index)
         if (
             self._codec == "mjpeg"
             and self._levels is not None
             and self._before is not None
             and is_broken_off(self._levels, self._before, levels)
         ):
-            self._broken_off.append(place - 1)
+            self._broken_off.append(index - 1)
         if self._levels is not None:
             _, is_changed = cv2.threshold(cv2.absdiff(levels, self._levels), _JUMP_LEVELS, 1, cv2.THRESH_BINARY)
             num_changed = cv2.countNonZero(is_changed)
             if num_changed - self._num_changed >= _LEAST_CELLS:
-                self._jumps.append((num_changed - self._num_changed, place))
+                self._jumps.append((num_changed - self._num_changed, index))
             self._num_changed = num_changed
             if len(self._jumps) > 2 * _MOST_JUMPS:
                 self._jumps = sorted(self._jumps, reverse=True)[:_MOST_JUMPS]
@@ -147,7 +147,7 @@ class Suspects:
             return []
         seconds = np.asarray(self._seconds) + offset_seconds
         unconfirmed = self._unconfirmed_seconds(video, seconds, num_reported)
-        return sorted({*unconfirmed, *(float(seconds[place]) for place in self._broken_off)})
+        return sorted({*unconfirmed, *(float(seconds[index]) for index in self._broken_off)})
 
     def _unconfirmed_seconds(self, video: VideoInfo, seconds: NDArray[np.float64], num_reported: int) -> list[float]:
         """Return the times of the frames that a second decoder doesn't confirm."""
@@ -166,7 +166,7 @@ class Suspects:
         is_wrong = self._unconfirmed(seconds, slice(None), shown)
         if video.codec == "mjpeg" and is_wrong.mean() > _HABIT_SHARE and not is_refused:
             return []
-        return [float(one) for one in seconds[is_wrong]]
+        return [float(value) for value in seconds[is_wrong]]
 
     def _is_doubtful(self, video: VideoInfo, seconds: NDArray[np.float64]) -> bool:
         """Return whether a second decoder refuses some of a few frames, or shows them differently."""
@@ -192,8 +192,8 @@ class Suspects:
         is_there = np.abs(times[nearest] - seconds) <= _SAME_SECONDS
         is_wrong = ~is_there if self._codec not in _SKIPPED else np.zeros(seconds.size, np.bool_)
         if self._codec in _COMPARED:
-            looks, known = np.fromiter(shown.values(), np.int64), np.asarray(self._prints[places], np.int64)
-            is_wrong |= is_there & (looks[nearest] != known)
+            looks, expected = np.fromiter(shown.values(), np.int64), np.asarray(self._prints[places], np.int64)
+            is_wrong |= is_there & (looks[nearest] != expected)
         return np.asarray(is_wrong)
 
     def _parts(self, pixels: int) -> list[tuple[int, int]]:
@@ -204,20 +204,20 @@ class Suspects:
         """
         left = max(_MOST_PIXELS // max(1, pixels), int(_MOST_SHARE * len(self._seconds)))
         offers = [(-np.inf, start, start) for start in self._starts[:1]]
-        for num_changed, place in self._jumps:
-            number = bisect_right(self._starts, place) - 1
+        for num_changed, index in self._jumps:
+            number = bisect_right(self._starts, index) - 1
             if number < 0:
                 continue
             start = self._starts[number]
-            offers.append((-num_changed / (place - start + 1), start, place))
-            if place == start and number:  # damage of the frames before ends here
+            offers.append((-num_changed / (index - start + 1), start, index))
+            if index == start and number:  # damage of the frames before ends here
                 offers.append((-num_changed / 2, self._starts[number - 1], self._starts[number - 1]))
         last: dict[int, int] = {}
-        for _, start, place in sorted(offers):
-            cost = place + 1 - (last[start] + 1 if start in last else start)
+        for _, start, index in sorted(offers):
+            cost = index + 1 - (last[start] + 1 if start in last else start)
             if 0 < cost <= left:
                 left -= cost
-                last[start] = place
+                last[start] = index
         return sorted(last.items())
 
 
@@ -293,7 +293,9 @@ def damaged_spans(seconds: Sequence[float], whole_frames: Sequence[float]) -> li
         whole_frames: Times of the frames that the codec stored whole, rising.
     """
     ends = [*whole_frames, float("inf")]
-    return [(one, min(ends[bisect_right(whole_frames, one + _SAME_SECONDS)], one + HEALED_SECONDS)) for one in seconds]
+    return [
+        (time, min(ends[bisect_right(whole_frames, time + _SAME_SECONDS)], time + HEALED_SECONDS)) for time in seconds
+    ]
 
 
 def with_parts(decode: DecodeSummary, seconds: Sequence[float]) -> DecodeSummary:
@@ -340,9 +342,9 @@ class _Second(OpenedFile):
             return None
         shown: _Shown = {}
         for packet in chain([first], packets):
-            found = self._shown(packet)
-            shown |= found or {}
-            if found is None or (found and max(found) > last_seconds - _SAME_SECONDS):
+            decoded = self._shown(packet)
+            shown |= decoded or {}
+            if decoded is None or (decoded and max(decoded) > last_seconds - _SAME_SECONDS):
                 break
         return dict(sorted(shown.items()))
 

@@ -157,7 +157,7 @@ def extract_named(
 def remaining_facts(
     path: Path,
     keyframes: Sequence[Keyframe],
-    known: Sequence[FrameFacts],
+    facts: Sequence[FrameFacts],
     options: ExtractOptions,
     *,
     texts: Texts = _NO_TEXTS,
@@ -169,7 +169,7 @@ def remaining_facts(
     Args:
         path: The video file.
         keyframes: All its keyframes in time order.
-        known: The facts of the first of them.
+        facts: The facts of the first of them.
         options: See `extract`.
         texts: See `extract`.
         sound_until: End of the sound in seconds whose silence is measured, None if that is known.
@@ -179,18 +179,18 @@ def remaining_facts(
         DecodeError: The decoder failed.
         Cancelled: `cancel` was set.
     """
-    if len(known) == len(keyframes) and sound_until is None:
+    if len(facts) == len(keyframes) and sound_until is None:
         return iter(())
-    wanted = tuple(keyframes[max(0, len(known) - 1) :])  # motion is measured against the previous frame
-    done = wanted[:1] if known else ()
-    have_text = (*texts, *(picture_key(one.jpeg) for one in done))
-    measured = {one.number for one in done}
+    remaining = tuple(keyframes[max(0, len(facts) - 1) :])  # motion is measured against the previous frame
+    done = remaining[:1] if facts else ()
+    have_text = (*texts, *(picture_key(keyframe.jpeg) for keyframe in done))
+    measured = {keyframe.number for keyframe in done}
 
     def received(message: VideoEvent) -> VideoEvent | None:
         return None if isinstance(message, FactsMeasured) and message.facts.number in measured else message
 
-    request = WorkerRequest("facts", path, options, wanted, have_text, end_seconds=sound_until)
-    return _decoded(request, received, texts, cancel, wanted)
+    request = WorkerRequest("facts", path, options, remaining, have_text, end_seconds=sound_until)
+    return _decoded(request, received, texts, cancel, remaining)
 
 
 def _placed(event: VideoEvent | Fetched, decode: DecodeSummary, known: Known) -> VideoEvent:
@@ -224,8 +224,8 @@ def _decoded(
                     continue
                 case KeyframesChosen() if texts:
                     keys = {keyframe.number: picture_key(keyframe.jpeg) for keyframe in event.keyframes}
-                case FactsMeasured(facts) if known := texts.get(keys.get(facts.number, "")):
-                    event = FactsMeasured(replace(facts, texts=known))
+                case FactsMeasured(facts) if earlier_texts := texts.get(keys.get(facts.number, "")):
+                    event = FactsMeasured(replace(facts, texts=earlier_texts))
             yield event
 
 
@@ -279,8 +279,8 @@ def _full_pictures(
     """Yield a picture at full resolution for each keyframe."""
     times = tuple(keyframe.time_seconds for keyframe in keyframes)
     with DecoderWorker(WorkerRequest("pictures", path, times_seconds=times, seeks=seeks)) as child:
-        found = (event.keyframe for event in child.events(cancel) if isinstance(event, KeyframeFound))
-        yield from (full for _, full in zip(times, found, strict=True))
+        decoded = (event.keyframe for event in child.events(cancel) if isinstance(event, KeyframeFound))
+        yield from (full for _, full in zip(times, decoded, strict=True))
 
 
 def _enlarged(keyframe: Keyframe, full: Keyframe) -> Keyframe:
@@ -319,9 +319,9 @@ def may_have_subtitles(video: VideoInfo) -> bool:
 
 
 def subtitles_of(
-    path: Path, language: Language, *, given: Path | None = None, cancel: threading.Event | None = None
+    path: Path, language: Language, *, subtitles: Path | None = None, cancel: threading.Event | None = None
 ) -> tuple[Transcript | None, tuple[Notice, ...]]:
-    """Read the subtitles in the file `given`, else in `language`, else the default subtitles, else the first.
+    """Read the subtitles in the file `subtitles`, else in `language`, else the default subtitles, else the first.
 
     Returns:
         The transcript, if there are subtitles, and notices of other subtitles and of subtitles that couldn't be read.
@@ -335,7 +335,7 @@ def subtitles_of(
     check_file(path)
     transcript: Transcript | None = None
     notices: list[Notice] = []
-    with DecoderWorker(WorkerRequest("subtitles", path, language=language, subtitles=given)) as child:
+    with DecoderWorker(WorkerRequest("subtitles", path, language=language, subtitles=subtitles)) as child:
         for event in child.events(cancel):
             if isinstance(event, Transcript):
                 transcript = event

@@ -100,12 +100,12 @@ def program() -> Path:
 
 
 def _candidates() -> list[Path]:
-    found = [shutil.which("ffmpeg")]
+    paths = [shutil.which("ffmpeg")]
     with suppress(ImportError, RuntimeError):
         import imageio_ffmpeg  # type: ignore[import-untyped]
 
-        found.append(imageio_ffmpeg.get_ffmpeg_exe())
-    return [Path(path).resolve() for path in found if path]
+        paths.append(imageio_ffmpeg.get_ffmpeg_exe())
+    return [Path(path).resolve() for path in paths if path]
 
 
 def run_ffmpeg(

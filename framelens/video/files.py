@@ -203,29 +203,29 @@ _OF_PROCESS = re.compile(r"/dev/(?:stdin|fd/\d+)|/proc/[^/]+/fd/\d+")
 
 def check_file(path: Path) -> None:
     """Raise VideoError unless `path` is a readable file that isn't empty."""
-    given = printable_path(path)
+    printable = printable_path(path)
     try:
         status = input_status(path)
     except PermissionError as error:
-        raise VideoError("video_no_permission", path=given) from error
+        raise VideoError("video_no_permission", path=printable) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        if address := address_in(given):
+        if address := address_in(printable):
             from framelens.registry import address_error  # few files need the plugins
 
             raise address_error(address) from error
         if path.name == STANDARD_STREAM:
             raise VideoError("video_is_stdin") from error
         if isinstance(error, OSError) and os.path.islink(path) and not is_confined(path):  # noqa: PTH114 - a long name
-            raise VideoError("video_link_broken", path=given, target=shown_path(path.readlink())) from error
-        raise VideoError("video_not_found", path=given) from error
+            raise VideoError("video_link_broken", path=printable, target=shown_path(path.readlink())) from error
+        raise VideoError("video_not_found", path=printable) from error
     if stat.S_ISDIR(status.st_mode):
-        raise VideoError("video_is_folder", path=given)
+        raise VideoError("video_is_folder", path=printable)
     if not stat.S_ISREG(status.st_mode) or _OF_PROCESS.fullmatch(str(path)):
-        raise VideoError("video_not_a_file", path=given)
+        raise VideoError("video_not_a_file", path=printable)
     if not is_confined(path) and not os.access(path, os.R_OK):
-        raise VideoError("video_no_permission", path=given)
+        raise VideoError("video_no_permission", path=printable)
     if status.st_size == 0:
-        raise VideoError("video_empty", path=given)
+        raise VideoError("video_empty", path=printable)
 
 
 def picture_key(jpeg: bytes) -> str:

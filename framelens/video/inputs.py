@@ -55,8 +55,8 @@ class Inputs:
     is_one_file: bool
 
 
-def resolve(words: Sequence[str], *, reads_lists: bool = False, without: Path | None = None) -> Inputs:
-    """Find the files that `words` name.
+def resolve(arguments: Sequence[str], *, reads_lists: bool = False, without: Path | None = None) -> Inputs:
+    """Find the files that `arguments` name.
 
     An existing name is that file or folder, whatever characters it contains. Otherwise it is a pattern: ``*``, ``?``
     and ``[…]`` as in a shell, and ``**`` for any folders. A pattern gives the videos among the files that it matches,
@@ -64,7 +64,7 @@ def resolve(words: Sequence[str], *, reads_lists: bool = False, without: Path | 
     folder gives all videos below it, sorted by name; hidden files and folders and links to folders are skipped.
 
     Args:
-        words: The arguments as given.
+        arguments: The arguments as given.
         reads_lists: Take standard input ("-") or a file with one of LIST_SUFFIXES as a list: one such name a line,
             relative to the list's folder or else to the working directory; empty lines and those that begin with "#"
             are skipped.
@@ -74,14 +74,17 @@ def resolve(words: Sequence[str], *, reads_lists: bool = False, without: Path | 
         The files; errors are among the items and not raised.
     """
     items: dict[str, Input] = {}
-    for word in words:
+    for word in arguments:
         for item in _listed(word) if reads_lists else _expand(word):
             items.setdefault(os.path.normcase(os.path.realpath(item.path)), item)
     if without:
         hidden = Path(os.path.normcase(without.resolve()))
         items = {real: item for real, item in items.items() if not Path(real).is_relative_to(hidden)}
     is_plain = (
-        len(words) == 1 and len(items) == 1 and not _is_folder(typed_path(words[0])) and not _is_pattern(words[0])
+        len(arguments) == 1
+        and len(items) == 1
+        and not _is_folder(typed_path(arguments[0]))
+        and not _is_pattern(arguments[0])
     )
     return Inputs(tuple(items.values()), is_plain)
 
@@ -141,7 +144,7 @@ def _lines_of(data: bytes, folder: Path) -> list[str]:
     is_wide = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or start.count(0) > len(start) // 8
     if not is_wide:
         foreign = [line for line in lines if _HALF_BYTE.search(line)]
-        if not foreign or any(os.path.lexists(typed_path(line, place)) for line in foreign for place in (None, folder)):
+        if not foreign or any(os.path.lexists(typed_path(line, base)) for line in foreign for base in (None, folder)):
             return lines
     try:
         text = (decoded(data) if is_wide else decoded_texts([data])[0]).text
@@ -151,11 +154,11 @@ def _lines_of(data: bytes, folder: Path) -> list[str]:
 
 
 def _expand(word: str) -> Iterator[Input]:
-    given = typed_path(word)
-    if _is_folder(given):
-        yield from _videos_below(absolute(Path(given)))
+    typed = typed_path(word)
+    if _is_folder(typed):
+        yield from _videos_below(absolute(Path(typed)))
     elif _is_pattern(word):
-        yield from _expand_pattern(given)
+        yield from _expand_pattern(typed)
     else:
         try:
             yield Input(absolute(Path(typed_path(registry.file_of(word)))))
@@ -167,14 +170,16 @@ def _expand_pattern(pattern: str) -> Iterator[Input]:
     plain, ending = os.path.splitext(pattern)  # noqa: PTH122 - not every pattern is a path
     sought = pattern
     if ending.lower() in VIDEO_SUFFIXES:  # cameras write .MP4
-        sought = plain + "".join(f"[{one}{one.upper()}]" if one.isalpha() else one for one in ending.lower())
-    found = sorted(glob.glob(sought, recursive=True), key=_sort_key)  # noqa: PTH207 - Path.glob takes no whole paths
-    if not found:
+        sought = plain + "".join(
+            f"[{letter}{letter.upper()}]" if letter.isalpha() else letter for letter in ending.lower()
+        )
+    matches = sorted(glob.glob(sought, recursive=True), key=_sort_key)  # noqa: PTH207 - Path.glob takes no whole paths
+    if not matches:
         error = VideoError("pattern_without_files", pattern=printable_path(pattern))
         yield Input(Path(pattern).absolute(), error)
-    files = [path for path in found if not _is_folder(path)]
+    files = [path for path in matches if not _is_folder(path)]
     videos = {path for path in files if is_video_name(Path(path))}
-    for path in found:
+    for path in matches:
         if not _is_folder(path):
             if path in videos or not videos:
                 yield Input(absolute(Path(path)))
@@ -185,17 +190,17 @@ def _expand_pattern(pattern: str) -> Iterator[Input]:
 def _videos_below(folder: Path) -> Iterator[Input]:
     """List the videos below a folder, then an error for each folder that can't be read."""
     refused: list[OSError] = []
-    found: list[Path] = []
-    for place, folders, names in os.walk(folder, onerror=refused.append):
+    videos: list[Path] = []
+    for root, folders, names in os.walk(folder, onerror=refused.append):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        paths = [Path(place) / name for name in names if not name.startswith(".")]
-        found += [path for path in paths if is_video_name(path)]
-    yield from map(Input, sorted(found, key=_sort_key))
+        paths = [Path(root) / name for name in names if not name.startswith(".")]
+        videos += [path for path in paths if is_video_name(path)]
+    yield from map(Input, sorted(videos, key=_sort_key))
     for error in refused:
         path = Path(str(error.filename or folder))
         reason = error.strerror or str(error)
         yield Input(path, VideoError("folder_unreadable", path=printable_path(path), reason=reason))
-    if not found and not refused:
+    if not videos and not refused:
         yield Input(folder, VideoError("folder_without_videos", path=printable_path(folder)))
 
 

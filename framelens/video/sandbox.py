@@ -48,11 +48,11 @@ def library_paths() -> list[Path]:
     The folder above this package is left out, unless packages are installed there: in a checkout it holds `.env`.
     """
     package = Path(__file__).resolve().parents[1]
-    found = [Path(entry).resolve() for entry in sys.path if entry]
-    found = [path for path in found if path != package.parent or path.name.endswith("-packages")]
+    import_paths = [Path(entry).resolve() for entry in sys.path if entry]
+    import_paths = [path for path in import_paths if path != package.parent or path.name.endswith("-packages")]
     prefixes = [Path(prefix, name) for prefix in (sys.prefix, sys.base_prefix) for name in ("lib", "lib64")]
     loader = [Path(entry) for entry in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if entry]
-    paths = dict.fromkeys((package, *found, *prefixes, *loader, *map(Path, (*_LIBRARIES, *_SYSTEM_FILES))))
+    paths = dict.fromkeys((package, *import_paths, *prefixes, *loader, *map(Path, (*_LIBRARIES, *_SYSTEM_FILES))))
     return [path for path in paths if path.exists()]
 
 
@@ -90,12 +90,12 @@ def _limit_rest(*, writes: bool) -> bool:
         import resource
     except ImportError:
         return False
-    wanted = {"RLIMIT_NOFILE": _OPEN_FILES, "RLIMIT_FSIZE": _FILE_BYTES, "RLIMIT_CORE": 0}
+    limits = {"RLIMIT_NOFILE": _OPEN_FILES, "RLIMIT_FSIZE": _FILE_BYTES, "RLIMIT_CORE": 0}
     if writes:
-        del wanted["RLIMIT_FSIZE"]
+        del limits["RLIMIT_FSIZE"]
     if sys.platform == "darwin":  # Linux counts threads, too, which decoders need
-        wanted["RLIMIT_NPROC"] = 0
-    for name, most in wanted.items():
+        limits["RLIMIT_NPROC"] = 0
+    for name, most in limits.items():
         kind = getattr(resource, name)
         hard = resource.getrlimit(kind)[1]
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)

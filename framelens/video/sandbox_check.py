@@ -81,13 +81,13 @@ def check_sandbox() -> SandboxReport:
                 timeout=_TIMEOUT_SECONDS,
                 check=True,
             )
-            found = from_json(done.stdout, SandboxReport)
+            report = from_json(done.stdout, SandboxReport)
         except (OSError, ValueError, subprocess.SubprocessError):
             return SandboxReport()
         with suppress(BlockingIOError):
             receiver.recv(len(_SENT))
-            return SandboxReport(found.mechanisms, {**(found.held or {}), "network": False}, found.reads_video)
-        return found
+            return SandboxReport(report.mechanisms, {**(report.held or {}), "network": False}, report.reads_video)
+        return report
 
 
 def _read(task: _Task) -> None:

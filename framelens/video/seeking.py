@@ -118,9 +118,9 @@ def _in_order(path: Path, times_seconds: Sequence[float], *, also_damaged: bool)
                 yield shown
 
 
-def _is_nearer(before: float, after: float, wanted: float) -> bool:
+def _is_nearer(before: float, after: float, seconds: float) -> bool:
     """Return whether the first of two frames is nearer to a time than the other; frames may be microseconds apart."""
-    return abs(before - wanted) < abs(after - wanted)
+    return abs(before - seconds) < abs(after - seconds)
 
 
 def frame_times(video: VideoInfo) -> FrameTimes:
@@ -225,8 +225,8 @@ class AccurateSeeker(OpenedFile):
     def check(self, edges: Sequence[tuple[int, float]]) -> None:
         """Raise InaccurateSeekError unless each frame (index, seconds) is at that place in the list of packets."""
         for index, seconds in edges:
-            place = self._index_at(self._video.start_seconds + seconds)
-            if place - self._first != index or abs(self._seconds(self._shown[place]) - seconds) > SAME_SECONDS:
+            position = self._index_at(self._video.start_seconds + seconds)
+            if position - self._first != index or abs(self._seconds(self._shown[position]) - seconds) > SAME_SECONDS:
                 raise InaccurateSeekError
 
     def cost(self, seconds: float) -> int:
@@ -244,10 +244,10 @@ class AccurateSeeker(OpenedFile):
 
     def at(self, seconds: float) -> Picture:
         """Return the picture shown at `seconds`. Raises InaccurateSeekError if the decoder doesn't return it."""
-        place = self._index_at(self._video.start_seconds + seconds)
-        if place < self._first:
+        position = self._index_at(self._video.start_seconds + seconds)
+        if position < self._first:
             raise InaccurateSeekError
-        return self._picture(self._frame(self._shown[place]), place)
+        return self._picture(self._frame(self._shown[position]), position)
 
     def pictures_from(self, seconds: float) -> Iterator[Picture]:
         """Yield all pictures from the first picture at or after `seconds`, or else from the last picture.
@@ -263,18 +263,18 @@ class AccurateSeeker(OpenedFile):
             start += 1
         if start == len(self._shown) or self._seconds(self._shown[start]) > seconds + LONG_SECONDS:
             start -= 1
-        place = max(start, self._first)
-        yield self._picture(self._frame(self._shown[place]), place)
+        position = max(start, self._first)
+        yield self._picture(self._frame(self._shown[position]), position)
         damage = Damage()
         for frame in self._decoded:
             if frame.pts is None:
                 continue
             self.num_damaged += frame.is_corrupt
-            place = bisect_left(self._shown, frame.pts)
-            if place < len(self._shown) and self._shown[place] == frame.pts:
+            position = bisect_left(self._shown, frame.pts)
+            if position < len(self._shown) and self._shown[position] == frame.pts:
                 whole, reported = bool(frame.key_frame), self.num_damaged
                 shows = damage.shows(self._seconds(frame.pts), num_reported=reported, is_whole=whole)
-                yield self._picture(frame, place, is_damaged=shows)
+                yield self._picture(frame, position, is_damaged=shows)
 
     def _picture(self, frame: VideoFrame, index: int, *, is_damaged: bool = False) -> Picture:
         return AvPicture(
@@ -295,7 +295,7 @@ class AccurateSeeker(OpenedFile):
         index = bisect_right(self._shown, (container_seconds + self._rounding) / float(self._unit)) - 1
         if index < 0:
             raise InaccurateSeekError
-        before, shown = (float(self._shown[max(0, one)] * self._unit) for one in (index - 1, index))
+        before, shown = (float(self._shown[max(0, position)] * self._unit) for position in (index - 1, index))
         while _is_nearer(before, shown, container_seconds):
             index -= 1
             before, shown = float(self._shown[max(0, index - 1)] * self._unit), before

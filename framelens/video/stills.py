@@ -103,7 +103,9 @@ class Stills:
             timer.start()
             try:
                 self._child.ask([seconds, side])
-                found = next((event for event in self._child.events(timeout) if isinstance(event, KeyframeFound)), None)
+                decoded = next(
+                    (event for event in self._child.events(timeout) if isinstance(event, KeyframeFound)), None
+                )
             finally:
                 timer.cancel()
         except AppError:
@@ -111,12 +113,12 @@ class Stills:
             if timeout.has_passed():
                 raise missing from None
             raise
-        if found is None:
+        if decoded is None:
             self._end()
         self._end_later()
-        if found is None or not found.keyframe.jpeg:
+        if decoded is None or not decoded.keyframe.jpeg:
             raise missing
-        return Still(found.keyframe.time_seconds, found.keyframe.jpeg, found.keyframe.frame_index)
+        return Still(decoded.keyframe.time_seconds, decoded.keyframe.jpeg, decoded.keyframe.frame_index)
 
     def _keep(self, key: _Key, still: Still) -> None:
         self._kept[key] = still

@@ -119,9 +119,9 @@ def files_of(request: WorkerRequest) -> list[Path]:
     if request.task != "subtitles":
         return [request.path, *request.later]
 
-    beside = (one.path for one in files_beside(request.path) if one.path and not one.leads_out)
-    given = [request.subtitles] if request.subtitles else []
-    return [request.path, *folders_beside(request.path), *beside, *given]
+    beside = (source.path for source in files_beside(request.path) if source.path and not source.leads_out)
+    chosen = [request.subtitles] if request.subtitles else []
+    return [request.path, *folders_beside(request.path), *beside, *chosen]
 
 
 def events_of(

@@ -118,7 +118,7 @@ class Transcription:
             notices: tuple[Notice, ...] = ()
             if request.subtitles or may_have_subtitles(info):
                 given = request.subtitles
-                transcript, notices = subtitles_of(info.path, request.language, given=given, cancel=cancel)
+                transcript, notices = subtitles_of(info.path, request.language, subtitles=given, cancel=cancel)
             if transcript is None and info.has_audio:
                 transcript, more = self._speech(info, request, sha256, cancel, after, on_start, on_progress)
                 notices = (*notices, *more)

@@ -91,9 +91,9 @@ def _within(blocks: Iterator[Block], start_seconds: float, end_seconds: float | 
         if time >= end:
             return
         skipped = max(0, round((start_seconds - time) * RATE))
-        wanted = samples[skipped : None if end == float("inf") else max(0, round((end - time) * RATE))]
-        if len(wanted):
-            yield time + skipped / RATE, wanted
+        selected = samples[skipped : None if end == float("inf") else max(0, round((end - time) * RATE))]
+        if len(selected):
+            yield time + skipped / RATE, selected
 
 
 def sound_frames(info: VideoInfo, start_seconds: float, language: str = "") -> Iterator[AudioFrame]:
@@ -130,11 +130,11 @@ def _blocks(info: VideoInfo, start_seconds: float, language: str) -> Iterator[Bl
 
 def _stream(tracks: Sequence[AudioStream], language: str) -> AudioStream | None:
     """Return the track to decode; `language` is an ISO 639-1 code, "" for any."""
-    known = [track for track in tracks if track.codec_context is not None]
+    decodable = [track for track in tracks if track.codec_context is not None]
     if language:
-        spoken = [one for one in known if language_code(one.language or "") == language]
-        known = spoken or known
-    return max(known, key=lambda one: bool(one.disposition & Disposition.default), default=None)
+        spoken = [track for track in decodable if language_code(track.language or "") == language]
+        decodable = spoken or decodable
+    return max(decodable, key=lambda track: bool(track.disposition & Disposition.default), default=None)
 
 
 def seek(container: InputContainer, container_seconds: float) -> None:

@@ -104,7 +104,7 @@ def main_colours(image: Image) -> tuple[ColourArea, ...]:
         share = float(mask.mean())
         if share >= _LEAST_SHARE:
             blue, green, red = (round(float(value)) for value in np.median(small[mask], axis=0))
-            areas.append(ColourArea(name, (red, green, blue), round(share, 3), _place(mask)))
+            areas.append(ColourArea(name, (red, green, blue), round(share, 3), _cell_of(mask)))
     return tuple(sorted(areas, key=lambda area: -area.share)[:_MOST_COLOURS])
 
 
@@ -128,7 +128,7 @@ def _named(image: Image) -> NDArray[np.intp]:
     return np.asarray(np.where(is_gray | (lightness < 6), grays, hued), dtype=np.intp)
 
 
-def _place(mask: NDArray[np.bool_]) -> str:
+def _cell_of(mask: NDArray[np.bool_]) -> str:
     """Return the cell that contains the colour's centre, or "all" where the colour is nearly everywhere."""
     rows, columns = (np.array_split(np.arange(side), 3) for side in mask.shape)
     cover = [float(mask[np.ix_(row, column)].mean()) for row in rows for column in columns]

@@ -133,23 +133,23 @@ def change(before: Glance, after: Glance) -> float:
 
     Motion within a shot counts half, since it keeps the picture's colours.
     """
-    place = cv2.norm(before.levels, after.levels, cv2.NORM_L1)
+    levels = cv2.norm(before.levels, after.levels, cv2.NORM_L1)
     colour = cv2.norm(before.spread, after.spread, cv2.NORM_L1)
-    return float((place + colour) / (2 * 255 * before.levels.shape[1]))
+    return float((levels + colour) / (2 * 255 * before.levels.shape[1]))
 
 
-def distance(one: Glance, other: Glance) -> float:
+def distance(glance: Glance, other: Glance) -> float:
     """Return how different two pictures look, 0 … 1.
 
     The mean over the frame and the mean over its most different cells count equally; the second half separates two
     slides that share their background.
     """
-    return float(distances(one.cells[None], other.cells)[0])
+    return float(distances(glance.cells[None], other.cells)[0])
 
 
-def distances(many: NDArray[np.float32], one: NDArray[np.float32]) -> NDArray[np.float32]:
+def distances(pictures: NDArray[np.float32], picture: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the `distance` between each of many pictures (n x 3 x cells) and a single picture (3 x cells)."""
-    apart = many - one
+    apart = pictures - picture
     cells = np.abs(apart, out=apart).sum(axis=1)
     mean = cells.mean(axis=1)
     busiest = max(1, cells.shape[1] // _BUSIEST_SHARE)
@@ -174,20 +174,20 @@ class Signatures:
         self._coarse = parts.mean(axis=(3, 5)).reshape(len(cells), -1) / (across * down)
 
     def near(
-        self, place: int, others: NDArray[np.intp], limits: float | NDArray[np.float64]
+        self, index: int, others: NDArray[np.intp], limits: float | NDArray[np.float64]
     ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """Return which of the other pictures are like the picture at a place, and how far they differ beyond the limit.
+        """Return which of the other pictures are like one at `index`, and how far they differ beyond the limit.
 
         The differences are negative, or 0 at the limit.
 
         Args:
-            place: Place of a picture.
-            others: Places of the others.
+            index: Index of a picture.
+            others: Indices of the others.
             limits: Largest distance, of all or of each of them.
         """
         limits = np.broadcast_to(limits, len(others))
-        least = np.abs(self._coarse[others] - self._coarse[place]).sum(axis=1)
+        least = np.abs(self._coarse[others] - self._coarse[index]).sum(axis=1)
         likely = least <= limits
         others = others[likely]
-        beyond = distances(self._cells[others], self._cells[place]) - limits[likely]
+        beyond = distances(self._cells[others], self._cells[index]) - limits[likely]
         return others[beyond <= 0], beyond[beyond <= 0]

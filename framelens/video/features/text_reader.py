@@ -109,10 +109,10 @@ class TextReader:
     def __call__(self, image: Image) -> tuple[ScreenText, ...]:
         """Return the texts on a BGR picture, row by row."""
         self._remembered.append([])
-        found = self._find(image, _GLANCE_SIDE)
-        lines = self._read(image, [corners for corners, probability in found if probability >= _IS_LINE])
+        detections = self._find(image, _GLANCE_SIDE)
+        lines = self._read(image, [corners for corners, probability in detections if probability >= _IS_LINE])
         if max(image.shape[:2]) > _GLANCE_SIDE:
-            lines = self._look_closer(image, lines, [corners for corners, p in found if p < _IS_LINE])
+            lines = self._look_closer(image, lines, [corners for corners, p in detections if p < _IS_LINE])
         return tuple(_screen_text(line) for line in _in_rows([line for line in lines if line.is_certain]))
 
     def _look_closer(self, image: Image, lines: Sequence[_Line], hints: Sequence[Corners]) -> list[_Line]:
@@ -126,11 +126,11 @@ class TextReader:
         for left, top, right, bottom in _regions(image, [_box(corners) for corners in doubtful]):
             for corners, probability in self._find(image[top:bottom, left:right], _FULL_SIDE):
                 placed = corners + np.array([left, top], np.float32)
-                known = closer + [line.corners for line in certain]
-                if probability >= _IS_LINE and not any(_covers(_box(other), placed) for other in known):
+                accepted = closer + [line.corners for line in certain]
+                if probability >= _IS_LINE and not any(_covers(_box(other), placed) for other in accepted):
                     closer.append(placed)
         added = [line for line in self._read(image, closer) if line.is_certain]
-        return [line for line in lines if not any(_covers(one.box, line.corners) for one in added)] + added
+        return [line for line in lines if not any(_covers(other.box, line.corners) for other in added)] + added
 
     def _find(self, image: Image, side: int) -> list[tuple[Corners, float]]:
         """Return the corners of lines on a picture, shrunk to this longer side at most, and their probabilities."""
@@ -316,7 +316,7 @@ def _in_rows(lines: Sequence[_Line]) -> Iterator[_Line]:
     by_top = sorted(lines, key=lambda line: line.box[1])
     tops = np.array([line.box[1] for line in by_top])
     rows = np.concatenate(([0], np.cumsum(np.diff(tops) >= _ROW))) if len(tops) else tops
-    yield from (line for _, line in sorted(zip(rows, by_top, strict=True), key=lambda one: (one[0], one[1].box[0])))
+    yield from (line for _, line in sorted(zip(rows, by_top, strict=True), key=lambda pair: (pair[0], pair[1].box[0])))
 
 
 def _screen_text(line: _Line) -> ScreenText:

@@ -86,8 +86,8 @@ class TimelineMeter:
     def finish(self, end_seconds: float) -> tuple[Measures | None, tuple[Stretch, ...]]:
         """Return the Measures (None without samples) and the segments by their start, if the video ends here."""
         detectors = (self._black, self._still, self._flashes)
-        found = (stretch for detector in detectors for stretch in detector.until(end_seconds))
-        return self._steps.measures(end_seconds), tuple(sorted(found, key=lambda one: one.start_seconds))
+        stretches = (stretch for detector in detectors for stretch in detector.until(end_seconds))
+        return self._steps.measures(end_seconds), tuple(sorted(stretches, key=lambda stretch: stretch.start_seconds))
 
 
 def _moved(before: Glance, after: Glance) -> float:
@@ -181,10 +181,10 @@ class Spans:
         end = end_seconds if end_seconds - self._last <= _GAP_SECONDS else self._last
         if end - self._start < self._least:
             return self._kept
-        found = [*self._kept, Stretch(self._start, end, self._type)]
-        if len(found) > MOST_STRETCHES:
-            found.remove(min(found, key=lambda one: one.end_seconds - one.start_seconds))
-        return found
+        stretches = [*self._kept, Stretch(self._start, end, self._type)]
+        if len(stretches) > MOST_STRETCHES:
+            stretches.remove(min(stretches, key=lambda stretch: stretch.end_seconds - stretch.start_seconds))
+        return stretches
 
 
 class Blackness(Spans):
@@ -241,9 +241,9 @@ class Stillness(Spans):
             self.on(time_seconds)
 
 
-def _furthest(one: Glance, other: Glance) -> float:
+def _furthest(glance: Glance, other: Glance) -> float:
     """Return the largest difference of a cell's level, 0 … 255."""
-    return cv2.norm(one.levels, other.levels, cv2.NORM_INF)
+    return cv2.norm(glance.levels, other.levels, cv2.NORM_INF)
 
 
 class Flashes(Spans):

@@ -75,10 +75,10 @@ class StableSegments:
 
     def candidate(self, picture: Picture, look: DetailedGlance) -> Candidate:
         """Return the candidate of the last sample taken."""
-        found = Candidate.of(picture, look)
-        found.arrival = self.latest
-        found.score = float(self._cells(look.blocks, self.latest).sum()) * look.quality
-        return found
+        candidate = Candidate.of(picture, look)
+        candidate.arrival = self.latest
+        candidate.score = float(self._cells(look.blocks, self.latest).sum()) * look.quality
+        return candidate
 
     def finish(self) -> Candidate | None:
         """Return the candidate of the last segment, if any; call once, after the last sample."""
@@ -121,8 +121,8 @@ class RarityModel:
         surprise = -np.log((smooth + 0.5) / max(1, self._num))
         order = np.argsort(surprise, axis=2)
         reached = np.cumsum(np.take_along_axis(self._counts, order, 2), axis=2) >= _COMMON_SHARE * self._num
-        place = np.take_along_axis(order, reached.argmax(axis=2)[..., None], 2)
-        common = np.take_along_axis(surprise, place, 2)
+        index = np.take_along_axis(order, reached.argmax(axis=2)[..., None], 2)
+        common = np.take_along_axis(surprise, index, 2)
         self._table = np.clip(surprise - common, 0, _MOST_SURPRISING) * _WEIGHTS[:, None, None]
 
     def rarity(self, blocks: Blocks) -> NDArray[np.float32]:
@@ -239,9 +239,9 @@ class Pool(Generic[ItemT]):
         items = self.items
         longest = (items[-1].time_seconds - items[0].time_seconds) / self._parts
 
-        def missed(place: int) -> tuple[bool, float]:
-            around = items[place + 1].time_seconds - items[place - 1].time_seconds
-            return around > longest, around * (_LEAST_SCORE + items[place].score)
+        def missed(index: int) -> tuple[bool, float]:
+            around = items[index + 1].time_seconds - items[index - 1].time_seconds
+            return around > longest, around * (_LEAST_SCORE + items[index].score)
 
         return min(range(1, len(items) - 1), key=missed)
 
@@ -367,7 +367,7 @@ class CandidateCollector:
 
     def finish(self) -> list[Candidate]:
         """Close open windows and the last segment; call once, after the last verdict."""
-        fresh = [*self._close(None), *self._kept(self._segments.finish())]
+        fresh = [*self._close(None), *self._keep_if_any(self._segments.finish())]
         if self._last is not None:
             picture, glance = self._last
             self.pages.finish(picture.time_seconds)
@@ -402,14 +402,14 @@ class CandidateCollector:
         self._clarity.push(picture.time_seconds, look)
         ended = self._segments.take(picture, look, opens=may_open)
         self.sample = look, self._segments.latest.burst
-        fresh = self._kept(ended)
+        fresh = self._keep_if_any(ended)
         if self.pages.push(picture.time_seconds, look.luma):
             candidate = self._segments.candidate(picture, look)
             candidate.is_page = True
             fresh.append(self._keep(candidate, self._page_pool))
         return fresh
 
-    def _kept(self, candidate: Candidate | None) -> list[Candidate]:
+    def _keep_if_any(self, candidate: Candidate | None) -> list[Candidate]:
         return [] if candidate is None else [self._keep(candidate, self._segment_pool)]
 
     def _close(self, time: float | None) -> list[Candidate]:

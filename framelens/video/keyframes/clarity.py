@@ -56,14 +56,14 @@ class ClarityTracker:
             times_seconds: Times of the pictures.
             boundaries: Boundaries of the shots, in time order.
         """
-        wanted = np.asarray(times_seconds, np.float64)
-        mixed = np.zeros(len(wanted), bool)
-        for one in boundaries:
-            start, end = one.mixed_seconds
-            mixed |= (wanted > start) & (wanted < end)
+        times = np.asarray(times_seconds, np.float64)
+        mixed = np.zeros(len(times), bool)
+        for boundary in boundaries:
+            start, end = boundary.mixed_seconds
+            mixed |= (times > start) & (times < end)
         if not self._times:
             return mixed
-        nearest = np.searchsorted(np.array(self._times), wanted, side="right") - 1
+        nearest = np.searchsorted(np.array(self._times), times, side="right") - 1
         swept = self._swept([boundary.end_seconds for boundary in boundaries])
         return np.asarray(mixed | swept[np.maximum(nearest, 0)])
 
@@ -87,5 +87,5 @@ class ClarityTracker:
 def _highest(values: Values | Which, starts: Places, stops: Places) -> Values:
     """Return the highest value in each half-open range of places, 0 in an empty range."""
     padded = np.append(values.astype(np.float64), 0.0)
-    found = np.maximum.reduceat(padded, np.stack([starts, np.maximum(starts, stops)], axis=1).ravel())[::2]
-    return np.where(starts < stops, found, 0.0)
+    maxima = np.maximum.reduceat(padded, np.stack([starts, np.maximum(starts, stops)], axis=1).ravel())[::2]
+    return np.where(starts < stops, maxima, 0.0)

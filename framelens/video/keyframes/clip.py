@@ -165,8 +165,12 @@ class Clip(WrappedReader):
         """Return the keyframes with frame numbers and seconds of the whole video."""
         return tuple(self._keyframe(keyframe) for keyframe in keyframes)
 
-    def _keyframe(self, one: Keyframe) -> Keyframe:
-        return replace(one, frame_index=one.frame_index + self.first[0], time_seconds=self._seconds(one.time_seconds))
+    def _keyframe(self, keyframe: Keyframe) -> Keyframe:
+        return replace(
+            keyframe,
+            frame_index=keyframe.frame_index + self.first[0],
+            time_seconds=self._seconds(keyframe.time_seconds),
+        )
 
     def moved(self, parts: Sequence[_Part]) -> tuple[_Part, ...]:
         """Return shots and the like with seconds counted from the start of the whole video."""
@@ -187,11 +191,11 @@ class Clip(WrappedReader):
             notices=tuple(self._notice(notice, decode) for notice in decode.notices),
         )
 
-    def _notice(self, one: Notice, decode: DecodeSummary) -> Notice:
+    def _notice(self, notice: Notice, decode: DecodeSummary) -> Notice:
         """Return the notice; the readable length counts from the start of the file, wherever the range begins."""
-        if one.key != "truncated":
-            return one
+        if notice.key != "truncated":
+            return notice
         return replace(
-            one,
-            values={**one.values, "readable": clock(self._seconds(decode.readable_seconds), digits=1, form="m")},
+            notice,
+            values={**notice.values, "readable": clock(self._seconds(decode.readable_seconds), digits=1, form="m")},
         )

@@ -37,25 +37,25 @@ class Details:
         pixels = np.stack([_by_cell(look.luma) for look in looks], axis=1)
         return cls(pixels, np.ascontiguousarray(blocks[:, _COLOURS].T))
 
-    def to_one(self, place: int, cells: Places) -> Levels:
-        """Return by how many levels each picture differs from the picture at `place`, in some cells: n x cells."""
+    def to_one(self, index: int, cells: Places) -> Levels:
+        """Return by how many levels each picture differs from the picture at `index`, in some cells: n x cells."""
         pixels, colours = self.pixels[cells], self.colours[cells]
-        one = np.tile(pixels[:, place], pixels.shape[1]).reshape(pixels.shape)
-        return _levels(pixels, one, colours, colours[:, :, place, None])
+        tiled = np.tile(pixels[:, index], pixels.shape[1]).reshape(pixels.shape)
+        return _levels(pixels, tiled, colours, colours[:, :, index, None])
 
     def to_next(self) -> Levels:
         """Return by how many levels each picture differs from the previous picture: n - 1 x cells."""
         return _levels(self.pixels[:, 1:], self.pixels[:, :-1], self.colours[:, :, 1:], self.colours[:, :, :-1])
 
-    def between(self, some: Places, others: Places) -> Levels:
-        """Return by how many levels the pictures at `some` places differ from those at `others`, by cell.
+    def between(self, places: Places, others: Places) -> Levels:
+        """Return by how many levels the pictures at `places` differ from those at `others`, by cell.
 
         Args:
-            some: Places of pictures, one for each cell: m x cells.
+            places: Places of pictures, one for each cell: m x cells.
             others: The same.
         """
-        one, other = self._at(some.T), self._at(others.T)
-        return _levels(one.pixels, other.pixels, one.colours, other.colours)
+        first, second = self._at(places.T), self._at(others.T)
+        return _levels(first.pixels, second.pixels, first.colours, second.colours)
 
     def _at(self, places: Places) -> Details:
         pixels = np.take_along_axis(self.pixels, places[..., None], axis=1)

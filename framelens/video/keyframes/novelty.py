@@ -171,10 +171,10 @@ def _outside(blocks: Blocks, before: Blocks) -> Cells:
     return np.asarray(np.maximum(np.maximum(now - highest, lowest - now), 0) @ WEIGHTS, np.float32)
 
 
-def _are_alike(one: Cells, other: Cells) -> bool:
-    one, other = one - np.float32(cv2.mean(one)[0]), other - np.float32(cv2.mean(other)[0])
-    spread = float(np.sqrt((one @ one) * (other @ other)))
-    return spread > 0 and float(one @ other) > _SAME_PICTURE * spread
+def _are_alike(cells: Cells, other: Cells) -> bool:
+    cells, other = cells - np.float32(cv2.mean(cells)[0]), other - np.float32(cv2.mean(other)[0])
+    spread = float(np.sqrt((cells @ cells) * (other @ other)))
+    return spread > 0 and float(cells @ other) > _SAME_PICTURE * spread
 
 
 def _lit(blocks: Blocks, gain: float) -> Blocks:

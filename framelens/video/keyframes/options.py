@@ -37,8 +37,8 @@ def adapted_frames(seconds: float, num_shots: int, most: int) -> int:
         num_shots: Number of its shots.
         most: Upper limit.
     """
-    wanted = num_shots + ceil(_ADAPTED_PER_ROOT * sqrt(max(0.0, seconds)))
-    return min(most, most_adapted(seconds), max(_FEWEST_ADAPTED, wanted))
+    frames = num_shots + ceil(_ADAPTED_PER_ROOT * sqrt(max(0.0, seconds)))
+    return min(most, most_adapted(seconds), max(_FEWEST_ADAPTED, frames))
 
 
 @dataclass(frozen=True)

@@ -79,12 +79,14 @@ class _Check:
 
     def again(self, survey: Survey) -> FrameReader | None:
         """Return a reader of the clip without its damaged frames, or None if no frame is damaged."""
-        clip, wanted = self._clip, self._selection
+        clip, selection = self._clip, self._selection
         self._find(survey)
         if not self._seconds:
             return None
-        reader = CheckedReader(open_reader(clip.info.path, every_frame=not strategies.is_whole(wanted)), self._seconds)
-        self._again = Clip(reader, wanted.start_seconds, wanted.end_seconds)
+        reader = CheckedReader(
+            open_reader(clip.info.path, every_frame=not strategies.is_whole(selection)), self._seconds
+        )
+        self._again = Clip(reader, selection.start_seconds, selection.end_seconds)
         return self._again
 
     def noted(self, survey: Survey) -> DecodeSummary:
@@ -165,9 +167,9 @@ def _opening(clip: Clip, survey: Survey, opening: Opening, max_side: int) -> str
     """Return the keyframes of the opening, read in a second pass over the file while the survey waits."""
     start = clip.first[1]
     targets = strategies.evenly(start, start + opening.seconds, opening.frames)
-    found = fetch(clip, targets, clip.edges, max_side)
+    fetched = fetch(clip, targets, clip.edges, max_side)
     return replace(
-        found, keyframes=strategies.in_shots(found.keyframes, clip.moved(survey.shots_until(opening.seconds)))
+        fetched, keyframes=strategies.in_shots(fetched.keyframes, clip.moved(survey.shots_until(opening.seconds)))
     )
 
 
@@ -183,7 +185,7 @@ def fetch(
 
     Targets and edges come from the Known of the video.
     """
-    found: list[Keyframe] = []
+    keyframes: list[Keyframe] = []
     damaged: list[int] = []
     number, last_index = len(after), after[-1].frame_index if after else -1
     pictures = pictures_at(reader.info, reader.name, [target.time_seconds for target in targets], edges=edges)
@@ -192,9 +194,9 @@ def fetch(
             continue
         number, last_index = number + 1, picture.index
         jpeg, width, height = as_jpeg(picture.upright(max_side), JPEG_QUALITY)
-        found.append(Keyframe(number, picture.index, picture.time_seconds, target.reason, 1, width, height, jpeg))
+        keyframes.append(Keyframe(number, picture.index, picture.time_seconds, target.reason, 1, width, height, jpeg))
         damaged += [number] if picture.is_damaged else []
-    return strategies.Fetched(tuple(found), tuple(damaged))
+    return strategies.Fetched(tuple(keyframes), tuple(damaged))
 
 
 def _chosen(
@@ -205,23 +207,23 @@ def _chosen(
     Where the check finds damage, the frames are chosen in a second survey.
     """
     frames, opening, max_side = options.most_of(clip.info), options.opening, options.max_side
-    place = (lambda event: event) if strategies.is_whole(options.selection) else clip.placed
+    shifted = (lambda event: event) if strategies.is_whole(options.selection) else clip.placed
     survey = create_survey(clip, frames=frames, max_side=max_side, opening=opening, shows=shows)
     begins: list[Candidate] = []
     for event in survey.events():
         if not isinstance(event, OpeningRead):
-            yield place(event)
+            yield shifted(event)
         elif opening is not None and (choices := _opening_choices(survey, opening)):
             begins = [choice.candidate for choice in choices]
-            yield place(OpeningChosen(_keyframes(choices, max_side)))
+            yield shifted(OpeningChosen(_keyframes(choices, max_side)))
     if (again := check.again(survey)) is not None:
         with again:
             survey = create_survey(again, frames=frames, max_side=max_side)
-            yield from (place(event) for event in survey.events() if not isinstance(event, OpeningRead))
+            yield from (shifted(event) for event in survey.events() if not isinstance(event, OpeningRead))
             summary = survey.summary()
     else:
         summary = survey.summary()
-    yield place(strategies.Thumbnails(strategies.in_shots(survey.thumbnails(), summary.shots)))
+    yield shifted(strategies.Thumbnails(strategies.in_shots(survey.thumbnails(), summary.shots)))
     candidates = survey.collector.candidates()
     if opening is not None and begins:
         candidates = [*begins, *(candidate for candidate in candidates if candidate.time_seconds >= opening.seconds)]

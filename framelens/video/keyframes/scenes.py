@@ -83,10 +83,10 @@ def scenes_of(candidates: Sequence[Candidate], numbers: Places) -> Places:
     for number in np.unique(numbers):
         own = cells[numbers == number]
         if len(own) > 1:
-            movement[number] = np.median([distances(one[None], other)[0] for one, other in pairwise(own)])
+            movement[number] = np.median([distances(earlier[None], later)[0] for earlier, later in pairwise(own)])
         past = np.flatnonzero(numbers < number - 1)
         limits = np.maximum(_SAME_SCENE, np.minimum(movement[numbers[past]], movement[number]))
-        pairs = [signatures.near(place, past, limits) for place in np.flatnonzero(numbers == number)]
+        pairs = [signatures.near(index, past, limits) for index in np.flatnonzero(numbers == number)]
         near, beyond = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
         if near.size:
             scenes[number] = scenes[numbers[near[beyond.argmin()]]]

@@ -305,7 +305,7 @@ def _unlike(blocks: Blocks, worth: Cells, times: Values, longest: float) -> Valu
     """
     num = len(times)
     weighted = blocks * (WEIGHTS / np.float32(_UNLIKE_LEVELS))[None, :, None]
-    found = np.ones((num, num))
+    shares = np.ones((num, num))
     totals = worth.sum(axis=1, dtype=np.float64)
     for index in range(num - 1):
         stop = int(np.searchsorted(times, times[index] + longest, side="right"))
@@ -313,23 +313,23 @@ def _unlike(blocks: Blocks, worth: Cells, times: Values, longest: float) -> Valu
             unlike = np.abs(weighted[index + 1 : stop] - weighted[index]).sum(axis=1)
             unlike = np.clip(unlike - np.float32(_SAME), 0, 1)
             unlike[~np.logical_and.accumulate(unlike <= _STILL, axis=0)] = 1.0
-            found[index, index + 1 : stop] = np.einsum("kc,kc->k", worth[index + 1 : stop], unlike)
-            found[index, index + 1 : stop] /= totals[index + 1 : stop]
-    return found
+            shares[index, index + 1 : stop] = np.einsum("kc,kc->k", worth[index + 1 : stop], unlike)
+            shares[index, index + 1 : stop] /= totals[index + 1 : stop]
+    return shares
 
 
 def _repeats(candidates: Sequence[Candidate], times: Values, longest: float) -> Which:
     """Return which candidates look alike (n x n), up to `longest` seconds apart or with nothing else between them."""
     signatures = Signatures(np.stack([item.look.cells for item in candidates]))
     num = len(candidates)
-    found = np.zeros((num, num), bool)
+    repeats = np.zeros((num, num), bool)
     for index in range(num):
         start, stop = index, max(index + 1, int(np.searchsorted(times, times[index] + longest, side="right")))
         while start < stop:
-            found[index, signatures.near(index, np.arange(start, stop), ALIKE)[0]] = True
-            is_still = found[index, index:stop].all()
+            repeats[index, signatures.near(index, np.arange(start, stop), ALIKE)[0]] = True
+            is_still = repeats[index, index:stop].all()
             start, stop = stop, min(num, 2 * stop - index) if is_still else stop
-    return np.asarray(found | found.T)
+    return np.asarray(repeats | repeats.T)
 
 
 def _still_runs(repeats: Which) -> tuple[Places, Places]:
@@ -368,13 +368,13 @@ def uniqueness(cell_values: Cells, details: Details) -> NDArray[np.float64]:
         cell_values: Value of each cell of each candidate in time order, n x cells.
         details: Details of the candidates.
     """
-    found = np.ones(len(cell_values))
-    for place in np.flatnonzero(cell_values.sum(axis=1) >= _MIN_NOVELTY):
-        cells = np.argpartition(cell_values[place], -_MOST_CELLS)[-_MOST_CELLS:]
-        weights = cell_values[place, cells]
-        other = np.clip((details.to_one(place, cells) - _NOISE) / (_OTHER - _NOISE), 0, 1)
-        found[place] = _rarity(visits(other @ (weights / weights.sum()))).mean()
-    return found
+    shares = np.ones(len(cell_values))
+    for index in np.flatnonzero(cell_values.sum(axis=1) >= _MIN_NOVELTY):
+        cells = np.argpartition(cell_values[index], -_MOST_CELLS)[-_MOST_CELLS:]
+        weights = cell_values[index, cells]
+        other = np.clip((details.to_one(index, cells) - _NOISE) / (_OTHER - _NOISE), 0, 1)
+        shares[index] = _rarity(visits(other @ (weights / weights.sum()))).mean()
+    return shares
 
 
 def _rarity(num_visits: NDArray[np.intp]) -> NDArray[np.float64]:

@@ -66,14 +66,14 @@ def best_sequence(links: Links, budget: int) -> list[int]:
     ends = _GAP_COST * links.missing_after - links.last
     best = links.first - _GAP_COST * links.missing_before
     predecessors: list[NDArray[np.intp]] = []
-    value, length, place = float((best - ends).max()), 1, int((best - ends).argmax())
+    value, length, end = float((best - ends).max()), 1, int((best - ends).argmax())
     for step in range(2, min(budget, num) + 1):
         sums = best[:, None] + after
         predecessors.append(sums.argmax(axis=0))
         best = sums[predecessors[-1], np.arange(num)]
         if (best - ends).max() > value + _LEAST_GAIN:
-            value, length, place = float((best - ends).max()), step, int((best - ends).argmax())
-    sequence = [place]
+            value, length, end = float((best - ends).max()), step, int((best - ends).argmax())
+    sequence = [end]
     for previous in reversed(predecessors[: length - 1]):
         sequence.append(int(previous[sequence[-1]]))
     return sequence[::-1]
@@ -101,25 +101,25 @@ def with_unseen_places(links: Links, sequence: list[int], num_fixed: int = 0) ->
     gains = np.maximum(gains, _NEVER)
 
     @cache
-    def differences_to(place: int) -> Colours:
-        return np.asarray(np.abs(colours - colours[place]).mean(axis=1))
+    def differences_to(index: int) -> Colours:
+        return np.asarray(np.abs(colours - colours[index]).mean(axis=1))
 
     while True:
-        differences = np.stack([differences_to(place) for place in chosen])
+        differences = np.stack([differences_to(index) for index in chosen])
         unseen = np.flatnonzero(shows & (differences.min(axis=0) > _OTHER_PLACE))
         if not unseen.size:
             break
         most, exchanged = -_GAP_COST / 2, chosen
-        for place in range(num_fixed, len(chosen)):
-            rest = chosen[:place] + chosen[place + 1 :]
-            if not rest or differences[place, rest].min() > _SAME_PLACE:
+        for index in range(num_fixed, len(chosen)):
+            rest = chosen[:index] + chosen[index + 1 :]
+            if not rest or differences[index, rest].min() > _SAME_PLACE:
                 continue
             around = np.array([num + 1, *rest, num])
             spots = np.searchsorted(rest, unseen)
             before, behind = around[spots], around[spots + 1]
             added = gains[before, unseen] + gains[unseen, behind] - gains[before, behind]
-            before, behind = around[place], around[place + 1]
-            lost = gains[before, chosen[place]] + gains[chosen[place], behind] - gains[before, behind]
+            before, behind = around[index], around[index + 1]
+            lost = gains[before, chosen[index]] + gains[chosen[index], behind] - gains[before, behind]
             net = np.where(spots >= num_fixed, added - lost, _NEVER)
             if net.max() > most:
                 most, exchanged = float(net.max()), sorted([*rest, int(unseen[net.argmax()])])
@@ -187,8 +187,10 @@ class TemporalGaps:
                 missing[index] = 1 + missing[step]
         return missing
 
-    def _usable(self, wanted: Places, after: Places) -> Places:
-        """Return the last usable place up to each of `wanted` that is beyond `after`, else the next usable place."""
+    def _usable(self, targets: Places, after: Places) -> Places:
+        """Return the last usable place up to each of `targets` that is beyond `after`, else the next usable place."""
         num = len(self._times)
-        found = self._last_usable[np.minimum(wanted, num - 1)]
-        return np.asarray(np.where((wanted < num) & (found > after), found, self._next_usable[np.minimum(wanted, num)]))
+        usable = self._last_usable[np.minimum(targets, num - 1)]
+        return np.asarray(
+            np.where((targets < num) & (usable > after), usable, self._next_usable[np.minimum(targets, num)])
+        )

@@ -40,12 +40,12 @@ def new_stills(details: Details, times: Values, full_seconds: float) -> Values:
     stays = np.clip((times[lasts] - times[starts]) / full_seconds, 0, 1)
     levels = np.clip(_arrived(details, starts) - _SAME_LEVELS, 0, _MOST_LEVELS) * stays
     levels[np.maximum(np.append(0, shares), np.append(shares, 0)) < _STILL] = 0
-    found = np.zeros((num, num))
+    amounts = np.zeros((num, num))
     for index in range(num):
         # A candidate before the start of a cell's run doesn't show its content; the first candidate starts nothing.
         since = np.bincount(starts[index], weights=levels[index], minlength=num)
-        found[:-1, index] = since[::-1].cumsum()[::-1][1:]
-    return found
+        amounts[:-1, index] = since[::-1].cumsum()[::-1][1:]
+    return amounts
 
 
 def _runs(same: Which) -> tuple[Places, Places]:

@@ -78,9 +78,11 @@ def every(selection: Selection, surveyed: SurveyFacts, _frames: int) -> list[Fra
     """Return the start of the range and each `every_seconds` after it, or every frame if these are further apart."""
     if surveyed.frame_seconds > (selection.every_seconds or 1.0):
         end = surveyed.start_seconds + surveyed.num_frames * surveyed.frame_seconds
-        return [replace(one, reason="interval") for one in evenly(surveyed.start_seconds, end, surveyed.num_frames)]
+        return [
+            replace(target, reason="interval") for target in evenly(surveyed.start_seconds, end, surveyed.num_frames)
+        ]
     step = max(selection.every_seconds or 1.0, (surveyed.end_seconds - surveyed.start_seconds) / _MOST_TARGETS)
-    times = (surveyed.start_seconds + place * step for place in count())
+    times = (surveyed.start_seconds + index * step for index in count())
     return [FrameTarget(time, "interval") for time in takewhile(lambda time: time < surveyed.end_seconds, times)]
 
 
@@ -287,20 +289,20 @@ def targets_of(known: Known, options: ExtractOptions, name: str) -> tuple[list[F
     if options.adapts:
         frames = adapted_frames(surveyed.end_seconds - surveyed.start_seconds, len(surveyed.shots), frames)
     notices = list(known.decode.notices)
-    found = TIMES[selection.strategy](selection, surveyed, frames)
-    place = {"readable": f"{surveyed.end_seconds:.3f}"}
+    targets = TIMES[selection.strategy](selection, surveyed, frames)
+    values = {"readable": f"{surveyed.end_seconds:.3f}"}
     if not is_whole(selection):
-        place["start"] = f"{surveyed.start_seconds:.3f}"
-    outside = len(set(selection.times_seconds)) - len(found)
+        values["start"] = f"{surveyed.start_seconds:.3f}"
+    outside = len(set(selection.times_seconds)) - len(targets)
     if selection.strategy == "times" and outside:
         key = "times_outside" if is_whole(selection) else "times_outside_range"
-        notices.append(Notice(key, {"count": outside, **place}))
-    if not found:
-        raise VideoError(_reason_for_none(selection, notices), name=printable_path(name), **place)
-    kept = thinned(found, frames)
-    if len(kept) < len(found):
-        notices.append(Notice("frames_thinned", {"found": len(found), "kept": len(kept)}))
-    return kept, replace(known.decode, notices=tuple(notices))
+        notices.append(Notice(key, {"count": outside, **values}))
+    if not targets:
+        raise VideoError(_reason_for_none(selection, notices), name=printable_path(name), **values)
+    chosen = thinned(targets, frames)
+    if len(chosen) < len(targets):
+        notices.append(Notice("frames_thinned", {"found": len(targets), "kept": len(chosen)}))
+    return chosen, replace(known.decode, notices=tuple(notices))
 
 
 def _reason_for_none(selection: Selection, notices: Sequence[Notice]) -> str:
@@ -333,7 +335,7 @@ def in_shots(keyframes: Sequence[Keyframe], shots: Sequence[Shot]) -> tuple[Keyf
     """Return the keyframes with the numbers of the shots that contain them."""
     starts = [shot.start_seconds for shot in shots]
     numbers = (max(1, bisect_right(starts, keyframe.time_seconds + SAME_SECONDS)) for keyframe in keyframes)
-    return tuple(replace(one, shot=number) for one, number in zip(keyframes, numbers, strict=True))
+    return tuple(replace(keyframe, shot=number) for keyframe, number in zip(keyframes, numbers, strict=True))
 
 
 def with_damaged(

@@ -125,9 +125,16 @@ class Survey:
         """Return small pictures of candidates in time order, numbered from 1; their shots are not set."""
         return tuple(
             Keyframe(
-                number, one.index, one.time_seconds, _reason(one.index, one.opens), 1, one.width, one.height, one.jpeg
+                number,
+                candidate.index,
+                candidate.time_seconds,
+                _reason(candidate.index, candidate.opens),
+                1,
+                candidate.width,
+                candidate.height,
+                candidate.jpeg,
             )
-            for number, one in enumerate(self.collector.thumbnails(), 1)
+            for number, candidate in enumerate(self.collector.thumbnails(), 1)
         )
 
     def shots_until(self, end_seconds: float) -> tuple[Shot, ...]:
@@ -203,13 +210,13 @@ class Survey:
             self._meter.take(picture.time_seconds, look, burst=burst)
         return [*fresh, *self._settle(verdicts)]
 
-    def _record(self, found: Gradual | None) -> None:
-        if found is not None:
-            reading = Boundary(found.start_seconds, found.end_seconds, found.type)
+    def _record(self, gradual: Gradual | None) -> None:
+        if gradual is not None:
+            reading = Boundary(gradual.start_seconds, gradual.end_seconds, gradual.type)
             self._graduals.append(reading)
-            if found.type == "dissolve":
+            if gradual.type == "dissolve":
                 self._ranges.add(reading)
-            self.collector.settle_gradual(found.end_seconds)
+            self.collector.settle_gradual(gradual.end_seconds)
 
     def _settle(self, verdicts: Iterable[Settled]) -> list[Candidate]:
         fresh = []
@@ -235,11 +242,11 @@ class Survey:
             return
         if verdict.dark_since_seconds is not None:
             return
-        ends = [(one.index, one.time_seconds, one.glance) for one in (before, step)]
+        ends = [(side.index, side.time_seconds, side.glance) for side in (before, step)]
         cut = Between(ends[0], ends[1])
-        known = self._reader.passed_over(before.time_seconds, step.time_seconds)
-        if len(known) == step.index - before.index - 1:
-            self._exact[step.time_seconds] = first_of(cut, known)
+        skipped = self._reader.passed_over(before.time_seconds, step.time_seconds)
+        if len(skipped) == step.index - before.index - 1:
+            self._exact[step.time_seconds] = first_of(cut, skipped)
         elif len(self._loose) < _MOST_LOOSE:
             self._loose.append(cut)
 
@@ -249,7 +256,7 @@ class Survey:
         times = (
             (boundary, exact.get(boundary.end_seconds) if boundary.type == "cut" else None) for boundary in boundaries
         )
-        return tuple(one if time is None else Boundary(time, time, one.type) for one, time in times)
+        return tuple(boundary if time is None else Boundary(time, time, boundary.type) for boundary, time in times)
 
     def _provisional_events(self, fresh: Iterable[Candidate]) -> Iterator[KeyframeFound]:
         """Yield new candidates to show, limited so that some remain to be shown for the rest of the video."""

@@ -332,11 +332,11 @@ def reformatted(frame: VideoFrame, size: tuple[int, int] | None = None, **option
     return _SHAPER.reformat(frame, width, height, threads=1, **options)
 
 
-def with_tags_of(frame: VideoFrame, made: VideoFrame) -> VideoFrame:
-    """Return `made`, a conversion of `frame`, with the colour tags of `frame`."""
+def with_tags_of(frame: VideoFrame, converted: VideoFrame) -> VideoFrame:
+    """Return `converted`, a conversion of `frame`, with the colour tags of `frame`."""
     for name in ("colorspace", "color_range", "color_primaries", "color_trc"):
-        setattr(made, name, getattr(frame, name))
-    return made
+        setattr(converted, name, getattr(frame, name))
+    return converted
 
 
 def samples(plane: VideoPlane, frame: VideoFrame) -> NDArray[Any]:
@@ -416,14 +416,14 @@ def is_moving_image(format_name: str) -> bool:
 def is_whole_riff(path: Path) -> bool:
     """Return whether all RIFF chunks of a file, such as an AVI, are as long as they say: it isn't cut off."""
     with open_input(path) as file:
-        end, place = file.seek(0, os.SEEK_END), 0
-        while place < end:
-            file.seek(place)
+        end, position = file.seek(0, os.SEEK_END), 0
+        while position < end:
+            file.seek(position)
             head = file.read(8)
             if head[:4] != b"RIFF":
-                return place > 0  # something else follows
-            place += 8 + int.from_bytes(head[4:], "little")
-    return place <= end
+                return position > 0  # something else follows
+            position += 8 + int.from_bytes(head[4:], "little")
+    return position <= end
 
 
 def is_cut_off_mp4(path: Path) -> bool:
@@ -467,17 +467,17 @@ def ends_in_zeros(path: Path) -> bool:
 def boxes(path: Path) -> Iterator[tuple[bytes, int, int]]:
     """Yield the kinds of the outer boxes of an MP4, where they begin and end, up to a box without a length."""
     with open_input(path) as file:
-        size, place = file.seek(0, os.SEEK_END), 0
-        while place < size:
-            file.seek(place)
+        size, position = file.seek(0, os.SEEK_END), 0
+        while position < size:
+            file.seek(position)
             head = file.read(16)
             length, kind = int.from_bytes(head[:4]), head[4:8]
             if length == 1:
                 length = int.from_bytes(head[8:])
             if length < 8:  # the box continues to the end, or is no box
                 return
-            yield kind, place, place + length
-            place += length
+            yield kind, position, position + length
+            position += length
 
 
 def begins_like_video(path: Path) -> bool:

@@ -161,14 +161,14 @@ def _moving(fields: _Fields, means: _Means, candidates: _Blocks) -> _Blocks:
                 sides[side > 0] |= _vanishes(_means(part.moved(across, down)), means[begin:end], across, 2 * down)
         confirmed[begin:end] |= sides[0] | sides[1]
         ambiguous[begin:end] |= sides[0] & sides[1]
-        found = candidates & _near(candidates & confirmed)
-        if found.sum() == candidates.sum():
+        moving = candidates & _near(candidates & confirmed)
+        if moving.sum() == candidates.sum():
             break
     certain = candidates & confirmed & ~ambiguous
     if certain.sum() < _LEAST_CERTAIN * (candidates & ambiguous).sum():
         around = _near(_near(ambiguous))  # at its border, a pattern matches on one side alone
         return candidates & _near(certain & ~around)
-    return found
+    return moving
 
 
 def _vanishes(moved: _Means, means: _Means, across: int, down: int) -> _Blocks:
@@ -218,14 +218,14 @@ def _near(blocks: _Blocks) -> _Blocks:
 def _deinterlaced(frame: VideoFrame, blocks: _Blocks) -> VideoFrame:
     """Return the frame with its combed blocks interpolated from the field that is shown first, else the top field."""
     whole = _interpolated(frame)
-    kept = frame if whole.format.name == frame.format.name else reformatted(frame, format=whole.format.name)
+    original = frame if whole.format.name == frame.format.name else reformatted(frame, format=whole.format.name)
     is_kept = np.repeat(np.repeat(~blocks, _BLOCK, axis=0), _BLOCK, axis=1).astype(np.uint8)
     rest = (frame.height - is_kept.shape[0], frame.width - is_kept.shape[1])
     is_kept = np.pad(is_kept, ((0, rest[0]), (0, rest[1])), mode="edge")
-    for target, source in zip(whole.planes, kept.planes, strict=True):
+    for target, source in zip(whole.planes, original.planes, strict=True):
         mask = cv2.resize(is_kept, (target.width, target.height), interpolation=cv2.INTER_NEAREST)
         np.copyto(samples(target, whole), samples(source, whole), where=mask.astype(np.bool_))
-    return with_tags_of(kept, whole)
+    return with_tags_of(original, whole)
 
 
 def _interpolated(frame: VideoFrame) -> VideoFrame:

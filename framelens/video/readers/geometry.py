@@ -169,6 +169,6 @@ def filtered(frame: VideoFrame, *filters: tuple[str, str]) -> VideoFrame:
     graph = av.filter.Graph()
     graph.threads = 1
     source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 1000))
-    graph.link_nodes(source, *(graph.add(*one) for one in filters), graph.add("buffersink")).configure()
+    graph.link_nodes(source, *(graph.add(*spec) for spec in filters), graph.add("buffersink")).configure()
     graph.vpush(frame)
     return graph.vpull()

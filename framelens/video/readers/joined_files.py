@@ -127,13 +127,13 @@ def _second_mxf(path: Path) -> int | None:
         head = file.read(_MOST_RUN_IN_BYTES)
         start = head.find(_MXF_HEADER)
         length = head[start + _KEY_BYTES] if start >= 0 else 0
-        place = start + _KEY_BYTES + 1 + (length & 127 if length & 128 else 0) + _FOOTER_PLACE
-        footer = int.from_bytes(head[place : place + 8])
+        position = start + _KEY_BYTES + 1 + (length & 127 if length & 128 else 0) + _FOOTER_PLACE
+        footer = int.from_bytes(head[position : position + 8])
         if start < 0 or not footer:
             return None
         file.seek(start + footer)
-        found = file.read(_SEARCHED_BYTES).find(_MXF_HEADER)
-    return start + footer + found if found >= 0 else None
+        offset = file.read(_SEARCHED_BYTES).find(_MXF_HEADER)
+    return start + footer + offset if offset >= 0 else None
 
 
 _FINDERS = {"mov": _second_mp4, "mxf": _second_mxf}

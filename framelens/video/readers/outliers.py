@@ -48,8 +48,8 @@ class _Held:
 class _Line:
     """Line of the times of a stream's packets. `push` each; when a packet `is_decided`, its time is right."""
 
-    def __init__(self, stream: Stream, found: list[float]) -> None:
-        self._unit, self._found = float(stream.time_base or 1), found
+    def __init__(self, stream: Stream, outliers: list[float]) -> None:
+        self._unit, self._outliers = float(stream.time_base or 1), outliers
         self._declared_end = _declared_end(stream)
         self._has_decoding_times = not stream.container.format.name.startswith("matroska")
         self._recent: deque[int] = deque(maxlen=_PASSED)
@@ -70,7 +70,7 @@ class _Line:
         if self._num_off < _PASSED:
             self._decide(_PASSED)
             return
-        times = [one.time for one in self._held][-_PASSED:]  # the jump stays
+        times = [packet.time for packet in self._held][-_PASSED:]  # the jump stays
         self._release_all()
         self._measure(times)
         self._highest, self._num_off = max(times), 0
@@ -153,7 +153,7 @@ class _Line:
             held.time, held.is_off = round(self._vacant(before, following)), False
             held.is_corrected = True
             before.append(held.time)
-            self._found.append(held.time * self._unit)
+            self._outliers.append(held.time * self._unit)
 
     def _vacant(self, before: Sequence[int], after: Sequence[int]) -> float:
         """Return the time of the widest gap near the end of `before`, or a step away where nothing is beyond."""
@@ -209,8 +209,8 @@ def _declared_end(stream: Stream) -> float | None:
 class _Queue:
     """Packets in the order of the file, the first of which may be held back by the line of its stream."""
 
-    def __init__(self, found: list[float]) -> None:
-        self._found = found
+    def __init__(self, outliers: list[float]) -> None:
+        self._outliers = outliers
         self._lines: dict[int, _Line | None] = {}
         self._held: deque[_Held] = deque()
 
@@ -218,7 +218,7 @@ class _Queue:
         """Add the next packet."""
         stream, time = packet.stream, packet.dts if packet.pts is None else packet.pts
         if stream.index not in self._lines:
-            self._lines[stream.index] = _Line(stream, self._found) if stream.type in ("video", "audio") else None
+            self._lines[stream.index] = _Line(stream, self._outliers) if stream.type in ("video", "audio") else None
         line = self._lines[stream.index]
         if line is not None and time is None:
             if not packet.size:
@@ -243,14 +243,14 @@ class _Queue:
         return self.ready()
 
 
-def without_outliers(packets: Iterable[Packet[_Stream]], found: list[float]) -> Iterator[Packet[_Stream]]:
+def without_outliers(packets: Iterable[Packet[_Stream]], outliers: list[float]) -> Iterator[Packet[_Stream]]:
     """Yield the packets of a container, those with an outlier for a time with the time of their place.
 
     Args:
         packets: In the order of the file, from its beginning or from a seek.
-        found: Gets the time of each outlier, in seconds of the container.
+        outliers: Gets the time of each outlier, in seconds of the container.
     """
-    queue = _Queue(found)
+    queue = _Queue(outliers)
     try:
         for packet in packets:
             queue.push(packet)

@@ -307,9 +307,9 @@ class NalUnits:
     def __init__(self, codec: str, extradata: bytes | None) -> None:
         """Start with the `extradata` of the codec, "h264" or "hevc"."""
         self._is_hevc = codec == "hevc"
-        head, place = extradata or b"", 21 if self._is_hevc else 4
-        is_record = len(head) > place and head[0] == 1
-        self._length_bytes = (head[place] & 3) + 1 if is_record else 0
+        head, offset = extradata or b"", 21 if self._is_hevc else 4
+        is_record = len(head) > offset and head[0] == 1
+        self._length_bytes = (head[offset] & 3) + 1 if is_record else 0
         # Some files have a record of version 0, which FFmpeg reads nevertheless.
         self._is_known = is_record or not head or head.startswith(_START_CODES)
 
@@ -347,12 +347,12 @@ class NalUnits:
         if not self._length_bytes:
             yield from (match[1][0] for match in _START.finditer(data))
             return
-        place, heads = 0, []
-        while place + self._length_bytes < len(data):
-            start = place + self._length_bytes
+        position, heads = 0, []
+        while position + self._length_bytes < len(data):
+            start = position + self._length_bytes
             heads.append(data[start])
-            place = start + int.from_bytes(data[place:start], "big")
-        if place == len(data):  # else it is cut off
+            position = start + int.from_bytes(data[position:start], "big")
+        if position == len(data):  # else it is cut off
             yield from heads
 
 

@@ -30,9 +30,9 @@ class ColourTags(NamedTuple):
 
     def completed(self, frame: VideoFrame) -> VideoFrame:
         """Return the frame, with the stream's tags in place of missing tags."""
-        for name, given in self._asdict().items() if self != _UNTAGGED else ():
-            if getattr(frame, name) == _UNKNOWN != given:
-                setattr(frame, name, given)
+        for name, tag in self._asdict().items() if self != _UNTAGGED else ():
+            if getattr(frame, name) == _UNKNOWN != tag:
+                setattr(frame, name, tag)
         return frame
 
 

@@ -237,7 +237,7 @@ class AvReader(base.FrameReader):
             self.num_damaged += frame.is_corrupt
             time = self._clock.stamp(raw)
             self._pace.push(time)
-            before, index = index, self._place(frame, index)
+            before, index = index, self._display_index(frame, index)
             self._wants_all |= index > before + 1 and time - last > _WIDEST_GAP_SECONDS
             last = time
             is_damaged = damage.shows(
@@ -279,7 +279,7 @@ class AvReader(base.FrameReader):
             self._disposable_pts.discard(self._first.pts)
         self._stream.codec_context.skip_frame = "DEFAULT" if self._decodes_disposable else "NONREF"
 
-    def _place(self, frame: VideoFrame, before: int) -> int:
+    def _display_index(self, frame: VideoFrame, before: int) -> int:
         if self._order is None or frame.pts is None:
             return before + 1
         return self._order.place(frame.pts, is_whole=bool(frame.key_frame))
@@ -500,8 +500,8 @@ class AvReader(base.FrameReader):
     def _unit_of(self, packet: Packet[Stream]) -> tuple[int, int]:
         """Return numerator and denominator of a stream's time base; cached, since PyAV builds a fraction each time."""
         unit = packet.time_base
-        self._units[packet.stream.index] = found = unit.numerator, unit.denominator
-        return found
+        self._units[packet.stream.index] = fraction = unit.numerator, unit.denominator
+        return fraction
 
     def _first_frame(self) -> VideoFrame | None:
         name = printable_path(self._path.name)
@@ -686,7 +686,7 @@ def sound_streams(container: InputContainer, video: VideoStream) -> list[AudioSt
     """List the sound tracks of a video: of several programmes in a transport stream, its own programme's."""
     best = container.streams.best
     programme = best("video", related=video)
-    return [one for one in container.streams.audio if best("video", related=one) is programme]
+    return [track for track in container.streams.audio if best("video", related=track) is programme]
 
 
 def own_channel_order(path: Path, sound: AudioStream) -> tuple[str, ...]:
@@ -697,7 +697,7 @@ def own_channel_order(path: Path, sound: AudioStream) -> tuple[str, ...]:
     if not _UNPLACED.fullmatch(sound.codec_context.layout.name):
         return ()
     with av.open(str(path), options=base.OPEN_OPTIONS, metadata_errors="replace") as container:
-        orders = {one.index: _leave_out_own_order(one) for one in container.streams.audio}
+        orders = {track.index: _leave_out_own_order(track) for track in container.streams.audio}
     return orders.get(sound.index, ())
 
 
@@ -708,9 +708,9 @@ def presentation_of(path: Path, container: InputContainer, stream: VideoStream) 
         stream.index
     )
     header = track_header.read(path, number=number, track_id=stream.id if is_mp4 else None)
-    given, own = stream.sample_aspect_ratio, stream.codec_context.sample_aspect_ratio
-    is_fixed = not header.several and (header.pixel_aspect is not None or given != own)
-    aspects = PixelAspects((header.pixel_aspect if header.crop else given) or Fraction(1) if is_fixed else None)
+    declared, own = stream.sample_aspect_ratio, stream.codec_context.sample_aspect_ratio
+    is_fixed = not header.several and (header.pixel_aspect is not None or declared != own)
+    aspects = PixelAspects((header.pixel_aspect if header.crop else declared) or Fraction(1) if is_fixed else None)
     context = stream.codec_context
     aspects.note(context)
     tags = ColourTags(context.colorspace, context.color_primaries, context.color_trc)
@@ -810,11 +810,11 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
         if container.streams.audio:
             raise VideoError("video_audio_only", name=printable_path(path.name))
         raise _not_a_video(path)
-    known = [s for s in streams if s.codec_context is not None]
-    if not known:
+    decodable = [s for s in streams if s.codec_context is not None]
+    if not decodable:
         raise DecodeError("video_no_frames", name=printable_path(path.name), codec="?")
     stream = max(
-        known, key=lambda s: (not _is_one_picture(s), bool(s.disposition & Disposition.default), s.width * s.height)
+        decodable, key=lambda s: (not _is_one_picture(s), bool(s.disposition & Disposition.default), s.width * s.height)
     )
     stream.codec_context.options = {"err_detect": "crccheck"}  # compare checksums if the file has them
     if stream.codec.canonical_name in _REORDERED_CODECS:

@@ -24,12 +24,12 @@ def timecode_of(
     FF counts frames of the video, at `rate` a second, also where a timecode track counts every second frame, as cameras
     write it for 50 and 60 frames a second.
     """
-    owners = (stream.metadata, *(one.metadata for one in container.streams.data), container.metadata)
+    owners = (stream.metadata, *(data.metadata for data in container.streams.data), container.metadata)
     for name, value in chain.from_iterable(tags.items() for tags in owners):
-        if name.lower() == "timecode" and (found := _TIMECODE.fullmatch(value.strip())):
+        if name.lower() == "timecode" and (match := _TIMECODE.fullmatch(value.strip())):
             step = _step(path, rate) if container.format.name.startswith("mov") else 1
-            number = f"{int(found[5]) * step:0{len(found[5])}}"
-            return f"{':'.join(found.group(1, 2, 3))}{':' if found[4] == ':' else ';'}{number}"
+            number = f"{int(match[5]) * step:0{len(match[5])}}"
+            return f"{':'.join(match.group(1, 2, 3))}{':' if match[4] == ':' else ';'}{number}"
     header = side_data_of(first).get(Type.GOP_TIMECODE)
     return "" if header is None else _group_timecode(int.from_bytes(bytes(header)[:8], "little"))
 

@@ -83,9 +83,9 @@ def dynamic_range_of(frame: VideoFrame, dolby_vision_profile: int | None = None)
 
 def with_known_matrix(frame: VideoFrame) -> VideoFrame:
     """Return the frame, with the usual matrix in place of a tag that can't be read or can't be true."""
-    given = frame.colorspace
-    if given not in _MATRICES and given not in ({_RGB} if frame.format.is_rgb else OWN_MATRICES):
-        frame.colorspace = _BT2020_MATRIX if given == _BT2020_CONSTANT else _UNKNOWN
+    matrix = frame.colorspace
+    if matrix not in _MATRICES and matrix not in ({_RGB} if frame.format.is_rgb else OWN_MATRICES):
+        frame.colorspace = _BT2020_MATRIX if matrix == _BT2020_CONSTANT else _UNKNOWN
     return frame
 
 
@@ -138,7 +138,7 @@ def _decoded(frame: VideoFrame, size: tuple[int, int], way: str) -> NDArray[np.u
     finally:
         frame.colorspace, frame.color_primaries, frame.color_trc = matrix, primaries, transfer
     (dark, neutral), (luma, chroma) = _FULL if frame.color_range == _FULL_RANGE else _LIMITED
-    least, span = (np.array(one, np.float32) for one in ((dark, neutral, neutral), (luma, chroma, chroma)))
+    least, span = (np.array(levels, np.float32) for levels in ((dark, neutral, neutral), (luma, chroma, chroma)))
     image = (planes.astype(np.float32) - least) / span
     to_codes = _TO_RGB if matrix == _YCGCO else _TO_LMS.get(frame.color_trc, _TO_LMS[_PQ])
     codes = cv2.transform(image, np.array(to_codes, np.float32))

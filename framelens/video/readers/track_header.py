@@ -154,27 +154,27 @@ def _read(file: BinaryIO, part: _Part, most_bytes: int = _MOST_BYTES) -> bytes:
 def _mp4(file: BinaryIO, size: int, number: int, track_id: int | None) -> TrackHeader:
     tracks = [track for movie in _inside(file, _Part(b"", 0, size), b"moov") for track in _inside(file, movie, b"trak")]
     videos = [track for track in tracks if _is_video(file, track)]
-    known = [track for track in videos if track_id is not None and _track_id(file, track) == track_id]
-    return next((_mp4_track(file, track) for track in known or videos[number:]), TrackHeader())
+    same_id = [track for track in videos if track_id is not None and _track_id(file, track) == track_id]
+    return next((_mp4_track(file, track) for track in same_id or videos[number:]), TrackHeader())
 
 
 def _boxes(file: BinaryIO, parent: _Part, skipped: int = 0) -> Iterator[_Part]:
-    place = parent.start + skipped
-    while place + 8 <= parent.end:
-        file.seek(place)
+    position = parent.start + skipped
+    while position + 8 <= parent.end:
+        file.seek(position)
         length, kind, head = *struct.unpack(">I4s", file.read(8)), 8
         if length == 1:
             length, head = struct.unpack(">Q", file.read(8))[0], 16
-        end = place + length if length else parent.end
-        if end < place + head:
+        end = position + length if length else parent.end
+        if end < position + head:
             return
-        yield _Part(kind, place + head, min(end, parent.end))
-        place = end
+        yield _Part(kind, position + head, min(end, parent.end))
+        position = end
 
 
 def _inside(file: BinaryIO, parent: _Part, *kinds: bytes) -> list[_Part]:
     """Return the boxes of the last of `kinds` on the way through the others."""
-    parts = [one for one in islice(_boxes(file, parent), _MOST_PARTS) if one.kind == kinds[0]]
+    parts = [box for box in islice(_boxes(file, parent), _MOST_PARTS) if box.kind == kinds[0]]
     return parts if len(kinds) == 1 else [inner for part in parts for inner in _inside(file, part, *kinds[1:])]
 
 
@@ -248,21 +248,21 @@ def _matroska(file: BinaryIO, size: int, number: int) -> TrackHeader:
 
 
 def _elements(file: BinaryIO, parent: _Part) -> Iterator[_Part]:
-    place = parent.start
+    position = parent.start
     for _ in range(_MOST_PARTS):
-        file.seek(place)
+        file.seek(position)
         head = file.read(12)
-        if place >= parent.end or not head or not head[0]:
+        if position >= parent.end or not head or not head[0]:
             return
         id_bytes = 9 - head[0].bit_length()
         size_bytes = 9 - head[id_bytes].bit_length() if len(head) > id_bytes else 9
-        start = place + id_bytes + size_bytes
+        start = position + id_bytes + size_bytes
         if id_bytes > 4 or size_bytes > 8 or id_bytes + size_bytes > len(head):
             return
         length = int.from_bytes(head[id_bytes : id_bytes + size_bytes]) & ((1 << 7 * size_bytes) - 1)
         is_unknown = length == (1 << 7 * size_bytes) - 1
-        place = parent.end if is_unknown else min(start + length, parent.end)
-        yield _Part(int.from_bytes(head[:id_bytes]), start, place)
+        position = parent.end if is_unknown else min(start + length, parent.end)
+        yield _Part(int.from_bytes(head[:id_bytes]), start, position)
 
 
 def _children(file: BinaryIO, parent: _Part) -> dict[bytes | int, _Part]:

@@ -136,9 +136,9 @@ class CutDetector:
         if step.change < _RETAKE_FLOOR or likeness(before, step.glance) > _MOST_ALIKE_RETAKE:
             return False
         near = (
-            one.change
-            for one in self._steps
-            if one is not step and abs(one.time_seconds - step.time_seconds) <= AROUND_SECONDS
+            other.change
+            for other in self._steps
+            if other is not step and abs(other.time_seconds - step.time_seconds) <= AROUND_SECONDS
         )
         if step.change < _OUTSTANDING_RETAKE * max(near, default=step.change):
             return False
@@ -170,8 +170,8 @@ class CutDetector:
     def _is_cut(self, suspect: Step) -> bool:
         if suspect.index <= self._void_until or suspect.time_seconds - self._last_cut_seconds < FLASH_SECONDS:
             return False
-        place = next(i for i, step in enumerate(self._steps) if step.index == suspect.index)
-        before, after = self._steps[place - 1], list(islice(self._steps, place + 1, None))
+        index = next(i for i, step in enumerate(self._steps) if step.index == suspect.index)
+        before, after = self._steps[index - 1], list(islice(self._steps, index + 1, None))
         if suspect.glance.is_black and before.time_seconds == suspect.lost_seconds:
             is_first = suspect.light_seconds > self._last_cut_seconds
             return is_first and _stays_dim(self._darkest(suspect), suspect, after)
@@ -255,12 +255,12 @@ def _is_lit(before: Glance, after: Glance, least_likeness: float) -> bool:
     return min(before.contrast, after.contrast) ** 2 >= _EMPTY and likeness(before, after) > least_likeness
 
 
-def likeness(one: Glance, other: Glance) -> float:
+def likeness(glance: Glance, other: Glance) -> float:
     """Return the correlation of the luma of two pictures, or 0 if either is flat."""
-    spread = one.contrast * other.contrast * one.levels.shape[1]
+    spread = glance.contrast * other.contrast * glance.levels.shape[1]
     if not spread:
         return 0.0
-    return float((one.cells[0] - one.brightness) @ (other.cells[0] - other.brightness) / spread)
+    return float((glance.cells[0] - glance.brightness) @ (other.cells[0] - other.brightness) / spread)
 
 
 def _is_flash_light(before: Step, step: Step) -> bool:

@@ -92,7 +92,7 @@ class DissolveRanges:
         return tuple(self._ranges.get(boundary, boundary) for boundary in boundaries)
 
     def _settle(self, until_seconds: float) -> None:
-        for reading in [one for one in self._waiting if one.end_seconds <= until_seconds]:
+        for reading in [reading for reading in self._waiting if reading.end_seconds <= until_seconds]:
             self._waiting.remove(reading)
             self._ranges[reading] = self._whole(reading)
 
@@ -104,9 +104,9 @@ class DissolveRanges:
         if len(samples) > 2 * _LEAST_LEVEL:
             times = np.array([time for time, _ in samples])
             pictures = np.stack([levels.ravel() for _, levels in samples]).astype(np.float32)
-            found = _fit(times, pictures, start, end)
-            if found is not None and found[1] - found[0] <= _MOST_LONGER * (end - start):
-                return replace(reading, start_seconds=found[0], end_seconds=found[1])
+            fitted = _fit(times, pictures, start, end)
+            if fitted is not None and fitted[1] - fitted[0] <= _MOST_LONGER * (end - start):
+                return replace(reading, start_seconds=fitted[0], end_seconds=fitted[1])
         estimated = _estimated(reading)
         start, end = max(low, estimated.start_seconds), min(high, estimated.end_seconds)
         return replace(reading, start_seconds=start, end_seconds=end)

@@ -198,23 +198,23 @@ class GradualDetector:
         readings = (*map(self._read, lengths), *self._read_moving(), *self._take_dissolves)
         self._take_dissolves = []
         fresh = (reading for reading in readings if reading and reading.start_seconds >= self._done_seconds)
-        found = reduce(_better, fresh, None)
+        best = reduce(_better, fresh, None)
         done = None
-        if self._open is not None and self._is_past(self._open, found, time_seconds):
+        if self._open is not None and self._is_past(self._open, best, time_seconds):
             done, self._open = self._open, None
             self._done_seconds = done.end_seconds
-        self._open = _better(self._open, found)
+        self._open = _better(self._open, best)
         return done
 
     def push_detailed(self, time_seconds: float, look: DetailedGlance) -> None:
         """Add details of a frame, six to nine a second; `push` the frame first."""
-        found = self._take_detector.push(time_seconds, look)
-        self._take_dissolves += (Gradual(*mixed, "dissolve") for mixed in found)
+        dissolves = self._take_detector.push(time_seconds, look)
+        self._take_dissolves += (Gradual(*mixed, "dissolve") for mixed in dissolves)
 
     @staticmethod
-    def _is_past(known: Gradual, found: Gradual | None, time_seconds: float) -> bool:
-        apart = found is None or found.start_seconds > known.end_seconds
-        return apart and time_seconds - known.end_seconds > _LENGTHS_SECONDS[0]
+    def _is_past(current: Gradual, latest: Gradual | None, time_seconds: float) -> bool:
+        apart = latest is None or latest.start_seconds > current.end_seconds
+        return apart and time_seconds - current.end_seconds > _LENGTHS_SECONDS[0]
 
     def flush(self) -> Gradual | None:
         """Return the transition still pending at the end of the video."""
@@ -260,23 +260,23 @@ class GradualDetector:
         """
         for stretch in self._stretches.popleft():
             for calm, is_calm in ((0, stretch.is_calm_before), (-1, self._is_calm(len(self._samples) - 1))):
-                found = _find_calm(stretch.samples, calm) if is_calm else None
-                if found is not None:
-                    yield found
+                gradual = _find_calm(stretch.samples, calm) if is_calm else None
+                if gradual is not None:
+                    yield gradual
 
 
-def _better(known: Gradual | None, found: Gradual | None) -> Gradual | None:
+def _better(current: Gradual | None, latest: Gradual | None) -> Gradual | None:
     """Return the better reading of the same samples: the reading that contains the other, or leaves less unexplained.
 
     Part of a dissolve is a dissolve too, and leaves less where a shot moves at the other end.
     """
-    if known is None or found is None:
-        return known or found
-    for one, other in ((known, found), (found, known)):
-        contains = one.start_seconds <= other.start_seconds and other.end_seconds <= one.end_seconds
-        if contains and one.rest <= _MOST_REST_WIDER:
-            return one
-    return found if found.rest < known.rest else known
+    if current is None or latest is None:
+        return current or latest
+    for outer, inner in ((current, latest), (latest, current)):
+        contains = outer.start_seconds <= inner.start_seconds and inner.end_seconds <= outer.end_seconds
+        if contains and outer.rest <= _MOST_REST_WIDER:
+            return outer
+    return latest if latest.rest < current.rest else current
 
 
 def _apart(first: Glance, last: Glance) -> float:

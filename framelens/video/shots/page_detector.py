@@ -268,9 +268,9 @@ class PageDetector:
         return bool(alike > _HABIT_TIMES)
 
 
-def is_same_page(one: Image, other: Image) -> bool:
+def is_same_page(picture: Image, other: Image) -> bool:
     """Return whether no area of two pictures differs that is larger than a pointer."""
-    return bool(_areas(_differs(one, other))[1][1:].max(initial=0) <= _POINTER_CELLS)
+    return bool(_areas(_differs(picture, other))[1][1:].max(initial=0) <= _POINTER_CELLS)
 
 
 def _areas(cells: Which) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -287,9 +287,9 @@ def _paper_level(luma: Image) -> int | None:
     return 2 * int(counts.argmax()) if is_paper else None
 
 
-def _differs(one: Image, other: Image) -> Which:
+def _differs(picture: Image, other: Image) -> Which:
     """Return which cells of two pictures differ."""
-    _, pixels = cv2.threshold(cv2.absdiff(one, other), _CHANGED_LEVEL, 255, cv2.THRESH_BINARY)
+    _, pixels = cv2.threshold(cv2.absdiff(picture, other), _CHANGED_LEVEL, 255, cv2.THRESH_BINARY)
     return np.asarray(scaled(as_image(pixels), CELL_SIZE).reshape(-1) > _CHANGED_PIXELS)
 
 

@@ -31,13 +31,13 @@ def joined(cuts: Sequence[Boundary], dissolves: Sequence[Boundary]) -> tuple[Bou
     A dissolve replaces the cuts found inside it. A transition from or to black stays a fade, and next to a hard cut
     movement can look like a dissolve, so the cut stays.
     """
-    kept: list[Boundary] = []
+    chosen: list[Boundary] = []
     for dissolve in sorted(dissolves, key=attrgetter("time_seconds")):
-        is_repeat = bool(kept) and dissolve.start_seconds < kept[-1].end_seconds + _APART_SECONDS
+        is_repeat = bool(chosen) and dissolve.start_seconds < chosen[-1].end_seconds + _APART_SECONDS
         if not is_repeat and not any(_is_better(cut, dissolve) for cut in cuts):
-            kept.append(dissolve)
-    rest = [cut for cut in cuts if not any(d.start_seconds < cut.start_seconds <= d.end_seconds for d in kept)]
-    return tuple(sorted([*kept, *rest], key=attrgetter("time_seconds")))
+            chosen.append(dissolve)
+    rest = [cut for cut in cuts if not any(d.start_seconds < cut.start_seconds <= d.end_seconds for d in chosen)]
+    return tuple(sorted([*chosen, *rest], key=attrgetter("time_seconds")))
 
 
 def with_pages(boundaries: Sequence[Boundary], pages: Sequence[Boundary]) -> tuple[Boundary, ...]:
@@ -45,14 +45,14 @@ def with_pages(boundaries: Sequence[Boundary], pages: Sequence[Boundary]) -> tup
 
     If other footage was shown between them, its boundaries stay.
     """
-    found, rest = list[Boundary](), list(boundaries)
+    changes, rest = list[Boundary](), list(boundaries)
     for page in pages:
         start, end = page.start_seconds - _APART_SECONDS, page.end_seconds + _APART_SECONDS
         inside = [other for other in rest if start <= other.time_seconds <= end]
         if not inside or end - start < _LONGEST_TURN_SECONDS:
-            found.append(page)
+            changes.append(page)
             rest = [other for other in rest if other not in inside]
-    return tuple(sorted([*found, *rest], key=attrgetter("time_seconds")))
+    return tuple(sorted([*changes, *rest], key=attrgetter("time_seconds")))
 
 
 def shots_between(boundaries: Sequence[Boundary], end_seconds: float, times: Sequence[float] = ()) -> tuple[Shot, ...]:
@@ -97,7 +97,7 @@ def first_frames(video: VideoInfo, cuts: Sequence[Between], num_frames: int) -> 
     if not cuts:
         return {}
     left = max(_MOST_FRAMES, _MOST_SHARE * num_frames)
-    found: dict[float, float] = {}
+    starts: dict[float, float] = {}
     try:
         with AccurateSeeker(video, rough=True) as jumper:
             jumper.check([cut.after[:2] for cut in cuts])
@@ -106,10 +106,10 @@ def first_frames(video: VideoInfo, cuts: Sequence[Between], num_frames: int) -> 
                 if cost <= left:
                     left -= cost
                     times = jumper.times_between(cut.before[1], cut.after[1])
-                    found[cut.after[1]] = first_of(cut, ((time, jumper.at(time).levels()) for time in times))
+                    starts[cut.after[1]] = first_of(cut, ((time, jumper.at(time).levels()) for time in times))
     except (InaccurateSeekError, AppError, OSError):
         pass  # the file can't be sought in, or was deleted: the cuts keep the times of surveyed frames
-    return found
+    return starts
 
 
 def first_of(cut: Between, between: Iterable[tuple[float, Image]]) -> float:

@@ -89,9 +89,9 @@ class _Sample:
         return _products(self, self)
 
 
-def _products(one: _Sample, other: _Sample) -> NDArray[np.float32]:
+def _products(sample: _Sample, other: _Sample) -> NDArray[np.float32]:
     """Return the scalar product of the two gradients at each pixel."""
-    return np.asarray(np.einsum("ij,ij->j", one.gradients, other.gradients))
+    return np.asarray(np.einsum("ij,ij->j", sample.gradients, other.gradients))
 
 
 class TakeDissolveDetector:
@@ -143,7 +143,7 @@ def _dissolve(samples: Sequence[_Sample]) -> Mixed | None:
     if mixed.size < _LEAST_MIXED or steps.min() < -_LARGEST_FALL or steps.max() > _LARGEST_STEP:
         return None
     share = shares[mixed]
-    times = np.array([samples[place].time_seconds for place in mixed])
+    times = np.array([samples[index].time_seconds for index in mixed])
     slope, start = straight_line(times, share)
     if slope <= 0 or np.abs(share - slope * times - start).max() > _LARGEST_OFF:
         return None
@@ -189,12 +189,12 @@ def _loses_energy(
     if min(energy, energy_after) < _LEAST_ALIKE * max(energy, energy_after):
         return False
     common = float(where @ _products(first, last))
-    kept = (1 - shares) * energy + shares * energy_after
+    preserved = (1 - shares) * energy + shares * energy_after
     expected = (1 - shares) ** 2 * energy + shares**2 * energy_after + 2 * shares * (1 - shares) * common
-    drops = kept - expected
-    if (drops / np.maximum(kept, 1e-6)).max() < _LEAST_DROP:
+    drops = preserved - expected
+    if (drops / np.maximum(preserved, 1e-6)).max() < _LEAST_DROP:
         return False
-    energies = np.array([where @ samples[place].energy for place in mixed])
+    energies = np.array([where @ samples[index].energy for index in mixed])
     return float(((energies - expected) / np.maximum(drops, 1e-6)).mean()) <= _MOST_KEPT
 
 

@@ -113,7 +113,7 @@ class _Channel:
             self._column = max(0, self._column - 1)
             row.pop(self._column, None)
         elif code == 0x24:
-            for column in [one for one in row if one >= self._column]:
+            for column in [column for column in row if column >= self._column]:
                 del row[column]
 
     def _roll(self) -> None:
@@ -156,7 +156,7 @@ class _Line:
             self._channel = self.channels[bool(first & 8)]
             self._control(first & ~8, second, at)
         elif first >= 0x20 and self._is_text:
-            text = "".join(chr(one) for one in (first, second) if one >= 0x20)
+            text = "".join(chr(code) for code in (first, second) if code >= 0x20)
             self._channel.write(text.translate(_BASIC), at)
         elif first:
             self._is_text = first == 0x0F
@@ -205,15 +205,15 @@ def coded_in(data: bytes) -> bytes:
     'fcc8e9'
     """
     triples = b""
-    place = data.find(_MARK)
-    while place >= 0:
-        if data[max(0, place - 3) : place].endswith(_OWNERS):
-            rest = data[place + len(_MARK) : place + 160]
-            if not data[max(0, place - 3) : place].endswith(_OWNERS[1]):
+    position = data.find(_MARK)
+    while position >= 0:
+        if data[max(0, position - 3) : position].endswith(_OWNERS):
+            rest = data[position + len(_MARK) : position + 160]
+            if not data[max(0, position - 3) : position].endswith(_OWNERS[1]):
                 rest = rest.replace(b"\0\0\3", b"\0\0")  # H.264 and HEVC: keeps zeros from looking like a start
             if rest and rest[0] & 0x40:
                 triples += rest[2 : 2 + 3 * (rest[0] & 0x1F)]
-        place = data.find(_MARK, place + 1)
+        position = data.find(_MARK, position + 1)
     return triples
 
 
@@ -244,7 +244,7 @@ def read_scc(text: str, frame_rate: float = 0.0) -> Iterator[Timed]:
     for line in text.splitlines():
         if not (match := _SCC_LINE.match(line.strip())):
             continue
-        clock = [int(match[place]) for place in (1, 2, 3, 5)]
+        clock = [int(match[group]) for group in (1, 2, 3, 5)]
         at = timecode_seconds(clock, _SCC_RATE, drop_minutes=int(match[4] == ";"))
         for number, word in enumerate(match[6].split()):
             captions.feed(b"\xfc" + bytes.fromhex(word.zfill(4)[:4]), at + number / _SCC_RATE)

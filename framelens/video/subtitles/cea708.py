@@ -59,14 +59,14 @@ class _Service:
     def feed(self, block: bytes, at: float) -> None:
         """Run the codes of a block, shown at a time in seconds."""
         self._at, self._before, data = at, self._shown_text(), self._rest + block
-        place = 0
-        while place < len(data):
-            size = self._size_of(data[place:])
-            if place + size > len(data):
+        offset = 0
+        while offset < len(data):
+            size = self._size_of(data[offset:])
+            if offset + size > len(data):
                 break
-            self._run(data[place : place + size])
-            place += size
-        self._rest = data[place:]
+            self._run(data[offset : offset + size])
+            offset += size
+        self._rest = data[offset:]
         self._note()
 
     def end(self, at: float) -> None:
@@ -124,9 +124,9 @@ class _Service:
             since = self._since if self._before else self._at
             self._end_rolled()
             self._rolled, self._before = (since, text), ""
-            for one in self._windows.values():
-                if one.is_visible:
-                    one.clear()
+            for other in self._windows.values():
+                if other.is_visible:
+                    other.clear()
 
     def _command(self, first: int, code: bytes) -> None:
         if first < 0x88:
@@ -156,8 +156,10 @@ class _Service:
         self._rolled = None
 
     def _shown_text(self) -> str:
-        shown = sorted((window for window in self._windows.values() if window.is_visible), key=lambda one: one.place)
-        return plain("\n".join(one.rows[row] for one in shown for row in sorted(one.rows)))
+        shown = sorted(
+            (window for window in self._windows.values() if window.is_visible), key=lambda window: window.place
+        )
+        return plain("\n".join(window.rows[row] for window in shown for row in sorted(window.rows)))
 
 
 def _show(window: _Window) -> None:
@@ -207,15 +209,15 @@ class DigitalCaptions:
         """Return the cues by service, in order and without empty services; end what is still shown."""
         for service in self._services.values():
             service.end(self._reached)
-        return {f"Service {number}": one.cues for number, one in sorted(self._services.items()) if one.cues}
+        return {f"Service {number}": service.cues for number, service in sorted(self._services.items()) if service.cues}
 
     def _unpack(self, data: bytes, at: float) -> None:
         """Give each block of a packet to its service."""
-        place = 0
-        while place < len(data) and data[place]:
-            number, size = data[place] >> 5, data[place] & 0x1F
-            place += 1
-            if number == 7 and size and place < len(data):
-                number, place = data[place] & 0x3F, place + 1
-            self._services.setdefault(number, _Service()).feed(data[place : place + size], at)
-            place += size
+        offset = 0
+        while offset < len(data) and data[offset]:
+            number, size = data[offset] >> 5, data[offset] & 0x1F
+            offset += 1
+            if number == 7 and size and offset < len(data):
+                number, offset = data[offset] & 0x3F, offset + 1
+            self._services.setdefault(number, _Service()).feed(data[offset : offset + size], at)
+            offset += size

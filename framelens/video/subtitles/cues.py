@@ -137,9 +137,9 @@ class Cues:
                 following = bisect_right(starts, start)
                 end = min([start + _ENDLESS_SECONDS, *starts[following : following + 1]])
             start, end = round(max(0.0, start), 6), round(max(0.0, end), 6)
-            place = latest.get(text, -1)
-            if place >= 0 and start <= cues[place].end_seconds + TOUCHING_SECONDS:
-                cues[place] = Cue(cues[place].start_seconds, max(cues[place].end_seconds, end), text)
+            index = latest.get(text, -1)
+            if index >= 0 and start <= cues[index].end_seconds + TOUCHING_SECONDS:
+                cues[index] = Cue(cues[index].start_seconds, max(cues[index].end_seconds, end), text)
             else:
                 latest[text] = len(cues)
                 cues.append(Cue(start, end, text))

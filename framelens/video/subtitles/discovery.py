@@ -126,7 +126,12 @@ def ranked(sources: Sequence[Source], language: Language) -> list[Source]:
     rank = get_args(Extent).index
     return sorted(
         sources,
-        key=lambda one: (one.extent == "partial", not one.speaks(language), rank(one.extent), not one.is_default),
+        key=lambda source: (
+            source.extent == "partial",
+            not source.speaks(language),
+            rank(source.extent),
+            not source.is_default,
+        ),
     )
 
 
@@ -139,11 +144,13 @@ def files_beside(video: Path) -> Iterator[Source]:
     videos = [entry.stem for entry in entries if entry.suffix.lower() in VIDEO_SUFFIXES]
     places = [(entry, False) for entry in entries]
     for sub in (entry for entry in entries if entry.name.lower() in _FOLDERS):
-        places += [(one, len(videos) == 1) for one in _listed(sub)]
-        places += [(one, True) for one in _listed(sub / video.stem)]
-    found = (_file(path, video, videos, folder, is_own=is_own) for path, is_own in places)
+        places += [(path, len(videos) == 1) for path in _listed(sub)]
+        places += [(path, True) for path in _listed(sub / video.stem)]
+    sources = (_file(path, video, videos, folder, is_own=is_own) for path, is_own in places)
     order = [*_READ, *_AMBIGUOUS, *_UNREAD]
-    yield from sorted(filter(None, found), key=lambda one: (one.is_doubtful, order.index(_suffix_of(one.path))))
+    yield from sorted(
+        filter(None, sources), key=lambda source: (source.is_doubtful, order.index(_suffix_of(source.path)))
+    )
 
 
 def given_file(path: Path) -> Source:
@@ -152,18 +159,20 @@ def given_file(path: Path) -> Source:
     return Source(printable_path(path.name), tags.languages, is_default=True, path=path)
 
 
-def digest_beside(video: Path, given: Path | None = None) -> str:
+def digest_beside(video: Path, subtitles: Path | None = None) -> str:
     """Return a digest of the subtitle files that an analysis may read, beside the video or given; "" without any.
 
     It depends on their contents and on what their names say, not on the video's name or folder.
     """
-    used = [one for one in files_beside(video) if one.is_used and one.path]
-    if given:
-        used.append(given_file(given))
-    known = sorted(
-        [one.extent, *one.languages, str(one.is_default), _content_digest(one.path)] for one in used if one.path
+    used = [source for source in files_beside(video) if source.is_used and source.path]
+    if subtitles:
+        used.append(given_file(subtitles))
+    keys = sorted(
+        [source.extent, *source.languages, str(source.is_default), _content_digest(source.path)]
+        for source in used
+        if source.path
     )
-    return hashlib.sha256(repr(known).encode()).hexdigest()[:16] if known else ""
+    return hashlib.sha256(repr(keys).encode()).hexdigest()[:16] if keys else ""
 
 
 def _content_digest(path: Path) -> str:
@@ -178,10 +187,10 @@ def folders_beside(video: Path) -> list[Path]:
     """Return the existing folders that may hold subtitles of the video, its own first."""
     folder = video.absolute().parent
     try:
-        subs = [one for one in sorted(folder.iterdir()) if one.name.lower() in _FOLDERS and one.is_dir()]
+        subs = [path for path in sorted(folder.iterdir()) if path.name.lower() in _FOLDERS and path.is_dir()]
     except OSError:
         return [folder]
-    return [folder, *(place for sub in subs for place in (sub, sub / video.stem) if place.is_dir())]
+    return [folder, *(path for sub in subs for path in (sub, sub / video.stem) if path.is_dir())]
 
 
 def _listed(folder: Path) -> list[Path]:
@@ -219,7 +228,7 @@ def _file(path: Path, video: Path, videos: Sequence[str], folder: Path, *, is_ow
     if suffix not in (*_READ, *_AMBIGUOUS, *_UNREAD):
         return None
     tags = names.tags_of(path.stem, video.stem) or (names.parse_tags(path.stem) if is_own else None)
-    rivals = [one for one in videos if len(one) > len(video.stem) and names.may_belong_to(one, video.stem)]
+    rivals = [stem for stem in videos if len(stem) > len(video.stem) and names.may_belong_to(stem, video.stem)]
     if any(names.may_belong_to(path.stem, rival) for rival in rivals):
         return None
     is_doubtful = tags is None and suffix in _READ and _is_near(path.stem, video.stem, videos)

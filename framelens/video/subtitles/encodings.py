@@ -156,13 +156,13 @@ _MOST_PER_BYTE = 5.5
 """Cost of a byte beyond ASCII above which bytes are no text in any known encoding."""
 _SHAPED = "cp864"
 """The encoding of DOS for Arabic, which has the shapes of letters."""
-_FORMS = {one: unicodedata.name(one, "") for one in bytes(range(128, 256)).decode(_SHAPED, "replace")}
-_UNSHAPED = {ord(one): unicodedata.normalize("NFKC", one) for one, name in _FORMS.items() if name.endswith(" FORM")}
-_OPEN = "".join(one for one, name in _FORMS.items() if name.endswith(("INITIAL FORM", "MEDIAL FORM")))
+_FORMS = {char: unicodedata.name(char, "") for char in bytes(range(128, 256)).decode(_SHAPED, "replace")}
+_UNSHAPED = {ord(char): unicodedata.normalize("NFKC", char) for char, name in _FORMS.items() if name.endswith(" FORM")}
+_OPEN = "".join(char for char, name in _FORMS.items() if name.endswith(("INITIAL FORM", "MEDIAL FORM")))
 _CLOSED = "".join(
-    one
-    for one, name in _FORMS.items()
-    if name.endswith(("ISOLATED FORM", "FINAL FORM")) and _UNSHAPED[ord(one)] in _OPEN.translate(_UNSHAPED)
+    char
+    for char, name in _FORMS.items()
+    if name.endswith(("ISOLATED FORM", "FINAL FORM")) and _UNSHAPED[ord(char)] in _OPEN.translate(_UNSHAPED)
 )
 _ILL_SHAPED = re.compile(f"[{_OPEN}](?![\ufe70-\ufeff])|[{_CLOSED}](?=[\ufe70-\ufeff])")
 """Letters that are open at the end of a word, or closed within it."""
@@ -231,8 +231,8 @@ def decoded_texts(texts: Sequence[bytes], languages: Collection[str] = ()) -> li
     name = _guessed(data, languages)
     is_visual = _is_visual(_text(data, name))
     shown = _ENCODINGS[name][0] + (" (visual)" if is_visual else "")
-    found = (_text(text, name) for text in texts)
-    return [Decoded(_logical(one) if is_visual else one, shown) for one in found]
+    decoded = (_text(text, name) for text in texts)
+    return [Decoded(_logical(text) if is_visual else text, shown) for text in decoded]
 
 
 def _is_utf8(data: bytes) -> bool:
@@ -267,7 +267,7 @@ def _logical(text: str) -> str:
 def _turned(line: str) -> str:
     plain = line.rstrip("\r\n")
     turned = plain[::-1].translate(_MIRRORED)
-    return _LEFT_TO_RIGHT.sub(lambda found: found[0][::-1], turned) + line[len(plain) :]
+    return _LEFT_TO_RIGHT.sub(lambda match: match[0][::-1], turned) + line[len(plain) :]
 
 
 def _guessed(data: bytes, languages: Collection[str]) -> str:
@@ -291,12 +291,12 @@ def _cost(text: str, languages: Collection[str]) -> float:
     counts = Counter(char for char in text.lower() if not char.isascii())
     totals = [_FEW_SPEAKERS_COST * ("is" in codes) for codes in _LANGUAGES]
     for char, count in counts.items():
-        for place, cost in enumerate(_costs(char)):
-            totals[place] += count * cost
-    for place in (place for place, codes in enumerate(_LANGUAGES) if not codes.isdisjoint(languages)):
-        known = (char for char in counts if char.isalpha() or char == _DOT_OF_I)
-        own = (counts[char] for char in known if _costs(char)[place] < _FOREIGN_COST)
-        totals[place] -= min(_MOST_NAMED_GAIN, _NAMED_GAIN * sum(own))
+        for index, cost in enumerate(_costs(char)):
+            totals[index] += count * cost
+    for index in (index for index, codes in enumerate(_LANGUAGES) if not codes.isdisjoint(languages)):
+        letters = (char for char in counts if char.isalpha() or char == _DOT_OF_I)
+        own = (counts[char] for char in letters if _costs(char)[index] < _FOREIGN_COST)
+        totals[index] -= min(_MOST_NAMED_GAIN, _NAMED_GAIN * sum(own))
     shape = text.translate({ord(char): _kind(char) for char in set(text)})
     return min(totals) + _UPPER_COST * len(_UPPER.findall(shape)) + _MIXED_COST * len(_MIXED.findall(shape))
 
@@ -318,10 +318,10 @@ def _kind(char: str) -> str:
 @cache
 def _costs(char: str) -> tuple[float, ...]:
     """Return the cost of a character in each language."""
-    given = _SIGN_COSTS.get(char)
+    sign_cost = _SIGN_COSTS.get(char)
     kind = unicodedata.category(char)
     other = _FOREIGN_COST if kind[0] in "LM" else _BROKEN_COST if kind[0] == "C" or char == "\ufffd" else _SYMBOL_COST
-    small = [given or ranks.get(char, other) for ranks in _RANKS]
+    small = [sign_cost or ranks.get(char, other) for ranks in _RANKS]
     if char in _WIDE_SIGNS or "\uff01" <= char <= "\uff5e":
         return (*small, *[_WIDE_SIGN_COST] * len(_WIDE_RANKS))
     wide = zip(_WIDE_RANKS, _FIRST_LEVELS, strict=True)
@@ -347,6 +347,6 @@ def _ranked(letters: str, share: float = 1.0) -> dict[str, float]:
     return {letter: log((rank + 2) * total / share) for rank, letter in enumerate(unique)}
 
 
-_RANKS = [_ranked(one) for one in _ALPHABETS.values()]
-_WIDE_RANKS = [_ranked(one, 0.5) for one in _SYLLABARIES.values()]
+_RANKS = [_ranked(alphabet) for alphabet in _ALPHABETS.values()]
+_WIDE_RANKS = [_ranked(syllabary, 0.5) for syllabary in _SYLLABARIES.values()]
 _LANGUAGES = [frozenset(codes.split()) for codes in (*_ALPHABETS, *_SYLLABARIES)]

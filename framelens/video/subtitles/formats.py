@@ -154,9 +154,9 @@ def read_srt(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
 
 
 def _cues(text: str, *, ends_with_empty_line: bool) -> Iterator[Found]:
-    found = list(_blocks(text, ends_with_empty_line=ends_with_empty_line))
-    yield from (one for one in found if isinstance(one, Unread))
-    yield from cues_of([one for one in found if isinstance(one, Block)], is_webvtt=ends_with_empty_line)
+    blocks = list(_blocks(text, ends_with_empty_line=ends_with_empty_line))
+    yield from (block for block in blocks if isinstance(block, Unread))
+    yield from cues_of([block for block in blocks if isinstance(block, Block)], is_webvtt=ends_with_empty_line)
 
 
 def cues_of(blocks: Sequence[Block], *, is_webvtt: bool) -> Iterator[Timed]:
@@ -171,17 +171,17 @@ def _blocks(text: str, *, ends_with_empty_line: bool) -> Iterator[Block | Unread
     timing: tuple[float, float] | None = None
     lines: list[str] = []
     before = ""
-    words = _lines_of_paragraph if ends_with_empty_line else _lines_of_paragraphs
+    text_of = _lines_of_paragraph if ends_with_empty_line else _lines_of_paragraphs
     numbered = _lines_of_segments(text) if ends_with_empty_line else ((line, 0.0) for line in text.splitlines())
     for number, (line, shift) in enumerate(numbered, 1):
         is_start = not before.strip() or bool(_CUE_NUMBER.fullmatch(before))
         times = _timing(line, is_start=is_start)
         is_unread = times is None and is_start and (_STANDARD_ARROW in line or bool(_TWO_CLOCKS.match(line)))
-        is_ended = ends_with_empty_line and not line and any(one.strip() for one in lines)
+        is_ended = ends_with_empty_line and not line and any(earlier.strip() for earlier in lines)
         is_remark = ends_with_empty_line and not before and bool(_REMARK.match(line))
         if timing and (times or is_unread or is_ended or is_remark):
             is_name = ends_with_empty_line and lines[:1] == [""] and not is_ended  # the name of the next cue
-            yield Block(*timing, () if is_name else words(lines, is_followed=bool(line)))
+            yield Block(*timing, () if is_name else text_of(lines, is_followed=bool(line)))
             timing = None
         if is_unread:
             yield Unread(number, line)
@@ -191,7 +191,7 @@ def _blocks(text: str, *, ends_with_empty_line: bool) -> Iterator[Block | Unread
             lines.append(line)
         before = line
     if timing:
-        yield Block(*timing, words(lines, is_followed=False))
+        yield Block(*timing, text_of(lines, is_followed=False))
 
 
 def _lines_of_segments(text: str) -> Iterator[tuple[str, float]]:
@@ -249,12 +249,12 @@ def _timing(line: str, *, is_start: bool) -> tuple[float, float, str] | None:
         return None
     visible = "".join(char for char in line if unicodedata.category(char) != "Cf").strip("\x00")
     shown = unicodedata.normalize("NFKC", html.unescape(visible))
-    found = _TIMING.match(shown) or (_TIMING_OF_CLOCKS.match(shown) if is_start else None)
-    if not found:
+    match = _TIMING.match(shown) or (_TIMING_OF_CLOCKS.match(shown) if is_start else None)
+    if not match:
         return None
-    start, end = _clock(found[1]), _clock(found[2])
-    beside = found[4] if found[4] and not _SETTINGS.fullmatch(found[4]) else ""
-    return None if start is None or end is None else (start, end, found[3] or beside)
+    start, end = _clock(match[1]), _clock(match[2])
+    beside = match[4] if match[4] and not _SETTINGS.fullmatch(match[4]) else ""
+    return None if start is None or end is None else (start, end, match[3] or beside)
 
 
 def _is_number_or_words(line: str) -> bool:
@@ -305,7 +305,7 @@ def _touch(before: Block, block: Block) -> bool:
 
 def _num_repeated(before: Block, block: Block) -> int:
     """Return how many lines at the start of a block repeat the last lines of the block before it."""
-    last, first = (tuple(map(from_markup, one.lines)) for one in (before, block))
+    last, first = (tuple(map(from_markup, item.lines)) for item in (before, block))
     return max((count for count in range(1, len(first) + 1) if first[:count] == last[-count:]), default=0)
 
 
@@ -327,7 +327,7 @@ def read_ass(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
                 continue
             try:
                 start, end = (
-                    clock_seconds(_COLON_FRACTION.sub(r"\1.", event[one].strip())) for one in ("Start", "End")
+                    clock_seconds(_COLON_FRACTION.sub(r"\1.", event[column].strip())) for column in ("Start", "End")
                 )
                 yield start, end, from_ass(event.get("Text", ""), event.get("Name", ""), event.get("Style", ""))
             except (KeyError, ValueError):
@@ -341,27 +341,27 @@ def read_sami(text: str, frame_rate: float = 0.0, *, languages: Collection[str] 
     """
     body = _SAMI_HEAD.sub(" ", text)
     parts = list(_SYNC.finditer(body))
-    classes = [found[1].lower() for found in _PARAGRAPH.finditer(body)]
-    spoken = {found[1].lower(): language_code(found[2]) for found in _SAMI_LANGUAGE.finditer(text)}
-    wanted = next((name for name in classes if spoken.get(name) in languages), classes[0] if classes else "")
+    classes = [match[1].lower() for match in _PARAGRAPH.finditer(body)]
+    spoken = {match[1].lower(): language_code(match[2]) for match in _SAMI_LANGUAGE.finditer(text)}
+    class_name = next((name for name in classes if spoken.get(name) in languages), classes[0] if classes else "")
     cues: list[Timed] = []
     for part, following in zip(parts, [*parts[1:], None], strict=False):
         content = body[part.end() : following.start() if following else len(body)]
-        words = _words_of_class(content, wanted)
+        words = _words_of_class(content, class_name)
         if words is not None:
             cues.append((int(part[1]) / 1000, int(part[2] or 0) / 1000, words))
     yield from _shown_until_next(cues)
 
 
-def _words_of_class(content: str, wanted: str) -> str | None:
+def _words_of_class(content: str, class_name: str) -> str | None:
     """Return the words before all paragraphs and of the wanted class; None if all are of other classes."""
     marked = list(_PARAGRAPH.finditer(content))
     if not marked:
         return _sami_words(content)
     parts = [
-        content[one.end() : following.start() if following else len(content)]
-        for one, following in zip(marked, [*marked[1:], None], strict=True)
-        if one[1].lower() == wanted
+        content[mark.end() : following.start() if following else len(content)]
+        for mark, following in zip(marked, [*marked[1:], None], strict=True)
+        if mark[1].lower() == class_name
     ]
     return _sami_words(" ".join([content[: marked[0].start()], *parts])) if parts else None
 
@@ -391,8 +391,8 @@ def read_frames(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
         return
     for number, line in enumerate(lines, 1):
         match = _FRAMES.match(line)
-        if match and match[1] == match[2] and (given := _RATE.fullmatch(match[3])):
-            rate = float(given[1].replace(",", ".")) or rate
+        if match and match[1] == match[2] and (rate_line := _RATE.fullmatch(match[3])):
+            rate = float(rate_line[1].replace(",", ".")) or rate
         elif line.startswith("{DEFAULT}"):  # the style of all
             continue
         elif match:
@@ -450,8 +450,8 @@ def read_lyrics(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
 
     A positive `[offset:…]` in milliseconds shows them earlier.
     """
-    given = _LYRIC_OFFSET.search(text)
-    earlier = int(given[1]) / 1000 if given else 0.0
+    offset = _LYRIC_OFFSET.search(text)
+    earlier = int(offset[1]) / 1000 if offset else 0.0
     timed: list[Timed] = []
     for line in text.splitlines():
         starts, rest = [], line
@@ -460,13 +460,13 @@ def read_lyrics(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
             rest = rest[match.end() :]
         last = deque(_LYRIC_WORD.finditer(rest), maxlen=1)
         words = plain(_LYRIC_WORD.sub("", rest))
-        end = next((_lyric_seconds(one) - earlier for one in last if not rest[one.end() :].strip()), 0.0)
+        end = next((_lyric_seconds(word) - earlier for word in last if not rest[word.end() :].strip()), 0.0)
         timed += [(start, end if len(starts) == 1 else 0.0, words) for start in starts]
     yield from _shown_until_next(sorted(timed, key=itemgetter(0)))
 
 
-def _lyric_seconds(found: re.Match[str]) -> float:
-    return 3600 * int(found[1] or 0) + 60 * int(found[2]) + float(re.sub("[,:]", ".", found[3]))
+def _lyric_seconds(match: re.Match[str]) -> float:
+    return 3600 * int(match[1] or 0) + 60 * int(match[2]) + float(re.sub("[,:]", ".", match[3]))
 
 
 READERS: dict[str, Reader] = {

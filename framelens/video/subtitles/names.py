@@ -204,7 +204,7 @@ def written_languages(languages: Sequence[str], name: str) -> tuple[str, ...]:
     >>> written_languages(("zh", "en"), "film.zh-HK.en.srt"), written_languages(("zh",), "film.zh.srt")
     (('zh-hant', 'en'), ('zh',))
     """
-    scripts = [script for script, words in _SCRIPTS.items() if words.search(name_key(name))]
+    scripts = [script for script, pattern in _SCRIPTS.items() if pattern.search(name_key(name))]
     chinese = f"zh-{scripts[0]}" if len(scripts) == 1 else "zh"
     return tuple(chinese if language == "zh" else language for language in languages)
 
@@ -219,8 +219,8 @@ def tags_of(stem: str, video_stem: str) -> NameTags | None:
     >>> tags_of("film.en", "film.f137")
     NameTags(languages=('en',), extent='full', is_default=False)
     """
-    found = _tags_after(stem, video_stem)
-    return _tags_after(stem, _FORMAT.sub("", video_stem)) if found is None else found
+    tags = _tags_after(stem, video_stem)
+    return _tags_after(stem, _FORMAT.sub("", video_stem)) if tags is None else tags
 
 
 def _tags_after(stem: str, video_stem: str) -> NameTags | None:
@@ -239,9 +239,9 @@ def _tags_after(stem: str, video_stem: str) -> NameTags | None:
             return NameTags(is_default=True)
         rest = f".{others}"
     if not (tags := parse_tags(rest)) and rest[0] == ".":
-        known, _, last = rest[1:].rpartition(".")  # an unknown word before the language is about another video
+        head, _, last = rest[1:].rpartition(".")  # an unknown word before the language is about another video
         if 0 < len(last) <= _LONGEST_UNKNOWN:
-            return parse_tags(known) if known else NameTags()
+            return parse_tags(head) if head else NameTags()
     return tags
 
 
@@ -258,7 +258,7 @@ def beginning_of(video_stem: str, stem: str) -> str:
     ('film', '')
     """
     video = name_key(video_stem)
-    starts = (video[: found.start()].rstrip(" -_.") for found in _JOINT.finditer(video))
+    starts = (video[: match.start()].rstrip(" -_.") for match in _JOINT.finditer(video))
     return next((start for start in starts if start and tags_of(stem, start) is not None), "")
 
 
@@ -290,7 +290,7 @@ def _add(words: _Words, chunk: str) -> bool:
         words.languages.append(_LANGUAGES[first])
         words.extents += [_FLAGS[other] for other in others if other in _FLAGS]
         return True
-    return bool(others) and all(words.add(one) for one in (first, *others))
+    return bool(others) and all(words.add(part) for part in (first, *others))
 
 
 def _is_subtag(text: str) -> bool:

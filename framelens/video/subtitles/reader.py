@@ -27,16 +27,18 @@ _NO_LINE_ENDS = dict.fromkeys(map(ord, "\v\f\x1c\x1d\x1e\x85\u2028\u2029"), " ")
 """Characters at which Python divides lines, too; within a cue they come from other programs; no format means them."""
 
 
-def read(info: VideoInfo, language: Language, given: Path | None = None) -> Iterator[Noticed | Transcript]:
+def read(info: VideoInfo, language: Language, file: Path | None = None) -> Iterator[Noticed | Transcript]:
     """Yield notices, and the transcript of the best readable subtitles, if any; see `subtitles_of`."""
     container, video = open_video(info.path)
     with container:
         inside = chain(tracks.tracks_in(container), tracks.captions_in(container, video))
         sources = [*discovery.files_beside(info.path), *inside]
     yield from map(Noticed, _unused(sources))
-    readable = discovery.ranked([one for one in sources if one.is_used and not (given and one.path == given)], language)
-    if given:
-        readable.insert(0, discovery.given_file(given))
+    readable = discovery.ranked(
+        [source for source in sources if source.is_used and not (file and source.path == file)], language
+    )
+    if file:
+        readable.insert(0, discovery.given_file(file))
     for index, source in enumerate(readable[:_MOST_TRIES], 1):
         # The times of a file beside the video are a player's, the times of a track the container's.
         cues = Cues(-(info.start_seconds if source.path is None else info.player_start_seconds))
@@ -50,24 +52,24 @@ def read(info: VideoInfo, language: Language, given: Path | None = None) -> Iter
         if cues.num_before:
             counted = Notice("subtitles_before_picture", {"name": source.label, "count": cues.num_before}, "info")
             notices.append(counted)
-        found = cues.in_order()
-        if source.path and found and (start := _programme_start(found[0].start_seconds, info, source.path)):
+        timed_cues = cues.in_order()
+        if source.path and timed_cues and (start := _programme_start(timed_cues[0].start_seconds, info, source.path)):
             values = {
                 "name": source.label,
-                "first": clock(found[0].start_seconds, form="hh"),
+                "first": clock(timed_cues[0].start_seconds, form="hh"),
                 "start": clock(start, form="hh"),
             }
             notices.append(Notice("subtitles_from_programme", values, "info"))
-            found = tuple(Cue(one.start_seconds - start, one.end_seconds - start, one.text) for one in found)
-        if found and not is_speech(found):
+            timed_cues = tuple(Cue(cue.start_seconds - start, cue.end_seconds - start, cue.text) for cue in timed_cues)
+        if timed_cues and not is_speech(timed_cues):
             yield Noticed(Notice("subtitles_are_telemetry", {"name": source.label}, "info"))
             continue
-        if not (found or notices or source.path is None):
+        if not (timed_cues or notices or source.path is None):
             notices = [Notice("subtitles_empty", {"name": source.label})]
         yield from map(Noticed, notices)
-        if found:
-            others = [one for one in readable[index:] if one.is_certain]  # earlier files have notices
-            yield from _transcript(source, found, others, cues)
+        if timed_cues:
+            others = [source for source in readable[index:] if source.is_certain]  # earlier files have notices
+            yield from _transcript(source, timed_cues, others, cues)
             return
 
 
@@ -79,13 +81,13 @@ def _unused(sources: Sequence[discovery.Source]) -> Iterator[Notice]:
         yield Notice("subtitles_of_other_video", {"names": ", ".join(doubtful)}, "info")
     if pictures := [source.label for source in sources if not (source.is_readable or source.path or source.kind)]:
         yield Notice("subtitles_are_pictures", {"tracks": ", ".join(pictures)}, "info")
-    for one in sources:
-        if one.kind:
-            yield Notice("subtitles_form_unread", {"name": one.label, "form": one.kind})
+    for source in sources:
+        if source.kind:
+            yield Notice("subtitles_form_unread", {"name": source.label, "form": source.kind})
 
 
 def _transcript(
-    source: discovery.Source, found: tuple[Cue, ...], others: Sequence[discovery.Source], cues: Cues
+    source: discovery.Source, timed_cues: tuple[Cue, ...], others: Sequence[discovery.Source], cues: Cues
 ) -> Iterator[Noticed | Transcript]:
     if source.extent == "partial":
         yield Noticed(Notice("subtitles_partial", {"name": source.label}, "info"))
@@ -94,7 +96,7 @@ def _transcript(
         yield Noticed(Notice("subtitles_others", values, "info"))
     if cues.is_full:
         yield Noticed(Notice("subtitles_too_many", {"name": source.label, "most": MOST_CUES}))
-    yield Transcript("subtitles", source.label, found)
+    yield Transcript("subtitles", source.label, timed_cues)
 
 
 def _fill(cues: Cues, info: VideoInfo, source: discovery.Source, language: Language) -> list[Notice]:
@@ -102,7 +104,7 @@ def _fill(cues: Cues, info: VideoInfo, source: discovery.Source, language: Langu
     if source.path is None:
         guessed: list[str] = []
         _add_all(cues, tracks.from_track(info, source, guessed.append))
-        return [Notice("subtitles_encoding", {"name": source.label, "encoding": one}) for one in guessed]
+        return [Notice("subtitles_encoding", {"name": source.label, "encoding": encoding}) for encoding in guessed]
     content = _content(source.path, source)
     reader = reader_of(source.path.suffix.lower(), content.text, discovery.SPOKEN[language])
     unread = _add_all(cues, reader(content.text, info.frame_rate or 0.0))
@@ -110,11 +112,11 @@ def _fill(cues: Cues, info: VideoInfo, source: discovery.Source, language: Langu
     if content.assumed:
         notices.append(Notice("subtitles_encoding", {"name": source.label, "encoding": content.assumed}))
     notices += [
-        Notice("subtitles_cut_off", {"name": source.label, "line": one.line})
-        for one in unread
-        if isinstance(one, Unparsed)
+        Notice("subtitles_cut_off", {"name": source.label, "line": item.line})
+        for item in unread
+        if isinstance(item, Unparsed)
     ]
-    if unread := [one for one in unread if not isinstance(one, Unparsed)]:
+    if unread := [item for item in unread if not isinstance(item, Unparsed)]:
         first = f"{unread[0].line}: {unread[0].text.strip()[:80]}"
         notices.append(Notice("subtitles_times_unread", {"name": source.label, "count": len(unread), "first": first}))
     return notices
@@ -142,14 +144,14 @@ def _timecode_hours(info: VideoInfo) -> float:
     return hours + minutes / 60 + (seconds + frames / round(info.frame_rate or 25)) / 3600
 
 
-def _add_all(cues: Cues, found: Iterable[Timed | Unread]) -> list[Unread]:
+def _add_all(cues: Cues, items: Iterable[Timed | Unread]) -> list[Unread]:
     """Add timed texts up to the limit; return what could not be read."""
     unread = []
-    for one in found:
-        if isinstance(one, Unread):
-            unread.append(one)
+    for item in items:
+        if isinstance(item, Unread):
+            unread.append(item)
         else:
-            cues.add(one)
+            cues.add(item)
         if cues.is_full:
             break
     return unread
@@ -165,5 +167,5 @@ def _content(path: Path, source: discovery.Source | None = None) -> Decoded:
         data = file.read(discovery.MOST_SUBTITLE_BYTES)
     if data.startswith(_PROGRAM_STREAM):
         raise ValueError("VobSub")
-    found = decoded(data, names.written_languages(source.languages, source.label) if source else ())
-    return replace(found, text=found.text.translate(_NO_LINE_ENDS))
+    content = decoded(data, names.written_languages(source.languages, source.label) if source else ())
+    return replace(content, text=content.text.translate(_NO_LINE_ENDS))

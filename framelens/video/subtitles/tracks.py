@@ -82,8 +82,8 @@ def _webvtt_in(container: InputContainer) -> Iterator[Source]:
     """Yield the tracks of WebVTT in an MP4 (ISO/IEC 14496-30), which FFmpeg takes for data."""
     if "mp4" not in container.format.name or not container.streams.data:
         return
-    known = track_header.tracks_of(Path(container.name), _WEBVTT_SAMPLES)
-    for stream in (one for one in container.streams.data if one.id in known):
+    ids = track_header.tracks_of(Path(container.name), _WEBVTT_SAMPLES)
+    for stream in (stream for stream in container.streams.data if stream.id in ids):
         tag = _tag_of(stream)
         languages = tuple(filter(None, (names.language_code(tag),)))
         is_default = bool(stream.disposition & Disposition.default)
@@ -114,7 +114,7 @@ def from_track(info: VideoInfo, source: Source, on_encoding: Callable[[str], obj
             if info.size_bytes <= _SMALL_BYTES or _has_captions(container, video):
                 yield from _captioned(container, video, is_digital=source.label == _DIGITAL)
             return
-        stream = next(one for one in container.streams if one.index == source.track)
+        stream = next(candidate for candidate in container.streams if candidate.index == source.track)
         if not isinstance(stream, SubtitleStream):
             blocks = [block for packet in _packets(container, stream) for block in _webvtt_of(packet)]
             yield from cues_of(blocks, is_webvtt=True)
@@ -124,11 +124,11 @@ def from_track(info: VideoInfo, source: Source, on_encoding: Callable[[str], obj
         elif stream.codec_context.codec.canonical_name == _CAPTION_TRACK:
             yield from _captioned(container, stream)
         elif (form := stream.codec_context.codec.canonical_name) in _TEXTS:
-            found = filter(None, (_text_in(packet, form) for packet in _packets(container, stream)))
-            timed = list(islice(found, MOST_CUES + 1))
+            events = filter(None, (_text_in(packet, form) for packet in _packets(container, stream)))
+            timed = list(islice(events, MOST_CUES + 1))
             languages = names.written_languages(source.languages, source.label)
             texts = decoded_texts([text for _, _, text in timed], languages)
-            if assumed := next((one.assumed for one in texts if one.assumed), ""):
+            if assumed := next((text.assumed for text in texts if text.assumed), ""):
                 on_encoding(assumed)
             if form == _ASS:
                 for (start, end, _), fields in zip(timed, texts, strict=True):

@@ -57,12 +57,12 @@ def read_ttml(text: str, frame_rate: float = 0.0, *, languages: Collection[str] 
     root, fault = parse_xml(text)
     if _local(root.tag) != "tt":
         raise ValueError(f"<{_local(root.tag)}>")
-    given = {_local(name): value for name, value in root.attrib.items()}
+    parameters = {_local(name): value for name, value in root.attrib.items()}
     _name_speakers(root)
-    read = _reader(given, frame_rate)
-    found = list(_timed(root, -_programme_start(root, given, read), None, read))
-    yield from (one for one in [*found, *fault] if isinstance(one, Unread))
-    yield from _one_language([one for one in found if not isinstance(one, Unread)], languages)
+    read = _reader(parameters, frame_rate)
+    items = list(_timed(root, -_programme_start(root, parameters, read), None, read))
+    yield from (item for item in [*items, *fault] if isinstance(item, Unread))
+    yield from _one_language([item for item in items if not isinstance(item, Unread)], languages)
 
 
 def parse_xml(text: str) -> tuple[ElementTree.Element, list[Unparsed]]:
@@ -97,22 +97,22 @@ def _name_speakers(root: ElementTree.Element) -> None:
     for element in root.iter() if names else ():
         for attribute, value in list(element.attrib.items()):
             if _local(attribute) == "agent":
-                element.set(_SPEAKER, ", ".join(filter(None, (names.get(one) for one in value.split()))))
+                element.set(_SPEAKER, ", ".join(filter(None, (names.get(agent) for agent in value.split()))))
 
 
-def _programme_start(root: ElementTree.Element, given: Mapping[str, str], read: _Read) -> float:
+def _programme_start(root: ElementTree.Element, parameters: Mapping[str, str], read: _Read) -> float:
     """Return the time code at which the video begins (EBU Tech 3390, documentStartOfProgramme)."""
-    if given.get("timeBase") != "smpte":
+    if parameters.get("timeBase") != "smpte":
         return 0.0
-    starts = (one.text for one in root.iter() if _local(one.tag) == "documentStartOfProgramme")
+    starts = (element.text for element in root.iter() if _local(element.tag) == "documentStartOfProgramme")
     return read(next(starts, None) or "") or 0.0
 
 
 def _one_language(spoken: Sequence[_Spoken], languages: Collection[str]) -> Iterator[Timed]:
     """Yield the texts in one language, and phrases in other languages, most of which are shown alone."""
     counts = Counter(language for language, _ in spoken)
-    whole = [one for one, count in counts.items() if 2 * count >= max(counts.values())]
-    chosen = next((one for one in whole if one in languages), next(iter(whole), ""))
+    whole = [language for language, count in counts.items() if 2 * count >= max(counts.values())]
+    chosen = next((language for language in whole if language in languages), next(iter(whole), ""))
     main = sorted(timed for language, timed in spoken if language == chosen)
     starts = [start for start, _, _ in main]
     num_beside: Counter[str] = Counter()
@@ -124,21 +124,21 @@ def _one_language(spoken: Sequence[_Spoken], languages: Collection[str]) -> Iter
     )
 
 
-def _as_xml(found: re.Match[str]) -> str:
+def _as_xml(match: re.Match[str]) -> str:
     """Return an entity of HTML as its character, and any other ampersand as XML writes it."""
-    return html.unescape(found[0]) if found[1] and found[1] in html.entities.html5 else f"&amp;{found[1] or ''}"
+    return html.unescape(match[0]) if match[1] and match[1] in html.entities.html5 else f"&amp;{match[1] or ''}"
 
 
-def _reader(given: Mapping[str, str], frame_rate: float) -> _Read:
+def _reader(parameters: Mapping[str, str], frame_rate: float) -> _Read:
     """Return the function from a time to seconds that the parameters of a document ask for."""
-    rate = float(given.get("frameRate") or frame_rate or _DEFAULT_FRAME_RATE)
-    factors = given.get("frameRateMultiplier", "").replace(":", " ").split()
+    rate = float(parameters.get("frameRate") or frame_rate or _DEFAULT_FRAME_RATE)
+    factors = parameters.get("frameRateMultiplier", "").replace(":", " ").split()
     rate *= int(factors[0]) / int(factors[1]) if len(factors) == 2 else 1.0
-    parts_of_frame = float(given.get("subFrameRate") or 1.0)
-    frames_of_ticks = float(given["frameRate"]) * parts_of_frame if given.get("frameRate") else 1.0
-    ticks = float(given.get("tickRate") or frames_of_ticks)
-    counts_frames = given.get("timeBase") == "smpte"
-    drop_minutes = _DROP_MINUTES.get(given.get("dropMode", ""), 0)
+    parts_of_frame = float(parameters.get("subFrameRate") or 1.0)
+    frames_of_ticks = float(parameters["frameRate"]) * parts_of_frame if parameters.get("frameRate") else 1.0
+    ticks = float(parameters.get("tickRate") or frames_of_ticks)
+    counts_frames = parameters.get("timeBase") == "smpte"
+    drop_minutes = _DROP_MINUTES.get(parameters.get("dropMode", ""), 0)
 
     def seconds(clock: str) -> float | None:
         clock = clock.replace(";", ":")  # as time codes that drop numbers are written
@@ -167,9 +167,9 @@ def _timed(
     speaker: str = "",
 ) -> Iterator[_Spoken | Unread]:
     """Yield the texts of an element whose times count from `start` and that ends at `limit` at the latest."""
-    given = element.get("begin", "")
-    if given and read(given) is None:
-        yield Unread(0, given)
+    begin_text = element.get("begin", "")
+    if begin_text and read(begin_text) is None:
+        yield Unread(0, begin_text)
         return
     if _is_hidden(element):
         return
@@ -190,7 +190,7 @@ def _span(element: ElementTree.Element, start: float, read: _Read) -> tuple[floa
     """Return begin and end of an element, the end None if unknown; both count from `start`."""
     begin = start + (read(element.get("begin", "")) or 0.0)
     end, duration = read(element.get("end", "")), read(element.get("dur", ""))
-    ends = [origin + one for origin, one in ((start, end), (begin, duration)) if one is not None]
+    ends = [origin + offset for origin, offset in ((start, end), (begin, duration)) if offset is not None]
     return begin, min(ends, default=None)
 
 
@@ -218,14 +218,14 @@ def _is_text(element: ElementTree.Element) -> bool:
     name = _local(element.tag)
     if name != "p":
         return name == "span"
-    if not any(any(map(one.get, _TIMES)) for one in element.iter() if one is not element):
+    if not any(any(map(child.get, _TIMES)) for child in element.iter() if child is not element):
         return True
     return any(map(element.get, _TIMES)) and not _has_phrases(element)
 
 
 def _has_phrases(element: ElementTree.Element) -> bool:
     """Return whether all text of an element is in one part with times, or in parts of which some have several words."""
-    parts = ["".join(_text_pieces(one)).split() for one in element if any(map(one.get, _TIMES))]
+    parts = ["".join(_text_pieces(child)).split() for child in element if any(map(child.get, _TIMES))]
     has_all = sum(map(len, parts)) == len(" ".join(_pieces(element)).split())
     return has_all and (len(parts) == 1 or any(len(words) > 1 for words in parts))
 
@@ -239,8 +239,10 @@ def _pieces(element: ElementTree.Element) -> Iterator[str]:
 
 
 def _is_hidden(element: ElementTree.Element) -> bool:
-    given = [(_local(name), value) for name, value in element.attrib.items()]
-    return any(one in _HIDDEN or (one[0] == "ruby" and one[1] in _PRONUNCIATION) for one in given)
+    attributes = [(_local(name), value) for name, value in element.attrib.items()]
+    return any(
+        attribute in _HIDDEN or (attribute[0] == "ruby" and attribute[1] in _PRONUNCIATION) for attribute in attributes
+    )
 
 
 def _text_pieces(element: ElementTree.Element) -> Iterator[str]:

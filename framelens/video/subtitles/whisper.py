@@ -18,25 +18,25 @@ def read_whisper_json(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
     """
     document = json.loads(text)
     try:
-        kind = next(one for one in _SEGMENTS if one in document)
-        segments = [_SEGMENTS[kind](one) for one in document[kind]]
+        kind = next(key for key in _SEGMENTS if key in document)
+        segments = [_SEGMENTS[kind](segment) for segment in document[kind]]
     except (StopIteration, TypeError, KeyError, ValueError) as error:
         raise ValueError("segments") from error
     yield from segments
 
 
-def _segment(one: dict[str, Any]) -> Timed:
-    return _seconds(one["start"]), _seconds(one["end"] or 0), plain(one["text"])
+def _segment(segment: dict[str, Any]) -> Timed:
+    return _seconds(segment["start"]), _seconds(segment["end"] or 0), plain(segment["text"])
 
 
-def _of_milliseconds(one: dict[str, Any]) -> Timed:
-    start, end = one["offsets"]["from"], one["offsets"]["to"]
-    return _seconds(start) / 1000, _seconds(end) / 1000, plain(one["text"])
+def _of_milliseconds(segment: dict[str, Any]) -> Timed:
+    start, end = segment["offsets"]["from"], segment["offsets"]["to"]
+    return _seconds(start) / 1000, _seconds(end) / 1000, plain(segment["text"])
 
 
-def _of_pair(one: dict[str, Any]) -> Timed:
-    start, end = one["timestamp"]
-    return _seconds(start), _seconds(end or 0), plain(one["text"])
+def _of_pair(segment: dict[str, Any]) -> Timed:
+    start, end = segment["timestamp"]
+    return _seconds(start), _seconds(end or 0), plain(segment["text"])
 
 
 def _seconds(value: object) -> float:

@@ -38,7 +38,7 @@ def _event(event: dict[str, Any]) -> Timed:
     return (
         start,
         start + event.get("dDurationMs", 0) / 1000,
-        plain("".join(one.get("utf8", "") for one in event["segs"])),
+        plain("".join(segment.get("utf8", "") for segment in event["segs"])),
     )
 
 
@@ -49,18 +49,24 @@ def read_srv(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
         ValueError: It is no XML.
     """
     root, fault = parse_xml(text)
-    marked = [one for one in root.iter() if one.tag in _PARAGRAPHS and ("t" in one.attrib or "start" in one.attrib)]
+    marked = [
+        element
+        for element in root.iter()
+        if element.tag in _PARAGRAPHS and ("t" in element.attrib or "start" in element.attrib)
+    ]
     timed: list[Timed] = []
-    for one in marked:
-        times = {name: float(one.attrib[name]) * unit for name, unit in _UNIT_SECONDS.items() if name in one.attrib}
+    for element in marked:
+        times = {
+            name: float(element.attrib[name]) * unit for name, unit in _UNIT_SECONDS.items() if name in element.attrib
+        }
         start = times.get("t", times.get("start", 0.0))
         length = times.get("d", times.get("dur", 0.0))
-        timed.append((start, start + length, plain(html.unescape("".join(one.itertext())))))
+        timed.append((start, start + length, plain(html.unescape("".join(element.itertext())))))
     yield from fault
-    yield from _shown(timed, rolls=any("a" in one.attrib or "append" in one.attrib for one in marked))
+    yield from _shown(timed, rolls=any("a" in element.attrib or "append" in element.attrib for element in marked))
 
 
 def _shown(timed: list[Timed], *, rolls: bool) -> Iterator[Timed]:
-    spoken = [one for one in timed if one[2]]
+    spoken = [cue for cue in timed if cue[2]]
     for (start, end, words), following in zip(spoken, [*spoken[1:], None], strict=False):
         yield start, min(end, following[0]) if rolls and following else end, words

@@ -316,7 +316,7 @@ def test_named_file_comes_before_all_others(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     given = tmp_path / "elsewhere" / "draft.srt"
     given.write_text(SRT.replace("Hello", "Given"))
-    transcript, notices = subtitles_of(path, "en", given=given)
+    transcript, notices = subtitles_of(path, "en", subtitles=given)
     assert transcript is not None and transcript.cues[0].text == "Given world"
     assert [one.values["others"] for one in notices] == ["film.en.srt, eng"]
 
@@ -325,7 +325,7 @@ def test_named_file_comes_before_all_others(tmp_path: Path) -> None:
 def test_named_file_without_a_cue_gives_way(tmp_path: Path) -> None:
     path, given = write_spoken(tmp_path / "film.mkv", tracks=[Track(LINES, "subrip", "eng")]), tmp_path / "draft.srt"
     given.write_text("nothing")
-    transcript, notices = subtitles_of(path, "en", given=given)
+    transcript, notices = subtitles_of(path, "en", subtitles=given)
     assert transcript is not None and transcript.cues == CUES
     assert [one.key for one in notices] == ["subtitles_empty"]
 

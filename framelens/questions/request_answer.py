@@ -97,7 +97,7 @@ class RequestAnswerer:
         """
         if connection is None and not self._answers_from_text(measured()):
             return
-        draft = AnswerDraft(self._asked(analysis))
+        draft = AnswerDraft(self._conversation_of(analysis))
         progress = _Progress(draft, analysis, self.repository)
         if draft.turn.state == "complete":
             yield progress.changed(is_over=True)
@@ -120,7 +120,7 @@ class RequestAnswerer:
         conversation = started([analysis.id], analysis.request.language).asked(analysis.request.question, AskSettings())
         return answers_from_text(conversation, {analysis.id: analysis})
 
-    def _asked(self, analysis: Analysis) -> Conversation:
+    def _conversation_of(self, analysis: Analysis) -> Conversation:
         """Return the conversation whose current turn is the question: a new question, or an interrupted run's."""
         request = analysis.request
         conversation_id = _id_of(analysis)

@@ -288,7 +288,7 @@ class _TextAnswer:
             )
             for id_, cue in cues[:_LISTED]
         ]
-        yield self._text([self._t("ask.text.said"), *lines, *self._more(len(cues))])
+        yield self._text([self._t("ask.text.said"), *lines, *self._more_lines(len(cues))])
 
     def _written(self, part: str) -> Iterator[AskEvent]:
         """Yield the text of frames: of the moment that the question names, else of the keyframes and of all shots."""
@@ -359,7 +359,7 @@ class _TextAnswer:
             for id_, at, texts in new[:_LISTED]
         ]
         which = [self._t("ask.text.which")] if is_of_object else []
-        yield self._text([self._t("ask.text.written", frames=frames), *lines, *self._more(len(new)), *which])
+        yield self._text([self._t("ask.text.written", frames=frames), *lines, *self._more_lines(len(new)), *which])
 
     # ---- pieces
 
@@ -375,7 +375,7 @@ class _TextAnswer:
     def _numbered(self, frames: Iterable[FrameRef]) -> tuple[FrameRef, ...]:
         return self.draft.conversation.numbered(frames)
 
-    def _more(self, number: int) -> list[str]:
+    def _more_lines(self, number: int) -> list[str]:
         return [self._t("ask.text.more", n=number - _LISTED)] if number > _LISTED else []
 
     def _sentence(self, key: str, **values: str | int) -> AnswerText:

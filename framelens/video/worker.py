@@ -256,7 +256,9 @@ def _note_pictures(event: object, reading: TextReading, have_text: Collection[st
         case KeyframeFound(keyframe) if keyframe.reason in _LIKELY and not have_text:
             reading.offer(keyframe.jpeg)
         case OpeningChosen(keyframes) | KeyframesChosen(keyframes) | Fetched(keyframes):
-            jpegs = [one.jpeg for one in keyframes if not have_text or picture_key(one.jpeg) not in have_text]
+            jpegs = [
+                keyframe.jpeg for keyframe in keyframes if not have_text or picture_key(keyframe.jpeg) not in have_text
+            ]
             reading.want(jpegs)
         case _:
             pass

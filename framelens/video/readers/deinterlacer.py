@@ -69,7 +69,7 @@ class _Fields(NamedTuple):
     own: Image
 
     @classmethod
-    def of(cls, luma: Image) -> _Fields:
+    def from_luma(cls, luma: Image) -> _Fields:
         height, width = (side // _BLOCK * _BLOCK for side in luma.shape)
         top, bottom = luma[0:height:2, :width], luma[1:height:2, :width]
         own = np.empty_like(top)
@@ -128,7 +128,7 @@ def combed_blocks(luma: Image) -> _Blocks | None:
     """Return which blocks of an 8-bit luma plane show combing, with their neighbours; None without combing."""
     if not 2 * _BLOCK <= luma.shape[0] <= _TALLEST or luma.shape[1] < 2 * _BLOCK:
         return None
-    fields = _Fields.of(luma)
+    fields = _Fields.from_luma(luma)
     combing = fields.combing()
     _, strong = cv2.threshold(combing, _LEAST_LEVELS, 255, cv2.THRESH_BINARY)
     if cv2.countNonZero(strong) < _LEAST_PIXELS:  # as in nearly every picture

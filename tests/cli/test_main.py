@@ -244,7 +244,7 @@ def test_a_signal_ends_it_with_130_and_no_process(number: int, video: Path, tmp_
 @pytest.mark.engine
 @pytest.mark.usefixtures("commands_in_words")
 def test_a_running_engine_is_used_by_its_url(vl_endpoint: Endpoint, video: Path, tmp_path: Path) -> None:
-    done = run(
+    done = run_program(
         "analyse", video, "--json", "--base-url", vl_endpoint.base_url, cwd=tmp_path,
         FRAMELENS_API_KEY=vl_endpoint.api_key,
     )  # fmt: skip
@@ -256,7 +256,7 @@ def test_a_running_engine_is_used_by_its_url(vl_endpoint: Endpoint, video: Path,
 @pytest.mark.engine
 @pytest.mark.usefixtures("commands_in_words")
 def test_a_folder_is_started_asked_and_stopped(tiny_vl: Path, video: Path, tmp_path: Path) -> None:
-    done = run(
+    done = run_program(
         "analyse", video, "--json", "--model", tiny_vl, cwd=tmp_path,
         VLLM_CONFIG='{"enforce_eager": true, "max_model_len": 2048}', VLLM_CPU_KVCACHE_SPACE="1",
     )  # fmt: skip

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from framelens.analysis.parsing.answer_parser import partial_text as partial_text
     from framelens.analysis.planning.estimate import Planner as Planner
     from framelens.analysis.planning.frame_budget import FIT as FIT
+    from framelens.analysis.planning.frame_budget import RequestCapacity as RequestCapacity
+    from framelens.analysis.planning.frame_budget import frames_and_side as frames_and_side
     from framelens.analysis.prompts.templates import Templates as Templates
     from framelens.analysis.task import Control as Control
     from framelens.analysis.task import Task as Task
@@ -46,7 +48,9 @@ if TYPE_CHECKING:
     from framelens.questions.conversation import MomentsSearched as MomentsSearched
     from framelens.questions.conversation import checked_question as checked_question
     from framelens.questions.conversation import started as started
+    from framelens.questions.retrieval.classification import is_sought as is_sought
     from framelens.questions.retrieval.values import Looking as Looking
+    from framelens.video.keyframes.options import most_adapted as most_adapted
 
 else:
 

@@ -8,15 +8,20 @@ if TYPE_CHECKING:
     from framelens.core.errors import PicturesRefused as PicturesRefused
     from framelens.core.errors import TooManyPictures as TooManyPictures
     from framelens.core.errors import as_app_error as as_app_error
+    from framelens.i18n.formatting import mark as mark
     from framelens.llm.chat import connect as connect
     from framelens.llm.limits import limits_of as limits_of
     from framelens.llm.messages import data_url as data_url
+    from framelens.llm.messages import picture_part as picture_part
+    from framelens.llm.messages import text_part as text_part
     from framelens.llm.messages import with_pictures as with_pictures
     from framelens.llm.refusals import read_json as read_json
+    from framelens.llm.refusals import refused as refused
     from framelens.llm.refusals import said_in as said_in
     from framelens.llm.stream import ask as ask
     from framelens.llm.text_fallback import prove_sight as prove_sight
     from framelens.llm.text_fallback import rejection as rejection
+    from framelens.llm.text_fallback import text_prompt as text_prompt
     from framelens.llm.text_fallback import unseen as unseen
     from framelens.llm.vision_check import COLOURS as COLOURS
     from framelens.llm.vision_check import FORMS as FORMS

@@ -139,6 +139,12 @@ def usual_side(width: int, height: int, frames: int, capacity: RequestCapacity) 
     return next(fitting, SIDES[-1])
 
 
+def frames_and_side(width: int, height: int, capacity: RequestCapacity) -> tuple[int, int]:
+    """Return how many frames of a video a request holds, and the longer side in pixels at which it holds them."""
+    frames = min(MOST_FRAMES, capacity.frames(estimate_frame_tokens(width, height, SIDES[-1])))
+    return frames, usual_side(width, height, frames, capacity)
+
+
 def smaller_side(frame: Keyframe, side: int) -> int | None:
     """Return the largest of SIDES that makes a frame smaller than `side` does, None if no side does."""
     return next((one for one in SIDES if one < min(side, max(frame.width, frame.height))), None)

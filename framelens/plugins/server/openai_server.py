@@ -11,7 +11,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,17 +22,24 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from framelens import AppError, Language, error_text
-from framelens.plugin import t
+from framelens import AppError, Cancelled, EngineError, ImageRejected, InputError, Language, StorageError, error_text
+from framelens.plugin import Settings, t
+from framelens.plugin.analyses import MOST_FRAMES, RequestCapacity
 from framelens.plugin.api import PooledClient, authorization, request_timeout, response_limits
-from framelens.plugin.chat import as_app_error, limits_of, read_json, said_in
-from framelens.plugin.engines import Endpoint, Engine
+from framelens.plugin.chat import PicturesRefused, as_app_error, limits_of, read_json, refused, said_in
+from framelens.plugin.engines import Endpoint, Engine, RequestTooLarge
 from framelens.plugin.files import redact
+from framelens.plugins.server.message_videos import MessageVideos, SentVideo, places_of, without_videos
 
 log = logging.getLogger(__name__)
-_ASKED = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/tokenize", "/detokenize")
+_CHAT = "/v1/chat/completions"
+_ASKED = (_CHAT, "/v1/completions", "/v1/embeddings", "/tokenize", "/detokenize")
 _MOST_BYTES = 512 << 20
 """Limit for a request's body."""
+_ANSWER_TOKENS = 1024
+"""Tokens reserved for an answer of which the request doesn't say the length."""
+_GONE_SECONDS = 0.3
+"""Interval at which a client that has left is noticed while frames are chosen."""
 _RETRY_SECONDS = 5
 """Sent as Retry-After with status 503."""
 _TYPES = {400: "invalid_request_error", 401: "authentication_error", 404: "not_found_error", 413: "request_too_large"}
@@ -58,6 +65,8 @@ class ServeOptions:
         timeout_seconds: The timeout of requests to the engine.
         on_failure: Called with the error if the engine's first start fails.
         media_domains: Names of hosts from which the engine may fetch pictures that a request names by an address.
+        settings: Where videos may come from; without them, videos go to the engine as they are.
+        most_pictures: Most pictures that the engine accepts for a request; None if unknown.
     """
 
     engine: Engine
@@ -69,6 +78,8 @@ class ServeOptions:
     timeout_seconds: float = 600.0
     on_failure: Callable[[AppError], None] = lambda _: None
     media_domains: tuple[str, ...] = ()
+    settings: Settings | None = None
+    most_pictures: int | None = None
 
 
 class _Refused(Exception):
@@ -151,22 +162,93 @@ class _Server:
                 raise _Refused(400, self._say("no_model"), param="model")
             known = ", ".join(self._options.names)
             raise _Refused(404, self._say("unknown_model", name=str(named)[:200], known=known), code="model_not_found")
-        if not self._options.takes_pictures and _has_pictures(body):
+        name, messages = str(named), body.get("messages")
+        is_about_videos = bool(self._options.settings and request.url.path == _CHAT and places_of(messages))
+        others = {**body, "messages": without_videos(messages)} if is_about_videos else body
+        if not self._options.takes_pictures and _has_pictures(others):
             raise _Refused(400, self._say("no_pictures"), param="messages", code="pictures_not_taken")
         if not self._options.takes_tools and body.get("tools") and body.get("tool_choice", "auto") in ("auto", None):
             raise _Refused(400, self._say("no_tools"), param="tools", code="tools_not_taken")
-        self._check_media([body.get("messages"), body.get("input")])
+        self._check_media([others.get("messages"), body.get("input")])
+        if is_about_videos:
+            return await self._ask_about_videos(request, body, name)
         endpoint = self._ready()
         answer = await self._send(endpoint, "POST", request.url.path, {**body, "model": endpoint.model})
-        name = str(named)
+        return await self._returned(answer, endpoint, name)
+
+    async def _returned(
+        self, answer: httpx.Response, endpoint: Endpoint, name: str, about: Mapping[str, Any] | None = None
+    ) -> Response:
+        """Return the engine's answer or stream to the client; `about` is added to an answer about videos."""
         if answer.status_code >= 400:
             await answer.aread()
             raise _converted_error(answer, endpoint.model, name)
         media = answer.headers.get("content-type", "application/json")
         if "event-stream" in media:
-            return StreamingResponse(self._stream_lines(answer, endpoint.model, name), media_type=media)
+            return StreamingResponse(self._stream_lines(answer, endpoint.model, name, about), media_type=media)
         await answer.aread()
-        return Response(_renamed(answer.content, name), answer.status_code, media_type=media)
+        content = _renamed(answer.content, name)
+        if about:
+            content = _with_account(content, _warning(about, self._options.language), about)
+        return Response(content, answer.status_code, media_type=media)
+
+    # ---- videos
+
+    async def _ask_about_videos(self, request: Request, body: Mapping[str, Any], name: str) -> Response:
+        """Answer a question about videos: by the search, or by the engine with their keyframes."""
+        endpoint, cancel, settings = self._ready(), threading.Event(), self._options.settings
+        assert settings is not None
+        watch = asyncio.create_task(_cancel_when_gone(request, cancel))
+        try:
+            with MessageVideos(body["messages"], settings, cancel) as videos:
+                await asyncio.to_thread(videos.open)
+                if videos.is_sought and self._options.takes_pictures:
+                    return await self._searched(videos, body, endpoint, name)
+                return await self._shown(videos, body, endpoint, name)
+        except Cancelled as error:
+            raise ClientDisconnect from error
+        except (InputError, StorageError) as error:
+            text = error_text(error, self._options.language)
+            raise _Refused(400, text, param="messages", code=error.key) from error
+        finally:
+            watch.cancel()
+
+    async def _shown(self, videos: MessageVideos, body: Mapping[str, Any], endpoint: Endpoint, name: str) -> Response:
+        """Send the keyframes to the engine, fewer if it refuses them, described in words if it takes no pictures."""
+        info = self._engine.status().info
+        answer_tokens = body.get("max_completion_tokens") or body.get("max_tokens")
+        capacity = RequestCapacity(
+            info.max_model_len if info else None,
+            answer_tokens if isinstance(answer_tokens, int) else _ANSWER_TOKENS,
+        )
+        in_words = not self._options.takes_pictures or (info is not None and info.sees is False)
+        most = self._options.most_pictures or MOST_FRAMES
+        while True:
+            messages, sent = await asyncio.to_thread(videos.expanded, capacity, most=most, in_words=in_words)
+            asked = {**body, "model": endpoint.model, "messages": messages}
+            answer = await self._send(endpoint, "POST", _CHAT, asked)
+            frames = sum(len(video.times) for video in sent)
+            if answer.status_code < 400:
+                return await self._returned(answer, endpoint, name, _about(sent, in_words=in_words))
+            await answer.aread()
+            error = refused(answer.status_code, answer.headers, answer.text, model=endpoint.model)
+            log.info("%d frames of videos were refused: %s", frames, error)
+            if isinstance(error, RequestTooLarge) and frames > len(sent) and not in_words:
+                most = max(len(sent), frames // 2)
+            elif isinstance(error, (ImageRejected, PicturesRefused)) and not in_words:
+                in_words = True
+            else:
+                raise _converted_error(answer, endpoint.model, name)
+
+    async def _searched(
+        self, videos: MessageVideos, body: Mapping[str, Any], endpoint: Endpoint, name: str
+    ) -> Response:
+        """Answer when, how often or whether something is seen by looking for it, as `framelens ask` does."""
+        try:
+            text = await asyncio.to_thread(videos.searched, endpoint, self._options.language)
+        except EngineError as error:
+            raise _Refused(502, error_text(error, self._options.language), code="engine_failed") from error
+        return _completed(text, name, is_stream=bool(body.get("stream")))
 
     async def unknown(self, request: Request) -> Response:
         """Refuse a path that the server doesn't have."""
@@ -275,8 +357,12 @@ class _Server:
         message = error_text(error, self._options.language) if error else self._say("broke_off")
         return _Refused(502, message, code="engine_died")
 
-    async def _stream_lines(self, answer: httpx.Response, engine_name: str, name: str) -> AsyncIterator[bytes]:
+    async def _stream_lines(
+        self, answer: httpx.Response, engine_name: str, name: str, about: Mapping[str, Any] | None
+    ) -> AsyncIterator[bytes]:
         """Yield the events of a stream; a stream that breaks off ends with an error event."""
+        if about:
+            yield _chunk(_warning(about, self._options.language), name, about)
         try:
             async for line in answer.aiter_lines():
                 if line.startswith("data: {"):
@@ -291,6 +377,57 @@ class _Server:
 
     def _say(self, key: str, **values: object) -> str:
         return t(f"serve.{key}", self._options.language, **values)
+
+
+def _about(sent: Sequence[SentVideo], *, in_words: bool) -> dict[str, Any]:
+    """Return which frames of the videos were sent, and how."""
+    videos = [{"name": video.name, "seconds": round(video.seconds, 3), "frames": list(video.times)} for video in sent]
+    return {"mode": "text" if in_words else "pictures", "videos": videos}
+
+
+def _warning(about: Mapping[str, Any], language: Language) -> str:
+    """Return the beginning of an answer: that the model has not seen the pictures, "" if it has."""
+    return t("notice.text_mode", language, reason="") + "\n\n" if about["mode"] == "text" else ""
+
+
+def _with_account(content: bytes, warning: str, about: Mapping[str, Any]) -> bytes:
+    """Add which frames were sent to an answer, and the warning to its text."""
+    try:
+        answer = json.loads(content)
+        message = answer["choices"][0]["message"]
+    except (ValueError, LookupError, TypeError):
+        return content
+    message["content"] = warning + (message.get("content") or "")
+    return json.dumps({**answer, "framelens": about}, ensure_ascii=False).encode()
+
+
+def _completion(text: str, name: str, about: Mapping[str, Any], *, is_chunk: bool, is_end: bool) -> dict[str, Any]:
+    """Return a completion of our own, or a chunk of one."""
+    message = {"role": "assistant", "content": text}
+    choice = {"index": 0, "delta" if is_chunk else "message": message, "finish_reason": "stop" if is_end else None}
+    common = {"id": f"chatcmpl-{secrets.token_hex(12)}", "created": int(time.time()), "model": name}
+    kind = "chat.completion.chunk" if is_chunk else "chat.completion"
+    return {**common, "object": kind, "choices": [choice], "framelens": dict(about)}
+
+
+def _chunk(text: str, name: str, about: Mapping[str, Any], *, is_end: bool = False) -> bytes:
+    chunk = _completion(text, name, about, is_chunk=True, is_end=is_end)
+    return f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n".encode()
+
+
+def _completed(text: str, name: str, *, is_stream: bool) -> Response:
+    """Return an answer of the search as a completion, or as the only event of a stream."""
+    about = {"mode": "search"}
+    if is_stream:
+        return Response(_chunk(text, name, about, is_end=True) + b"data: [DONE]\n\n", media_type="text/event-stream")
+    return JSONResponse(_completion(text, name, about, is_chunk=False, is_end=True))
+
+
+async def _cancel_when_gone(request: Request, cancel: threading.Event) -> None:
+    """Set the event once the client has left."""
+    while not await request.is_disconnected():
+        await asyncio.sleep(_GONE_SECONDS)
+    cancel.set()
 
 
 _BARE = '{"error": "'

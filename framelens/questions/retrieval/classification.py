@@ -22,7 +22,7 @@ from framelens.i18n import in_language, t
 from framelens.llm import messages
 from framelens.llm.stream import stream_pieces
 from framelens.questions.retrieval.openings import opening_of, parts_in_words
-from framelens.questions.retrieval.values import Kind, Sought
+from framelens.questions.retrieval.values import SEARCHED, Kind, Sought
 
 _log = logging.getLogger(__name__)
 _SECONDS = 30.0
@@ -62,6 +62,12 @@ def by_words(question: str) -> Classification:
 def is_decided(question: str) -> bool:
     """Return whether the words of a question leave nothing open, so that the model isn't asked."""
     return all(opening_of(part).is_decided for part in parts_in_words(question))
+
+
+def is_sought(question: str) -> bool:
+    """Return whether the words ask for times alone: when, how often or whether something can be seen."""
+    parts = by_words(question).parts
+    return is_decided(question) and all(part.sought.kind in SEARCHED for part in parts)
 
 
 def by_model(

@@ -1,14 +1,17 @@
 """Command `framelens serve`: serves a model at an OpenAI-compatible address with a key, on the engine that fits it."""
 
+from __future__ import annotations
+
 import ipaddress
 import json
 import os
 import secrets
 import socket
 import sys
+import threading
 from collections.abc import Mapping, Set
 from dataclasses import replace
-from typing import Any, Literal, NoReturn, get_args
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args
 
 from framelens import AppError, Cancelled, ConfigError, EngineError, ModelNotFound, notice_text
 from framelens.plugin import Settings, language, load, t
@@ -39,6 +42,9 @@ from framelens.plugin.storage import log_to
 from framelens.plugins.server.listening import open_socket, serve_until
 from framelens.plugins.server.tool_calls import tool_call_parser
 
+if TYPE_CHECKING:
+    from framelens.plugins.server.openai_server import ServeOptions
+
 Kind = Literal["vllm", "transformers"]
 RequestedDevice = Literal["auto", "cpu", "cuda"]
 _VLLM_NEEDS = {"avx2", "asimd"}
@@ -62,6 +68,7 @@ _SHUTDOWN_SECONDS = 5
     help=lambda: t("cli.serve_port", default=_PORT),
 )
 @option("--api-key", metavar="KEY", help="cli.serve_key")
+@option("--base-url", metavar="URL", help="cli.serve_base")
 @option("--force-type", type=Choice(("text", "vision")), help="cli.serve_type")
 @option("--tools", is_flag=False, flag_value="auto", metavar="PARSER", help="cli.serve_tools")
 @option("--vllm-config", metavar="JSON", help="cli.serve_config")
@@ -77,6 +84,8 @@ def run(options: Options) -> NoReturn:
     use_language(options, settings)
     log_to(settings.data_dir)
     listening = open_socket(options.host, options.port)
+    if settings.base_url:
+        _serve_remote(settings, options, listening)
     known = _find_config(settings)
     settings = replace(settings, engine=_engine(options, known))
     sees = _has_vision(known)
@@ -95,24 +104,70 @@ def run(options: Options) -> NoReturn:
     names = tuple(dict.fromkeys((engine.status().model, settings.model_path)))
     for notice in notices:
         print(notice_text(notice), file=sys.stderr)
-    stop, failures = cancel_on_signals(), list[AppError]()
-    address = f"http://{_address_host(options.host)}:{listening.getsockname()[1]}/v1"
-    _print_usage(address, names, key, settings, options.force_type, is_made=is_made)
+    domains = settings.vllm_config.get("allowed_media_domains")
+    limits = settings.vllm_config.get("limit_mm_per_prompt")
 
-    from framelens.plugins.server.openai_server import ServeOptions, serve_app
+    from framelens.plugins.server.openai_server import ServeOptions
+
+    pictures = limits.get("image") if isinstance(limits, dict) and sees else None
+    _serve(
+        ServeOptions(
+            engine,
+            names,
+            key,
+            takes_pictures=options.force_type != "text",
+            takes_tools=settings.engine == "transformers" or bool(settings.vllm_config.get("enable_auto_tool_choice")),
+            language=language(),
+            timeout_seconds=settings.timeout_seconds,
+            media_domains=tuple(map(str, domains)) if isinstance(domains, list) else (),
+            settings=settings,
+            most_pictures=pictures if isinstance(pictures, int) else None,
+        ),
+        options,
+        listening,
+        settings,
+        is_made=is_made,
+    )
+
+
+def _serve_remote(settings: Settings, options: Options, listening: socket.socket) -> NoReturn:
+    """Serve an engine that runs elsewhere: requests are passed on, with videos as their keyframes."""
+    engine, _ = build_engine(settings)
+    endpoint = engine.ensure_ready(lambda _: None, threading.Event())
+    key, is_made = _key(options, settings)
+
+    from framelens.plugins.server.openai_server import ServeOptions
+
+    names = tuple(dict.fromkeys((endpoint.model, *filter(None, [options.model_path]))))
+    served = ServeOptions(
+        engine,
+        names,
+        key,
+        takes_pictures=options.force_type != "text",
+        language=language(),
+        timeout_seconds=settings.timeout_seconds,
+        settings=settings,
+    )
+    _serve(served, options, listening, settings, is_made=is_made)
+
+
+def _serve(
+    served: ServeOptions, options: Options, listening: socket.socket, settings: Settings, *, is_made: bool
+) -> NoReturn:
+    """Print how to ask the server, and serve until the process is stopped or the engine fails."""
+    stop, failures = cancel_on_signals(), list[AppError]()
 
     def fail(error: AppError) -> None:
         failures.append(error)
         stop.set()
 
-    sees_pictures = options.force_type != "text"
-    domains = settings.vllm_config.get("allowed_media_domains")
-    media = tuple(map(str, domains)) if isinstance(domains, list) else ()
-    takes_tools = settings.engine == "transformers" or bool(settings.vllm_config.get("enable_auto_tool_choice"))
-    served = ServeOptions(
-        engine, names, key, sees_pictures, takes_tools, language(), settings.timeout_seconds, fail, media
-    )
-    serve_until(stop, serve_app(served), listening, shutdown_seconds=_SHUTDOWN_SECONDS)
+    address = f"http://{_address_host(options.host)}:{listening.getsockname()[1]}/v1"
+    _print_usage(address, served.names, served.api_key, settings, options.force_type, is_made=is_made)
+
+    from framelens.plugins.server.openai_server import serve_app
+
+    app = serve_app(replace(served, on_failure=fail))
+    serve_until(stop, app, listening, shutdown_seconds=_SHUTDOWN_SECONDS)
     raise failures[0] if failures else Cancelled("serve_stopped")
 
 
@@ -121,7 +176,7 @@ def _settings(options: Options) -> Settings:
     settings = load()
     return replace(
         settings,
-        base_url="",
+        base_url=options.base_url or "",
         model_path=options.model_path or settings.model_path,
         model_chosen=bool(options.model_path) or settings.model_chosen,
         vllm_config={**settings.vllm_config, **engine_arguments(options.vllm_config or "")},

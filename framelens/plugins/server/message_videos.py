@@ -1,0 +1,267 @@
+"""Videos in messages: each becomes its keyframes with their times, which any engine takes that takes pictures.
+
+A video is a file below an allowed folder, data in base64, or a link. Questions that the search answers exactly (when,
+how often, whether) are answered by the search.
+
+What this does not do: sound, and videos as frames that a client has chosen (`video/jpeg`), which pass as they are.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import framelens
+from framelens import InputError, Keyframe, Language, VideoInfo
+from framelens.plugin import Settings, in_language, open_videos, t
+from framelens.plugin.analyses import MOST_FRAMES, RequestCapacity, frames_and_side, is_sought, most_adapted
+from framelens.plugin.chat import data_url, mark, picture_part, text_part, text_prompt
+from framelens.plugin.engines import Endpoint
+from framelens.plugin.links import LinkFetcher, is_link
+from framelens.plugin.processes import probe
+from framelens.plugin.storage import VideoRepository
+from framelens.plugin.texts import clock
+
+_DATA = re.compile(r"data:video/(?!jpeg[;,])([a-z0-9.+-]+)?(;[^,]*)?,", re.IGNORECASE)
+"""Beginning of a video as data; `video/jpeg` is a list of pictures."""
+_PASSES = re.compile(r"data:video/jpeg[;,]", re.IGNORECASE)
+_HAN = re.compile("[\u4e00-\u9fff]")
+_CHARACTERS_PER_TOKEN = 3
+_TOKENS_PER_PICTURE = 1500
+"""Tokens that a picture beside the videos is counted as."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Place of a video in messages: the message, its part, and the address."""
+
+    message: int
+    part: int
+    url: str
+
+
+@dataclass(frozen=True)
+class SentVideo:
+    """A video as it was sent: its name, its length, and the times of its frames in seconds."""
+
+    name: str
+    seconds: float
+    times: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class OpenedVideo:
+    """A video of the messages that can be read."""
+
+    place: Place
+    path: Path
+    name: str
+
+
+def places_of(messages: object) -> list[Place]:
+    """List the videos in messages, in their order."""
+    return [
+        Place(number, index, url)
+        for number, message in enumerate(messages if isinstance(messages, list) else ())
+        if isinstance(message, dict) and isinstance(message.get("content"), list)
+        for index, part in enumerate(message["content"])
+        if isinstance(part, dict) and part.get("type") == "video_url" and (url := _url(part)) and not _PASSES.match(url)
+    ]
+
+
+def _url(part: Mapping[str, Any]) -> str:
+    named = part.get("video_url")
+    url = named.get("url") if isinstance(named, Mapping) else named
+    return url.strip() if isinstance(url, str) else ""
+
+
+def without_videos(messages: object) -> list[Any]:
+    """Return the messages without their videos."""
+    places = {(place.message, place.part) for place in places_of(messages)}
+    return [
+        {**message, "content": [part for index, part in enumerate(content) if (number, index) not in places]}
+        if isinstance(message, dict) and isinstance(content := message.get("content"), list)
+        else message
+        for number, message in enumerate(messages if isinstance(messages, list) else ())
+    ]
+
+
+class MessageVideos:
+    """Videos of one request: opened once, expanded into frames as often as an engine asks for fewer.
+
+    Args:
+        messages: The messages of the request.
+        settings: Settings with the allowed folders and addresses.
+        cancel: Ends the work when the client has left.
+    """
+
+    def __init__(self, messages: Sequence[Any], settings: Settings, cancel: threading.Event) -> None:
+        self._messages = messages
+        self._settings = settings
+        self.cancel = cancel
+        self._folder = tempfile.TemporaryDirectory(prefix="framelens-serve-")
+        self._videos: list[OpenedVideo] = []
+
+    def __enter__(self) -> MessageVideos:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+
+    @property
+    def question(self) -> str:
+        """Return the text of the last message."""
+        content = self._messages[-1].get("content")
+        parts = [content] if isinstance(content, str) else [part.get("text", "") for part in content or ()]
+        return " ".join(filter(None, map(str, parts))).strip()
+
+    @property
+    def is_sought(self) -> bool:
+        """Return whether the search answers: a single question about a single video, with nothing else to look at."""
+        parts = [part for message in self._messages for part in message.get("content") or () if isinstance(part, dict)]
+        turns = [message for message in self._messages if message.get("role") != "system"]
+        media = [part for part in parts if part.get("type") != "text"]
+        return len(self._videos) == len(media) == len(turns) == 1 and is_sought(self.question)
+
+    def searched(self, endpoint: Endpoint, language: Language) -> str:
+        """Return the answer of the search to the question about the only video.
+
+        What is found is kept in the data folder, but not about a video that came as data.
+
+        Raises:
+            EngineError: The model can't answer.
+            Cancelled: The client has left.
+        """
+        (video,) = self._videos
+        is_data = video.path.parent == Path(self._folder.name)
+        data_dir = Path(self._folder.name) / "data" if is_data else self._settings.data_dir
+        conversation = framelens.ask(
+            video.path,
+            self.question,
+            cancel=self.cancel,
+            language=language,
+            data_dir=data_dir,
+            base_url=endpoint.base_url,
+            api_key=endpoint.api_key,
+            model=endpoint.model,
+        )
+        return conversation.last.answer
+
+    def open(self) -> None:
+        """Bring all videos into files.
+
+        Raises:
+            InputError: A video can't be had, or is not allowed.
+            StorageError: There is no room for it.
+            Cancelled: The client has left.
+        """
+        repository = open_videos(self._settings)
+        self._videos = [self._opened(place, repository) for place in places_of(self._messages)]
+
+    def _opened(self, place: Place, repository: VideoRepository) -> OpenedVideo:
+        if header := _DATA.match(place.url):
+            name = f"video-{place.message + 1}-{place.part + 1}.{header[1] or 'mp4'}"
+            path = Path(self._folder.name) / name
+            path.write_bytes(_decoded(place.url[header.end() :]))
+            return OpenedVideo(place, path, name)
+        if is_link(place.url):
+            links = LinkFetcher(repository, self._settings.sources, is_open=True)
+            video_id = links.fetch(place.url, lambda *_: None, self.cancel)
+        else:
+            parts = urlsplit(place.url)
+            video_id = repository.from_path(unquote(parts.path) if parts.scheme == "file" else place.url)
+        return OpenedVideo(place, repository.path(video_id), repository.name(video_id))
+
+    def expanded(
+        self, capacity: RequestCapacity, *, most: int = MOST_FRAMES, in_words: bool = False
+    ) -> tuple[list[Any], list[SentVideo]]:
+        """Return the messages with the keyframes in place of each video, and what was sent.
+
+        Args:
+            capacity: What the engine's request holds, of which each video gets the same share.
+            most: Most frames of all videos.
+            in_words: Describe the frames by measured facts, for a model that takes no pictures.
+
+        Raises:
+            VideoError: A file is no video, or can't be read.
+            Cancelled: The client has left.
+        """
+        number = len(self._videos)
+        share = replace(capacity, max_model_len=None, text_tokens=0, answer_tokens=0)
+        tokens = self._free_tokens(capacity) // number
+        contents = {
+            index: list(message["content"])
+            for index, message in enumerate(self._messages)
+            if isinstance(message.get("content"), list)
+        }
+        sent = []
+        with in_language("zh" if _HAN.search(self.question) else "en"):
+            for video in reversed(self._videos):  # from the end, so that earlier places stay right
+                held = replace(share, max_model_len=tokens, max_pictures=max(1, most // number))
+                parts, about = self._parts(video, held, in_words=in_words)
+                contents[video.place.message][video.place.part : video.place.part + 1] = parts
+                sent.append(about)
+        messages = [
+            {**message, "content": contents[index]} if index in contents else message
+            for index, message in enumerate(self._messages)
+        ]
+        return messages, sent[::-1]
+
+    def _parts(
+        self, video: OpenedVideo, capacity: RequestCapacity, *, in_words: bool
+    ) -> tuple[list[dict[str, object]], SentVideo]:
+        """Return the parts of a message in place of a video."""
+        frames, info, text = self._frames(video, capacity, in_words=in_words)
+        seconds = info.duration_seconds_from_header or (frames[-1].time_seconds if frames else 0.0)
+        about = SentVideo(video.name, seconds, tuple(round(frame.time_seconds, 3) for frame in frames))
+        head = text_part(t("serve.video", name=video.name, length=clock(seconds), n=len(frames)))
+        if in_words:
+            return [head, text_part(text)], about
+        _, side = frames_and_side(info.width, info.height, replace(capacity, max_pictures=len(frames)))
+        pictures = [part for frame in frames for part in (text_part(mark(frame)), picture_part(data_url(frame, side)))]
+        return [head, *pictures], about
+
+    def _frames(
+        self, video: OpenedVideo, capacity: RequestCapacity, *, in_words: bool
+    ) -> tuple[Sequence[Keyframe], VideoInfo, str]:
+        options: dict[str, Any] = {"data_dir": self._settings.data_dir, "cancel": self.cancel}
+        if in_words:
+            analysis = framelens.analyse(video.path, use_model=False, frames="auto", **options)
+            facts = {measured.number: measured for measured in analysis.facts}
+            return analysis.keyframes, analysis.video, text_prompt(analysis.keyframes, facts, "")
+        info = probe(video.path)
+        most = most_adapted(info.duration_seconds_from_header or 0.0)
+        held = replace(capacity, max_pictures=min(most, capacity.max_pictures or most))
+        number, _ = frames_and_side(info.width, info.height, held)
+        chosen = framelens.keyframes(video.path, frames=number, **options)
+        return chosen.frames, chosen.video, ""
+
+    def _free_tokens(self, capacity: RequestCapacity) -> int:
+        """Return the tokens for the frames of all videos, beside the texts and pictures that come with them."""
+        parts = [part for message in self._messages for part in _parts_of(message)]
+        characters = sum(len(str(part.get("text", ""))) for part in parts)
+        pictures = sum(part.get("type") in ("image_url", "input_image") for part in parts)
+        text = capacity.text_tokens + characters // _CHARACTERS_PER_TOKEN + pictures * _TOKENS_PER_PICTURE
+        return replace(capacity, text_tokens=text).for_frames
+
+
+def _parts_of(message: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    content = message.get("content")
+    if isinstance(content, str):
+        yield {"type": "text", "text": content}
+    yield from (part for part in (content if isinstance(content, list) else ()) if isinstance(part, Mapping))
+
+
+def _decoded(data: str) -> bytes:
+    try:
+        return base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InputError("serve_video_not_base64") from error

@@ -62,9 +62,9 @@ KINDS = {
     "asking": r"(VLLM_CPU_KVCACHE_SPACE=4 |FRAMELENS_PLUGINS= )?framelens "
     r"((analyse|batch) (?!\w+://|.*(--no-model|--ray|--watch))|ask (?!--|\w+://)|models sight).*",
     # Downloads a model: some kilobytes of that name, from a hub on loopback.
-    "fetching": r"(\./download_model\.sh|framelens download(?!.*--spe)|hf download)\b.*",
+    "fetching": r"(\./download_model\.sh|framelens download(?!.*--(spe|engine))|hf download)\b.*",
     # Runs until it is ended: is seen to answer, on a free port and with a tiny model.
-    "lasting": r"framelens (serve (?!.*--device cuda)|serve$|app\b).*"
+    "lasting": r"framelens (serve (?!.*--(device cuda|base-url))|serve$|app\b).*"
     r"|streamlit run app/main\.py.*|make app|python3 scripts/bootstrap\.py app.*",
     # Speaks to a client until its input ends, or is interrupted.
     "speaking": r"framelens mcp( .+)?",
@@ -103,6 +103,8 @@ ELSEWHERE = {
     r"framelens admin keys .+ --user .+": "wants an account; tests/plugins/server/commands/test_users.py runs it",
     r"framelens transcript .+": "wants subtitles; tests/cli/commands/test_transcript.py runs it with some",
     r"framelens clip (?!.* --from ).+": "wants a model's report; tests/plugins/editing/commands/test_clip.py has one",
+    r"framelens download --engine": "installs some gigabytes; tests/engine/test_installation.py runs uv",
+    r"framelens serve --base-url .+": "wants Ollama; tests/plugins/server/test_message_videos.py serves an engine",
     r"framelens download .*--(speech|speakers)": "wants a model; tests/plugins/speech/test_commands.py downloads one",
 }
 _PROGRAMS = re.compile(
@@ -423,7 +425,7 @@ def test_what_wants_a_gpu_is_understood_by_the_parser_of_vllm(place: Place) -> N
 
 def _install(place: Place, assignment: str) -> None:
     """Note in the checkout that what `scripts/bootstrap.py` would install is there: it is, one folder further."""
-    noted = "STAMP.write_text(fingerprint(wanted_extra(with_tests=True)) + ' tests')"
+    noted = "STAMP.write_text(fingerprint(wanted_extra(with_tests=False)) + ' tests')"
     place.run(f'{assignment} PYTHONPATH=scripts python3 -c "from bootstrap import *; {noted}"')
 
 

@@ -43,8 +43,9 @@ _REST_TOKENS = 1536
 _MAX_CPU_PARAMETERS = 5e9
 """Parameters that a token uses, beyond which a model is slow on any CPU: a 7B wrote 4 tokens a second on two cores."""
 _NEWER = "2025-09"
-"""Month from which on models are of the newer generation: the first Qwen3-VL. By its makers' tables, its 8B answers as
-well as Qwen2.5-VL-32B, its 4B as Qwen2.5-VL-7B."""
+"""Month from which on models are of the newer generation: the first Qwen3-VL. That they count as twice their size is a
+rule of thumb and not measured here. Scores that makers report on long videos (MLVU): Qwen2.5-VL-7B 70.2, Qwen3-VL-8B
+78.1."""
 _AMPERE = 8.0  # compute capability
 _MAX_CARDS_PER_MACHINE = 8
 _USUAL_CAPABILITY = 8.6  # most Ampere cards

@@ -30,7 +30,7 @@ from framelens.core.errors import AppError, ConfigError, InputError, VideoError,
 from framelens.core.files import typed_path
 from framelens.core.links import is_link, with_scheme
 
-BUILT_IN = ("batch", "editing", "models", "monitor", "server", "sources", "speech")
+BUILT_IN = ("batch", "captions", "editing", "models", "monitor", "server", "sources", "speech")
 """Folders of `framelens.plugins`. A deleted folder is not used."""
 GROUP = "framelens.plugins"
 PAGES = ("analyse", "ask", "library")
@@ -40,7 +40,10 @@ PAGE_PLACES = (
     *("range.action", "report.actions", "report.files", "sidebar", "work.groups"),
 )
 """Places in the pages, see `Hooks.page_parts`."""
-PLACES = ("api", "cli.several", "doctor.checks", "download.speech", "link.page", "mcp.tools", "resume", "routes")
+PLACES = (
+    *("api", "cli.several", "doctor.checks", "download.speech", "link.page", "mcp.tools", "resume"),
+    *("routes", "subtitles"),
+)
 """Places in commands and services, see `Hooks.parts`."""
 ALL_PLACES = (*PAGE_PLACES, *PLACES)
 Role = Literal["viewer", "analyst", "administrator"]
@@ -109,6 +112,7 @@ class Hooks(Protocol):
           (`ToolCall`).
         - resume(services): continues unfinished work of earlier processes of the application.
         - routes(gate, prefix): returns Starlette routes whose addresses begin with the prefix.
+        - subtitles(): returns the `SubtitleForms` that decoders read further forms with; the first plugin's are used.
         """
 
     @_spec

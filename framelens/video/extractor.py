@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+from framelens import registry
 from framelens.core.domain import (
     DecodeSummary,
     FrameFacts,
@@ -335,7 +336,8 @@ def subtitles_of(
     check_file(path)
     transcript: Transcript | None = None
     notices: list[Notice] = []
-    with DecoderWorker(WorkerRequest("subtitles", path, language=language, subtitles=subtitles)) as child:
+    forms = next(registry.offered("subtitles"), ())
+    with DecoderWorker(WorkerRequest("subtitles", path, language=language, subtitles=subtitles, forms=forms)) as child:
         for event in child.events(cancel):
             if isinstance(event, Transcript):
                 transcript = event

@@ -26,7 +26,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import av.error
 import numpy as np
@@ -55,6 +55,9 @@ from framelens.video.readers import damage, open_reader
 from framelens.video.readers.base import FrameReader, Picture, as_jpeg
 from framelens.video.seeking import AccurateSeeker, InaccurateSeekError, frame_times, pictures_at
 from framelens.video.subtitles.discovery import files_beside, folders_beside
+
+if TYPE_CHECKING:
+    from framelens.video.subtitles.formats import SubtitleForms
 
 Task = TypeVar("Task", bound=FileTask)
 T = TypeVar("T")
@@ -134,7 +137,17 @@ def events_of(
         return _with_facts(_chosen(request), request, reading)
     if request.task == "times":
         return _times(chain([request.path], further_requests(Path)))
-    return _read(request)
+    return _read(request, _forms(request))
+
+
+def _forms(request: WorkerRequest) -> SubtitleForms | None:
+    """Import what a plugin reads of subtitles, before the sandbox; None without such a plugin, or if that fails."""
+    if not request.forms:
+        return None
+    from framelens import registry
+
+    owner, reference = request.forms
+    return registry.called(owner, reference)
 
 
 def _times(paths: Iterable[Path]) -> Iterator[VideoEvent | FrameTimes]:
@@ -147,7 +160,7 @@ def _times(paths: Iterable[Path]) -> Iterator[VideoEvent | FrameTimes]:
         yield frame_times(info)
 
 
-def _read(request: WorkerRequest) -> Iterator[VideoEvent | Transcript | SoundPiece]:
+def _read(request: WorkerRequest, forms: SubtitleForms | None) -> Iterator[VideoEvent | Transcript | SoundPiece]:
     """Yield the metadata of a file and the results of a task that doesn't choose frames."""
     task = request.task
     with open_reader(request.path, every_frame=True) as reader:
@@ -156,7 +169,7 @@ def _read(request: WorkerRequest) -> Iterator[VideoEvent | Transcript | SoundPie
         if task == "subtitles":
             from framelens.video.subtitles import reader as subtitle_reader
 
-            yield from subtitle_reader.read(reader.info, request.language, request.subtitles)
+            yield from subtitle_reader.read(reader.info, request.language, request.subtitles, forms)
             return
         if task == "sound":
             yield from decoder.pieces(reader.info, request.start_seconds, request.end_seconds, request.spoken)

@@ -177,6 +177,7 @@ class WorkerRequest:
         seeks: For "pictures", seek to the frames instead of decoding the file from its start.
         language: For "subtitles".
         subtitles: For "subtitles", the file to use first.
+        forms: For "subtitles", the plugin that reads further forms, and the function that it names; () without one.
         start_seconds: Start of the sound.
         end_seconds: End of the sound, None for the end of the video; for "facts", None if its silence is known.
         spoken: Language (ISO 639-1) of the sound track that is preferred, "" for any.
@@ -198,6 +199,7 @@ class WorkerRequest:
     seeks: bool = True
     language: Language = "en"
     subtitles: Path | None = None
+    forms: tuple[str, ...] = ()
     start_seconds: float = 0.0
     end_seconds: float | None = None
     spoken: str = ""

@@ -59,6 +59,10 @@ class Unparsed(Unread):
 Found = Timed | Unread
 
 
+class PluginNeededError(ValueError):
+    """A plugin that isn't used reads this form."""
+
+
 def clock_seconds(clock: str) -> float:
     """Return the seconds of a time such as `-1:02:03,5`. Raises ValueError if it is no time."""
     seconds = 0.0
@@ -83,7 +87,7 @@ def timecode_seconds(clock: Sequence[int], rate: float, *, drop_minutes: int = 0
     return (nominal * (60 * minutes + seconds) + frames - dropped) / rate
 
 
-def plain(text: str) -> str:
+def cue_text(text: str) -> str:
     """Return the text as one line without control characters, at most a thousand characters long.
 
     Invisible characters that turn or hide text are left out; those that join letters and emoji are part of words.
@@ -95,7 +99,7 @@ def plain(text: str) -> str:
 
 def spoken(name: str, text: str) -> str:
     """Return a text with the name of who speaks before it, unless the text begins with it or there is none."""
-    name = plain(name)
+    name = cue_text(name)
     return text if not name or not text or text.startswith(name) else f"{name}: {text}"
 
 

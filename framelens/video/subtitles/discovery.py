@@ -160,10 +160,13 @@ def given_file(path: Path) -> Source:
 
 
 def digest_beside(video: Path, subtitles: Path | None = None) -> str:
-    """Return a digest of the subtitle files that an analysis may read, beside the video or given; "" without any.
+    """Return a digest of the subtitle files that an analysis may read, beside the video or given.
 
-    It depends on their contents and on what their names say, not on the video's name or folder.
+    It depends on their contents and on what their names say, not on the video's name or folder, and it is "" without
+    any. Where no plugin reads further forms it is another.
     """
+    from framelens import registry  # decoders don't need it
+
     used = [source for source in files_beside(video) if source.is_used and source.path]
     if subtitles:
         used.append(given_file(subtitles))
@@ -172,6 +175,8 @@ def digest_beside(video: Path, subtitles: Path | None = None) -> str:
         for source in used
         if source.path
     )
+    if not any(registry.offered("subtitles")):
+        keys.append(["common forms"])
     return hashlib.sha256(repr(keys).encode()).hexdigest()[:16] if keys else ""
 
 

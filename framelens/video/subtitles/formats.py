@@ -9,19 +9,24 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, groupby, pairwise
 from operator import itemgetter
 
-from framelens.video.subtitles.captions import read_scc
-from framelens.video.subtitles.cues import TOUCHING_SECONDS, Found, Timed, Unread, clock_seconds, plain, spoken
+from framelens.video.subtitles.cues import (
+    TOUCHING_SECONDS,
+    Found,
+    PluginNeededError,
+    Timed,
+    Unread,
+    clock_seconds,
+    cue_text,
+    spoken,
+)
 from framelens.video.subtitles.encodings import UnknownEncodingError, decoded
 from framelens.video.subtitles.names import language_code
-from framelens.video.subtitles.ttml import read_ttml
-from framelens.video.subtitles.whisper import read_whisper_json, read_whisper_tsv
-from framelens.video.subtitles.youtube import read_json3, read_srv
 
 _TIME = r"-?(?:\d+\.\d+\.\d+[.,]\d+|(?:\d+\s*:\s*-?){0,2}\d+(?:\s*[.,:;]\s*-?\d+(?:\.\d+)?)?)"
 _TIMING = re.compile(
@@ -107,6 +112,23 @@ Reader = Callable[[str, float], Iterable[Found]]
 """Reads a text; the second argument is the frame rate of the video, 0 if it is unknown."""
 
 
+@dataclass(frozen=True)
+class SubtitleForms:
+    """What a plugin reads beside the forms of this module.
+
+    Attributes:
+        readers: Functions by the endings of files and names in `PLUGIN_FORMS`. Each takes a text, the frame rate of the
+            video and codes of the language to read of a text with several, and yields what it found.
+        captions: Decodes closed captions. It takes the seconds and the triples of bytes of pictures in order, and
+            whether to decode CEA-708, not CEA-608.
+        hour_seconds: Returns how long an hour of the times of a text is.
+    """
+
+    readers: Mapping[str, Callable[[str, float, Collection[str]], Iterable[Found]]]
+    captions: Callable[[Iterable[tuple[float, bytes]], bool], Iterable[Timed]]
+    hour_seconds: Callable[[str], float]
+
+
 def from_ass(text: str, name: str = "", style: str = "") -> str:
     """Return the text of an ASS event without its markup and drawings, after who speaks.
 
@@ -116,14 +138,14 @@ def from_ass(text: str, name: str = "", style: str = "") -> str:
         style: The field Style.
     """
     shown = _ASS_BRACE.sub(r"\1", _OVERRIDE.sub("", _DRAWING.sub("", text)))
-    words = plain(_TAG.sub("", _with_voices(_ASS_BREAK.sub(" ", shown))))
+    words = cue_text(_TAG.sub("", _with_voices(_ASS_BREAK.sub(" ", shown))))
     return words if name.strip() in ("NTP", style.strip()) else spoken(name, words)
 
 
 def from_markup(text: str, tags: re.Pattern[str] = _TAG) -> str:
     """Return the text of a SubRip or WebVTT cue without its markup."""
     spaced = _BREAK.sub(" ", _COPIED_BREAK.sub(" ", _SET.sub("", text)))
-    return plain(html.unescape(tags.sub("", _RUBY.sub("", _with_voices(spaced)))))
+    return cue_text(html.unescape(tags.sub("", _RUBY.sub("", _with_voices(spaced)))))
 
 
 def _with_voices(text: str) -> str:
@@ -459,7 +481,7 @@ def read_lyrics(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
             starts.append(_lyric_seconds(match) - earlier)
             rest = rest[match.end() :]
         last = deque(_LYRIC_WORD.finditer(rest), maxlen=1)
-        words = plain(_LYRIC_WORD.sub("", rest))
+        words = cue_text(_LYRIC_WORD.sub("", rest))
         end = next((_lyric_seconds(word) - earlier for word in last if not rest[word.end() :].strip()), 0.0)
         timed += [(start, end if len(starts) == 1 else 0.0, words) for start in starts]
     yield from _shown_until_next(sorted(timed, key=itemgetter(0)))
@@ -474,9 +496,6 @@ READERS: dict[str, Reader] = {
     ".vtt": read_arrows,
     ".ass": read_ass,
     ".ssa": read_ass,
-    ".ttml": read_ttml,
-    ".dfxp": read_ttml,
-    ".itt": read_ttml,
     ".smi": read_sami,
     ".sami": read_sami,
     ".sub": read_frames,
@@ -484,20 +503,15 @@ READERS: dict[str, Reader] = {
     ".mpl": read_tenths,
     ".mpl2": read_tenths,
     ".lrc": read_lyrics,
-    ".scc": read_scc,
-    ".json3": read_json3,
-    **dict.fromkeys((".srv3", ".srv2", ".srv1"), read_srv),
 }
 """Readers by the ending of a file."""
-_SLOW_SCENARIST = re.compile(r"Scenarist_SCC[^\n]*\s+\d\d:\d\d:\d\d:")
-_TTML_ROOT = re.compile(r"<(?:\w+:)?tt\b[^>]*>")
-_MULTILINGUAL = {".ttml": read_ttml, ".smi": read_sami}
-"""Readers of forms that may hold several languages, by the endings of which the others are spellings."""
-_WITHOUT_ENDING: dict[str, Reader] = {
-    "TMPlayer": read_starts,
-    "Whisper JSON": read_whisper_json,
-    "Whisper TSV": read_whisper_tsv,
-}
+PLUGIN_FORMS = frozenset(
+    (".ttml", ".dfxp", ".itt", ".scc", ".json3", ".srv3", ".srv2", ".srv1", "Whisper JSON", "Whisper TSV")
+)
+"""Endings of files, or names, of forms that a plugin reads; here they are only known."""
+_MULTILINGUAL = ".smi"
+"""Form that may hold several languages, of whose ending the others are spellings."""
+_WITHOUT_ENDING: dict[str, Reader] = {"TMPlayer": read_starts}
 """Readers of forms without an ending of their own, by their names."""
 
 _WHISPER_JSON = re.compile(
@@ -532,24 +546,30 @@ def begins_as_subtitles(data: bytes) -> bool:
     return any(beginning.match(text) for beginning, _ in _BEGINNINGS)
 
 
-def hour_seconds(text: str) -> float:
-    """Return how long an hour of a file's times is: longer where they count frames of 29.97 Hz and drop no number."""
-    root = _TTML_ROOT.search(text)
-    is_slow = root and "smpte" in root[0] and "1001" in root[0] and "drop" not in root[0].lower().replace("nondrop", "")
-    return 3603.6 if is_slow or _SLOW_SCENARIST.match(text.lstrip()) else 3600.0
-
-
-def reader_of(suffix: str, text: str, languages: Collection[str] = ()) -> Reader:
+def reader_of(suffix: str, text: str, languages: Collection[str] = (), forms: SubtitleForms | None = None) -> Reader:
     """Return the reader for a text, by how it begins or else by the ending of its file: players don't trust endings.
 
     Args:
         suffix: The ending.
         text: The whole text.
         languages: Codes of the language to read of a file that has several.
+        forms: What a plugin reads.
+
+    Raises:
+        PluginNeededError: `forms` lack the form.
     """
     begun = text.lstrip()
-    readers = READERS | _WITHOUT_ENDING
     ending = next((ending for beginning, ending in _BEGINNINGS if beginning.match(begun)), suffix)
-    if ending in _MULTILINGUAL:
-        return partial(_MULTILINGUAL[ending], languages=languages)
-    return readers.get(ending, read_srt)
+    if ending == _MULTILINGUAL:
+        return partial(read_sami, languages=languages)
+    if ending in PLUGIN_FORMS:
+        return plugin_reader(ending, forms, languages)
+    return (READERS | _WITHOUT_ENDING).get(ending, read_srt)
+
+
+def plugin_reader(form: str, forms: SubtitleForms | None, languages: Collection[str] = ()) -> Reader:
+    """Return a plugin's reader of a form; see `reader_of`."""
+    reader = forms.readers.get(form) if forms else None
+    if reader is None:
+        raise PluginNeededError(form)
+    return lambda text, frame_rate: reader(text, frame_rate, languages)

@@ -15,9 +15,9 @@ from framelens.core.units import clock
 from framelens.video.files import open_input
 from framelens.video.readers.pyav import open_video
 from framelens.video.subtitles import discovery, names, tracks
-from framelens.video.subtitles.cues import MOST_CUES, Cues, Timed, Unparsed, Unread, is_speech
+from framelens.video.subtitles.cues import MOST_CUES, Cues, PluginNeededError, Timed, Unparsed, Unread, is_speech
 from framelens.video.subtitles.encodings import Decoded, UnknownEncodingError, decoded
-from framelens.video.subtitles.formats import hour_seconds, reader_of
+from framelens.video.subtitles.formats import SubtitleForms, reader_of
 
 _MOST_TRIES = 4
 """Sources that are tried. Reading a track means reading the whole file; empty tracks are rare."""
@@ -27,11 +27,16 @@ _NO_LINE_ENDS = dict.fromkeys(map(ord, "\v\f\x1c\x1d\x1e\x85\u2028\u2029"), " ")
 """Characters at which Python divides lines, too; within a cue they come from other programs; no format means them."""
 
 
-def read(info: VideoInfo, language: Language, file: Path | None = None) -> Iterator[Noticed | Transcript]:
-    """Yield notices, and the transcript of the best readable subtitles, if any; see `subtitles_of`."""
+def read(
+    info: VideoInfo, language: Language, file: Path | None = None, forms: SubtitleForms | None = None
+) -> Iterator[Noticed | Transcript]:
+    """Yield notices, and the transcript of the best readable subtitles, if any; see `subtitles_of`.
+
+    `forms` are what a plugin reads.
+    """
     container, video = open_video(info.path)
     with container:
-        inside = chain(tracks.tracks_in(container), tracks.captions_in(container, video))
+        inside = chain(tracks.tracks_in(container), tracks.captions_in(container, video, forms))
         sources = [*discovery.files_beside(info.path), *inside]
     yield from map(Noticed, _unused(sources))
     readable = discovery.ranked(
@@ -44,19 +49,22 @@ def read(info: VideoInfo, language: Language, file: Path | None = None) -> Itera
         cues = Cues(-(info.start_seconds if source.path is None else info.player_start_seconds))
         notices: list[Notice] = []
         try:
-            notices = _fill(cues, info, source, language)
+            notices = _fill(cues, info, source, language, forms)
         except UnknownEncodingError:
             notices = [Notice("subtitles_encoding_unknown", {"name": source.label})]
+        except PluginNeededError:
+            notices = [Notice("subtitles_need_plugin", {"name": source.label})]
         except (OSError, ValueError, av.error.FFmpegError) as error:
             notices = [Notice("subtitles_unreadable", {"name": source.label, "reason": str(error)[:200]})]
         if cues.num_before:
             counted = Notice("subtitles_before_picture", {"name": source.label, "count": cues.num_before}, "info")
             notices.append(counted)
         timed_cues = cues.in_order()
-        if source.path and timed_cues and (start := _programme_start(timed_cues[0].start_seconds, info, source.path)):
+        first_seconds = timed_cues[0].start_seconds if timed_cues else 0.0
+        if source.path and (start := _programme_start(first_seconds, info, source.path, forms)):
             values = {
                 "name": source.label,
-                "first": clock(timed_cues[0].start_seconds, form="hh"),
+                "first": clock(first_seconds, form="hh"),
                 "start": clock(start, form="hh"),
             }
             notices.append(Notice("subtitles_from_programme", values, "info"))
@@ -99,14 +107,16 @@ def _transcript(
     yield Transcript("subtitles", source.label, timed_cues)
 
 
-def _fill(cues: Cues, info: VideoInfo, source: discovery.Source, language: Language) -> list[Notice]:
+def _fill(
+    cues: Cues, info: VideoInfo, source: discovery.Source, language: Language, forms: SubtitleForms | None
+) -> list[Notice]:
     """Add the cues of the source to `cues`; return notices of a guessed encoding and of lines that weren't read."""
     if source.path is None:
         guessed: list[str] = []
-        _add_all(cues, tracks.from_track(info, source, guessed.append))
+        _add_all(cues, tracks.from_track(info, source, guessed.append, forms))
         return [Notice("subtitles_encoding", {"name": source.label, "encoding": encoding}) for encoding in guessed]
     content = _content(source.path, source)
-    reader = reader_of(source.path.suffix.lower(), content.text, discovery.SPOKEN[language])
+    reader = reader_of(source.path.suffix.lower(), content.text, discovery.SPOKEN[language], forms)
     unread = _add_all(cues, reader(content.text, info.frame_rate or 0.0))
     notices: list[Notice] = []
     if content.assumed:
@@ -122,7 +132,7 @@ def _fill(cues: Cues, info: VideoInfo, source: discovery.Source, language: Langu
     return notices
 
 
-def _programme_start(first_seconds: float, info: VideoInfo, path: Path) -> float:
+def _programme_start(first_seconds: float, info: VideoInfo, path: Path, forms: SubtitleForms | None) -> float:
     """Return which time of a subtitle file is the video's beginning: 0, unless all of it would come after the end.
 
     Editors and broadcasters count time codes from 01:00:00:00 or 10:00:00:00 on, the video's own where it has a time
@@ -131,7 +141,7 @@ def _programme_start(first_seconds: float, info: VideoInfo, path: Path) -> float
     duration = info.duration_seconds_from_header
     if not duration or first_seconds < duration:
         return 0.0
-    hour = hour_seconds(_content(path).text)
+    hour = forms.hour_seconds(_content(path).text) if forms else 3600.0
     starts = (_timecode_hours(info) * hour, first_seconds // hour * hour)
     return next((start for start in starts if start and 0 <= first_seconds - start < duration), 0.0)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -22,14 +23,12 @@ from framelens.video.limits import move_on
 from framelens.video.readers import track_header
 from framelens.video.readers.packets import demuxed
 from framelens.video.readers.pyav import open_video
-from framelens.video.subtitles import captions, names
-from framelens.video.subtitles.cea708 import DigitalCaptions
-from framelens.video.subtitles.cues import MOST_CUES, Timed, Unread
+from framelens.video.subtitles import names
+from framelens.video.subtitles.cues import MOST_CUES, PluginNeededError, Timed, Unread
 from framelens.video.subtitles.discovery import CAPTIONED_CODECS, Source
 from framelens.video.subtitles.encodings import decoded, decoded_texts
-from framelens.video.subtitles.formats import Block, cues_of, from_ass
+from framelens.video.subtitles.formats import Block, SubtitleForms, cues_of, from_ass, plugin_reader
 from framelens.video.subtitles.names import Extent
-from framelens.video.subtitles.ttml import read_ttml
 
 _ASS_COMMAS = 8
 """Commas before the text of an ASS event in Matroska, and as FFmpeg writes it."""
@@ -48,6 +47,11 @@ _BOX_HEAD = 8
 """Bytes of length and kind before the contents of a box."""
 _ANALOGUE, _DIGITAL = "CEA-608", "CEA-708"
 """Kinds of captions in pictures, in the order in which they are read: broadcasters send both."""
+_MARK = b"GA94\x03"
+_OWNERS = (b"\x00\x31", b"\x00\x01\xb2")
+"""Number of bytes before the mark: the number of ATSC (H.264, HEVC and AV1), or the code of user data (MPEG-2)."""
+_MOST_REORDERED = 32
+"""Pictures that may be shown before a picture that is coded earlier: H.264 and HEVC allow 16, and two fields each."""
 _SMALL_BYTES = 256 << 20
 """Size up to which a file is read whole in search of captions."""
 _PROBED = (0.0, 0.25, 0.5, 0.75)
@@ -90,29 +94,33 @@ def _webvtt_in(container: InputContainer) -> Iterator[Source]:
         yield Source(tag or f"WebVTT #{stream.id}", languages, is_default, track=stream.index)
 
 
-def captions_in(container: InputContainer, video: VideoStream) -> Iterator[Source]:
-    """Yield the closed captions in the pictures, if pictures of this codec can have any."""
+def captions_in(container: InputContainer, video: VideoStream, forms: SubtitleForms | None) -> Iterator[Source]:
+    """Yield the closed captions that pictures of this codec may have, as one source if no plugin reads them."""
     if video.codec_context.codec.canonical_name in CAPTIONED_CODECS:
-        for label in (_ANALOGUE, _DIGITAL):
+        for label in (_ANALOGUE, _DIGITAL) if forms else (f"{_ANALOGUE}, {_DIGITAL}",):
             yield Source(label, (), is_default=False, extent="hearing", track=video.index, is_certain=False)
 
 
-def from_track(info: VideoInfo, source: Source, on_encoding: Callable[[str], object]) -> Iterator[Timed | Unread]:
+def from_track(
+    info: VideoInfo, source: Source, on_encoding: Callable[[str], object], forms: SubtitleForms | None
+) -> Iterator[Timed | Unread]:
     """Yield the timed texts of a source in the container, and the times in a document that could not be read.
 
     Args:
         info: The video.
         source: The source.
         on_encoding: Called with the name of an encoding that had to be guessed.
+        forms: What a plugin reads.
 
     Raises:
         UnknownEncodingError: No known encoding fits the texts.
+        PluginNeededError: `forms` lack the form.
     """
     container, video = open_video(info.path)
     with container:
         if source.track == video.index:
             if info.size_bytes <= _SMALL_BYTES or _has_captions(container, video):
-                yield from _captioned(container, video, is_digital=source.label == _DIGITAL)
+                yield from _captioned(container, video, forms, is_digital=source.label == _DIGITAL)
             return
         stream = next(candidate for candidate in container.streams if candidate.index == source.track)
         if not isinstance(stream, SubtitleStream):
@@ -120,9 +128,9 @@ def from_track(info: VideoInfo, source: Source, on_encoding: Callable[[str], obj
             yield from cues_of(blocks, is_webvtt=True)
         elif stream.codec_context is None:
             for packet in _packets(container, stream):
-                yield from _shifted(packet)
+                yield from _shifted(packet, forms)
         elif stream.codec_context.codec.canonical_name == _CAPTION_TRACK:
-            yield from _captioned(container, stream)
+            yield from _captioned(container, stream, forms)
         elif (form := stream.codec_context.codec.canonical_name) in _TEXTS:
             events = filter(None, (_text_in(packet, form) for packet in _packets(container, stream)))
             timed = list(islice(events, MOST_CUES + 1))
@@ -187,10 +195,10 @@ def _packets(container: InputContainer, stream: Stream) -> Iterator[Packet[Strea
             yield packet
 
 
-def _shifted(packet: Packet[Stream]) -> Iterator[Timed | Unread]:
+def _shifted(packet: Packet[Stream], forms: SubtitleForms | None) -> Iterator[Timed | Unread]:
     """Yield the texts of a TTML document, whose times count from the start of the track."""
     if packet.size:
-        yield from read_ttml(bytes(packet).decode("utf-8", "replace"))
+        yield from plugin_reader(".ttml", forms)(bytes(packet).decode("utf-8", "replace"), 0.0)
 
 
 def _webvtt_of(packet: Packet[Stream]) -> Iterator[Block]:
@@ -211,12 +219,59 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         data = data[length:]
 
 
-def _captioned(container: InputContainer, stream: Stream, *, is_digital: bool = False) -> Iterator[Timed]:
-    decoder = DigitalCaptions() if is_digital else captions.Captions()
-    packets = _packets(container, stream)
-    for at, triples in captions.in_order(packets, is_coded=stream.type == "video"):
-        decoder.feed(triples, at)
-    yield from next(iter(decoder.channels().values()), [])
+def _captioned(
+    container: InputContainer, stream: Stream, forms: SubtitleForms | None, *, is_digital: bool = False
+) -> Iterator[Timed]:
+    pictures = _pictures_in(_packets(container, stream), is_coded=stream.type == "video")
+    if forms:
+        yield from forms.captions(pictures, is_digital)
+    elif any(_has_words(triples) for _, triples in pictures):
+        raise PluginNeededError
+
+
+def _has_words(triples: bytes) -> bool:
+    """Return whether captions aren't empty, as pictures without words have them."""
+    return any(flags & 4 and first & 0x7F for flags, first in zip(triples[::3], triples[1::3], strict=False))
+
+
+def _coded_in(data: bytes) -> bytes:
+    r"""Return the triples of captions in a coded picture of H.264, HEVC, AV1 or MPEG-2.
+
+    >>> _coded_in(b"\x00\x00\x01\xb2GA94\x03\x41\xff\xfc\xc8\xe9\xff").hex()
+    'fcc8e9'
+    """
+    triples = b""
+    position = data.find(_MARK)
+    while position >= 0:
+        if data[max(0, position - 3) : position].endswith(_OWNERS):
+            rest = data[position + len(_MARK) : position + 160]
+            if not data[max(0, position - 3) : position].endswith(_OWNERS[1]):
+                rest = rest.replace(b"\0\0\3", b"\0\0")  # H.264 and HEVC: keeps zeros from looking like a start
+            if rest and rest[0] & 0x40:
+                triples += rest[2 : 2 + 3 * (rest[0] & 0x1F)]
+        position = data.find(_MARK, position + 1)
+    return triples
+
+
+def _pictures_in(packets: Iterable[Packet[Stream]], *, is_coded: bool) -> Iterator[tuple[float, bytes]]:
+    """Yield the seconds and triples of packets as they are shown; pictures are coded in another order.
+
+    Args:
+        packets: Packets of a track of pictures or of captions.
+        is_coded: They are coded pictures; else they are the triples.
+    """
+    waiting: list[tuple[float, int, bytes]] = []
+    for number, packet in enumerate(packets):
+        pts = packet.dts if packet.pts is None else packet.pts
+        if pts is None or not (triples := _coded_in(bytes(packet)) if is_coded else bytes(packet)):
+            continue
+        heapq.heappush(waiting, (pts * packet.time_base.numerator / packet.time_base.denominator, number, triples))
+        if len(waiting) > _MOST_REORDERED:
+            at, _, triples = heapq.heappop(waiting)
+            yield at, triples
+    while waiting:
+        at, _, triples = heapq.heappop(waiting)
+        yield at, triples
 
 
 def _has_captions(container: InputContainer, video: VideoStream) -> bool:
@@ -226,7 +281,7 @@ def _has_captions(container: InputContainer, video: VideoStream) -> bool:
         with suppress(av.error.FFmpegError):
             container.seek(int((container.start_time or 0) + share * duration))
             for _, packet in zip(range(_PROBED_PICTURES), _packets(container, video), strict=False):
-                if captions.coded_in(bytes(packet)):
+                if _coded_in(bytes(packet)):
                     container.seek(container.start_time or 0)
                     return True
     return False

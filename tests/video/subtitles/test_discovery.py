@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -39,37 +40,24 @@ def test_named_file_changes_the_digest(tmp_path: Path) -> None:
     given.write_text("first")
     first = digest_beside(tmp_path / "film.mp4", given)
     given.write_text("second")
-    assert len({"", digest_beside(tmp_path / "film.mp4"), first, digest_beside(tmp_path / "film.mp4", given)}) == 3
+    assert len({digest_beside(tmp_path / "film.mp4"), first, digest_beside(tmp_path / "film.mp4", given)}) == 3
+
+
+def test_reading_further_forms_changes_the_digest(tmp_path: Path, use_plugins: Callable[..., None]) -> None:
+    digests = []
+    for plugins in ({"captions": {"parts": {"subtitles": "captions:forms"}}}, {}):
+        use_plugins(**plugins)
+        digests.append(digest_beside(tmp_path / "film.mp4"))
+    assert digests[0] == "" != digests[1]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        (
-            "film.en.xml",
-            '<?xml version="1.0"?>\n<tt xmlns="http://www.w3.org/ns/ttml" xml:lang="en"><body><div>'
-            '<p begin="0.5s" end="1.5s">Hello</p><p begin="2s" end="3s">there</p></div></body></tt>',
-        ),
         ("film.txt", "[5][15]Hello\n[20][30]there\n"),
         ("film.txt", "1\n00:00:00,500 --> 00:00:01,500\nHello\n\n2\n00:00:02,000 --> 00:00:03,000\nthere\n"),
         ("film.txt", "[00:00.500 --> 00:01.500]  Hello\n[00:02.000 --> 00:03.000]  there\n"),
-        ("film.tsv", "start\tend\ttext\n500\t1500\tHello\n2000\t3000\tthere\n"),
-        (
-            "film.json",
-            '{"text": " Hello there", "segments": [{"id": 0, "start": 0.5, "end": 1.5, "text": " Hello"},'
-            ' {"id": 1, "start": 2.0, "end": 3.0, "text": " there"}], "language": "en"}',
-        ),
-        (
-            "film.json",
-            '{"systeminfo": "x", "model": {"type": "base"}, "transcription": [{"timestamps": {}, "offsets":'
-            ' {"from": 500, "to": 1500}, "text": " Hello"},'
-            ' {"offsets": {"from": 2000, "to": 3000}, "text": " there"}]}',
-        ),
-        (
-            "film.mp4.json",
-            '{"chunks": [{"timestamp": [0.5, 1.5], "text": " Hello"}, {"timestamp": [2.0, 3.0], "text": " there"}]}',
-        ),
     ],
 )
 def test_an_ending_of_many_forms_is_read_by_its_beginning(tmp_path: Path, name: str, text: str) -> None:
@@ -94,7 +82,8 @@ def test_an_ending_of_many_forms_is_read_by_its_beginning(tmp_path: Path, name: 
 def test_notes_with_the_video_s_name_are_no_subtitles(tmp_path: Path, name: str, text: str) -> None:
     path = write_spoken(tmp_path / "film.mp4", seconds=1)
     (tmp_path / name).write_text(text)
-    assert subtitles_of(path, "en") == (None, ()) and digest_beside(path) == ""
+    assert subtitles_of(path, "en") == (None, ())
+    assert digest_beside(path) == digest_beside(tmp_path / "elsewhere" / "film.mp4")
 
 
 @pytest.mark.parametrize(

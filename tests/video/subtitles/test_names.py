@@ -159,7 +159,7 @@ def test_digest_depends_on_the_contents_that_are_used(tmp_path: Path) -> None:
     for name, text in (("a.srt", "one"), ("a.srt", "two"), ("a.en.srt", "two"), ("a 2.srt", "other")):
         (tmp_path / name).write_text(text)
         seen.add(digest_beside(video))
-    assert "" in seen and len(seen) == 4
+    assert len(seen) == 4
     (tmp_path / "other").mkdir()
     for one in ("a.mp4", "a.srt", "a.en.srt"):
         (tmp_path / "other" / one.replace("a", "b", 1)).write_bytes((tmp_path / one).read_bytes())

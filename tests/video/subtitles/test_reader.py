@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import av
 import pytest
 
-from framelens.core.domain import Cue
+from framelens.core.domain import Cue, Notice
 from framelens.video.extractor import subtitles_of
 from framelens.video.files import confine
 from framelens.video.subtitles.cues import MOST_CUES, Cues, Unread
 from framelens.video.subtitles.formats import from_ass, read_arrows, read_ass, read_srt
-from tests.spoken import Track, tone, write_spoken
+from tests.spoken import Track, captioned, tone, write_captioned, write_spoken
 
 LINES = [(0.5, 1.5, "Hello\nworld"), (2.0, 3.0, "你好")]
 CUES = (Cue(0.5, 1.5, "Hello world"), Cue(2.0, 3.0, "你好"))
@@ -330,25 +331,14 @@ def test_named_file_without_a_cue_gives_way(tmp_path: Path) -> None:
     assert [one.key for one in notices] == ["subtitles_empty"]
 
 
-SCC = "Scenarist_SCC V1.0\n\n01:00:01{sign}00\t9420 9420 9470 9470 c8e9 942f\n\n01:00:02{sign}00\t942c 942c\n"
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "text", "start"),
-    [
-        ("film.srt", SRT.replace("00:00:", "01:00:"), 0.5),
-        ("film.srt", SRT.replace("00:00:", "10:00:"), 0.5),
-        ("film.scc", SCC.format(sign=":"), 1.001 * (1 + 5 / 30)),
-        ("film.scc", SCC.format(sign=";"), 1.001 * (1 + 5 / 30)),
-    ],
-)
-def test_times_of_a_programme_count_from_its_start(tmp_path: Path, name: str, text: str, start: float) -> None:
+@pytest.mark.parametrize("hour", ["01", "10"])
+def test_times_of_a_programme_count_from_its_start(tmp_path: Path, hour: str) -> None:
     """Editors begin at 01:00:00:00 or 10:00:00:00, and the video that they export at 0."""
     path = write_spoken(tmp_path / "film.mkv", sound=tone(3))
-    (tmp_path / name).write_text(text)
+    (tmp_path / "film.srt").write_text(SRT.replace("00:00:", f"{hour}:00:"))
     transcript, notices = subtitles_of(path, "en")
-    assert transcript is not None and transcript.cues[0].start_seconds == pytest.approx(start, abs=0.005)
+    assert transcript is not None and transcript.cues[0].start_seconds == pytest.approx(0.5, abs=0.005)
     assert [one.key for one in notices] == ["subtitles_from_programme"]
 
 
@@ -379,3 +369,39 @@ def test_webvtt_in_mp4_is_read(tmp_path: Path) -> None:
     transcript, notices = subtitles_of(write_webvtt(tmp_path / "film.mp4"), "en")
     assert transcript is not None and (transcript.cues, transcript.label) == (CUES, "eng")
     assert notices == ()
+
+
+@pytest.mark.slow
+def test_telemetry_track_gives_way_to_speech(tmp_path: Path) -> None:
+    lines = [(n / 10, (n + 1) / 10, f"FrameCnt: {n}, DiffTime: 33ms\n[iso : 100] [latitude: 22.1]") for n in range(9)]
+    tracks = [Track(lines, "mov_text", is_default=True), Track([(0.0, 1.0, "Hello")], "mov_text", "ger")]
+    transcript, notices = subtitles_of(write_spoken(tmp_path / "drone.mp4", tracks=tracks), "en")
+    assert transcript is not None and transcript.label == "ger"
+    assert [one.key for one in notices] == ["subtitles_are_telemetry"]
+
+
+@pytest.mark.slow
+def test_forms_of_a_plugin_are_named_without_it(tmp_path: Path, use_plugins: Callable[..., None]) -> None:
+    use_plugins()
+    names = ("film.json", "film.scc", "film.tsv", "film.ttml")
+    contents = ('{"chunks": [{"timestamp": [0, 1], "text": "a"}]}', "", "start\tend\ttext\n", "<tt/>")
+    path = write_spoken(tmp_path / "film.mp4", seconds=0.5)
+    for name, text in zip(names, contents, strict=True):
+        (tmp_path / name).write_text(text)
+    transcript, notices = subtitles_of(path, "en")
+    assert transcript is None and {one.key for one in notices} == {"subtitles_need_plugin"}
+    assert sorted(one.values["name"] for one in notices) == sorted(names)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("digital", [False, True])
+def test_captions_in_pictures_are_named_without_a_plugin(
+    tmp_path: Path, use_plugins: Callable[..., None], *, digital: bool
+) -> None:
+    use_plugins()
+    timed = [] if digital else [(0.2, captioned("Hello"))]
+    blocks = {10: b"Good evening."} if digital else {}
+    path = write_captioned(tmp_path / "news.ts", timed, seconds=1.0, codec="libx264", digital=blocks)
+    notice = Notice("subtitles_need_plugin", {"name": "CEA-608, CEA-708"})
+    assert subtitles_of(path, "en") == (None, (notice,))
+    assert subtitles_of(write_captioned(path, [], seconds=1.0, codec="libx264"), "en") == (None, ())

@@ -14,17 +14,17 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import cast
 from xml.etree import ElementTree
 
-from framelens.video.subtitles.cues import (
+from framelens.plugin.subtitles import (
     Found,
     Timed,
     Unparsed,
     Unread,
     clock_seconds,
-    plain,
+    cue_text,
+    language_code,
     spoken,
     timecode_seconds,
 )
-from framelens.video.subtitles.names import language_code
 
 _OFFSET = re.compile(r"([\d.]+)(h|ms|m|s|f|t)")
 _OFFSET_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
@@ -45,7 +45,7 @@ _Spoken = tuple[str, Timed]
 """A text with its language, "" if unknown."""
 
 
-def read_ttml(text: str, frame_rate: float = 0.0, *, languages: Collection[str] = ()) -> Iterator[Found]:
+def read_ttml(text: str, frame_rate: float = 0.0, languages: Collection[str] = ()) -> Iterator[Found]:
     """Yield the paragraphs of TTML or DFXP, with the times of the elements around them.
 
     Of translations that are shown at the same time, a single translation is read: the document's first of `languages`,
@@ -180,7 +180,7 @@ def _timed(
         until = limit if until is None else min(until, limit)
     if _is_text(element):
         end = _end(element, start, read) if until is None else until
-        yield language, (begin, end, spoken(speaker, plain("".join(_text_pieces(element)))))
+        yield language, (begin, end, spoken(speaker, cue_text("".join(_text_pieces(element)))))
         return
     for child, after in _starts(element, begin, read):
         yield from _timed(child, after, until, read, language, speaker)

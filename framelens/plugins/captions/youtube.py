@@ -10,14 +10,14 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from framelens.video.subtitles.cues import Found, Timed, plain
-from framelens.video.subtitles.ttml import parse_xml
+from framelens.plugin.subtitles import Found, Timed, cue_text
+from framelens.plugins.captions.ttml import parse_xml
 
 _UNIT_SECONDS = {"t": 0.001, "d": 0.001, "start": 1.0, "dur": 1.0}
 _PARAGRAPHS = frozenset({"p", "text"})
 
 
-def read_json3(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
+def read_json3(text: str, *_: object) -> Iterator[Found]:
     """Yield the captions of json3.
 
     Raises:
@@ -38,11 +38,11 @@ def _event(event: dict[str, Any]) -> Timed:
     return (
         start,
         start + event.get("dDurationMs", 0) / 1000,
-        plain("".join(segment.get("utf8", "") for segment in event["segs"])),
+        cue_text("".join(segment.get("utf8", "") for segment in event["segs"])),
     )
 
 
-def read_srv(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
+def read_srv(text: str, *_: object) -> Iterator[Found]:
     """Yield the captions of srv1, srv2 or srv3; a document that is cut off is read up to there.
 
     Raises:
@@ -61,7 +61,7 @@ def read_srv(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
         }
         start = times.get("t", times.get("start", 0.0))
         length = times.get("d", times.get("dur", 0.0))
-        timed.append((start, start + length, plain(html.unescape("".join(element.itertext())))))
+        timed.append((start, start + length, cue_text(html.unescape("".join(element.itertext())))))
     yield from fault
     yield from _shown(timed, rolls=any("a" in element.attrib or "append" in element.attrib for element in marked))
 

@@ -8,10 +8,10 @@ import av
 import pytest
 
 from framelens.core.domain import Cue
+from framelens.plugins.captions.cea608 import Captions, read_scc
+from framelens.plugins.captions.cea708 import DigitalCaptions
 from framelens.video.extractor import subtitles_of
-from framelens.video.subtitles.captions import Captions, read_scc
-from framelens.video.subtitles.cea708 import DigitalCaptions
-from tests.spoken import Track, captioned, digital_captions, write_captioned, write_spoken
+from tests.spoken import captioned, digital_captions, write_captioned, write_spoken
 
 POP, ROLL_2, PAINT, ERASE, RETURN, SHOW = 0x20, 0x25, 0x29, 0x2C, 0x2D, 0x2F
 ROW_15 = 0x70
@@ -122,15 +122,6 @@ def test_caption_track_is_read(tmp_path: Path) -> None:
                     container.mux(packet)
     transcript, _ = subtitles_of(path, "en")
     assert transcript is not None and transcript.cues == (Cue(1.0, 3.0, "Hello"),)
-
-
-@pytest.mark.slow
-def test_telemetry_track_gives_way_to_speech(tmp_path: Path) -> None:
-    lines = [(n / 10, (n + 1) / 10, f"FrameCnt: {n}, DiffTime: 33ms\n[iso : 100] [latitude: 22.1]") for n in range(9)]
-    tracks = [Track(lines, "mov_text", is_default=True), Track([(0.0, 1.0, "Hello")], "mov_text", "ger")]
-    transcript, notices = subtitles_of(write_spoken(tmp_path / "drone.mp4", tracks=tracks), "en")
-    assert transcript is not None and transcript.label == "ger"
-    assert [one.key for one in notices] == ["subtitles_are_telemetry"]
 
 
 # ---- CEA-708

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from framelens.video.subtitles.captions import LONGEST_ROLLED_SECONDS
-from framelens.video.subtitles.cues import Timed, plain
+from framelens.plugin.subtitles import Timed, cue_text
+from framelens.plugins.captions.cea608 import LONGEST_ROLLED_SECONDS
 
 _START, _CONTINUED = 3, 2
 """Types of the byte pairs that begin and continue a packet."""
@@ -159,7 +159,7 @@ class _Service:
         shown = sorted(
             (window for window in self._windows.values() if window.is_visible), key=lambda window: window.place
         )
-        return plain("\n".join(window.rows[row] for window in shown for row in sorted(window.rows)))
+        return cue_text("\n".join(window.rows[row] for window in shown for row in sorted(window.rows)))
 
 
 def _show(window: _Window) -> None:

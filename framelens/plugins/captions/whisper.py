@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from framelens.core.units import foreign_number
-from framelens.video.subtitles.cues import Found, Timed, Unread, plain
+from framelens.plugin.subtitles import Found, Timed, Unread, cue_text
+from framelens.plugin.texts import foreign_number
 
 
-def read_whisper_json(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
+def read_whisper_json(text: str, *_: object) -> Iterator[Found]:
     """Yield the segments of Whisper, WhisperX and OpenAI's API, of whisper.cpp, or of Transformers' pipelines.
 
     Raises:
@@ -26,17 +26,17 @@ def read_whisper_json(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
 
 
 def _segment(segment: dict[str, Any]) -> Timed:
-    return _seconds(segment["start"]), _seconds(segment["end"] or 0), plain(segment["text"])
+    return _seconds(segment["start"]), _seconds(segment["end"] or 0), cue_text(segment["text"])
 
 
 def _of_milliseconds(segment: dict[str, Any]) -> Timed:
     start, end = segment["offsets"]["from"], segment["offsets"]["to"]
-    return _seconds(start) / 1000, _seconds(end) / 1000, plain(segment["text"])
+    return _seconds(start) / 1000, _seconds(end) / 1000, cue_text(segment["text"])
 
 
 def _of_pair(segment: dict[str, Any]) -> Timed:
     start, end = segment["timestamp"]
-    return _seconds(start), _seconds(end or 0), plain(segment["text"])
+    return _seconds(start), _seconds(end or 0), cue_text(segment["text"])
 
 
 def _seconds(value: object) -> float:
@@ -49,12 +49,12 @@ _SEGMENTS = {"segments": _segment, "transcription": _of_milliseconds, "chunks": 
 """Names of the lists of segments, and the readers of a segment."""
 
 
-def read_whisper_tsv(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
+def read_whisper_tsv(text: str, *_: object) -> Iterator[Found]:
     """Yield the lines of a table of start, end, both in milliseconds, and text, below a line with these names."""
     for number, line in enumerate(text.splitlines()[1:], 2):
         try:
             start, end, words = line.split("\t", 2)
-            yield int(start) / 1000, int(end) / 1000, plain(words)
+            yield int(start) / 1000, int(end) / 1000, cue_text(words)
         except ValueError:
             if line.strip():
                 yield Unread(number, line)

@@ -1,28 +1,17 @@
-"""Decoder of closed captions (CEA-608) in coded pictures, in QuickTime's caption tracks, and in SCC files.
+"""Decoder of closed captions (CEA-608) in pictures, in QuickTime's caption tracks, and in SCC files.
 
-Each line of captions that roll up is one cue. For CEA-708 see framelens.video.subtitles.cea708.
-Sources: CEA-608-E (codes and characters), ATSC A/53 part 4 (`GA94` in pictures).
+Each line of captions that roll up is one cue. For CEA-708 see framelens.plugins.captions.cea708.
+Source: CEA-608-E (codes and characters).
 """
 
 from __future__ import annotations
 
-import heapq
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from framelens.video.subtitles.cues import Timed, plain, timecode_seconds
+from framelens.plugin.subtitles import Timed, cue_text, timecode_seconds
 
-if TYPE_CHECKING:
-    from av.packet import Packet
-    from av.stream import Stream
-
-_MARK = b"GA94\x03"
-_OWNERS = (b"\x00\x31", b"\x00\x01\xb2")
-"""Number of bytes before the mark: the number of ATSC (H.264, HEVC and AV1), or the code of user data (MPEG-2)."""
-_MOST_REORDERED = 32
-"""Pictures that may be shown before a picture that is coded earlier: H.264 and HEVC allow 16, and two fields each."""
 LONGEST_ROLLED_SECONDS = 16.0
 """A receiver clears captions after 16 seconds without data (47 CFR 79.101)."""
 _SCC_RATE = 30000 / 1001
@@ -132,7 +121,7 @@ class _Channel:
 
     def _shown_text(self) -> str:
         rows = (self._shown[row] for row in sorted(self._shown))
-        return plain("\n".join("".join(row.get(at, " ") for at in range(max(row) + 1)) for row in rows if row))
+        return cue_text("\n".join("".join(row.get(at, " ") for at in range(max(row) + 1)) for row in rows if row))
 
 
 class _Line:
@@ -198,47 +187,7 @@ class Captions:
         return {f"CC{number}": channel.cues for number, channel in enumerate(every, 1) if channel.cues}
 
 
-def coded_in(data: bytes) -> bytes:
-    r"""Return the triples of captions in a coded picture of H.264, HEVC, AV1 or MPEG-2.
-
-    >>> coded_in(b"\x00\x00\x01\xb2GA94\x03\x41\xff\xfc\xc8\xe9\xff").hex()
-    'fcc8e9'
-    """
-    triples = b""
-    position = data.find(_MARK)
-    while position >= 0:
-        if data[max(0, position - 3) : position].endswith(_OWNERS):
-            rest = data[position + len(_MARK) : position + 160]
-            if not data[max(0, position - 3) : position].endswith(_OWNERS[1]):
-                rest = rest.replace(b"\0\0\3", b"\0\0")  # H.264 and HEVC: keeps zeros from looking like a start
-            if rest and rest[0] & 0x40:
-                triples += rest[2 : 2 + 3 * (rest[0] & 0x1F)]
-        position = data.find(_MARK, position + 1)
-    return triples
-
-
-def in_order(packets: Iterable[Packet[Stream]], *, is_coded: bool) -> Iterator[tuple[float, bytes]]:
-    """Yield the seconds and triples of packets as they are shown; pictures are coded in another order.
-
-    Args:
-        packets: Packets of a track of pictures or of captions.
-        is_coded: They are coded pictures; else they are the triples.
-    """
-    waiting: list[tuple[float, int, bytes]] = []
-    for number, packet in enumerate(packets):
-        pts = packet.dts if packet.pts is None else packet.pts
-        if pts is None or not (triples := coded_in(bytes(packet)) if is_coded else bytes(packet)):
-            continue
-        heapq.heappush(waiting, (pts * packet.time_base.numerator / packet.time_base.denominator, number, triples))
-        if len(waiting) > _MOST_REORDERED:
-            at, _, triples = heapq.heappop(waiting)
-            yield at, triples
-    while waiting:
-        at, _, triples = heapq.heappop(waiting)
-        yield at, triples
-
-
-def read_scc(text: str, frame_rate: float = 0.0) -> Iterator[Timed]:
+def read_scc(text: str, *_: object) -> Iterator[Timed]:
     """Yield the cues of a Scenarist file: lines of a time code and pairs of bytes, one pair a frame of 29.97 Hz."""
     captions = Captions()
     for line in text.splitlines():

@@ -111,6 +111,7 @@ def test_speech_is_looked_for_once_in_a_recording(
     assert known[2:] == [None, speech] and whole is not None and len(whole.cues) == 27
 
 
+@pytest.mark.own_start
 def test_a_killed_worker_costs_only_what_it_was_about(spoken_film: Path, settings: config.Settings) -> None:
     def kill(_: float, cues: tuple[object, ...]) -> None:
         for one in workers() if cues else ():
@@ -123,6 +124,7 @@ def test_a_killed_worker_costs_only_what_it_was_about(spoken_film: Path, setting
     assert whole is not None and len(whole.cues) == 27 and notices == ()
 
 
+@pytest.mark.own_start
 def test_the_worker_has_neither_network_nor_priority(spoken_film: Path, settings: config.Settings) -> None:
     seen = list[tuple[int, str]]()
 

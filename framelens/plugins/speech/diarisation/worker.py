@@ -119,5 +119,10 @@ def _load(request: DiarisationRequest, seconds: float) -> Any:
         raise InputError("speech_model_unusable", reason=str(error)) from error
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Answer the requests of the process that started this one."""
     serve(DiarisationRequest, files_of, begin)
+
+
+if __name__ == "__main__":
+    main()

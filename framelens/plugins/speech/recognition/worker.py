@@ -164,5 +164,10 @@ class WindowReader:
         return words
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Answer the requests of the process that started this one."""
     serve(SpeechRequest, files_of, begin)
+
+
+if __name__ == "__main__":
+    main()

@@ -11,7 +11,6 @@ import numpy as np
 
 from benchmarks.row import Row as Measured
 from benchmarks.row import seconds
-from framelens.jobs.stored.semantic_index import SemanticIndex
 from framelens.store.database import Row, Store
 from framelens.store.library_index import EntrySummary, LibraryIndex, LibraryQuery, Passage
 
@@ -41,6 +40,8 @@ def run(folder: Path) -> Iterator[Measured]:
 
 def _by_meaning(library: LibraryIndex, size: int) -> Iterator[Measured]:
     """Measure a search with vectors of a usual size at every third passage; the model's own time is not counted."""
+    from framelens.plugins.search.semantic_index import SemanticIndex
+
     chance = np.random.default_rng(5)
     for number in range(size):
         vectors = chance.integers(-127, 127, (_PASSAGES // 3, _DIMENSIONS), np.int8)

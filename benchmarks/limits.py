@@ -101,8 +101,8 @@ def _ask(name: str, base_url: str, *, limited: bool) -> None:
     from framelens.engine.short_requests import NoAnswer, get_text
     from framelens.llm import stream
     from framelens.llm.chat import connect
-    from framelens.llm.embeddings import EmbeddingModel
     from framelens.llm.stream import ask
+    from framelens.plugins.search.embeddings import EmbeddingModel
 
     asyncio.run_coroutine_threadsafe(asyncio.sleep(0), http_client.request_loop()).result()
     if not limited:

@@ -21,7 +21,7 @@ from framelens.config import Settings
 from framelens.core.background_task import BackgroundTask
 from framelens.core.domain import Notice
 from framelens.core.roles import LOCAL_USER, as_user
-from framelens.jobs.engine_session import EngineSession, SharedParts, embedding_model
+from framelens.jobs.engine_session import EngineSession, SharedParts
 from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.stored.reports import StoredReports
 from framelens.store.database import Store, open_store
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from framelens.jobs.asking import Asking
     from framelens.jobs.model_switch import ModelSwitch
     from framelens.jobs.queue import Jobs
-    from framelens.jobs.stored.semantic_index import SemanticIndex
+    from framelens.jobs.stored.library_search import LibrarySearch
     from framelens.questions.repository import ConversationRepository
     from framelens.store.access import Accounts
     from framelens.video.stills import Stills
@@ -63,7 +63,7 @@ class Services:
     Attributes:
         trash_sweep: The daily deletion of expired objects in the trash.
         shared: Parts that the sessions of all engines share.
-        semantic_index: The semantic index, None if no embedding model is set.
+        library_search: What a plugin searches the library by beside words, if anything.
     """
 
     switcher: EngineSwitcher[EngineSession]
@@ -73,7 +73,7 @@ class Services:
     shared: SharedParts
     templates: Templates
     trash_sweep: BackgroundTask[None, None] = field(default_factory=partial(BackgroundTask, "trash"))
-    semantic_index: SemanticIndex | None = None
+    library_search: LibrarySearch | None = None
     _parts: dict[str, Closing] = field(default_factory=dict)
     _parts_lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -168,8 +168,8 @@ class Services:
             part.close()
         self.shared.close()
         self.trash_sweep.close()
-        if self.semantic_index:
-            self.semantic_index.close()
+        if self.library_search:
+            self.library_search.close()
         self.jobs.close()
         self.switcher.close()
         self.store.close()
@@ -228,19 +228,16 @@ def open_services(
         videos=open_videos(settings),
         log_path=log_path,
         shared=shared,
-        semantic_index=_semantic_index(settings, jobs),
+        library_search=_library_search(settings, jobs),
     )
 
 
-def _semantic_index(settings: Settings, jobs: Jobs) -> SemanticIndex | None:
-    """Build the semantic index if an embedding model is set; jobs that end from now on are added to it."""
-    if (model := embedding_model(settings)) is None:
-        return None
-    from framelens.jobs.stored.semantic_index import SemanticIndex
-
-    index = SemanticIndex(jobs.library, f"{model.model} {model.base_url}".strip(), model)
-    jobs.indexing.on_indexed = index.begin
-    return index
+def _library_search(settings: Settings, jobs: Jobs) -> LibrarySearch | None:
+    """Open what a plugin searches the library by; jobs that end from now on are added to it."""
+    search: LibrarySearch | None = registry.first_result("library.search", settings, jobs.library)
+    if search:
+        jobs.indexing.on_indexed = search.begin
+    return search
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from framelens.core.errors import AppError, ConfigError, InputError, VideoError,
 from framelens.core.files import typed_path
 from framelens.core.links import is_link, with_scheme
 
-BUILT_IN = ("batch", "captions", "editing", "models", "monitor", "server", "sources", "speech")
+BUILT_IN = ("batch", "captions", "editing", "models", "monitor", "search", "server", "sources", "speech")
 """Folders of `framelens.plugins`. A deleted folder is not used."""
 GROUP = "framelens.plugins"
 PAGES = ("analyse", "ask", "library")
@@ -41,8 +41,8 @@ PAGE_PLACES = (
 )
 """Places in the pages, see `Hooks.page_parts`."""
 PLACES = (
-    *("api", "cli.several", "doctor.checks", "download.speech", "link.page", "mcp.tools", "resume"),
-    *("routes", "subtitles"),
+    *("api", "ask.embeddings", "cli.several", "doctor.checks", "download.speech", "library.search", "link.page"),
+    *("mcp.tools", "resume", "routes", "subtitles"),
 )
 """Places in commands and services, see `Hooks.parts`."""
 ALL_PLACES = (*PAGE_PLACES, *PLACES)
@@ -100,12 +100,15 @@ class Hooks(Protocol):
 
         - api: a router of FastAPI with routes for programs; the plugin `server` serves them below /api/v1, and each
           depends on the role `VIEWER` or `ANALYST`.
+        - ask.embeddings(settings): returns the `PictureEmbedder` that compares pictures with a question, or None.
         - cli.several(inputs, code_of, settings, options, output): runs `framelens analyse` with several
           videos, and returns the exit code.
         - doctor.checks(settings): yields findings of `framelens doctor` about the plugin
           (`CheckFinding`).
         - download.speech(options, settings): downloads the model that transcribes speech, with `options.speakers` the
           models that separate speakers, for `framelens download`, and returns the exit code.
+        - library.search(settings, library): returns the `LibrarySearch` that searches a library by more than words, or
+          None.
         - link.page(url, outbound, cancel): returns the `RemoteVideo` of a page; InputError
           "url_no_video" if it has no video.
         - mcp.tools(): yields functions, each a tool of the MCP server with the name of the function
@@ -372,6 +375,16 @@ def called(owner: str, reference: str, *arguments: object) -> Any | None:
     except PLUGIN_FAULTS as error:  # whatever it is, it is the plugin's
         leave_out(owner, reference, error)
         return None
+
+
+def first_result(place: str, *arguments: object) -> Any | None:
+    """Call the functions of plugins for a place; return the first result other than None.
+
+    Raises:
+        AppError: A function raised this error for the user.
+    """
+    results = (called(owner, reference, *arguments) for owner, reference in offered(place))
+    return next((result for result in results if result is not None), None)
 
 
 def offered(place: str) -> Iterator[tuple[str, str]]:

@@ -12,12 +12,10 @@ from framelens.core.errors import ConfigError
 from framelens.http_client import short_request
 from framelens.i18n import LANGUAGES, error_text
 from framelens.llm.chat import EngineChat
-from framelens.llm.embeddings import EmbeddingModel
 
 ENGINE = "http://engine.example/v1"
 CLIENTS: dict[str, Callable[[str], object]] = {
     "chat": lambda url: EngineChat(base_url=url, model="model").invoke("What?"),
-    "embeddings": lambda url: EmbeddingModel(url)(["text"]),
     "short": lambda url: short_request(url, "GET", url, api_key="", timeout_seconds=1.0),
 }
 

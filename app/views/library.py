@@ -31,8 +31,8 @@ def draw() -> None:
     """Draw the page, and index the analyses that aren't searchable yet in the background."""
     state, indexing = page_state(), services().jobs.indexing
     indexing.begin()
-    if semantic_index := services().semantic_index:
-        semantic_index.begin()
+    if search := services().library_search:
+        search.begin()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.markdown(f"## {t('ui.page_library')}", width="content")
         if indexing.num_left and not indexing.task.error:  # beside the heading: a line that goes would move the cards

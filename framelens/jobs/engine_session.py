@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from framelens import registry
 from framelens.analysis.inputs.extraction_cache import ExtractionCache, open_extraction_cache
 from framelens.analysis.inputs.transcription import Transcription
 from framelens.analysis.pipeline import Answerer, analyse
@@ -41,7 +42,6 @@ from framelens.video.subtitles.discovery import digest_beside
 if TYPE_CHECKING:
     from framelens.engine.base import Engine
     from framelens.llm.cache import AnswerCache
-    from framelens.llm.embeddings import EmbeddingModel
     from framelens.questions.answer_queue import AnswerQueues
     from framelens.questions.repository import ConversationRepository
     from framelens.questions.retrieval.select import RetrievalTools
@@ -182,7 +182,7 @@ class EngineSession:
         """Return the tools that choose frames for a question."""
         from framelens.questions.retrieval.select import RetrievalTools
 
-        return RetrievalTools(self.extractions, stills, embedding_model(self.settings))
+        return RetrievalTools(self.extractions, stills, registry.first_result("ask.embeddings", self.settings))
 
     @_once
     def planner(self) -> Planner:
@@ -216,17 +216,6 @@ class EngineSession:
 
                 self._engine = engine_builder.build_engine(self.settings)
             return self._engine
-
-
-def embedding_model(settings: Settings) -> EmbeddingModel | None:
-    """Return the embedding model that is set, if any."""
-    if not settings.embedding_base_url:
-        return None
-    from framelens.engine.remote_engine import normal_base_url
-    from framelens.llm.embeddings import EmbeddingModel
-
-    url = normal_base_url(settings.embedding_base_url)
-    return EmbeddingModel(url, settings.embedding_model, settings.embedding_api_key)
 
 
 def open_planner(settings: Settings) -> Planner:

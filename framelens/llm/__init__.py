@@ -1,4 +1,4 @@
-"""Clients for language, speech and embedding models: messages, the LangChain chat model, streaming, and checks.
+"""Clients for language and speech models: messages, the LangChain chat model, streaming, and checks.
 
 What this room does not do:
 

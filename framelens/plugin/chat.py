@@ -8,16 +8,22 @@ if TYPE_CHECKING:
     from framelens.core.errors import PicturesRefused as PicturesRefused
     from framelens.core.errors import TooManyPictures as TooManyPictures
     from framelens.core.errors import as_app_error as as_app_error
+    from framelens.http_client import on_request_loop as on_request_loop
+    from framelens.http_client import request_loop as request_loop
     from framelens.i18n.formatting import mark as mark
     from framelens.llm.chat import connect as connect
+    from framelens.llm.client import EngineClient as EngineClient
+    from framelens.llm.error_mapping import engine_error as engine_error
     from framelens.llm.limits import limits_of as limits_of
     from framelens.llm.messages import data_url as data_url
     from framelens.llm.messages import picture_part as picture_part
     from framelens.llm.messages import text_part as text_part
     from framelens.llm.messages import with_pictures as with_pictures
+    from framelens.llm.refusals import is_refusal as is_refusal
     from framelens.llm.refusals import read_json as read_json
     from framelens.llm.refusals import refused as refused
     from framelens.llm.refusals import said_in as said_in
+    from framelens.llm.retries import repeated as repeated
     from framelens.llm.stream import ask as ask
     from framelens.llm.text_fallback import prove_sight as prove_sight
     from framelens.llm.text_fallback import rejection as rejection

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from framelens.engine.local.model_arguments import read_object as read_object
     from framelens.engine.local.model_arguments import shape_of as shape_of
     from framelens.engine.local.vllm import vllm_launcher as vllm_launcher
+    from framelens.engine.remote_engine import normal_base_url as normal_base_url
     from framelens.engine.remote_engine import normal_base_urls as normal_base_urls
     from framelens.engine.short_requests import NoAnswer as NoAnswer
     from framelens.engine.short_requests import get_json as get_json

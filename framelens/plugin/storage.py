@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from framelens.core.codec import from_json as from_json
     from framelens.core.codec import to_document as to_document
     from framelens.core.codec import to_json as to_json
+    from framelens.jobs.stored.library_search import LibrarySearch as LibrarySearch
+    from framelens.jobs.stored.library_search import NearPassage as NearPassage
     from framelens.store.backup import BackupManifest as BackupManifest
     from framelens.store.backup import backup_bytes as backup_bytes
     from framelens.store.backup import check_backup as check_backup
@@ -24,8 +26,10 @@ if TYPE_CHECKING:
     from framelens.store.fs_utils import log_to as log_to
     from framelens.store.library_index import Hit as Hit
     from framelens.store.library_index import LibraryEntry as LibraryEntry
+    from framelens.store.library_index import LibraryIndex as LibraryIndex
     from framelens.store.library_index import LibraryQuery as LibraryQuery
     from framelens.store.library_index import Order as Order
+    from framelens.store.library_index import Passage as Passage
     from framelens.store.model_records import ModelRecords as ModelRecords
     from framelens.store.model_records import harmless as harmless
     from framelens.store.videos.video_repository import Upload as Upload

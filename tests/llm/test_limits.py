@@ -14,7 +14,6 @@ from framelens.engine.short_requests import NoAnswer, get_json, get_text
 from framelens.http_client import ResponseLimits
 from framelens.i18n import LANGUAGES, error_text
 from framelens.llm.chat import connect
-from framelens.llm.embeddings import EmbeddingModel
 from framelens.llm.limits import limits_of
 from framelens.llm.speech import SpeechModel, transcribe
 from framelens.llm.stream import Reply, ask
@@ -33,10 +32,6 @@ def engine() -> Iterator[scripted.Server]:
 
 def chat(url: str, **options: Any) -> Reply:
     return ask(connect(url, api_key="", model="model", **{"timeout_seconds": 10.0, **options}), ASKED)
-
-
-def embed(url: str) -> object:
-    return EmbeddingModel(url)(["text"])
 
 
 def speak(url: str) -> object:
@@ -65,19 +60,17 @@ def test_endless_stream_ends_at_its_limit(
     assert engine.aborted.wait(10)
 
 
-@pytest.mark.parametrize("call", [embed, speak])
-def test_endless_json_ends_at_its_limit(engine: scripted.Server, call: Callable[[str], object]) -> None:
+def test_endless_json_ends_at_its_limit(engine: scripted.Server) -> None:
     engine.flood = floods.ENDLESS_JSON
     with pytest.raises(EngineError) as caught:
-        call(engine.base_url)
+        speak(engine.base_url)
     assert caught.value.key == "engine_answer_long"
 
 
-@pytest.mark.parametrize("call", [chat, embed])
-def test_compressed_answer_is_refused(engine: scripted.Server, call: Callable[[str], object]) -> None:
+def test_compressed_answer_is_refused(engine: scripted.Server) -> None:
     engine.flood = floods.BOMB
     with pytest.raises(EngineError) as caught:
-        call(engine.base_url)
+        chat(engine.base_url)
     assert caught.value.key == "engine_answer_compressed"
 
 
@@ -87,7 +80,7 @@ def test_no_compression_is_asked_for(engine: scripted.Server) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("call", first_of([chat, embed, speak]))
+@pytest.mark.parametrize("call", first_of([chat, speak]))
 @pytest.mark.parametrize("flood", [floods.ENDLESS_ERROR, floods.BOMB_ERROR])
 def test_endless_error_is_still_that_error(
     engine: scripted.Server, flood: scripted.Flood, call: Callable[[str], object]

@@ -25,7 +25,6 @@ from framelens.engine.remote_engine import RemoteEngine
 from framelens.engine.short_requests import NoAnswer, get_json
 from framelens.i18n import error_text
 from framelens.llm.chat import connect
-from framelens.llm.embeddings import EmbeddingModel
 from framelens.llm.stream import ask
 from framelens.llm.token_count import count_tokens
 from framelens.store.fs_utils import log_to
@@ -115,8 +114,6 @@ def test_what_is_asked_beside_is_not_sent_on_either(monkeypatch: pytest.MonkeyPa
         assert cache_tokens(f"{url}/v1", KEY) is None
         assert count_tokens(f"{url}/v1", KEY, "m", [HumanMessage("x")]) is None
         assert hub_config("org/model", hub=ModelHub("huggingface", url)) is None
-        with pytest.raises(EngineError):
-            EmbeddingModel(f"{url}/v1", "m", KEY)(["text"])
     assert stranger.came == []
 
 

@@ -8,8 +8,8 @@ import itertools
 import json
 import random
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -22,15 +22,14 @@ import framelens
 from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.core.domain import Analysis, Cue, Transcript
+from framelens.core.errors import EngineError
 from framelens.engine.base import Endpoint
-from framelens.llm.embeddings import EmbeddingModel
 from framelens.llm.text_fallback import VisionProbe
 from framelens.questions.retrieval.choice import choose
 from framelens.questions.retrieval.scores import TimedText, combined, matches, quotes_of, spread_order, text_scores
 from framelens.questions.retrieval.select import RetrievalTools, Scope, Selected, select
-from framelens.questions.retrieval.values import FrameCandidate, Looking, Sought
+from framelens.questions.retrieval.values import FrameCandidate, Looking, PictureEmbedder, Sought
 from framelens.video.stills import Stills
-from tests import loopback
 from tests.cards import CARDS, write_card_video
 from tests.llm.scripted import Refuse, Server, Whole, serve
 from tests.thorough import first_of
@@ -180,13 +179,12 @@ def selected(
     sought: Sought,
     *,
     can_see: bool = True,
-    embeddings_url: str = "",
+    embeddings: PictureEmbedder | None = None,
 ) -> tuple[Selected, list[Looking]]:
     endpoint = Endpoint("remote", "model", server.base_url, "")
     connection = SimpleNamespace(endpoint=endpoint, in_flight=lambda _: 8, sight=VisionProbe(can_see))
     stills, events = Stills(), []
-    embeddings = EmbeddingModel(embeddings_url or server.base_url, "clip")
-    tools = RetrievalTools(open_extraction_cache(data), stills, embeddings)
+    tools = RetrievalTools(open_extraction_cache(data), stills, embeddings or ColourEmbedder(takes_pictures=False))
     going = select(question, sought, scope, tools, cast(EngineConnection, connection), "en", threading.Event())
     try:
         while True:
@@ -326,26 +324,25 @@ def test_engine_that_refuses_leaves_the_keyframes(analysis: Analysis, data: Path
     assert found.choice.outcome == "flat" and found.choice.voted == 0 and len(found.frames) == 8
 
 
-class Embedder(loopback.Handler):
+@dataclass
+class ColourEmbedder:
     """A model that embeds a picture by its colour, and a text by the colours that it names."""
 
-    def do_POST(self) -> None:
-        body = json.loads(self.body())
-        self.state.requests.append(body)
-        (part,) = body["messages"][0]["content"]
-        if part["type"] == "image_url" and not self.state.takes_pictures:
-            self.send_json(400, {"error": {"message": "this model takes no pictures", "code": 400}})
-            return
-        text = part.get("text") or colour_of(base64.b64decode(part["image_url"]["url"].partition(",")[2]))
-        vector = [1.0, *(float(colour in text) for colour in CARDS)]
-        self.send_json(200, {"data": [{"index": 0, "embedding": vector}]})
-
-
-@dataclass
-class Embeddings:
     takes_pictures: bool
-    requests: list[dict[str, Any]] = field(default_factory=list)
-    base_url: str = ""
+    num_parts: int = 0
+
+    def of_parts(
+        self, parts: Sequence[Mapping[str, Any]], *, seconds: float, cancel: threading.Event | None = None
+    ) -> list[list[float] | None]:
+        self.num_parts = len(parts)
+        if not self.takes_pictures:
+            raise EngineError("engine_refused", status=400, reason="this model takes no pictures")
+        urls = [part["image_url"]["url"] if part["type"] == "image_url" else "" for part in parts]
+        texts = [
+            colour_of(base64.b64decode(url.partition(",")[2])) if url else part["text"]
+            for url, part in zip(urls, parts, strict=True)
+        ]
+        return [[1.0, *(float(colour in text) for colour in CARDS)] for text in texts]
 
 
 @pytest.mark.slow
@@ -355,15 +352,16 @@ def test_embeddings_of_pictures_are_compared(analysis: Analysis, data: Path, tak
         yield "perhaps"
 
     sought, scope = Sought("local", ("a purple card",)), Scope({"a": analysis}, 8)
-    with serve(hesitates) as server, loopback.scripted(Embedder, Embeddings(takes_pictures)) as other:
-        found, _ = selected(server, scope, data, "Is there a purple card?", sought, embeddings_url=other.base_url)
+    embedder = ColourEmbedder(takes_pictures)
+    with serve(hesitates) as server:
+        found, _ = selected(server, scope, data, "Is there a purple card?", sought, embeddings=embedder)
+    assert embedder.num_parts == found.choice.candidates + 1
     if takes_pictures:
-        assert found.choice.scores == ("embeddings",) and len(other.requests) == found.choice.candidates + 1
-        assert other.requests[0]["model"] == "clip"
+        assert found.choice.scores == ("embeddings",)
         start = ONCE["purple"] * SECONDS
         assert any(start <= one.time_seconds < start + SECONDS for one in found.frames)
     else:
-        assert found.choice.outcome == "flat" and len(other.requests) == 2  # the first picture is refused
+        assert found.choice.outcome == "flat"
 
 
 # ---- in a conversation

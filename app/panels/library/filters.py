@@ -5,7 +5,7 @@ All of it is in the address, so that browser history, a reload and a link lead t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast, get_args
 
@@ -17,14 +17,14 @@ from app.panels.report.comparison import template_name
 from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.core.files import base_name
-from framelens.i18n import LANGUAGES, aside, t
+from framelens.i18n import LANGUAGES, aside, label, t
 from framelens.plugin_page import Options
 from framelens.reports.content.labels import printable
 from framelens.reports.content.page_text import error_words
 from framelens.store.library_index import LibraryQuery, Order
 
 if TYPE_CHECKING:
-    from framelens.jobs.stored.semantic_index import NearPassage
+    from framelens.jobs.stored.library_search import NearPassage
 
 _FILTERS = ("state", "model", "template", "in", "tag", "made")
 _DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
@@ -62,29 +62,29 @@ def page() -> int:
     return max(1, int(value)) if value.isascii() and value.isdecimal() and len(value) < 7 else 1
 
 
-def near() -> list[NearPassage]:
-    """Find text with the same meaning as the searched words; nothing where no embedding model is set or it fails."""
+def near() -> Sequence[NearPassage]:
+    """Find text with the same meaning as the searched words; nothing where no plugin does so or it fails."""
     words = page_state().filter_value("q")
-    semantic_index = services().semantic_index
-    if semantic_index is None or not words:
+    search = services().library_search
+    if search is None or not words:
         return []
     try:
-        found, semantic_index.query_error = semantic_index.near(words), None
-        return found
+        passages, search.query_error = search.near(words), None
+        return passages
     except AppError as error:
-        semantic_index.query_error = error
+        search.query_error = error
         return []
 
 
 def _draw_meaning() -> None:
     """Show why the search by meaning isn't complete."""
-    semantic_index = services().semantic_index
-    if semantic_index is None:
+    search = services().library_search
+    if search is None:
         return
-    if error := semantic_index.task.error or semantic_index.query_error:
+    if error := search.task.error or search.query_error:
         show_warning(t("library.meaning_failed", why=error_words(error)))
-    elif semantic_index.num_left:
-        st.caption(t("library.indexing_meaning", n=semantic_index.num_left))
+    elif search.num_left:
+        st.caption(t("library.indexing_meaning", n=search.num_left))
 
 
 def draw() -> None:
@@ -92,8 +92,8 @@ def draw() -> None:
     library = services().jobs.library
     _sync_widget("q", page_state().filter_value("q"))
     tip, example = t("library.search_help"), t("library.search_example")
-    if services().semantic_index is None:
-        tip += f"\n\n{t('library.no_meaning')}"
+    if services().library_search is None and (hint := label("library.no_meaning", "")):  # a plugin's
+        tip += f"\n\n{hint}"
     stored: Options = {"key": "library_q", "live": _PAUSE, "on_change": _store_filter, "args": ("q",)}
     st.text_input(t("library.search"), type="search", placeholder=example, help=tip, **stored)
     if library.is_plain:

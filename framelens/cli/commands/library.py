@@ -149,13 +149,13 @@ def _list(options: Options) -> int:
 
 
 def _near(typed: str) -> dict[str, int]:
-    """Return the index of the nearest passage by analysis; if semantic search fails, print why and return nothing."""
-    semantic_index = services().semantic_index
-    if not typed or semantic_index is None:
+    """Return the index of the nearest passage by analysis; if that search fails, print why and return nothing."""
+    search = services().library_search
+    if not typed or search is None:
         return {}
     try:
-        semantic_index.catch_up()
-        return {one.job_id: one.place for one in semantic_index.near(typed)}
+        search.catch_up()
+        return {one.job_id: one.place for one in search.near(typed)}
     except AppError as error:
         print(t("library.meaning_failed", why=error_text(error)), file=sys.stderr)
         return {}

@@ -17,7 +17,6 @@ from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.core.domain import MOST_FRAMES, Analysis, Keyframe, Language
 from framelens.core.errors import AppError, Cancelled, InputError
 from framelens.core.images import fitted
-from framelens.llm.embeddings import EmbeddingModel
 from framelens.llm.messages import jpeg_url, picture_part, text_part
 from framelens.questions.conversation import Look
 from framelens.questions.retrieval import scores
@@ -30,6 +29,7 @@ from framelens.questions.retrieval.values import (
     Kind,
     Looking,
     Outcome,
+    PictureEmbedder,
     ScoreName,
     Sought,
 )
@@ -55,11 +55,11 @@ Events = Iterator[Looking]
 
 @dataclass(frozen=True)
 class RetrievalTools:
-    """What the choice of frames needs besides the engine; None as `embeddings` means no embedding model."""
+    """What the choice of frames needs besides the engine; `embeddings` is a plugin's, if any."""
 
     extractions: ExtractionCache
     stills: Stills
-    embeddings: EmbeddingModel | None = None
+    embeddings: PictureEmbedder | None = None
 
 
 @dataclass(frozen=True)

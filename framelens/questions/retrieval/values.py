@@ -1,7 +1,9 @@
 """Values of the choice of frames for a question, and the event of its progress."""
 
+import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from framelens.core.events import AnswerStep
 
@@ -10,6 +12,25 @@ SEARCHED: tuple[Kind, ...] = ("when", "count", "exists")
 """Kinds that a search for moments answers."""
 ScoreName = Literal["text", "embeddings", "votes"]
 Outcome = Literal["chosen", "range", "global", "dense", "flat", "unseen", "no_video"]
+
+
+class PictureEmbedder(Protocol):
+    """Model that gives texts and pictures of similar meaning nearby vectors."""
+
+    def of_parts(
+        self, parts: Sequence[Mapping[str, object]], *, seconds: float, cancel: threading.Event | None = None
+    ) -> list[list[float] | None]:
+        """Compute a vector for each part of a chat message, text or picture.
+
+        Args:
+            parts: Content parts, such as `{"type": "image_url", …}`.
+            seconds: Time limit; parts without an answer by then get None.
+            cancel: Ends the requests within 0.1 s of being set.
+
+        Raises:
+            AppError: The model can't be asked, or refuses, such as one of texts alone a picture.
+            Cancelled: `cancel` was set.
+        """
 
 
 @dataclass(frozen=True)

@@ -163,12 +163,12 @@ class McpTools:
     def search(
         self, words: NonBlank, limit: Count = 10, offset: Offset = 0
     ) -> Annotated[CallToolResult, schemas.SearchResult]:
-        """Search the reports by words, and by meaning where an embedding model is set."""
+        """Search the reports by words, and by meaning where a plugin does."""
         self.services.jobs.indexing.catch_up()
         library, wanted = self.services.jobs.library, LibraryQuery(words)
         near: dict[str, int] = {}
         problem: str | None = None
-        if (index := self.services.semantic_index) and words.strip():
+        if (index := self.services.library_search) and words.strip():
             try:
                 index.catch_up()
                 near = {one.job_id: one.place for one in index.near(words)}

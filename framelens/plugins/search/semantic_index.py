@@ -11,9 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from framelens.core.errors import AppError
-from framelens.jobs.stored.library_entries import Backfill
-from framelens.store.library_index import LibraryIndex, Passage
+from framelens.plugin.storage import LibraryIndex, LibrarySearch, NearPassage, Passage
 
 Embed = Callable[[Sequence[str]], list[list[float]]]
 _MOST_PASSAGES = 200
@@ -27,15 +25,6 @@ _BLOCK = 16_384
 
 
 @dataclass(frozen=True)
-class NearPassage:
-    """An analysis and the index of its nearest passage; `score` is the cosine similarity."""
-
-    job_id: str
-    place: int
-    score: float
-
-
-@dataclass(frozen=True)
 class _Vectors:
     """All vectors at one moment, scaled to integers; `owners` are (job id, passage index) row by row."""
 
@@ -45,11 +34,10 @@ class _Vectors:
     lengths: NDArray[np.float32]
 
 
-class SemanticIndex(Backfill):
-    """Semantic index of a library.
+class SemanticIndex(LibrarySearch):
+    """Semantic index of a library; scores are cosine similarities.
 
     `embed` makes the vectors; `model` names it, so that vectors of another model are not mixed with its own.
-    `query_error` is why the page's last search by meaning failed.
     """
 
     def __init__(self, library: LibraryIndex, model: str, embed: Embed) -> None:
@@ -57,7 +45,6 @@ class SemanticIndex(Backfill):
         self._library = library
         self._model = model
         self._embed = embed
-        self.query_error: AppError | None = None
         self._asked = lru_cache(maxsize=64)(lambda words: embed([words])[0])
         self._loaded: _Vectors | None = None
 

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from framelens.core.errors import EngineError
+from framelens.core.roles import User, as_user
 from framelens.engine.local.local_engine import LocalEngine
 from framelens.engine.local.vllm import vllm_launcher
-from framelens.jobs.stored.semantic_index import SemanticIndex, texts_to_embed
-from framelens.llm.embeddings import EmbeddingModel
+from framelens.plugins.search.embeddings import EmbeddingModel
+from framelens.plugins.search.semantic_index import SemanticIndex, texts_to_embed
 from framelens.store.database import Row, Store
 from framelens.store.library_index import EntrySummary, LibraryIndex, LibraryQuery, Passage
+from framelens.store.trash import Trash
 from tests.conftest import ENGINE_ARGUMENTS, ready
-from tests.loopback import Handler, scripted
 
+ANN, BOB = (User(name, name, "analyst") for name in ("ann", "bob"))
 VEHICLES, PEOPLE = ("lorry", "car", "vehicle", "红车"), ("man", "woman", "somebody", "人")
 
 
@@ -84,6 +84,37 @@ def test_vectors_are_made_once_and_follow_what_changes(library: LibraryIndex, st
     assert SemanticIndex(library, "another model", embed).near("lorry") == []
 
 
+def test_entries_of_others_and_in_the_trash_are_no_hits(library: LibraryIndex, store: Store) -> None:
+    store.save(Row("anns", "2026", "anns", "done", "", "{}", user_id=ANN.id))
+    library.put("anns", EntrySummary("done"), [Passage("finding", "a lorry")], b"")
+    meanings = SemanticIndex(library, "m", embed)
+    meanings.catch_up()
+    with as_user(BOB):
+        assert meanings.near("lorry") == []
+    with as_user(ANN):
+        assert [passage.job_id for passage in meanings.near("lorry")] == ["anns"]
+        Trash(store).put(["anns"])
+        assert meanings.near("lorry") == []
+
+
+def test_index_continues_after_it_was_ended(library: LibraryIndex) -> None:
+    asked: list[str] = []
+
+    def ending(texts: Sequence[str]) -> list[list[float]]:
+        if asked:
+            raise KeyboardInterrupt  # the process ends between two analyses
+        asked.extend(texts)
+        return embed(texts)
+
+    with pytest.raises(KeyboardInterrupt):
+        SemanticIndex(library, "m", ending).catch_up()
+    continued = SemanticIndex(library, "m", embed)
+    continued.begin()
+    assert continued.num_left == 2  # the first is kept
+    continued.task.wait()
+    assert len(continued.near("lorry")) == 3
+
+
 def test_what_is_said_is_put_together_and_names_are_left_out() -> None:
     said = [(place, Passage("said", "word " * 20, float(place))) for place in range(10)]
     texts = list(texts_to_embed([(100, Passage("name", "clip.mp4")), (101, Passage("finding", "a car")), *said]))
@@ -101,52 +132,6 @@ def test_a_thread_makes_them_and_reports_what_stopped_it(library: LibraryIndex) 
     meanings.task.wait()
     meanings.close()
     assert meanings.task.error and meanings.task.error.key == "engine_refused"
-
-
-@dataclass
-class Server:
-    base_url: str = ""
-    asked: list[dict[str, Any]] = field(default_factory=list)
-    answer: Any = None
-    status: int = 200
-
-
-class Embeddings(Handler):
-    def do_POST(self) -> None:
-        body = json.loads(self.body())
-        state = self.state
-        state.asked.append({**body, "path": self.path, "key": self.headers["Authorization"]})
-        if state.status == 200 and max(map(len, body["input"])) > 300:
-            self.send_json(400, {"error": {"message": "This model's maximum context length is 512 tokens"}})
-            return
-        data = [{"index": place, "embedding": vector} for place, vector in enumerate(embed(body["input"]))]
-        self.send_json(state.status, state.answer or {"data": data[::-1]})
-
-
-def test_any_embedding_server_works_and_long_texts_are_cut() -> None:
-    with scripted(Embeddings, Server()) as server:
-        model = EmbeddingModel(server.base_url, "e5", "secret")
-        assert model(["a car", "a man " * 500]) == embed(["a car", "a man"])
-        assert [len(vector) for vector in model(["a car"] * 100)] == [3] * 100
-        assert server.asked[0]["path"] == "/v1/embeddings"
-        assert (server.asked[0]["model"], server.asked[0]["key"]) == ("e5", "Bearer secret")
-
-
-@pytest.mark.parametrize(
-    ("answer", "status", "key"),
-    [
-        ({"data": []}, 200, "embeddings_odd"),
-        ({"choices": []}, 200, "embeddings_odd"),
-        ({"data": [{"index": 0, "embedding": "QUJD"}]}, 200, "embeddings_odd"),
-        ({"error": {"message": "no such model"}}, 404, "model_not_served"),
-        ({"error": {"message": "wrong key"}}, 401, "engine_key_rejected"),
-    ],
-)
-def test_an_answer_without_vectors_is_a_sentence(answer: Any, status: int, key: str) -> None:
-    with scripted(Embeddings, Server(answer=answer, status=status)) as server:
-        with pytest.raises(EngineError) as caught:
-            EmbeddingModel(server.base_url)(["a car"])
-        assert caught.value.key == key
 
 
 @pytest.mark.thorough

@@ -15,16 +15,22 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from framelens.core.errors import EngineError, RequestTooLarge
-from framelens.http_client import on_request_loop, request_loop
-from framelens.llm.error_mapping import engine_error
-from framelens.llm.refusals import is_refusal, read_json, refused, said_in
-from framelens.llm.retries import repeated
+from framelens import EngineError
+from framelens.plugin.analyses import PictureEmbedder
+from framelens.plugin.chat import (
+    engine_error,
+    is_refusal,
+    on_request_loop,
+    read_json,
+    refused,
+    repeated,
+    request_loop,
+    said_in,
+)
+from framelens.plugin.engines import RequestTooLarge
 
 if TYPE_CHECKING:
-    import httpx
-
-    from framelens.llm.client import EngineClient
+    from framelens.plugin.chat import EngineClient
 
 _BATCH_SIZE = 64
 """Texts per request."""
@@ -36,7 +42,7 @@ the first limit, then halved down to the second as long as the model refuses the
 
 
 @dataclass(frozen=True)
-class EmbeddingModel:
+class EmbeddingModel(PictureEmbedder):
     """An embedding model at an address; `model` "" means the served model."""
 
     base_url: str
@@ -51,7 +57,7 @@ class EmbeddingModel:
             ConfigError: The address, or the address of a proxy in the environment, can't be used.
             EngineError: The server doesn't answer, refuses, or answers in another form.
         """
-        from framelens.llm.client import EngineClient
+        from framelens.plugin.chat import EngineClient
 
         engine = EngineClient(self.base_url, self.api_key, timeout_seconds=self.timeout_seconds)
         vectors: list[list[float]] = []
@@ -64,21 +70,11 @@ class EmbeddingModel:
     def of_parts(
         self, parts: Sequence[Mapping[str, object]], *, seconds: float, cancel: threading.Event | None = None
     ) -> list[list[float] | None]:
-        """Compute a vector for each part of a chat message, text or picture, as vLLM's multimodal models do.
+        """Send each part as a chat message, which vLLM's multimodal models embed; see `PictureEmbedder`.
 
         The first two parts are sent before the others, so that a model of texts alone refuses the first picture only.
-
-        Args:
-            parts: Content parts, such as `{"type": "image_url", …}`.
-            seconds: Time limit; parts without an answer by then get None.
-            cancel: Ends the requests within 0.1 s of being set.
-
-        Raises:
-            ConfigError: The address, or the address of a proxy in the environment, can't be used.
-            EngineError: The server doesn't answer, refuses, or answers in another form.
-            Cancelled: `cancel` was set.
         """
-        from framelens.llm.client import EngineClient
+        from framelens.plugin.chat import EngineClient
 
         engine = EngineClient(self.base_url, self.api_key, timeout_seconds=max(seconds, 1.0))
         vectors: list[list[float] | None] = [None] * len(parts)

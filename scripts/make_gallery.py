@@ -163,7 +163,7 @@ def write(language: str, folder: Path) -> None:
         yield reply(body, language)
 
     shutil.rmtree(folder, ignore_errors=True)
-    with serve(behave, model=MODEL) as server, tempfile.TemporaryDirectory() as data:
+    with serve(behave, model=MODEL, classifies=True) as server, tempfile.TemporaryDirectory() as data:
         environment = {
             **os.environ,
             "FRAMELENS_DATA_DIR": data,

@@ -128,6 +128,21 @@ def test_several_questions_are_the_models() -> None:
     assert [one.sought.kind for one in divided.parts] == ["when", "local"]
 
 
+@pytest.mark.parametrize(
+    "question", ["What is written on the sign, and when can it be read?", "牌子上写了什么？什么时候能看清？"]
+)
+def test_question_that_the_model_has_missed_is_kept(question: str) -> None:
+    thing = "a sign" if "sign" in question else "牌子"
+    parts = classified(reading("when", thing), question).parts
+    assert [part.sought for part in parts] == [Sought("read", (thing,)), Sought("when", (thing,))]
+
+
+def test_things_that_words_name_clearly_stay_apart() -> None:
+    question = "When does the red card appear, and when does the blue card appear?"
+    parts = classified(reading("when", "a red card"), question).parts
+    assert [part.sought.look_for for part in parts] == [("a red card",), ("a blue card",)]
+
+
 def test_rules_stand_before_the_question_and_nothing_is_drawn() -> None:
     sent: list[dict[str, Any]] = []
 

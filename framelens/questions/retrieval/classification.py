@@ -106,11 +106,17 @@ def by_model(
     divided = [_part(part, terms) for part in listed if str(part.get("question") or "").strip()]
     if len(divided) > 1:
         return Classification(tuple(divided), _range(answer.get("range"), seconds))
-    fallback = by_words(question)
-    if answer.get("kind") not in get_args(Kind) and len(fallback.parts) > 1:
-        return fallback
-    whole = _part({**answer, "question": question}, terms)
-    return Classification((whole,), _range(answer.get("range"), seconds))
+    words, whole = by_words(question), _part({**answer, "question": question}, terms)
+    if len(words.parts) == 1:
+        return Classification((whole,), _range(answer.get("range"), seconds))
+    named = whole.sought.look_for if answer.get("kind") in get_args(Kind) else ()  # the model has seen one question
+    several = (part if is_decided(part.question) else _looking_for(part, named) for part in words.parts)
+    return Classification(tuple(several), _range(answer.get("range"), seconds))
+
+
+def _looking_for(part: Part, things: tuple[str, ...]) -> Part:
+    """Return a question about these things, if there are any."""
+    return Part(part.question, Sought(part.sought.kind, things or part.sought.look_for))
 
 
 def _part(answer: Mapping[str, Any], terms: set[str]) -> Part:

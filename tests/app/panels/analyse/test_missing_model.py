@@ -114,7 +114,7 @@ def test_engine_and_model_come_with_one_click(
     label = page.button(key="missing_use").label.replace("\\", "")
     offer = {"en": "Install vLLM and download Qwen3-VL-4B-Instruct", "zh": "安装 vLLM 并下载 Qwen3-VL-4B-Instruct"}
     assert label.split(" · ") == [offer[language], "3.0 GB + 8.9 GB", "Apache-2.0"]
-    assert "5.9 GB" in texts(page)
+    assert "5.7 GB" in texts(page)
     page.button(key="missing_use").click().run()
     hub.set()
     absent.model_switch.download.wait()

@@ -36,6 +36,7 @@ from framelens.core.events import EngineProgress, ProgressListener
 from framelens.core.installation import constraints, install_line, wanted_packages
 from framelens.core.redaction import redact
 from framelens.core.units import human_size
+from framelens.engine.base import Engine, NullEngine
 from framelens.engine.hardware import installed_vllm
 from framelens.engine.local.child_process import ChildProcess, LogReader
 
@@ -87,9 +88,12 @@ def missing_engine(reason: AppError | None) -> EnginePackage | None:
     return EnginePackage(extra, *_SIZES[extra], shutil.disk_usage(sys.prefix).free, _hindrance(extra))
 
 
-def is_outdated(reason: AppError | None) -> bool:
-    """Return whether vLLM, whose absence was the reason, has been installed since, by this program or another."""
-    return reason is not None and reason.key == "vllm_not_installed" and installed_vllm() is not None
+def is_outdated(engine: Engine) -> bool:
+    """Return whether an engine is missing for want of vLLM, which this or another program has installed since."""
+    if not isinstance(engine, NullEngine):
+        return False
+    error = engine.status().error
+    return error is not None and error.key == "vllm_not_installed" and installed_vllm() is not None
 
 
 def engine_extra() -> Device:

@@ -211,7 +211,7 @@ class EngineSession:
 
     def _built(self) -> tuple[Engine, tuple[Notice, ...]]:
         with self.lock:
-            if self._engine is None or is_outdated(self._engine[0].status().error):
+            if self._engine is None or is_outdated(self._engine[0]):
                 from framelens.engine import engine_builder
 
                 self._engine = engine_builder.build_engine(self.settings)

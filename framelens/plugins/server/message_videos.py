@@ -40,8 +40,8 @@ _TOKENS_PER_PICTURE = 1500
 
 
 @dataclass(frozen=True)
-class Place:
-    """Place of a video in messages: the message, its part, and the address."""
+class VideoPart:
+    """A part of a message that is a video: indexes of the message and of the part, and the address."""
 
     message: int
     part: int
@@ -61,15 +61,15 @@ class SentVideo:
 class OpenedVideo:
     """A video of the messages that can be read."""
 
-    place: Place
+    part: VideoPart
     path: Path
     name: str
 
 
-def places_of(messages: object) -> list[Place]:
+def video_parts(messages: object) -> list[VideoPart]:
     """List the videos in messages, in their order."""
     return [
-        Place(number, index, url)
+        VideoPart(number, index, url)
         for number, message in enumerate(messages if isinstance(messages, list) else ())
         if isinstance(message, dict) and isinstance(message.get("content"), list)
         for index, part in enumerate(message["content"])
@@ -85,9 +85,9 @@ def _url(part: Mapping[str, Any]) -> str:
 
 def without_videos(messages: object) -> list[Any]:
     """Return the messages without their videos."""
-    places = {(place.message, place.part) for place in places_of(messages)}
+    videos = {(video.message, video.part) for video in video_parts(messages)}
     return [
-        {**message, "content": [part for index, part in enumerate(content) if (number, index) not in places]}
+        {**message, "content": [part for index, part in enumerate(content) if (number, index) not in videos]}
         if isinstance(message, dict) and isinstance(content := message.get("content"), list)
         else message
         for number, message in enumerate(messages if isinstance(messages, list) else ())
@@ -106,7 +106,7 @@ class MessageVideos:
     def __init__(self, messages: Sequence[Any], settings: Settings, cancel: threading.Event) -> None:
         self._messages = messages
         self._settings = settings
-        self.cancel = cancel
+        self._cancel = cancel
         self._folder = tempfile.TemporaryDirectory(prefix="framelens-serve-")
         self._videos: list[OpenedVideo] = []
 
@@ -119,16 +119,13 @@ class MessageVideos:
     @property
     def question(self) -> str:
         """Return the text of the last message."""
-        content = self._messages[-1].get("content")
-        parts = [content] if isinstance(content, str) else [part.get("text", "") for part in content or ()]
-        return " ".join(filter(None, map(str, parts))).strip()
+        return " ".join(str(part.get("text", "")) for part in _parts_of(self._messages[-1])).strip()
 
     @property
     def is_sought(self) -> bool:
         """Return whether the search answers: a single question about a single video, with nothing else to look at."""
-        parts = [part for message in self._messages for part in message.get("content") or () if isinstance(part, dict)]
-        turns = [message for message in self._messages if message.get("role") != "system"]
-        media = [part for part in parts if part.get("type") != "text"]
+        turns = [message for message in self._messages if not _is_system(message)]
+        media = [part for message in turns for part in _parts_of(message) if part.get("type") != "text"]
         return len(self._videos) == len(media) == len(turns) == 1 and is_sought(self.question)
 
     def searched(self, endpoint: Endpoint, language: Language) -> str:
@@ -146,7 +143,7 @@ class MessageVideos:
         conversation = framelens.ask(
             video.path,
             self.question,
-            cancel=self.cancel,
+            cancel=self._cancel,
             language=language,
             data_dir=data_dir,
             base_url=endpoint.base_url,
@@ -164,21 +161,21 @@ class MessageVideos:
             Cancelled: The client has left.
         """
         repository = open_videos(self._settings)
-        self._videos = [self._opened(place, repository) for place in places_of(self._messages)]
+        self._videos = [self._opened(part, repository) for part in video_parts(self._messages)]
 
-    def _opened(self, place: Place, repository: VideoRepository) -> OpenedVideo:
-        if header := _DATA.match(place.url):
-            name = f"video-{place.message + 1}-{place.part + 1}.{header[1] or 'mp4'}"
+    def _opened(self, part: VideoPart, repository: VideoRepository) -> OpenedVideo:
+        if header := _DATA.match(part.url):
+            name = f"video-{part.message + 1}-{part.part + 1}.{header[1] or 'mp4'}"
             path = Path(self._folder.name) / name
-            path.write_bytes(_decoded(place.url[header.end() :]))
-            return OpenedVideo(place, path, name)
-        if is_link(place.url):
+            path.write_bytes(_decoded(part.url[header.end() :]))
+            return OpenedVideo(part, path, name)
+        if is_link(part.url):
             links = LinkFetcher(repository, self._settings.sources, is_open=True)
-            video_id = links.fetch(place.url, lambda *_: None, self.cancel)
+            video_id = links.fetch(part.url, lambda *_: None, self._cancel)
         else:
-            parts = urlsplit(place.url)
-            video_id = repository.from_path(unquote(parts.path) if parts.scheme == "file" else place.url)
-        return OpenedVideo(place, repository.path(video_id), repository.name(video_id))
+            address = urlsplit(part.url)
+            video_id = repository.from_path(unquote(address.path) if address.scheme == "file" else part.url)
+        return OpenedVideo(part, repository.path(video_id), repository.name(video_id))
 
     def expanded(
         self, capacity: RequestCapacity, *, most: int = MOST_FRAMES, in_words: bool = False
@@ -194,25 +191,16 @@ class MessageVideos:
             VideoError: A file is no video, or can't be read.
             Cancelled: The client has left.
         """
-        number = len(self._videos)
-        share = replace(capacity, max_model_len=None, text_tokens=0, answer_tokens=0)
-        tokens = self._free_tokens(capacity) // number
-        contents = {
-            index: list(message["content"])
-            for index, message in enumerate(self._messages)
-            if isinstance(message.get("content"), list)
-        }
+        number, messages = len(self._videos), list(self._messages)
+        share = RequestCapacity(self._free_tokens(capacity) // number, 0, 0, max(1, most // number))
         sent = []
         with in_language("zh" if _HAN.search(self.question) else "en"):
-            for video in reversed(self._videos):  # from the end, so that earlier places stay right
-                held = replace(share, max_model_len=tokens, max_pictures=max(1, most // number))
-                parts, about = self._parts(video, held, in_words=in_words)
-                contents[video.place.message][video.place.part : video.place.part + 1] = parts
+            for video in reversed(self._videos):  # from the end, so that earlier indexes stay right
+                parts, about = self._parts(video, share, in_words=in_words)
+                message, index = messages[video.part.message], video.part.part
+                content = [*message["content"][:index], *parts, *message["content"][index + 1 :]]
+                messages[video.part.message] = {**message, "content": content}
                 sent.append(about)
-        messages = [
-            {**message, "content": contents[index]} if index in contents else message
-            for index, message in enumerate(self._messages)
-        ]
         return messages, sent[::-1]
 
     def _parts(
@@ -232,7 +220,7 @@ class MessageVideos:
     def _frames(
         self, video: OpenedVideo, capacity: RequestCapacity, *, in_words: bool
     ) -> tuple[Sequence[Keyframe], VideoInfo, str]:
-        options: dict[str, Any] = {"data_dir": self._settings.data_dir, "cancel": self.cancel}
+        options: dict[str, Any] = {"data_dir": self._settings.data_dir, "cancel": self._cancel}
         if in_words:
             analysis = framelens.analyse(video.path, use_model=False, frames="auto", **options)
             facts = {measured.number: measured for measured in analysis.facts}
@@ -253,8 +241,13 @@ class MessageVideos:
         return replace(capacity, text_tokens=text).for_frames
 
 
-def _parts_of(message: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    content = message.get("content")
+def _is_system(message: object) -> bool:
+    return isinstance(message, Mapping) and message.get("role") == "system"
+
+
+def _parts_of(message: object) -> Iterator[Mapping[str, Any]]:
+    """Yield the parts of a message, whose content may be a text alone; another value than a message has none."""
+    content = message.get("content") if isinstance(message, Mapping) else None
     if isinstance(content, str):
         yield {"type": "text", "text": content}
     yield from (part for part in (content if isinstance(content, list) else ()) if isinstance(part, Mapping))

@@ -22,14 +22,24 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from framelens import AppError, Cancelled, EngineError, ImageRejected, InputError, Language, StorageError, error_text
+from framelens import (
+    AppError,
+    Cancelled,
+    ConfigError,
+    EngineError,
+    ImageRejected,
+    InputError,
+    Language,
+    StorageError,
+    error_text,
+)
 from framelens.plugin import Settings, t
 from framelens.plugin.analyses import MOST_FRAMES, RequestCapacity
-from framelens.plugin.api import PooledClient, authorization, request_timeout, response_limits
+from framelens.plugin.api import PooledClient, authorization, request_timeout, response_limits, status_of
 from framelens.plugin.chat import PicturesRefused, as_app_error, limits_of, read_json, refused, said_in
 from framelens.plugin.engines import Endpoint, Engine, RequestTooLarge
 from framelens.plugin.files import redact
-from framelens.plugins.server.message_videos import MessageVideos, SentVideo, places_of, without_videos
+from framelens.plugins.server.message_videos import MessageVideos, SentVideo, video_parts, without_videos
 
 log = logging.getLogger(__name__)
 _CHAT = "/v1/chat/completions"
@@ -163,7 +173,7 @@ class _Server:
             known = ", ".join(self._options.names)
             raise _Refused(404, self._say("unknown_model", name=str(named)[:200], known=known), code="model_not_found")
         name, messages = str(named), body.get("messages")
-        is_about_videos = bool(self._options.settings and request.url.path == _CHAT and places_of(messages))
+        is_about_videos = bool(self._options.settings and request.url.path == _CHAT and video_parts(messages))
         others = {**body, "messages": without_videos(messages)} if is_about_videos else body
         if not self._options.takes_pictures and _has_pictures(others):
             raise _Refused(400, self._say("no_pictures"), param="messages", code="pictures_not_taken")
@@ -207,9 +217,10 @@ class _Server:
                 return await self._shown(videos, body, endpoint, name)
         except Cancelled as error:
             raise ClientDisconnect from error
-        except (InputError, StorageError) as error:
+        except (ConfigError, InputError, StorageError) as error:
             text = error_text(error, self._options.language)
-            raise _Refused(400, text, param="messages", code=error.key) from error
+            status = status_of(error) if isinstance(error, StorageError) else 400
+            raise _Refused(status, text, param="messages", code=error.key) from error
         finally:
             watch.cancel()
 

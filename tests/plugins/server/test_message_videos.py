@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from framelens.config import Settings, load
 from framelens.engine.local.local_engine import LocalEngine
 from framelens.engine.remote_engine import RemoteEngine
+from framelens.plugins.server.message_videos import MessageVideos
 from tests.cards import write_card_video
 from tests.conftest import ready
 from tests.llm import scripted
@@ -149,6 +151,12 @@ def test_video_that_cannot_be_had_is_an_error_of_the_request(
         asked(engine, settings, message(url))
     assert caught.value.param == "messages" and engine.requests == []
     assert code is None or caught.value.code == code
+
+
+@pytest.mark.parametrize("last", ["no message", {"role": "user"}, {"role": "user", "content": None}])
+def test_what_is_no_message_is_left_to_the_engine(last: object, settings: Settings) -> None:
+    with MessageVideos([*message("clip.mp4"), last], settings, threading.Event()) as videos:
+        assert (videos.question, videos.is_sought) == ("", False)
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ import logging
 import os
 import re
 import shutil
+import subprocess
 import sys
 import sysconfig
 import tempfile
@@ -24,6 +25,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -54,6 +56,7 @@ _TORCH = ("torch", "torchvision", "torchaudio", "torchcodec")
 _TEMPORARY = ("archive-v0", "environments-v2")
 """Folders of uv's cache with environments of `uvx`."""
 _POLL_SECONDS = 0.5
+_DRIVER_SECONDS = 20.0
 _PIN = re.compile(r"^([a-z0-9][a-z0-9-]*)==(\S+)")
 
 
@@ -96,9 +99,18 @@ def is_outdated(engine: Engine) -> bool:
     return error is not None and error.key == "vllm_not_installed" and installed_vllm() is not None
 
 
+@cache
 def engine_extra() -> Device:
-    """Return the extra with the engine for this machine: "gpu" with an NVIDIA driver, else "cpu"."""
-    return "gpu" if shutil.which("nvidia-smi") or Path("/usr/lib/wsl/lib/nvidia-smi").exists() else "cpu"
+    """Return the extra with the engine for this machine: "gpu" where the driver lists a card, else "cpu".
+
+    scripts/bootstrap.py, which has the standard library alone, asks in the same way.
+    """
+    program = shutil.which("nvidia-smi") or "/usr/lib/wsl/lib/nvidia-smi"
+    try:
+        listed = subprocess.run([program, "-L"], capture_output=True, text=True, check=False, timeout=_DRIVER_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return "cpu"
+    return "gpu" if listed.returncode == 0 and "GPU" in listed.stdout else "cpu"
 
 
 def _hindrance(extra: str) -> AppError | None:

@@ -166,6 +166,24 @@ def test_environment_that_takes_nothing_is_named(how: str, tmp_path: Path, monke
         installation.install_engine(print, threading.Event(), log_path=tmp_path / "log")
 
 
+@pytest.mark.parametrize(
+    ("script", "extra"),
+    [("echo 'GPU 0: NVIDIA L4'", "gpu"), ("echo 'No devices were found'", "cpu"), ("echo GPU; exit 9", "cpu")],
+)
+def test_engine_is_for_the_cards_that_the_driver_lists(
+    script: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    installation.engine_extra.cache_clear()
+    try:
+        assert installation.engine_extra() == extra
+    finally:
+        installation.engine_extra.cache_clear()
+
+
 def test_only_a_missing_engine_is_installed() -> None:
     assert installation.missing_engine(None) is None
     assert installation.missing_engine(AppError("model_not_local", model="m")) is None

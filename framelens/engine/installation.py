@@ -107,7 +107,9 @@ def engine_extra() -> Device:
     """
     program = shutil.which("nvidia-smi") or "/usr/lib/wsl/lib/nvidia-smi"
     try:
-        listed = subprocess.run([program, "-L"], capture_output=True, text=True, check=False, timeout=_DRIVER_SECONDS)
+        listed = subprocess.run(
+            [program, "-L"], capture_output=True, text=True, timeout=_DRIVER_SECONDS, start_new_session=True
+        )
     except (OSError, subprocess.TimeoutExpired):
         return "cpu"
     return "gpu" if listed.returncode == 0 and "GPU" in listed.stdout else "cpu"

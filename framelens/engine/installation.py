@@ -13,7 +13,6 @@ What this does not do: remove an engine, or install into another environment tha
 from __future__ import annotations
 
 import importlib
-import logging
 import os
 import re
 import shutil
@@ -42,7 +41,6 @@ from framelens.engine.base import Engine, NullEngine
 from framelens.engine.hardware import installed_vllm
 from framelens.engine.local.child_process import ChildProcess, LogReader
 
-log = logging.getLogger(__name__)
 NOT_INSTALLED = ("vllm_not_installed", "transformers_not_installed")
 """Errors that the installation of an engine ends."""
 INSTALLING = ("installing", "installing_engine", "installing_cuda")
@@ -131,8 +129,11 @@ def install_log(data_dir: Path) -> Path:
     return data_dir / "logs" / "install.log"
 
 
-def install_engine(on_progress: ProgressListener, cancel: threading.Event, *, log_path: Path) -> None:
+def install_engine(on_progress: ProgressListener, cancel: threading.Event, *, log_path: Path) -> tuple[str, ...]:
     """Install the engine for this machine; where it is here, bring it to the versions of the constraints files.
+
+    Returns:
+        As for `install`.
 
     Raises:
         EngineError: Nothing can be installed here, or an error of `install`.
@@ -143,10 +144,10 @@ def install_engine(on_progress: ProgressListener, cancel: threading.Event, *, lo
     extra = engine_extra()
     if error := _hindrance(extra):
         raise error
-    install(extra, on_progress, cancel, log_path=log_path)
+    return install(extra, on_progress, cancel, log_path=log_path)
 
 
-def install(extra: str, on_progress: ProgressListener, cancel: threading.Event, *, log_path: Path) -> None:
+def install(extra: str, on_progress: ProgressListener, cancel: threading.Event, *, log_path: Path) -> tuple[str, ...]:
     """Install an extra; its code can be imported afterwards, except in place of what this process has loaded.
 
     Args:
@@ -154,6 +155,9 @@ def install(extra: str, on_progress: ProgressListener, cancel: threading.Event, 
         on_progress: Called with the phases `INSTALLING`.
         cancel: Ends the installation.
         log_path: Receives the output of uv.
+
+    Returns:
+        Names of the packages that this process has loaded and that were replaced; with any, it has to start again.
 
     Raises:
         EngineError: "install_failed", with the last line of the output, or "install_no_tool".
@@ -172,8 +176,8 @@ def install(extra: str, on_progress: ProgressListener, cancel: threading.Event, 
         run.call([uv, "pip", "install", "--python", sys.executable, *wanted_packages(extra), *run.options(uv, kept)])
     importlib.invalidate_caches()
     after = _versions()
-    if replaced := sorted(name for name, version in before.items() if after.get(name, version) != version):
-        log.warning("replaced while in use, restart FrameLens: %s", ", ".join(replaced))
+    loaded = {re.sub(r"[-_.]+", "-", name).lower() for name in _loaded_packages()}
+    return tuple(sorted(name for name in loaded & before.keys() if after.get(name) != before[name]))
 
 
 @dataclass
@@ -283,6 +287,13 @@ def _held(pins: str, installed: Mapping[str, str], *, unverified: tuple[str, ...
 def _versions() -> dict[str, str]:
     """Return the versions of the installed packages by their normalized names (PEP 503)."""
     return {re.sub(r"[-_.]+", "-", one.name).lower(): one.version for one in metadata.distributions() if one.name}
+
+
+def _loaded_packages() -> Iterator[str]:
+    """Yield the names of the packages whose modules this process has loaded."""
+    for module, names in metadata.packages_distributions().items():
+        if module in sys.modules:
+            yield from names
 
 
 def _written_bytes(pid: int) -> int:

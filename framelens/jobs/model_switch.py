@@ -15,7 +15,7 @@ from framelens.config import Settings
 from framelens.core.background_task import BackgroundTask
 from framelens.core.engines.model_hub import ModelHub, chosen_hub
 from framelens.core.engines.vllm_arguments import arguments_with_code
-from framelens.core.errors import AppError, Cancelled, ConfigError, InputError
+from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError, InputError
 from framelens.core.events import EngineProgress, ProgressListener
 from framelens.core.redaction import redact
 from framelens.core.roles import as_user, current_user, requires
@@ -213,12 +213,15 @@ class ModelSwitch:
 
         def work(on_progress: ProgressListener, cancel: threading.Event) -> None:
             on_progress(first)
+            replaced: tuple[str, ...] = ()
             if missing_engine(build_engine(settings)[0].status().error):
-                install_engine(on_progress, cancel, log_path=install_log(settings.data_dir))
+                replaced = install_engine(on_progress, cancel, log_path=install_log(settings.data_dir))
             if hub_id is not None:
                 download(hub_id, on_progress, cancel, hub=self.download.hub, allow_pickle=settings.allow_pickle)
             if cancel.is_set():
                 raise Cancelled
+            if replaced:
+                raise EngineError("restart_needed", model=model, packages=", ".join(replaced))
             self.begin(settings, pausing=pausing)
 
         if self.download.state == "running":

@@ -13,6 +13,7 @@ import venv
 import zipfile
 from pathlib import Path
 
+import PIL.Image  # noqa: F401  # a package that is loaded
 import pytest
 
 from framelens.core.errors import AppError, Cancelled, EngineError
@@ -101,6 +102,15 @@ def test_packages_in_use_keep_their_versions(uv: FakeUv, tmp_path: Path, monkeyp
     monkeypatch.setattr(installation, "installed_vllm", lambda: ("gpu", "0.32.0"))
     install("gpu", tmp_path)
     assert "\nnumpy==" in uv.calls()[-1][1]["--constraints"]  # an engine that is there is brought to its pins
+
+
+def test_replaced_packages_that_are_loaded_are_named(
+    uv: FakeUv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = iter([{"pillow": "1", "pytest": "1", "never-loaded": "1"}, {"pillow": "2", "never-loaded": "2"}])
+    monkeypatch.setattr(installation, "_versions", lambda: next(versions))
+    replaced = installation.install("gpu", lambda _: None, threading.Event(), log_path=tmp_path / "install.log")
+    assert replaced == ("pillow", "pytest")  # one in another version, one gone
 
 
 def test_engine_for_the_other_device_goes(uv: FakeUv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

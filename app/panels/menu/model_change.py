@@ -114,6 +114,9 @@ def draw_failure(
         without: Called to continue without the model; None for no such button.
     """
     cause = error_words(error).splitlines()[0]
+    if error.key == "restart_needed":
+        st.warning(plain(cause), icon=":material/restart_alt:")
+        return
     if error.key in _UNREACHABLE:
         cause = t("models.change.unreachable", host=urlsplit(hub.endpoint).netloc)
     st.error(plain(t("models.change.failed", cause=cause)), icon=":material/error:")

@@ -123,6 +123,21 @@ def test_engine_and_model_come_with_one_click(
 
 
 @pytest.mark.slow
+def test_replaced_packages_ask_for_a_restart(page: AppTest, absent: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_no_engine(absent, monkeypatch)
+    monkeypatch.setattr(model_switch, "build_engine", lambda settings: (NullEngine(settings.model_path, NO_VLLM), ()))
+    monkeypatch.setattr(model_switch, "install_engine", lambda *_, log_path: ("numpy",))
+    monkeypatch.setattr(model_switch, "download", lambda *_, **__: None)
+    page.run()
+    page.button(key="missing_use").click().run()
+    absent.model_switch.download.wait()
+    page.run()
+    asks = texts(page)
+    assert "Restart FrameLens to use it" in asks and "numpy" in asks and "download failed" not in asks.lower()
+    absent.model_switch.download.close()
+
+
+@pytest.mark.slow
 def test_environment_that_takes_no_engine_is_explained(
     page: AppTest, absent: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:

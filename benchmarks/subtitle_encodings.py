@@ -31,7 +31,7 @@ _USUAL = {
 _RARE = {
     "cp866": "ru bg", "koi8_r": "ru", "koi8_u": "uk", "iso8859_5": "ru", "mac_cyrillic": "ru", "cp1125": "uk",
     "cp850": "de fr es pt_BR sv", "mac_roman": "de fr", "cp852": "pl cs hu", "iso8859_2": "pl cs hu", "cp857": "tr",
-    "cp737": "el", "cp862": "he", "cp720": "ar", "euc_jp": "ja", "johab": "ko",
+    "cp737": "el", "cp862": "he", "cp720": "ar", "euc_jp": "ja",
 }  # fmt: skip
 _NUM_CUES = (2, 6, 20)
 _TRIES = 6
@@ -43,11 +43,11 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.subtitle_encodings", description=__doc__)
     parser.add_argument("--catalogues", type=Path, default=Path("/usr/share/locale"))
     parser.add_argument("--seed", type=int, default=5)
-    given = parser.parse_args(arguments)
-    chosen = random.Random(given.seed)
+    options = parser.parse_args(arguments)
+    chosen = random.Random(options.seed)
     print("| encodings | cues | files | FrameLens wrong | charset-normalizer wrong |\n|---|---|---|---|---|")
     for name, table in (("Windows, East Asia", _USUAL), ("DOS, Mac, ISO, KOI8", _RARE)):
-        files = [one for pair in table.items() for one in _files(given.catalogues, *pair, chosen)]
+        files = [file for pair in table.items() for file in _files(options.catalogues, *pair, chosen)]
         for cues in _NUM_CUES:
             texts = [(data, text) for length, data, text in files if length == cues]
             wrong = Counter(reader for data, text in texts for reader in READERS if not _is_right(reader, data, text))
@@ -62,25 +62,27 @@ def _files(catalogues: Path, encoding: str, languages: str, chosen: random.Rando
         for cues in _NUM_CUES if len(sentences) >= max(_NUM_CUES) else ():
             for _ in range(_TRIES):
                 lines = enumerate(chosen.sample(sentences, cues), 1)
-                text = "".join(f"{place}\n00:00:01,000 --> 00:00:02,000\n{line}\n\n" for place, line in lines)
+                text = "".join(f"{number}\n00:00:01,000 --> 00:00:02,000\n{line}\n\n" for number, line in lines)
                 data = text.encode(encoding, "ignore")
                 yield cues, data, data.decode(encoding)
 
 
 def _sentences(catalogues: Path, language: str) -> list[str]:
     """Return the translations that have letters beyond ASCII and about the length of a cue."""
-    found = set[str]()
-    for path in sorted(one for name in {language, language[:2]} for one in catalogues.glob(f"{name}/LC_MESSAGES/*.mo")):
+    sentences = set[str]()
+    for path in sorted(
+        file for name in {language, language[:2]} for file in catalogues.glob(f"{name}/LC_MESSAGES/*.mo")
+    ):
         if not path.name.startswith(("iso", "gtk30-properties")):  # names of places and properties are no sentences
-            found |= {one.strip() for one in _texts(path) if _is_sentence(one)}
-    return sorted(found)
+            sentences |= {text.strip() for text in _texts(path) if _is_sentence(text)}
+    return sorted(sentences)
 
 
 def _texts(path: Path) -> list[str]:
     """Return the translations of a catalogue, or [] if it can't be decoded."""
     with path.open("rb") as file, suppress(UnicodeDecodeError):
         texts = gettext.GNUTranslations(file)._catalog.values()  # type: ignore[attr-defined]  # it lists them nowhere
-        return [one for one in texts if isinstance(one, str)]
+        return [text for text in texts if isinstance(text, str)]
     return []
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
-from framelens.video.subtitles.encodings import Decoded, UnknownEncodingError, decoded
+from framelens.video.subtitles.encodings import UnknownEncodingError, decoded
 
 JAPANESE = [
     "こんにちは、元気ですか。",
@@ -107,26 +105,23 @@ FILES = [
     (RUSSIAN, "cp1251", "Windows-1251"),
     (LITHUANIAN, "cp1257", "Windows-1257"),
     (RUSSIAN, "cp866", "CP866"),
-    (RUSSIAN, "mac_cyrillic", "Mac Cyrillic"),
+    (RUSSIAN, "mac_cyrillic", "MAC-CYRILLIC"),
     (RUSSIAN, "iso8859-5", "ISO-8859-5"),
     (UKRAINIAN, "koi8_u", "KOI8-U"),
     (UKRAINIAN, "cp1125", "CP1125"),
     (SERBIAN, "cp855", "CP855"),
     (POLISH, "cp852", "CP852"),
     (CZECH, "cp852", "CP852"),
-    (POLISH, "mac_latin2", "Mac Central European"),
+    (POLISH, "mac_latin2", "MAC-LATIN2"),
     (FRENCH, "cp850", "CP850"),
     (GERMAN, "cp850", "CP850"),
-    (GERMAN, "mac_roman", "Mac Roman"),
-    (FRENCH, "mac_roman", "Mac Roman"),
+    (GERMAN, "mac_roman", "MAC-ROMAN"),
+    (FRENCH, "mac_roman", "MAC-ROMAN"),
     (TURKISH, "cp857", "CP857"),
     (GREEK, "cp737", "CP737"),
     (HEBREW, "cp862", "CP862"),
     (ARABIC, "iso8859-6", "ISO-8859-6"),
     (LITHUANIAN, "cp775", "CP775"),
-    (JAPANESE, "iso2022_jp", "ISO-2022-JP"),
-    (KOREAN, "iso2022_kr", "ISO-2022-KR"),
-    (SIMPLIFIED, "hz", "HZ"),
     (SIMPLIFIED, "utf-16-le", "UTF-16"),
     (JAPANESE, "utf-16-be", "UTF-16"),
     (KOREAN, "utf-8", ""),
@@ -134,10 +129,6 @@ FILES = [
     (RUSSIAN, "utf-16", ""),
 ]
 IDS = [f"{encoding}-{name or 'known'}" for _, encoding, name in FILES]
-
-
-LATIN = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z:]*[0-9A-Za-z])?")
-PAIRS = str.maketrans("()", ")(")
 
 
 def srt(lines: list[str]) -> str:
@@ -154,8 +145,8 @@ def clock(seconds: int) -> str:
 @pytest.mark.parametrize(("lines", "encoding", "name"), FILES, ids=IDS)
 def test_legacy_encodings_are_recognised(lines: list[str], encoding: str, name: str, times: int) -> None:
     text = srt(lines * times).replace("\n", "\r\n")
-    found = decoded(text.encode(encoding))
-    assert (found.text, found.assumed) == (text, name)
+    result = decoded(text.encode(encoding))
+    assert (result.text, result.assumed) == (text, name)
 
 
 @pytest.mark.parametrize(("lines", "encoding", "name"), FILES[:11], ids=IDS[:11])
@@ -186,11 +177,6 @@ def test_english_with_typographic_signs_is_recognised() -> None:
     assert decoded(text.encode("cp1252")).text == text
 
 
-def test_a_tilde_and_a_brace_are_no_chinese() -> None:
-    text = srt(["Write ~{ and ~} around it.", "~{}~"])
-    assert decoded(text.encode()) == Decoded(text)
-
-
 @pytest.mark.parametrize(
     ("line", "encoding", "language"),
     [
@@ -202,8 +188,8 @@ def test_a_tilde_and_a_brace_are_no_chinese() -> None:
     ],
 )
 def test_language_of_the_name_decodes_one_cue(line: str, encoding: str, language: str) -> None:
-    found = decoded(srt([line]).encode(encoding), (language,))
-    assert found.text == srt([line]) and found.assumed
+    result = decoded(srt([line]).encode(encoding), (language,))
+    assert result.text == srt([line]) and result.assumed
 
 
 @pytest.mark.parametrize(("lines", "encoding", "name"), FILES[:20], ids=IDS[:20])
@@ -211,24 +197,3 @@ def test_a_wrong_name_changes_no_long_text(lines: list[str], encoding: str, name
     text = srt(lines * 5)
     for language in ("th", "tr", "zh-hant", "ru", "en"):
         assert decoded(text.encode(encoding), (language,)).text == text
-
-
-@pytest.mark.parametrize(("line", "encoding"), [("Şimdi değil.", "cp1254"), ("ขอบคุณ", "cp874")])
-def test_content_alone_decodes_more_single_cues(line: str, encoding: str) -> None:
-    assert decoded(srt([line]).encode(encoding)).text == srt([line])
-
-
-def test_hebrew_written_backwards_is_turned_around() -> None:
-    lines = ["שלום (חבר), מה שלומך?", "בשעה 10:30 ב-London, ואיפה הים?", "Hello"]
-    times = srt(lines).splitlines()
-    backwards = [LATIN.sub(lambda one: one[0][::-1], line[::-1].translate(PAIRS)) for line in lines]
-    data = "\n".join(backwards[lines.index(one)] if one in lines else one for one in times).encode("iso8859_8")
-    found = decoded(data)
-    assert [line for line in found.text.splitlines() if line] == [line for line in times if line]
-    assert found.assumed == "Windows-1255 (visual)"
-
-
-def test_arabic_of_dos_is_read_without_its_shapes() -> None:
-    shaped = "ﻣﺭﺣﺑﺎ ﻳﺎ ﺻﺩﻳﻕ"
-    found = decoded(srt([shaped, shaped]).encode("cp864"))
-    assert found == Decoded(srt(["مرحبا يا صديق"] * 2), "CP864")

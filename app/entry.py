@@ -24,17 +24,18 @@ from app.state import page_state
 from app.views import analyse, ask, library, login
 from framelens import registry
 from framelens.core.roles import current_user
+from framelens.hookspecs import Role
 from framelens.i18n import label
 
-PAGES: tuple[tuple[str, str, Callable[[], None], registry.Role], ...] = (
+PAGES: tuple[tuple[str, str, Callable[[], None], Role], ...] = (
     ("analyse", ":material/movie:", analyse.draw, "viewer"),
     ("ask", ":material/forum:", ask.draw, "viewer"),
     ("library", ":material/video_library:", library.draw, "viewer"),
-    *((page.name, page.icon, partial(draw, TOOLS), page.role) for page, draw in registry.pages()),
+    *((name, page.icon, partial(draw, TOOLS), page.role) for name, page, draw in registry.pages()),
 )
 
 
-def _page_of(name: str, icon: str, draw: Callable[[], None], _: registry.Role) -> StreamlitPage:
+def _page_of(name: str, icon: str, draw: Callable[[], None], _: Role) -> StreamlitPage:
     """Return a page for the navigation, without the icon if Streamlit doesn't know a plugin's icon."""
     make = partial(st.Page, draw, title=label(f"ui.page_{name}", name), url_path=name, default=draw is analyse.draw)
     try:

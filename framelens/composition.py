@@ -20,6 +20,7 @@ from framelens.analysis.prompts.templates import Templates
 from framelens.config import Settings
 from framelens.core.background_task import BackgroundTask
 from framelens.core.domain import Notice
+from framelens.core.errors import AppError
 from framelens.core.roles import LOCAL_USER, as_user
 from framelens.jobs.engine_session import EngineSession, SharedParts
 from framelens.jobs.engine_switcher import EngineSwitcher
@@ -160,7 +161,11 @@ class Services:
         sweep(self.jobs, self.videos)
         with as_user(LOCAL_USER):  # the trash of all users
             self.trash_sweep.start(lambda _, cancel: sweep_trash_daily(self.jobs, self.videos, cancel))
-        registry.resume(self)
+        for part in registry.placed("resume"):
+            try:
+                part.call(self)
+            except AppError as error:  # the application starts without it
+                part.leave_out(error)
 
     def close(self) -> None:
         """Stop the background tasks, then the jobs, then the engine, and close the store."""
@@ -234,7 +239,7 @@ def open_services(
 
 def _library_search(settings: Settings, jobs: Jobs) -> LibrarySearch | None:
     """Open what a plugin searches the library by; jobs that end from now on are added to it."""
-    search: LibrarySearch | None = registry.first_result("library.search", settings, jobs.library)
+    search: LibrarySearch | None = next(registry.results("library.search", settings, jobs.library), None)
     if search:
         jobs.indexing.on_indexed = search.begin
     return search

@@ -78,19 +78,12 @@ def use_plugins(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         for name, returned in plugins.items():
             made = ModuleType(name)
             for hook, value in returned.items():
-                setattr(made, hook, registry.hook(_returning(hook, value)))
+                setattr(made, hook, registry.hook(lambda value=value: value))
             manager.register(made, name)
         monkeypatch.setattr(registry, "manager", lambda: manager)
         monkeypatch.setattr(registry, "_left_out", {})
 
     return use
-
-
-def _returning(hook: str, value: Any) -> Callable[..., Any]:
-    """Return the function of a hook: places are looked up, and checks get the settings."""
-    if hook in ("page_parts", "parts"):
-        return lambda place: value.get(place)
-    return (lambda settings: value(settings)) if hook == "launch_checks" else lambda: value
 
 
 @pytest.hookimpl(optionalhook=True)

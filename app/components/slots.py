@@ -1,4 +1,4 @@
-"""Places in the pages in which plugins draw (`framelens.registry.PAGE_PLACES`)."""
+"""Places in the pages in which plugins draw (`framelens.hookspecs.Hooks.parts`)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def pass_tools(tools: PageTools) -> None:
 
 def parts(place: str) -> Iterator[Callable[..., Any]]:
     """Yield the functions of plugins for a place, with the tools of the page."""
-    return (partial(function, *_tools) for function in registry.parts(place))
+    return (partial(function, *_tools) for function in registry.functions(place))
 
 
 def draw(place: str, *arguments: object) -> bool:

@@ -8,7 +8,7 @@ What this room does not do:
 - Encrypted connections: a proxy in front does that.
 """
 
-from collections.abc import Iterator
+from itertools import chain
 
 from starlette.routing import BaseRoute
 
@@ -42,11 +42,5 @@ def routes(gate: Gate, base_path: str = "") -> list[BaseRoute]:
         *uploads.routes(gate, prefix),
         *media.routes(gate, prefix),
         *exports.routes(gate, prefix),
-        *_routes_of_plugins(gate, prefix),
+        *chain.from_iterable(registry.results("routes", gate, prefix)),
     ]
-
-
-def _routes_of_plugins(gate: Gate, prefix: str) -> Iterator[BaseRoute]:
-    """Yield the routes of plugins, without those that a plugin can't make."""
-    for owner, reference, _ in registry.placed("routes"):
-        yield from registry.called(owner, reference, gate, prefix) or ()

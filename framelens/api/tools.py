@@ -1,4 +1,4 @@
-"""Call of a tool that a plugin adds to the MCP server; see the slot "mcp.tools" of framelens.registry.
+"""Call of a tool that a plugin adds to the MCP server; see "mcp.tools" in framelens.hookspecs.
 
 Such a tool is a function. It gets a `ToolCall` and its arguments, whose types its annotations give, runs in a
 thread, and returns a pydantic model all of whose fields have defaults. The model's field `quoted` has the text that

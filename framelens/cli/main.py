@@ -24,12 +24,12 @@ from framelens.cli import terminal
 from framelens.cli.grammar import LazyGroup, Options, common_options, flag, import_command, usage_text
 from framelens.core import own_version
 from framelens.core.domain import Language
-from framelens.core.errors import AppError, Cancelled, ConfigError, InputError, StorageError, as_app_error
+from framelens.core.errors import AppError, Cancelled, ConfigError, StorageError, as_app_error
 from framelens.core.files import typed_path
 from framelens.i18n import error_text, in_language, t
 
 if TYPE_CHECKING:
-    pass
+    from framelens.registry import Part
 
 log = logging.getLogger(__name__)
 _BROKEN_PIPE_EXIT_CODE = 141
@@ -120,10 +120,8 @@ def _failure(error: Exception, ctx: click.Context | None) -> AppError:
     name = (ctx and ctx.invoked_subcommand) or ""
     log.exception("framelens %s failed", name)
     failure = as_app_error(error)
-    if (owner := _foreign_owner(name)) and failure.key != "extra_missing":
-        from framelens.registry import failure_values
-
-        failure = InputError("plugin_failed", **failure_values(owner, error))
+    if (part := _foreign_part(name)) and failure.key != "extra_missing":
+        failure = part.failure(error)
     failure.__cause__ = error
     return failure
 
@@ -165,32 +163,32 @@ class _Commands(LazyGroup):
             return None
         from framelens import registry
 
-        owner, place = _of_plugins()[name]
+        part = _of_plugins()[name]
         try:
-            return _with_common_options(import_command(place), name)
+            return _with_common_options(import_command(part.value), name)
         except registry.PLUGIN_FAULTS as error:
             if isinstance(error, ModuleNotFoundError) and (missing := as_app_error(error)).key == "extra_missing":
                 raise missing from error
-            registry.leave_out(owner, place, error)
-            raise ConfigError("plugin_failed", **registry.failure_values(owner, error)) from error
+            part.leave_out(error)
+            raise part.failure(error, ConfigError) from error
 
 
-def _of_plugins() -> Mapping[str, tuple[str, str]]:
-    """Return the commands of plugins: the plugin's name and the command's place, by the command's name."""
+def _of_plugins() -> Mapping[str, Part]:
+    """Return the commands of plugins by their names."""
     from framelens import registry  # reads settings and finds the plugins
 
     taken = (*_COMMANDS, *_ALIASES, *_OTHER_WORDS)
-    return {name: (owner, place) for owner, name, place in registry.commands(taken)}
+    return {part.name: part for part in registry.unique("commands", taken)}
 
 
-def _foreign_owner(name: str) -> str | None:
-    """Return the name of the plugin that a command is of, unless the plugin is built in."""
+def _foreign_part(name: str) -> Part | None:
+    """Return the command if it is of a plugin that isn't built in."""
     if name in _COMMANDS or name not in _of_plugins():
         return None
     from framelens.registry import BUILT_IN
 
-    owner, _ = _of_plugins()[name]
-    return None if owner in BUILT_IN else owner
+    part = _of_plugins()[name]
+    return None if part.plugin in BUILT_IN else part
 
 
 def _print_version() -> None:

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -14,6 +15,15 @@ from framelens.core import own_version
 from framelens.core.errors import ConfigError
 from framelens.i18n import LANGUAGES, plugin_catalogue, t
 
+_HOOKS = {
+    "commands": "commands",
+    "formats": "report_formats",
+    "pages": "pages",
+    "sources": "sources",
+    "places": "parts",
+}
+"""Hooks by the kinds of parts that the list names."""
+
 
 def list_plugins(*, is_json: bool) -> int:
     """Print the plugins and return the exit code."""
@@ -22,23 +32,31 @@ def list_plugins(*, is_json: bool) -> int:
     for name in commands.list_commands(root):
         with suppress(ConfigError):  # of a faulty command, which is left out
             commands.get_command(root, name)
-    registry.load_all()
+    _load_parts()
     for language in LANGUAGES:
         plugin_catalogue(language)
     unknown = registry.unknown_names()
-    found = [_described(state) for state in registry.states()]
+    plugins = [_described(state) for state in registry.states()]
     if is_json:
-        json.dump({"plugins": found, "unknown": unknown}, sys.stdout, ensure_ascii=False, indent=2)
+        json.dump({"plugins": plugins, "unknown": unknown}, sys.stdout, ensure_ascii=False, indent=2)
         print()
         return 0
-    widths = [max((len(one[column]) for one in found), default=0) for column in ("name", "version")]
-    for one in found:
-        print(f"{one['name']:{widths[0]}}  {one['version']:{widths[1]}}  {_state_text(one)}")
-    if not found:
+    widths = [max((len(plugin[column]) for plugin in plugins), default=0) for column in ("name", "version")]
+    for plugin in plugins:
+        print(f"{plugin['name']:{widths[0]}}  {plugin['version']:{widths[1]}}  {_state_text(plugin)}")
+    if not plugins:
         print(t("cli.plugins_none"))
     for name in unknown:
         print(t("notice.doctor_plugins_unknown", name=name))
     return 0
+
+
+def _load_parts() -> None:
+    """Load the parts of plugins that aren't built in, so that `left_out` has each part that can't be used."""
+    pages = (replace(part, value=part.value.draw) for part in registry.unique("pages", registry.PAGES))
+    for part in (*pages, *registry.parts("parts"), *registry.unique("sources")):
+        if part.plugin not in registry.BUILT_IN:
+            part.load()
 
 
 def _described(state: registry.PluginState) -> dict[str, Any]:
@@ -53,17 +71,12 @@ def _described(state: registry.PluginState) -> dict[str, Any]:
     }
 
 
-def _additions(owner: str) -> dict[str, list[str]]:
+def _additions(plugin: str) -> dict[str, list[str]]:
     """Return the names of the used parts of a plugin, by kind."""
     named = {
-        "commands": [name for other, name, _ in registry.named("commands") if other == owner],
-        "formats": [name for other, name, _ in registry.named("report_formats") if other == owner],
-        "pages": [page.name for other, given in registry.answers("pages") if other == owner for page in given],
-        "sources": [name for other, name, _ in registry.named("sources") if other == owner],
-        "places": [place for place in registry.ALL_PLACES if owner in dict(registry.offered(place))],
-        "parts": [name for name in ("transcribers", "launch_checks") if registry.implements(owner, name)],
+        kind: [part.name for part in registry.parts(hook) if part.plugin == plugin] for kind, hook in _HOOKS.items()
     }
-    left_out = registry.left_out(owner)
+    left_out = registry.left_out(plugin)
     used = {
         kind: [name for name in names if f"{kind.removesuffix('s')} {name}" not in left_out]
         for kind, names in named.items()
@@ -71,12 +84,12 @@ def _additions(owner: str) -> dict[str, list[str]]:
     return {kind: names for kind, names in used.items() if names}
 
 
-def _state_text(one: Mapping[str, Any]) -> str:
+def _state_text(plugin: Mapping[str, Any]) -> str:
     """Return the state in words: the parts that a plugin adds, or why it is left out."""
-    if one["state"] == "faulty":
-        return t("cli.plugins_faulty", reason=one["fault"])
-    if one["state"] == "off":
+    if plugin["state"] == "faulty":
+        return t("cli.plugins_faulty", reason=plugin["fault"])
+    if plugin["state"] == "off":
         return t("cli.plugins_off")
-    added = [t(f"cli.plugins_{kind}", names=", ".join(names)) for kind, names in one["adds"].items()]
-    without = [t("cli.plugins_faulty", reason=f"{part} ({why})") for part, why in one["left_out"].items()]
+    added = [t(f"cli.plugins_{kind}", names=", ".join(names)) for kind, names in plugin["adds"].items()]
+    without = [t("cli.plugins_faulty", reason=f"{part} ({why})") for part, why in plugin["left_out"].items()]
     return "; ".join((*added, *without))

@@ -1,6 +1,6 @@
 """Speech recognisers: the interface that `framelens.analysis.inputs.transcription` uses, and an engine's recogniser.
 
-A plugin may bring another recogniser, see `framelens.registry.Plugin.recogniser`.
+A plugin may bring another recogniser, see `framelens.hookspecs.Hooks.parts`.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from framelens import registry
 from framelens.core.events import ProgressListener
@@ -61,23 +62,16 @@ def build_recogniser(settings: Settings) -> Recogniser | None:
 
 def local_recogniser(settings: Settings) -> LocalRecogniser | None:
     """Return the recogniser of the first plugin which transcribes with these settings; None if they name a server."""
-    found: LocalRecogniser | None = None if settings.speech_base_url else _first_of("recogniser", settings)
-    return found
+    recognisers: Iterator[LocalRecogniser] = registry.results("speech.recogniser", settings)
+    return None if settings.speech_base_url else next(recognisers, None)
 
 
 def has_diariser() -> bool:
     """Return whether a plugin separates speakers. Nothing is looked for on the disk."""
-    return any(kind == "diariser" for _, kind, _ in registry.named("transcribers"))
+    return any(registry.placed("speech.diariser"))
 
 
 def local_diariser(settings: Settings) -> LocalDiariser | None:
     """Return the diariser of the first plugin which separates speakers with these settings."""
-    found: LocalDiariser | None = _first_of("diariser", settings)
-    return found
-
-
-def _first_of(kind: str, settings: Settings) -> Any:
-    for owner, name, reference in registry.named("transcribers"):
-        if name == kind and (found := registry.called(owner, reference, settings)) is not None:
-            return found
-    return None
+    diarisers: Iterator[LocalDiariser] = registry.results("speech.diariser", settings)
+    return next(diarisers, None)

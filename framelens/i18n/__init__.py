@@ -133,14 +133,14 @@ def plugin_catalogue(language: Language) -> dict[str, str]:
     from framelens import registry  # reads settings, which most texts don't need
 
     texts: dict[str, str] = {}
-    for owner, plugin in registry.used():
+    for name, plugin in registry.used():
         for code in dict.fromkeys(("en", language)):
             try:
                 texts |= _flat(tomllib.loads((files(plugin) / "messages" / f"{code}.toml").read_text(encoding="utf-8")))
             except FileNotFoundError:
                 pass  # a plugin need not have any
             except registry.PLUGIN_FAULTS as error:
-                registry.leave_out(owner, f"messages {code}.toml", error)
+                registry.Part(name, "messages", f"messages {code}.toml").leave_out(error)
     return texts
 
 

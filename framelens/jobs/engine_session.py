@@ -182,7 +182,7 @@ class EngineSession:
         """Return the tools that choose frames for a question."""
         from framelens.questions.retrieval.select import RetrievalTools
 
-        return RetrievalTools(self.extractions, stills, registry.first_result("ask.embeddings", self.settings))
+        return RetrievalTools(self.extractions, stills, next(registry.results("ask.embeddings", self.settings), None))
 
     @_once
     def planner(self) -> Planner:

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from framelens.core.roles import as_user as as_user
     from framelens.core.roles import current_user as current_user
     from framelens.core.roles import requires as requires
+    from framelens.hookspecs import Hooks as Hooks
+    from framelens.hookspecs import Page as Page
     from framelens.i18n import in_language as in_language
     from framelens.i18n import language as language
     from framelens.i18n import t as t
-    from framelens.registry import Hooks as Hooks
-    from framelens.registry import Page as Page
     from framelens.registry import hook as hook
 
 else:

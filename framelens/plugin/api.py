@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from framelens.i18n import accepted_language as accepted_language
     from framelens.i18n import plugin_catalogue as plugin_catalogue
     from framelens.registry import PLUGIN_FAULTS as PLUGIN_FAULTS
-    from framelens.registry import called as called
-    from framelens.registry import leave_out as leave_out
     from framelens.registry import placed as placed
 
 else:

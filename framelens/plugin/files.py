@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from framelens.core.redaction import redact as redact
     from framelens.core.redaction import remember_secret as remember_secret
     from framelens.core.spelling import closest as closest
-    from framelens.registry import file_of as file_of
     from framelens.video.files import check_file as check_file
     from framelens.video.files import confine as confine
     from framelens.video.files import held_folder as held_folder
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from framelens.video.files import printable_path as printable_path
     from framelens.video.inputs import Input as Input
     from framelens.video.inputs import resolve as resolve
+    from framelens.video.sources import file_of as file_of
 
 else:
 

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from framelens.core.links import typed_link as typed_link
     from framelens.core.links import unsigned as unsigned
     from framelens.core.links import with_scheme as with_scheme
-    from framelens.registry import address_error as address_error
     from framelens.store.videos.link_transfer import FetchProgress as FetchProgress
     from framelens.store.videos.link_transfer import RemoteVideo as RemoteVideo
     from framelens.store.videos.link_transfer import Write as Write
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from framelens.store.videos.links import may_name_any as may_name_any
     from framelens.store.videos.outbound import Outbound as Outbound
     from framelens.store.videos.video_repository import link_of as link_of
+    from framelens.video.sources import address_error as address_error
 
 else:
 

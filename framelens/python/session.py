@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol, Self, TypedDict, TypeVar, Unpack, cast
 
-from framelens import config, registry
+from framelens import config
 from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.planning.frame_budget import KEYFRAMES, frame_limit, parse_frames
 from framelens.config import Settings
@@ -37,6 +37,7 @@ from framelens.python.messages import checked_language, localised, localised_eve
 from framelens.questions.images import read_image
 from framelens.store.fs_utils import end_log, log_to
 from framelens.video.files import check_file
+from framelens.video.sources import file_of
 from framelens.video.worker_pool import worker_ready, worker_started
 
 if TYPE_CHECKING:
@@ -557,7 +558,7 @@ class Session:
     def _typed(self, word: str, cancel: threading.Event | None) -> str:
         """Return the path of the file that a plugin reads for a link or another source; else `word`."""
         with in_call(self._settings, cancel):
-            return registry.file_of(word)
+            return file_of(word)
 
     @contextmanager
     def _cancelled_by_closing(self, services: Services) -> Iterator[None]:

@@ -13,9 +13,9 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
+from pkgutil import resolve_name
 from typing import cast
 
-from framelens import registry
 from framelens.core.background_task import check_cancelled
 from framelens.core.child_environment import limit_memory, reader_environment
 from framelens.core.codec import receive, send
@@ -107,7 +107,7 @@ def main(writer: str, language: str, extent: str, memory_bytes: str) -> int:
         limit_memory(int(memory_bytes))
         analysis = receive(sys.stdin.buffer, Analysis)
         assert analysis
-        document: bytes = registry.load(writer)(analysis, cast("Language", language), appendix=extent == _FULL)
+        document: bytes = resolve_name(writer)(analysis, cast("Language", language), appendix=extent == _FULL)
         sys.stdout.buffer.write(document)
     except MemoryError:
         return _TOO_HEAVY

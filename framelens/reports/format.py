@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pkgutil import resolve_name
 from typing import Any, Literal
 
-from framelens import registry
 from framelens.core.domain import Analysis, Language
 from framelens.reports.files import ReportFile
 
@@ -19,7 +19,7 @@ def lazy(reference: str) -> Callable[..., Any]:
     """
 
     def call(*arguments: Any, **options: Any) -> Any:
-        return registry.load(reference)(*arguments, **options)
+        return resolve_name(reference)(*arguments, **options)
 
     return call
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from framelens import registry
 from framelens.core.domain import Analysis, Language
@@ -80,25 +81,25 @@ FORMATS: dict[str, ReportFormat] = {
 def _of_plugins() -> Iterator[tuple[str, ReportFormat]]:
     """Yield the formats of plugins by name, without those that take the name or suffix of another format."""
     suffixes = {form.suffix for form in FORMATS.values()}
-    for owner, name, form in registry.first_of("format", registry.named("report_formats"), (*FORMATS, ALL)):
+    for part in registry.unique("report_formats", (*FORMATS, ALL)):
+        form: ReportFormat = part.value
         if form.suffix in suffixes:
-            registry.leave_out(owner, f"format {name}", f"another format has the suffix {form.suffix}")
+            part.leave_out(f"another format has the suffix {form.suffix}", f"format {part.name}")
             continue
         suffixes.add(form.suffix)
-        write, beside = registry.guarded(owner, form.write), registry.guarded(owner, form.beside)
-        fits, check = _without_failures(owner, name, form.fits), registry.guarded(owner, form.check)
-        yield name, replace(form, write=write, beside=beside, fits=fits, check=check)
+        functions: dict[str, Any] = {name: part.guard(getattr(form, name)) for name in ("write", "beside", "check")}
+        yield part.name, replace(form, fits=_without_failures(part), **functions)
 
 
-def _without_failures(owner: str, name: str, fits: Callable[[Analysis], bool]) -> Callable[[Analysis], bool]:
+def _without_failures(part: registry.Part) -> Callable[[Analysis], bool]:
     """Return a check that is true if the plugin's own fails, so that the format is written and states the error."""
-    guarded = registry.guarded(owner, fits)
+    fits = part.guard(part.value.fits)
 
     def checked(analysis: Analysis) -> bool:
         try:
-            return bool(guarded(analysis))
+            return bool(fits(analysis))
         except InputError as error:
-            registry.leave_out(owner, f"fits of format {name}", str(error.values.get("reason", error)))
+            part.leave_out(str(error.values.get("reason", error)), f"fits of format {part.name}")
             return True
 
     return checked

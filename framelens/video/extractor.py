@@ -336,7 +336,7 @@ def subtitles_of(
     check_file(path)
     transcript: Transcript | None = None
     notices: list[Notice] = []
-    forms = next(registry.offered("subtitles"), ())
+    forms = next(((part.plugin, part.value) for part in registry.placed("subtitles")), ())
     with DecoderWorker(WorkerRequest("subtitles", path, language=language, subtitles=subtitles, forms=forms)) as child:
         for event in child.events(cancel):
             if isinstance(event, Transcript):

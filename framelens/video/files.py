@@ -210,7 +210,7 @@ def check_file(path: Path) -> None:
         raise VideoError("video_no_permission", path=printable) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         if address := address_in(printable):
-            from framelens.registry import address_error  # few files need the plugins
+            from framelens.video.sources import address_error  # few files need the plugins
 
             raise address_error(address) from error
         if path.name == STANDARD_STREAM:

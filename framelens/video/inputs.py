@@ -11,10 +11,10 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from framelens import registry
 from framelens.core.errors import AppError, VideoError
 from framelens.core.files import absolute, address_in, typed_path
 from framelens.video.files import VIDEO_SUFFIXES, is_video_name, printable_path
+from framelens.video.sources import file_of
 from framelens.video.subtitles.encodings import UnknownEncodingError, decoded, decoded_texts
 
 STDIN = "-"
@@ -161,7 +161,7 @@ def _expand(word: str) -> Iterator[Input]:
         yield from _expand_pattern(typed)
     else:
         try:
-            yield Input(absolute(Path(typed_path(registry.file_of(word)))))
+            yield Input(absolute(Path(typed_path(file_of(word)))))
         except AppError as error:
             yield Input(Path(word), error)
 

@@ -146,8 +146,9 @@ def _forms(request: WorkerRequest) -> SubtitleForms | None:
         return None
     from framelens import registry
 
-    owner, reference = request.forms
-    return registry.called(owner, reference)
+    plugin, reference = request.forms
+    forms: SubtitleForms | None = registry.Part(plugin, "subtitles", reference).call()
+    return forms
 
 
 def _times(paths: Iterable[Path]) -> Iterator[VideoEvent | FrameTimes]:

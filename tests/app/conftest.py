@@ -66,7 +66,7 @@ def services(open_services: Open) -> Services:
 @pytest.fixture
 def models_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw the buttons that lead to the Models page, whether or not its plugin is here."""
-    monkeypatch.setattr(registry, "has_page", lambda name: True)
+    monkeypatch.setattr(registry, "page_names", lambda: ("models",))
 
 
 @pytest.fixture

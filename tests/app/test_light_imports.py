@@ -22,7 +22,7 @@ HEAVY = (
 PAGES = (
     "import app.views.analyse, app.views.ask, "
     "app.panels.menu.engine, app.panels.work.rows, app.panels.menu.menu, framelens.api; "
-    "from framelens import registry; list(registry.pages()); [list(registry.parts(one)) for one in registry.ALL_PLACES]"
+    "from framelens import registry; list(registry.pages()); [part.load() for part in registry.parts('parts')]"
 )
 
 

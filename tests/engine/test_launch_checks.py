@@ -27,6 +27,7 @@ def test_without_a_plugin_nothing_is_checked(tiny_vl: Path, use_plugins: Callabl
 
 
 def test_the_first_plugin_with_checks_is_asked(use_plugins: Callable[..., None]) -> None:
-    of_plugins = {"none": {}, "broken": broken, "own": own_checks, "next": broken}
-    use_plugins(**{name: {"launch_checks": checks} if checks else {} for name, checks in of_plugins.items()})
+    names = {"broken": "broken", "own": "own_checks", "next": "broken"}
+    places = {plugin: {"launch.checks": f"{__name__}:{name}"} for plugin, name in names.items()}
+    use_plugins(none={}, **{plugin: {"parts": parts} for plugin, parts in places.items()})
     assert launch_checks(config.load({})).find(None) == (HINDRANCE,)

@@ -52,7 +52,7 @@ def test_hooks_and_pages_import_no_room() -> None:
     code = "import sys; from framelens.plugin import Page, hook; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     rooms = {name.split(".")[1] for name in done.stdout.split() if name.startswith("framelens.")}
-    assert rooms == {"config", "core", "plugin", "registry"}
+    assert rooms == {"config", "core", "hookspecs", "plugin", "registry"}
 
 
 def test_the_example_imports_public_names_alone() -> None:

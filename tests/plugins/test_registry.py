@@ -15,10 +15,13 @@ import pytest
 
 from framelens import registry
 from framelens.core.errors import InputError, VideoError
+from framelens.hookspecs import Page
+from framelens.registry import Part
 from framelens.reports import formats
 from framelens.reports.format import ReportFormat
 from framelens.reports.json.writer import write
 from framelens.video.files import check_file
+from framelens.video.sources import address_error, file_of
 from tests.reports.test_reports import analysis
 
 Use = Callable[..., None]
@@ -146,16 +149,16 @@ def test_error_of_an_address_fits_the_plugins_in_use(
     address: str, beginnings: tuple[str, ...], key: str, use_plugins: Use
 ) -> None:
     use_plugins(mine={"sources": dict.fromkeys(beginnings, "mine:read")})
-    assert registry.address_error(address).key == key
+    assert address_error(address).key == key
 
 
 def test_a_file_is_read_before_a_source(use_plugins: Use, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     use_plugins(mine={"sources": {"dir:": "mine:read"}})
-    monkeypatch.setattr(registry, "loaded", lambda *_: lambda typed: Path("/found", typed))
+    monkeypatch.setattr(registry.Part, "load", lambda _: lambda typed: Path("/found", typed))
     monkeypatch.chdir(tmp_path)
-    assert [registry.file_of(one) for one in ("dir:a", "a", "other:a")] == [str(Path("/found/dir:a")), "a", "other:a"]
+    assert [file_of(typed) for typed in ("dir:a", "a", "other:a")] == [str(Path("/found/dir:a")), "a", "other:a"]
     Path("dir:a").touch()
-    assert registry.file_of("dir:a") == "dir:a"
+    assert file_of("dir:a") == "dir:a"
 
 
 @pytest.mark.slow
@@ -202,7 +205,7 @@ def test_faulty_plugin_is_named_and_left_out(site: Path, tmp_path: Path, source:
 
 FAULTS = """
 from framelens.plugin import Page, hook
-PLACED = {"sidebar": "fail", "work.groups": "gone", "doctor.checks": "fail", "routes": "fail", "resume": "fail"}
+FAILING = ("sidebar", "doctor.checks", "routes", "resume", "launch.checks", "speech.recogniser")
 @hook
 def commands():
     return {"broken": "broken_one.no_module:run", **dict.fromkeys(("analyze", "fails", "help"), "broken_one:run")}
@@ -211,22 +214,13 @@ def report_formats():
     return FORMATS
 @hook
 def pages():
-    return Page("library", ":material/home:", "broken_one:fail"), Page("lost", ":material/home:", "broken_one:lost")
+    return {name: Page(":material/home:", f"broken_one:{name}") for name in ("library", "lost")}
 @hook
 def sources():
     return {"broken:": "broken_one:fail"}
 @hook
-def page_parts(place):
-    return f"broken_one:{PLACED[place]}" if place in PLACED else None
-@hook
-def parts(place):
-    return page_parts(place)
-@hook
-def launch_checks(settings):
-    fail()
-@hook
-def transcribers():
-    return {"recogniser": "broken_one:fail"}
+def parts():
+    return {"work.groups": "broken_one:gone", **dict.fromkeys(FAILING, "broken_one:fail")}
 def fail(*_, **__):
     raise ZeroDivisionError("by zero")
 import click
@@ -288,8 +282,9 @@ from framelens import api, config, registry
 from framelens.engine.local.launch_checks import LaunchChecks, launch_checks
 from framelens.engine.recognition import build_recogniser
 assert api.routes(api.Gate(api.AllowedHosts.for_server(None)))
-assert "headlines" in [page.name for page, _ in registry.pages()]
-registry.resume(None)
+assert "headlines" in registry.page_names()
+list(registry.pages())
+list(registry.results("resume", None))
 assert isinstance(launch_checks(config.load()), LaunchChecks)
 build_recogniser(config.load())
 print(json.dumps(list(registry.left_out("broken"))))
@@ -313,7 +308,7 @@ def test_application_starts_beside_a_faulty_plugin(broken_site: Path) -> None:
 
 def test_a_taken_beginning_is_named(use_plugins: Use) -> None:
     use_plugins(**{name: {"sources": {"dir:": "os.path:join"}} for name in ("first", "second")})
-    registry.load_all()
+    list(registry.unique("sources"))
     assert registry.left_out("second") == {"source dir:": "first has this name"}
 
 
@@ -326,15 +321,15 @@ def test_doctor_names_a_plugin_whose_check_fails(broken_site: Path) -> None:
 
 @pytest.mark.parametrize("name", ["--version", "a/b", "C:", ""])
 def test_a_name_can_be_part_of_an_address(name: str, use_plugins: Use) -> None:
-    use_plugins(mine={"pages": [registry.Page(name, "", "m:draw")], "sources": {name: "m:read"}})
-    registry.load_all()
+    use_plugins(mine={"pages": {name: Page("", "m:draw")}, "sources": {name: "m:read"}})
+    assert not [*registry.unique("pages"), *registry.unique("sources")]
     assert {f"page {name}", f"source {name}"} <= set(registry.left_out("mine"))
 
 
 def test_a_hook_that_fails_or_gives_something_else_is_left_out(use_plugins: Use) -> None:
-    use_plugins(mine={"commands": ["headlines"], "page_parts": 3})
-    assert list(registry.commands(())) == list(registry.parts("sidebar")) == []
-    assert set(registry.left_out("mine")) == {"commands", "page_parts"}
+    use_plugins(mine={"commands": ["headlines"], "parts": 3})
+    assert [*registry.unique("commands"), *registry.functions("sidebar")] == []
+    assert set(registry.left_out("mine")) == {"commands", "parts"}
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("by zero"), SystemExit(3)])
@@ -343,7 +338,7 @@ def test_an_error_of_a_function_is_the_plugins(error: BaseException) -> None:
         raise error
 
     with pytest.raises(InputError) as caught:
-        registry.guarded("mine", fail)()
+        Part("mine", "sidebar", "").guard(fail)()
     assert caught.value.key == "plugin_failed"
     assert caught.value.values["reason"] == f"{type(error).__name__}: {error}"
 
@@ -382,22 +377,23 @@ def test_names_that_no_plugin_has_are_told(monkeypatch: pytest.MonkeyPatch) -> N
     assert registry.unknown_names() == ["nosuch"]
 
 
-resumed: list[object] = []
+called: list[object] = []
 
 
-def resume(services: object) -> None:
-    resumed.append(services)
+def call(argument: object) -> object:
+    called.append(argument)
+    return argument
 
 
-def test_all_plugins_resume_whatever_one_does(use_plugins: Use) -> None:
-    use_plugins(broken={"parts": {"resume": "os:abort_nothing"}}, fine={"parts": {"resume": f"{__name__}:resume"}})
-    registry.resume("services")
-    assert resumed == ["services"] and "os:abort_nothing" in registry.left_out("broken")
+def test_all_functions_of_a_place_are_called_whatever_one_does(use_plugins: Use) -> None:
+    use_plugins(broken={"parts": {"resume": "os:abort_nothing"}}, fine={"parts": {"resume": f"{__name__}:call"}})
+    assert list(registry.results("resume", "services")) == called == ["services"]
+    assert "os:abort_nothing" in registry.left_out("broken")
 
 
 def test_interrupt_while_a_plugin_loads_is_no_fault() -> None:
     wrapped = RuntimeError("Error calling __set_name__")
     wrapped.__cause__ = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
-        registry.leave_out("own", "part", wrapped)
+        Part("own", "part", "").leave_out(wrapped, "part")
     assert "part" not in registry.left_out("own")

@@ -72,7 +72,7 @@ def draw(
             sees = any(model.sees for engine in search.engines for model in engine.models)
             draw_get(now, key="missing_use", primary=not (is_changing or sees))
         with st.container(horizontal=True, gap="small"):
-            if is_administrator and registry.has_page("models"):
+            if is_administrator and "models" in registry.page_names():
                 words, act = t("models.missing.remote"), page_state().go_to_page
                 button(words, "missing_remote", act, "models", "remote", icon="lan", kind="tertiary")
             words, tip = t("ui.start_without" if videos < 2 else "ui.start_without_all", n=videos), None
@@ -132,7 +132,7 @@ def draw_short(now: Readiness, *, key: str) -> None:
 
 def draw_choose(*, key: str = "choose_model", primary: bool = False) -> None:
     """Draw the button that leads an administrator to the Models page, from which one click leads back."""
-    if not current_user().may("administrator") or not registry.has_page("models"):
+    if not current_user().may("administrator") or "models" not in registry.page_names():
         return
     kind: ButtonKind = "primary" if primary else "secondary"
     button(t("ui.choose_model"), key, page_state().go_to_page, "models", icon="neurology", kind=kind)

@@ -110,7 +110,7 @@ def draw_other_model(*, key: str) -> None:
 
     From there one click leads back to this report, where the same question can be asked of the chosen model.
     """
-    if not registry.has_page("models"):
+    if "models" not in registry.page_names():
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(t("ui.compare_models"), width="content")

@@ -114,7 +114,7 @@ def _noticed(level: str, words: str, full: str = "") -> Iterator[None]:
 
 def _draw_models(key: str, words: str) -> None:
     """Draw the button that leads to the Models page, if a plugin has it."""
-    if registry.has_page("models"):
+    if "models" in registry.page_names():
         button(t(words), key, page_state().go_to_page, "models", icon="neurology", kind="tertiary")
 
 

@@ -17,7 +17,7 @@ def report_formats():
 
 @hook
 def pages():
-    return [Page("headlines", ":material/newspaper:", "framelens_headlines.page:draw")]
+    return {"headlines": Page(":material/newspaper:", "framelens_headlines.page:draw")}
 
 
 @hook

@@ -1,6 +1,6 @@
 """Speakers of a transcript: who says each cue, by the turns that a diariser finds, and the names that people give.
 
-A plugin brings the diariser, see `framelens.registry.Plugin.diariser`. No model names anybody: speakers have letters in
+A plugin brings the diariser, see `framelens.hookspecs.Hooks.parts`. No model names anybody: speakers have letters in
 the order in which they first speak until a person names them. Names are kept by the content of the video and the number
 of its speakers, so another analysis finds them. Two speakers with the same name are the same person, who was taken for
 two.

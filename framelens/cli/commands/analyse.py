@@ -90,7 +90,7 @@ def run(options: Options) -> int:
     paths = [item.path for item in inputs.items]
     is_several = not inputs.is_one_file or options.skip_done
     outputs = parse_outputs(options, paths, is_one=not is_several)
-    analyse_several = next(registry.parts("cli.several"), None) if is_several else None
+    analyse_several = next(registry.functions("cli.several"), None) if is_several else None
     if not (options.show_prompt or options.plan):
         if is_several and analyse_several is None:
             raise ConfigError("several_without_plugin")

@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from framelens import registry
 from framelens.analysis.planning.frame_budget import parse_frames
 from framelens.cli import terminal
 from framelens.cli.analysis_options import engine_options, load_settings, settle_model
@@ -60,6 +59,7 @@ from framelens.questions.images import read_image
 from framelens.questions.moments.timeline import strip
 from framelens.questions.retrieval.values import Looking
 from framelens.reports.content.labels import local_minute, one_line
+from framelens.video.sources import file_of
 from framelens.video.worker_pool import worker_started
 
 _NUMBERS = (
@@ -211,7 +211,7 @@ def _conversation(about: Sequence[str], clip: Selection, options: Options, cance
         return services().conversations.get(options.conversation)
 
     frame_options = FrameOptions(language(), options.frames, clip, options.subtitles, not options.no_model)
-    about = [registry.file_of(one) for one in about]
+    about = [file_of(one) for one in about]
     with open_progress(quiet=options.quiet) as progress:
         return value_of(services().asking.begin(about, frame_options, cancel), progress.show)
 
@@ -366,7 +366,7 @@ def _list(options: Options) -> None:
 
     library = services().jobs.library
     about: list[str] | None = None
-    if options.texts and (path := Path(typed_path(registry.file_of(options.texts[0]))).absolute()).is_file():
+    if options.texts and (path := Path(typed_path(file_of(options.texts[0]))).absolute()).is_file():
         about = library.reports_on(sha256=services().switcher.session.extractions.sha256(path))
     elif options.texts:
         about = [library.resolve_id(options.texts[0])]

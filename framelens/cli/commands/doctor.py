@@ -105,7 +105,7 @@ def _unknown_variables(values: Mapping[str, str], settings: config.Settings) -> 
 
 def _of_plugins(settings: config.Settings) -> Iterator[CheckFinding]:
     """Yield the findings of plugins; a plugin that fails is a finding."""
-    for checks in registry.parts("doctor.checks"):
+    for checks in registry.functions("doctor.checks"):
         try:
             yield from checks(settings)
         except AppError as error:

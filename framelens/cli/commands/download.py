@@ -93,7 +93,7 @@ def _install_engine(settings: Settings, *, quiet: bool = False) -> None:
 
 def _download_speech(options: Options, settings: Settings) -> int:
     """Have a plugin download the model that transcribes, or the models that separate speakers."""
-    fetch = next(registry.parts("download.speech"), None)
+    fetch = next(registry.functions("download.speech"), None)
     if fetch is None:
         raise ConfigError("speech_without_plugin")
     return int(fetch(options, settings))

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from framelens import config, i18n, registry
+from framelens import config, i18n
 from framelens.analysis.inputs.transcription import Found, cues_between
 from framelens.cli.common import (
     cancel_on_signals,
@@ -38,6 +38,7 @@ from framelens.i18n.formatting import attributed, speaker_name
 from framelens.jobs.stored.speakers import name_speakers, speakers_of
 from framelens.jobs.transcripts import hear_video, report_ids, separate_speakers, transcript_of
 from framelens.video.files import STANDARD_STREAM, check_file
+from framelens.video.sources import file_of
 
 
 def _parse_name(text: str) -> tuple[tuple[str, str]]:
@@ -171,7 +172,7 @@ def _separate_speakers(
 
 def named_source(word: str, services: Services) -> tuple[Path | None, Analysis | None]:
     """Return the file that `word` names and the newest report on it, or no file and the report with this id."""
-    word = registry.file_of(word)
+    word = file_of(word)
     path = absolute(Path(typed_path(word)))
     if word != STANDARD_STREAM and not path.exists() and Path(word).name == word and not path.suffix:
         return None, services.jobs.snapshot(services.jobs.library.resolve_id(word)).analysis

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from framelens import registry
 from framelens.core.domain import Notice
@@ -53,5 +53,5 @@ class LaunchChecks:
 
 def launch_checks(settings: Settings) -> LaunchChecks:
     """Return the checks of the first plugin that has checks for these settings."""
-    _, checks = next(registry.answers("launch_checks", settings=settings), ("", LaunchChecks()))
-    return cast(LaunchChecks, checks)
+    checks: LaunchChecks = next(registry.results("launch.checks", settings), LaunchChecks())
+    return checks

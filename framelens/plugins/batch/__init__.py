@@ -10,20 +10,13 @@ def commands() -> dict[str, str]:
 
 
 @hook
-def page_parts(place: str) -> str | None:
-    """Return what is drawn in a place."""
+def parts() -> dict[str, str]:
+    """Return the functions for pages, commands and services."""
     return {
         "analyse.page": f"{__name__}.panels.batch:draw_page",
         "analyse.several": f"{__name__}.panels.batch:start",
         "models.experts": f"{__name__}.panels.cluster:draw",
         "work.groups": f"{__name__}.panels.work:groups",
-    }.get(place)
-
-
-@hook
-def parts(place: str) -> str | None:
-    """Return what commands and services use."""
-    return {
         "cli.several": f"{__name__}.commands.several:run",
         "routes": f"{__name__}.routes:routes",
-    }.get(place)
+    }

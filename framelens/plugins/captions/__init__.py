@@ -4,6 +4,6 @@ from framelens.plugin import hook
 
 
 @hook
-def parts(place: str) -> str | None:
-    """Return what decoders use."""
-    return f"{__name__}.forms:forms" if place == "subtitles" else None
+def parts() -> dict[str, str]:
+    """Return the function for decoders."""
+    return {"subtitles": f"{__name__}.forms:forms"}

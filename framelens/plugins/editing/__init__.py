@@ -15,23 +15,16 @@ def commands() -> dict[str, str]:
 
 
 @hook
-def page_parts(place: str) -> str | None:
-    """Return what is drawn in a place."""
+def parts() -> dict[str, str]:
+    """Return the functions for pages and the server."""
     return {
         "library.actions": f"{__name__}.panels.clips:draw_library_entry",
         "range.action": f"{__name__}.panels.clips:action",
         "report.actions": f"{__name__}.panels.clips:draw_entry",
-    }.get(place)
-
-
-@hook
-def parts(place: str) -> str | None:
-    """Return what the server uses."""
-    return {
         "api": f"{__name__}.api:router",
         "mcp.tools": f"{__name__}.tools:mcp_tools",
         "routes": f"{__name__}.routes:routes",
-    }.get(place)
+    }
 
 
 @hook

@@ -1,12 +1,6 @@
 """Plugin about models: which models fit, what they need, and checks before a start."""
 
-from typing import TYPE_CHECKING
-
 from framelens.plugin import Page, hook
-
-if TYPE_CHECKING:
-    from framelens.plugin import Settings
-    from framelens.plugin.engines import LaunchChecks
 
 
 @hook
@@ -16,14 +10,12 @@ def commands() -> dict[str, str]:
 
 
 @hook
-def pages() -> tuple[Page, ...]:
+def pages() -> dict[str, Page]:
     """Return the page."""
-    return (Page("models", ":material/neurology:", f"{__name__}.page:draw", "administrator"),)
+    return {"models": Page(":material/neurology:", f"{__name__}.page:draw", "administrator")}
 
 
 @hook
-def launch_checks(settings: "Settings") -> "LaunchChecks":
-    """Return the checks of a local engine with these settings."""
-    from framelens.plugins.models.launch import launch_checks
-
-    return launch_checks(settings)
+def parts() -> dict[str, str]:
+    """Return the function that checks local engines."""
+    return {"launch.checks": f"{__name__}.launch:launch_checks"}

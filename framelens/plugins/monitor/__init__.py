@@ -4,6 +4,6 @@ from framelens.plugin import Page, hook
 
 
 @hook
-def pages() -> tuple[Page, ...]:
+def pages() -> dict[str, Page]:
     """Return the page."""
-    return (Page("system", ":material/monitoring:", f"{__name__}.page:draw", "administrator"),)
+    return {"system": Page(":material/monitoring:", f"{__name__}.page:draw", "administrator")}

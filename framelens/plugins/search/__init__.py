@@ -4,9 +4,9 @@ from framelens.plugin import hook
 
 
 @hook
-def parts(place: str) -> str | None:
-    """Return what the library and questions use."""
+def parts() -> dict[str, str]:
+    """Return the functions for the library and questions."""
     return {
         "ask.embeddings": f"{__name__}.parts:embedding_model",
         "library.search": f"{__name__}.parts:library_search",
-    }.get(place)
+    }

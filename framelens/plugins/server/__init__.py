@@ -10,6 +10,6 @@ def commands() -> dict[str, str]:
 
 
 @hook
-def parts(place: str) -> str | None:
-    """Return what the application uses."""
-    return {"resume": f"{__name__}.parts:resume", "routes": f"{__name__}.routes:routes"}.get(place)
+def parts() -> dict[str, str]:
+    """Return the functions for the application."""
+    return {"resume": f"{__name__}.parts:resume", "routes": f"{__name__}.routes:routes"}

@@ -10,12 +10,10 @@ def sources() -> dict[str, str]:
 
 
 @hook
-def page_parts(place: str) -> str | None:
-    """Return what is drawn in a place."""
-    return f"{__name__}.panel:draw" if place == "analyse.source" else None
-
-
-@hook
-def parts(place: str) -> str | None:
-    """Return what the doctor and links use."""
-    return {"doctor.checks": f"{__name__}.checks:checks", "link.page": f"{__name__}.ytdlp:find"}.get(place)
+def parts() -> dict[str, str]:
+    """Return the functions for the page, the doctor and links."""
+    return {
+        "analyse.source": f"{__name__}.panel:draw",
+        "doctor.checks": f"{__name__}.checks:checks",
+        "link.page": f"{__name__}.ytdlp:find",
+    }

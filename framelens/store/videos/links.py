@@ -178,7 +178,7 @@ class LinkFetcher:
         """Return the video of a page, as a plugin finds it."""
         if page.is_playlist and b"#EXT-X-TARGETDURATION" in page.text and b"#EXT-X-ENDLIST" not in page.text:
             raise InputError("url_live", url=unsigned(page.url))
-        find = next(registry.parts("link.page"), None)
+        find = next(registry.functions("link.page"), None)
         if find is None:
             raise InputError("url_is_page", url=unsigned(page.url))
         try:

@@ -38,7 +38,6 @@ from framelens.core.files import (
 from framelens.core.links import Link
 from framelens.core.roles import current_user, requires, sees
 from framelens.core.units import human_size
-from framelens.registry import address_error
 from framelens.store.fs_utils import (
     KEPT_FREE_BYTES,
     check_floor,
@@ -58,6 +57,7 @@ from framelens.store.videos.upload_limits import (
     UploadPurpose,
     check_size,
 )
+from framelens.video.sources import address_error
 
 Origin = Literal["upload", "path", "sample"]
 _ID = re.compile(r"[A-Za-z0-9_-]{16,64}")

@@ -175,7 +175,7 @@ def digest_beside(video: Path, subtitles: Path | None = None) -> str:
         for source in used
         if source.path
     )
-    if not any(registry.offered("subtitles")):
+    if not any(registry.placed("subtitles")):
         keys.append(["common forms"])
     return hashlib.sha256(repr(keys).encode()).hexdigest()[:16] if keys else ""
 

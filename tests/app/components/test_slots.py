@@ -29,7 +29,7 @@ def page() -> None:
 
 
 def test_a_place_names_the_plugin_that_fails_there(use_plugins: Callable[..., None]) -> None:
-    placed = {name: {"page_parts": {"sidebar": f"{__name__}:{name}"}} for name in ("fails", "draws")}
+    placed = {name: {"parts": {"sidebar": f"{__name__}:{name}"}} for name in ("fails", "draws")}
     use_plugins(other=placed["fails"], fine=placed["draws"])
     shown = AppTest.from_function(page).run()
     assert not shown.exception

@@ -53,7 +53,7 @@ from framelens.plugin.analyses import (
     transcript_of,
     value_of,
 )
-from framelens.plugin.api import ToolCall, called, placed
+from framelens.plugin.api import ToolCall, placed
 from framelens.plugin.command_line import parse_seconds
 from framelens.plugin.files import (
     check_file,
@@ -578,12 +578,12 @@ class _Answer:
 
 def _tools_of_plugins(begin: Callable[[], ToolCall]) -> Iterator[PluginTool]:
     """Yield the tools of other plugins; a tool that can't be described is left out."""
-    for owner, reference, _ in placed("mcp.tools"):
-        for one in called(owner, reference) or ():
+    for part in placed("mcp.tools"):
+        for function in part.call() or ():
             try:
-                tool = PluginTool(one, begin)
+                tool = PluginTool(function, begin)
             except Exception:  # noqa: BLE001 - the others work
-                _log.exception("the tool %s.%s is left out", one.__module__, one.__name__)
+                _log.exception("the tool %s.%s is left out", function.__module__, function.__name__)
             else:
                 yield tool
 

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from framelens import AppError, InputError
 from framelens.plugin import Services, t
-from framelens.plugin.api import PLUGIN_FAULTS, VIEWER, ServicesDep, leave_out, placed
+from framelens.plugin.api import PLUGIN_FAULTS, VIEWER, ServicesDep, placed
 from framelens.plugin.command_line import own_version
 from framelens.plugin.files import closest
 from framelens.plugin.reports import FORMATS
@@ -96,11 +96,11 @@ def programs() -> FastAPI:
     app.router.routes.extend(uploads.tus_routes())
     for one in (uploads, jobs, questions, webhooks):
         app.include_router(one.router)
-    for owner, reference, router in placed("api"):
+    for part in placed("api"):
         try:
-            app.include_router(router)
+            app.include_router(part.load())
         except PLUGIN_FAULTS as error:
-            leave_out(owner, reference, error)
+            part.leave_out(error)
     app.add_exception_handler(AppError, _app_error)
     app.add_exception_handler(RequestValidationError, _wrong_request)
     app.add_exception_handler(HTTPException, _http_error)

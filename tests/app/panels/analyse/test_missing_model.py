@@ -218,7 +218,7 @@ def test_beside_it_is_the_way_without_a_model(page: AppTest, absent: Services) -
 def test_without_the_models_page_no_button_leads_to_it(
     page: AppTest, absent: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "has_page", lambda name: False)
+    monkeypatch.setattr(registry, "page_names", tuple)
     with_video(page, absent)
     assert "missing_remote" not in {one.key for one in page.button}
     assert page.button(key="missing_use")

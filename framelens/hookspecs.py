@@ -1,0 +1,97 @@
+"""Hooks that plugins implement, for pluggy."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import pluggy
+
+Role = Literal["viewer", "analyst", "administrator"]
+_spec = pluggy.HookspecMarker("framelens")
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of the application.
+
+    Attributes:
+        icon: Icon of Material Symbols, as ":material/monitoring:".
+        draw: Function that draws it with the `framelens.plugin_page.PageTools` it gets, as "module:function".
+        role: Least role of a user who sees it.
+    """
+
+    icon: str
+    draw: str
+    role: Role = "viewer"
+
+
+class Hooks(Protocol):
+    """What a plugin may add. Objects are named as "module:object" and imported when they are used.
+
+    Types without a module are in the modules of `framelens.plugin`.
+    """
+
+    @_spec
+    def commands(self) -> Mapping[str, str]:
+        """Return commands of click by their names; the list of commands has the text `cli.NAME_command`."""
+
+    @_spec
+    def pages(self) -> Mapping[str, Page]:
+        """Return pages of the application by the ends of their addresses; the title is the text `ui.page_NAME`."""
+
+    @_spec
+    def parts(self) -> Mapping[str, str]:
+        """Return functions by the places that they are for.
+
+        In pages, each gets the `framelens.plugin_page.PageTools` that it draws with before what is named here:
+
+        - analyse.page(job): draws at the top of the Analyse page; true if that is the whole page. The job may be None.
+        - analyse.several(name, videos, request): begins the analyses of several videos and opens them on the page. A
+          video is its name and its path, or the error if it can't be used.
+        - analyse.source(): draws one more way to choose a video, below the drop area.
+        - library.actions(job_ids): draws beside the buttons for the chosen reports of the Library.
+        - models.experts(catalogue): draws in the folded part of the Models page.
+        - models.extra(catalogue): draws on the Models page.
+        - range.action(): returns an `framelens.plugin_page.RangeAction` for ranges of a video, whose button is at each
+          finding, chapter, interval and search hit, and at a range drawn in the player.
+        - report.actions(job, analysis): draws in the menu of a report.
+        - report.files(job, analysis): draws below the files of a report, where the user may change something.
+        - sidebar(): draws below the list of work.
+        - work.groups(): yields rows of the sidebar, each of several analyses (`framelens.plugin_page.RowGroup`).
+
+        In commands and services:
+
+        - api: a router of FastAPI with routes for programs; the plugin `server` serves them below /api/v1, and each
+          depends on the role `VIEWER` or `ANALYST`.
+        - ask.embeddings(settings): returns the `PictureEmbedder` that compares pictures with a question, or None.
+        - cli.several(inputs, code_of, settings, options, output): runs `framelens analyse` with several
+          videos, and returns the exit code.
+        - doctor.checks(settings): yields findings of `framelens doctor` about the plugin
+          (`CheckFinding`).
+        - download.speech(options, settings): downloads the model that transcribes speech, with `options.speakers` the
+          models that separate speakers, for `framelens download`, and returns the exit code.
+        - launch.checks(settings): returns the `LaunchChecks` of a local engine, or None.
+        - library.search(settings, library): returns the `LibrarySearch` that searches a library by more than words, or
+          None.
+        - link.page(url, outbound, cancel): returns the `RemoteVideo` of a page; InputError
+          "url_no_video" if it has no video.
+        - mcp.tools(): yields functions, each a tool of the MCP server with the name of the function
+          (`ToolCall`).
+        - resume(services): continues unfinished work of earlier processes of the application.
+        - routes(gate, prefix): returns Starlette routes whose addresses begin with the prefix.
+        - speech.diariser(settings): returns the `LocalDiariser` that separates speakers, or None.
+        - speech.recogniser(settings): returns the `LocalRecogniser` that transcribes speech, or None.
+        - subtitles(): returns the `SubtitleForms` that decoders read further forms with; the first plugin's are used.
+        """
+
+    @_spec
+    def report_formats(self) -> Mapping[str, Any]:
+        """Return each `ReportFormat` by its name; its functions may be `lazy`."""
+
+    @_spec
+    def sources(self) -> Mapping[str, str]:
+        """Return functions by the beginning of the addresses that they read, such as "camera:".
+
+        Each takes the address that was typed in place of a file and returns the path of a video on this machine; an
+        AppError says why there is no video.
+        """

@@ -1,0 +1,36 @@
+"""Addresses typed in place of a file, and the functions of plugins that read them."""
+
+import os
+from pathlib import Path
+
+from framelens import registry
+from framelens.core.errors import VideoError
+from framelens.core.files import typed_path
+from framelens.core.links import is_link, with_scheme
+
+
+def file_of(typed: str) -> str:
+    """Return the path of a plugin's video for a typed address; `typed` if it names a file or no plugin reads it.
+
+    Raises:
+        AppError: The plugin has no video for the address, or failed.
+    """
+    address = with_scheme(typed) if typed.lower().startswith("www.") else typed
+    if ":" not in address or os.path.lexists(typed_path(typed)):
+        return typed
+    for part in registry.unique("sources"):
+        if address.startswith(part.name) and (read := part.load()):
+            return str(part.guard(lambda read=read: Path(read(address)))())
+    return typed
+
+
+def address_error(address: str) -> VideoError:
+    """Return the error for an address that isn't read; it names the beginnings that plugins read."""
+    known = tuple(part.name for part in registry.unique("sources"))
+    if address.startswith("s3://"):
+        return VideoError("video_in_s3", address=address)
+    if is_link(address) and not address.startswith(known):
+        return VideoError("link_without_plugin", address=address)
+    if not known:
+        return VideoError("video_is_address_alone", address=address)
+    return VideoError("video_is_address", address=address, known=", ".join(known))

@@ -105,12 +105,12 @@ def _draw_ways_to_a_model(job: JobSnapshot) -> None:
     elif now.kind != "ready" and _is_failed_download(job):
         _draw_failed_download(job)
         is_changing = True
+    if now.kind != "ready" and not is_changing and now.offered:
+        missing_model.draw_get(now, key="missing_use")  # not in the row, where its text would be cut off
+        is_first = True
     with st.container(horizontal=True):
         if now.kind == "ready" and (has_another or job.can_resume or (job.state == "measuring" and is_first)):
             _draw_with_model(job, words, primary=is_first)
-        elif now.kind != "ready" and not is_changing and now.offered:
-            missing_model.draw_get(now, key="missing_use")
-            is_first = True
         missing_model.draw_choose(primary=not is_first and not is_changing)
 
 

@@ -108,6 +108,9 @@ class Settings:
     embedding_base_url: str  # "" for no semantic search
     embedding_model: str
     embedding_api_key: str = field(repr=False)
+    finder_base_url: str  # "" for no model that is asked for moments alone
+    finder_model: str
+    finder_api_key: str = field(repr=False)
     serve_api_key: str = field(repr=False)  # key for callers of `framelens serve`
     access: AccessSettings
     sources: SourceSettings  # of videos that programs name by address
@@ -205,7 +208,8 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
     parse_hub(values)
     speech, network, limits = (_object(f"FRAMELENS_{name}", values) for name in ("SPEECH", "NETWORK", "LIMITS"))
     speech_base_url, speech_model_path = _server(speech.get("model", ""))
-    embedding_base_url, embedding_model = _embedding(values)
+    embedding_base_url, embedding_model = _served("FRAMELENS_EMBEDDING", values)
+    finder_base_url, finder_model = _served("FRAMELENS_FINDER", values)
     return Settings(
         model_path=_model_path(values),
         model_chosen=_model_path(values) != DEFAULT_MODEL_PATH,
@@ -231,6 +235,9 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
         embedding_base_url=embedding_base_url,
         embedding_model=embedding_model,
         embedding_api_key=_key("FRAMELENS_EMBEDDING_API_KEY", values),
+        finder_base_url=finder_base_url,
+        finder_model=finder_model,
+        finder_api_key=_key("FRAMELENS_FINDER_API_KEY", values),
         serve_api_key=_key("FRAMELENS_SERVE_API_KEY", values),
         access=_access(values, network),
         sources=SourceSettings(
@@ -432,11 +439,12 @@ def _server(text: str) -> tuple[str, str]:
     return (address, model.strip()) if _ADDRESS.match(address) else ("", text)
 
 
-def _embedding(values: Mapping[str, str]) -> tuple[str, str]:
-    text = values.get("FRAMELENS_EMBEDDING", "").strip()
+def _served(key: str, values: Mapping[str, str]) -> tuple[str, str]:
+    """Return the address and the model of a setting that is a server; a model alone is refused."""
+    text = values.get(key, "").strip()
     base_url, model = _server(text)
     if model and not base_url:
-        raise ConfigError("setting_address", key="FRAMELENS_EMBEDDING", value=redact(text))
+        raise ConfigError("setting_address", key=key, value=redact(text))
     return base_url, model
 
 

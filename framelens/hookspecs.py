@@ -64,6 +64,7 @@ class Hooks(Protocol):
         - api: a router of FastAPI with routes for programs; the plugin `server` serves them below /api/v1, and each
           depends on the role `VIEWER` or `ANALYST`.
         - ask.embeddings(settings): returns the `PictureEmbedder` that compares pictures with a question, or None.
+        - ask.finder(settings): returns the `MomentFinder` whose ranges a search looks at first, or None.
         - cli.several(inputs, code_of, settings, options, output): runs `framelens analyse` with several
           videos, and returns the exit code.
         - doctor.checks(settings): yields findings of `framelens doctor` about the plugin

@@ -90,6 +90,7 @@ def test_every_setting_is_named_in_the_example_file() -> None:
         ({"FRAMELENS_SPEECH": '{"config": {"max_modl_len": 1}}'}, "speech_config_wrong", "max_modl_len"),
         ({"FRAMELENS_SPEECH": '{"language": 7}'}, "setting_text", "7"),
         ({"FRAMELENS_EMBEDDING": "org/embedding"}, "setting_address", "org/embedding"),
+        ({"FRAMELENS_FINDER": "org/finder"}, "setting_address", "org/finder"),
         ({"FRAMELENS_ACCOUNTS": '{"idle_hour": 8}'}, "setting_part_misspelt", "idle_hours"),
         ({"FRAMELENS_ACCOUNTS": '{"idle_hours": 0.5}'}, "setting_number", "0.5"),
         ({"FRAMELENS_ACCOUNTS": '{"new_users": "administrator"}'}, "setting_choice", "viewer, analyst"),
@@ -233,7 +234,7 @@ def test_a_wrong_setting_is_explained_where_it_is_imported(
         importlib.import_module("app.config").VLLM_CONFIG  # noqa: B018
 
 
-@pytest.mark.parametrize("name", ["", "SPEECH_", "EMBEDDING_", "SERVE_"])
+@pytest.mark.parametrize("name", ["", "SPEECH_", "EMBEDDING_", "FINDER_", "SERVE_"])
 @pytest.mark.parametrize("key", ["sk-1\nsk-2", "sk-\u4e2d\u6587", "sk-\u2014hidden", "sk-\x00"])
 def test_unusable_key_is_refused_by_name_and_not_shown(name: str, key: str) -> None:
     with pytest.raises(ConfigError) as caught:

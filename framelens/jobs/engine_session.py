@@ -182,7 +182,8 @@ class EngineSession:
         """Return the tools that choose frames for a question."""
         from framelens.questions.retrieval.select import RetrievalTools
 
-        return RetrievalTools(self.extractions, stills, next(registry.results("ask.embeddings", self.settings), None))
+        models = (next(registry.results(f"ask.{kind}", self.settings), None) for kind in ("embeddings", "finder"))
+        return RetrievalTools(self.extractions, stills, *models)
 
     @_once
     def planner(self) -> Planner:

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from framelens.questions.conversation import started as started
     from framelens.questions.retrieval.classification import is_sought as is_sought
     from framelens.questions.retrieval.values import Looking as Looking
+    from framelens.questions.retrieval.values import MomentFinder as MomentFinder
     from framelens.questions.retrieval.values import PictureEmbedder as PictureEmbedder
     from framelens.video.keyframes.options import most_adapted as most_adapted
 

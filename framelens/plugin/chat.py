@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from framelens.llm.error_mapping import engine_error as engine_error
     from framelens.llm.limits import limits_of as limits_of
     from framelens.llm.messages import data_url as data_url
+    from framelens.llm.messages import jpeg_url as jpeg_url
     from framelens.llm.messages import picture_part as picture_part
     from framelens.llm.messages import text_part as text_part
     from framelens.llm.messages import with_pictures as with_pictures

@@ -188,6 +188,7 @@ def _by_variable(settings: config.Settings) -> dict[str, object]:
             "config": settings.speech_config,
         },
         "FRAMELENS_EMBEDDING": f"{settings.embedding_base_url} {settings.embedding_model}".strip(),
+        "FRAMELENS_FINDER": f"{settings.finder_base_url} {settings.finder_model}".strip(),
         "FRAMELENS_INSECURE": access.insecure,
         "FRAMELENS_ACCOUNTS": {
             "idle_hours": int(access.idle_seconds / 3600),

@@ -19,7 +19,7 @@ from framelens.core.evidence import Interval, Moments, SearchBy
 from framelens.core.files import single_line
 from framelens.core.images import fitted_size
 from framelens.core.units import clock
-from framelens.i18n import in_language, t
+from framelens.i18n import error_text, in_language, t
 from framelens.i18n.formatting import exactly, length_text
 from framelens.questions import conversation as values
 from framelens.questions.conversation import AskEvent, Conversation, FrameRef
@@ -28,7 +28,7 @@ from framelens.questions.moments.search import SearchLimits, search
 from framelens.questions.moments.timeline import doubt_of, unread_between
 from framelens.questions.repository import ConversationRepository
 from framelens.questions.retrieval.select import RetrievalTools, Scope
-from framelens.questions.retrieval.values import Kind, Looking, Sought
+from framelens.questions.retrieval.values import Kind, Looking, MomentFinder, Sought
 from framelens.questions.votes import VoteAsker, Voter
 from framelens.video.stills import Still, Stills
 
@@ -44,6 +44,10 @@ _EVERY_FRAME_SECONDS = 180.0
 but compared, in a hundredth of a second."""
 _MOST_OTHERS = 10
 """Conversations whose readings a search takes over."""
+_FINDER_SIDE = 448
+"""Longer side of the pictures that a finder gets, in pixels; one of 16:9 takes some 110 tokens."""
+_LOOKS_IN_SPAN = 5
+"""Frames that are looked at first in a span that a finder proposes, its ends included."""
 _SHOWN = 12
 """Intervals whose first and last frames are cited; the others have their times only."""
 
@@ -144,12 +148,18 @@ def answer_by_search(
         seconds=min(settings.search_seconds, method.seconds) / len(analyses),
     )
     moments: dict[str, Moments] = {}
+    notes: list[str] = []
     failure: AppError | None = None
     try:
         for id_, analysis in analyses.items():
             new = Moments(id_, thing, *scope.range_of(analysis), by=method.by)
             moments[id_] = previous.get(id_) or method.begin(new, analysis)
-            candidates = yield from _candidates(analysis, tools, cancel)
+            proposed: list[float] = []
+            if method.by == "votes" and tools.finder and id_ not in previous:
+                with in_language(conversation.language):
+                    proposed, proposal = yield from _proposed(tools.finder, new, analysis, cancel)
+                notes.append(proposal)
+            candidates = [*proposed, *(yield from _candidates(analysis, tools, cancel))]
             if method.by == "text":
                 yield Looking("frames")
             is_short = new.end_seconds - new.start_seconds <= _EVERY_FRAME_SECONDS
@@ -172,7 +182,7 @@ def answer_by_search(
         failure = error
     if any(result.samples for result in moments.values()):
         refs = stored_frames(conversation, moments, analyses, repository, tools) if not cancel.is_set() else ()
-        yield from report_findings(conversation, moments, analyses, refs, sought.kind)
+        yield from report_findings(conversation, moments, analyses, refs, sought.kind, notes)
     if failure:
         raise failure
 
@@ -183,8 +193,9 @@ def report_findings(
     analyses: Mapping[str, Analysis],
     refs: Sequence[FrameRef],
     kind: Kind,
+    notes: Sequence[str] = (),
 ) -> Iterator[AskEvent]:
-    """Yield the frames and the text that answer a question with findings, video by video."""
+    """Yield the frames and the text that answer a question with findings, video by video, then the notes."""
     turn = conversation.last
     yield turn.with_frames(refs)
     names = {id_: analysis.video.name for id_, analysis in analyses.items()}
@@ -192,7 +203,7 @@ def report_findings(
         texts = [
             _result_text(result, refs, names[id_] if len(names) > 1 else "", kind) for id_, result in moments.items()
         ]
-    yield values.AnswerText("\n\n".join([*([""] if turn.answer else []), *texts]))
+    yield values.AnswerText("\n\n".join([*([""] if turn.answer else []), *texts, *dict.fromkeys(notes)]))
 
 
 def _known_votes(
@@ -239,6 +250,34 @@ def _bare_words(thing: str) -> list[str]:
     """Return the words of a name without articles and plurals, single Chinese characters without 的."""
     words = re.findall(r"[\u4e00-\u9fff]|[^\W\u4e00-\u9fff]+", thing.lower())
     return [re.sub(r"(?<=..)(?<!s)s$", "", word) for word in words if word not in ("a", "an", "the", "的")]
+
+
+def _proposed(
+    finder: MomentFinder, moments: Moments, analysis: Analysis, cancel: threading.Event
+) -> Generator[Looking, None, tuple[list[float], str]]:
+    """Return the times to look at in the spans that a finder proposes, and what to say of it.
+
+    A finder that fails leaves the search as it is without one.
+    """
+    video, end = analysis.video, moments.end_seconds
+    try:
+        with closing(Stills()) as stills:
+            side = max(fitted_size(video.width, video.height, _FINDER_SIDE))
+            spans = yield from finder.spans(
+                moments.thing,
+                lambda seconds: stills.at(video.path, seconds, side, cancel=cancel).jpeg,
+                moments.start_seconds,
+                end,
+                cancel=cancel,
+            )
+    except AppError as error:
+        return [], t("ask.moments.finder_failed", model=finder.model, reason=error_text(error))
+    times = [
+        min(start + (stop - start) * step / (_LOOKS_IN_SPAN - 1), end)
+        for start, stop in spans
+        for step in range(_LOOKS_IN_SPAN)
+    ]
+    return times, t("ask.moments.finder", model=finder.model, n=len(spans))
 
 
 def _candidates(

@@ -28,6 +28,7 @@ from framelens.questions.retrieval.values import (
     FrameSelection,
     Kind,
     Looking,
+    MomentFinder,
     Outcome,
     PictureEmbedder,
     ScoreName,
@@ -55,11 +56,12 @@ Events = Iterator[Looking]
 
 @dataclass(frozen=True)
 class RetrievalTools:
-    """What the choice of frames needs besides the engine; `embeddings` is a plugin's, if any."""
+    """What the choice of frames needs besides the engine; `embeddings` and `finder` are a plugin's, if any."""
 
     extractions: ExtractionCache
     stills: Stills
     embeddings: PictureEmbedder | None = None
+    finder: MomentFinder | None = None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """Values of the choice of frames for a question, and the event of its progress."""
 
+from __future__ import annotations
+
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -29,6 +31,33 @@ class PictureEmbedder(Protocol):
 
         Raises:
             AppError: The model can't be asked, or refuses, such as one of texts alone a picture.
+            Cancelled: `cancel` was set.
+        """
+
+
+class MomentFinder(Protocol):
+    """Model that was trained to say when something happens. What it names is looked at first, and voted on.
+
+    Attributes:
+        model: Its name.
+    """
+
+    model: str
+
+    def spans(
+        self, thing: str, picture: Callable[[float], bytes], start: float, end: float, *, cancel: threading.Event
+    ) -> Generator[Looking, None, list[tuple[float, float]]]:
+        """Yield the progress, and return the spans in seconds in which the model says that something is visible.
+
+        Args:
+            thing: What to look for.
+            picture: Returns the JPEG of the frame that is shown at a time in seconds.
+            start: First second.
+            end: Last second.
+            cancel: Ends the requests.
+
+        Raises:
+            AppError: The model can't be asked, or the video can't be read.
             Cancelled: `cancel` was set.
         """
 

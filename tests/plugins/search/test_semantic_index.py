@@ -108,10 +108,16 @@ def test_index_continues_after_it_was_ended(library: LibraryIndex) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         SemanticIndex(library, "m", ending).catch_up()
-    continued = SemanticIndex(library, "m", embed)
+    asked_again: list[str] = []
+
+    def counting(texts: Sequence[str]) -> list[list[float]]:
+        asked_again.extend(texts)
+        return embed(texts)
+
+    continued = SemanticIndex(library, "m", counting)
     continued.begin()
-    assert continued.num_left == 2  # the first is kept
     continued.task.wait()
+    assert not {*asked} & {*asked_again}  # the first is kept
     assert len(continued.near("lorry")) == 3
 
 

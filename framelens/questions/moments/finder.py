@@ -156,9 +156,9 @@ def answer_by_search(
             moments[id_] = previous.get(id_) or method.begin(new, analysis)
             proposed: list[float] = []
             if method.by == "votes" and tools.finder and id_ not in previous:
+                proposed, note = yield from _proposed(tools.finder, new, analysis, cancel)
                 with in_language(conversation.language):
-                    proposed, proposal = yield from _proposed(tools.finder, new, analysis, cancel)
-                notes.append(proposal)
+                    notes.append(note())
             candidates = [*proposed, *(yield from _candidates(analysis, tools, cancel))]
             if method.by == "text":
                 yield Looking("frames")
@@ -254,8 +254,8 @@ def _bare_words(thing: str) -> list[str]:
 
 def _proposed(
     finder: MomentFinder, moments: Moments, analysis: Analysis, cancel: threading.Event
-) -> Generator[Looking, None, tuple[list[float], str]]:
-    """Return the times to look at in the spans that a finder proposes, and what to say of it.
+) -> Generator[Looking, None, tuple[list[float], Callable[[], str]]]:
+    """Return the times to look at in the spans that a finder proposes, and what says it in the user's language.
 
     A finder that fails leaves the search as it is without one.
     """
@@ -271,13 +271,14 @@ def _proposed(
                 cancel=cancel,
             )
     except AppError as error:
-        return [], t("ask.moments.finder_failed", model=finder.model, reason=error_text(error))
+        reason = error
+        return [], lambda: t("ask.moments.finder_failed", model=finder.model, reason=error_text(reason))
     times = [
         min(start + (stop - start) * step / (_LOOKS_IN_SPAN - 1), end)
         for start, stop in spans
         for step in range(_LOOKS_IN_SPAN)
     ]
-    return times, t("ask.moments.finder", model=finder.model, n=len(spans))
+    return times, lambda: t("ask.moments.finder", model=finder.model, n=len(spans))
 
 
 def _candidates(

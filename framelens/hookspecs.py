@@ -67,6 +67,7 @@ class Hooks(Protocol):
         - ask.finder(settings): returns the `MomentFinder` whose ranges a search looks at first, or None.
         - cli.several(inputs, code_of, settings, options, output): runs `framelens analyse` with several
           videos, and returns the exit code.
+        - dialects(): returns the `Dialects` of engines other than vLLM; the first plugin's are used.
         - doctor.checks(settings): yields findings of `framelens doctor` about the plugin
           (`CheckFinding`).
         - download.speech(options, settings): downloads the model that transcribes speech, with `options.speakers` the

@@ -31,7 +31,7 @@ from framelens import config
 from framelens.core.errors import AppError, ConfigError, InputError, log_path
 from framelens.hookspecs import Hooks, Page
 
-BUILT_IN = ("batch", "captions", "editing", "models", "monitor", "search", "server", "sources", "speech")
+BUILT_IN = ("batch", "captions", "dialects", "editing", "models", "monitor", "search", "server", "sources", "speech")
 """Folders of `framelens.plugins`. A deleted folder is not used."""
 GROUP = "framelens.plugins"
 PAGES = ("analyse", "ask", "library")

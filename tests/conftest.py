@@ -193,7 +193,7 @@ def clean_environment(request: pytest.FixtureRequest, monkeypatch: pytest.Monkey
 @pytest.fixture(autouse=True)
 def no_running_engines(monkeypatch: pytest.MonkeyPatch) -> None:
     """Engines of the developer's machine are not looked for."""
-    monkeypatch.setattr(running_engines, "PLACES", ())
+    monkeypatch.setattr(running_engines, "local_servers", tuple)
 
 
 @pytest.fixture(autouse=True)

@@ -4,5 +4,6 @@ What this room does not do:
 
 - Other protocols than OpenAI chat completions.
 - Fine-tuning, or training of any kind.
-- Wordings of gateways that no user has reported.
+- Wordings of gateways, marks of models and engines on this machine but vLLM: the plugin `dialects` knows them.
+- Wordings that no user has reported.
 """

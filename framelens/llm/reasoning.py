@@ -13,72 +13,46 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
-from typing import Literal
 
-_NAMES = (
-    r"(?:\w+[:_])?(?:(?:ant|deep)?_?think|(?:ant|deep)?_?thinking|thoughts?|(?:thought|thinking)_process|reason"
-    r"|reasoning(?:_content)?|rationale|scratchpad|cot|reflection|analysis|(?:inner|internal)_(?:monologue|thoughts)"
-    r"|思考|think_\w+)(?::\w+)?"
-)
-_BARE = r"(?:think|thinking|thought|reasoning)"
-_WRAPPERS = r"(?:answer|final_answer|final|response|solution|output|result)"
-_HEADING = (r"(?:#{1,6} |\*\*|【)?", r"(?:】|[:：]\*\*|\*\*[:：]|[:：](?!\*)|\*\*[ \t]*(?=\n)|(?<!\*)[ \t]*(?=\n))")
-"""Marks before and after the words of a heading: in Markdown, in brackets or with a colon."""
-_ROWS: tuple[tuple[Literal["open", "close", "begin", "answer", "channel", "end", "drop"], str], ...] = (
-    ("drop", rf"<{_NAMES} ?/>"),
-    ("open", rf"< ?{_NAMES}(?: [^<>\n]{{0,80}})?>|[◁\ufffd]think[▷\ufffd]|\[unused16\]"
-             r"|\[(?:THINK|THINKING|REASONING)\]|<｜think(?:ing)?｜>"
-             rf"|&lt;{_BARE}&gt;|<\|START_THINKING\|>|<unused94>(?:thought)?"
-             rf"|<\|(?:begin_of_)?{_BARE}(?:_start)?\|>|<\|inner_prefix\|>|\bHere(?: is|'s) my thought process:"
-             r"|\bHere are my reasoning steps:"),
-    ("close", rf"< ?/ ?{_NAMES} ?>|[◁\ufffd]/think[▷\ufffd]|\[unused17\]|【/(?:思考|推理)(?:过程)?】"
-              r"|\[/(?:THINK|THINKING|REASONING)\]|<｜/think(?:ing)?｜>"
-              rf"|&lt;/{_BARE}&gt;|<\|END_THINKING\|>|<unused95>"
-              rf"|<\|(?:/|end_of_){_BARE}\|>|<\|{_BARE}_end\|>|<\|inner_suffix\|>|<channel\|>"),
-    ("begin", r"\bHere(?: is|'s) my response:|\[BEGIN FINAL RESPONSE\]"
-              r"|(?:<\|end\|>)?<\|begin\|>assistant<\|content\|>"),  # of the answer, which also closes reasoning
-    # gpt-oss: <|channel|>analysis<|message|>…<|end|><|start|>assistant<|channel|>final<|message|>…<|return|>
-    ("channel", r"(?:<\|start\|>assistant)?<\|channel\|>(?:analysis|commentary)\b[^<\n]{0,80}(?:<\|constrain\|>\w*)?"
-                r"<\|message\|>|<\|channel>thought\b"),
-    ("begin", r"(?:<\|end\|>)?(?:<\|start\|>assistant)?<\|channel\|>final\b[^<\n]{0,80}(?:<\|constrain\|>\w*)?"
-              r"<\|message\|>|\bassistantfinal(?=\W|[A-Z\u4e00-\u9fff])"),
-    ("end", r"<\|(?:end|call)\|>"),  # of a channel; elsewhere, Phi's mark at the end of an answer
-    ("drop", r"(?:<\|im_start\|>|<\|(?:start_header_id|header_start)\|>)(?:assistant)?"
-             r"(?:<\|(?:end_header_id|header_end)\|>)?|<role>ASSISTANT</role>|\[(?:BOS|EOS|END FINAL RESPONSE)\]"),
-    ("drop", r"\A\s*assistant(?:[:：][ \t]*|[ \t]*\n)"),
-    ("drop", r"(?:<\|(?:im_end|eot_id|end)\|>|<end_of_turn>)\s*"
-             r"(?:<\|(?:im_start|start_header_id)\|>|<start_of_turn>|<\|)(?:user|system)\b[\s\S]*"
-             r"|(?<=\S)<\|user\|>[\s\S]*"),  # turns that the model has invented after its own
-    ("drop", rf"(?:\A|(?<=\n)|(?<=>))<{_WRAPPERS}(?::\w+)?>|</{_WRAPPERS}(?::\w+)?>(?=\s*(?:\Z|\n|<))"),
-    ("drop", r"<details>\s*<summary>\s*(?:Thinking|Thought|Reasoning|思考)[\s\S]*?</details>"),
-    ("drop", r"(?:\A|(?<=\n))```(?:think(?:ing)?|thoughts?|reasoning|思考)[ \t]*\n[\s\S]*?(?:\n```[ \t]*(?:\n|\Z)|\Z)"),
-    ("begin", r"(?:\A|(?<=\n)|(?<=>))<CONCLUSION>"),  # LLaVA-CoT, after a summary, a caption and the reasoning
-    ("drop", r"</CONCLUSION>(?=\s*\Z)"),
-    ("answer", rf"(?<=\n){_HEADING[0]}(?:(?:final )?answer|(?:最终)?(?:答案|回答)){_HEADING[1]}"),
-    ("drop", r"<details type=[\"']?reasoning\b[\s\S]*?</details>|\[e~\[|\]~!?b\](?:ai\b)?"),
-    ("drop", r"\ufffd?<\|[A-Za-z_][\w ]{0,40}\|>|\[unused\d{1,2}\]|<｜[\w▁]{1,40}｜>|\[/?INST\]"),
-    ("drop", r"</?(?:\w+:)?(?:s|eos|bos|end_of_turn|start_of_turn|end_of_utterance)>(?:model\n)?"),
+from framelens.llm.dialects import Marks, dialects
+
+_NAMES = r"(?:think|thinking|thought|reason|reasoning|analysis)"
+_MARKS = Marks(
+    rows=(
+        ("drop", rf"<{_NAMES} ?/>"),
+        ("open", rf"<{_NAMES}>"),
+        ("close", rf"</{_NAMES}>"),
+        ("drop", r"\A\s*assistant(?:[:：][ \t]*|[ \t]*\n)"),
+        ("drop", r"(?:<\|(?:im_end|eot_id|end)\|>|<end_of_turn>)\s*"
+                 r"(?:<\|(?:im_start|start_header_id)\|>|<start_of_turn>|<\|)(?:user|system)\b[\s\S]*"
+                 r"|(?<=\S)<\|user\|>[\s\S]*"),  # turns that the model has invented after its own
+        ("drop", r"(?:<\|im_start\|>|<\|(?:start_header_id|header_start)\|>)(?:assistant)?"
+                 r"(?:<\|(?:end_header_id|header_end)\|>)?"),
+        ("drop", r"(?:\A|(?<=\n)|(?<=>))<answer>|</answer>(?=\s*(?:\Z|\n|<))"),
+        ("drop", r"<\|[A-Za-z_][\w ]{0,40}\|>|<｜[\w▁]{1,40}｜>|\[/?INST\]"),
+        ("drop", r"</?(?:s|eos|bos|end_of_turn|start_of_turn)>(?:model\n)?"),
+    ),
+    hint=r"<|\A\s*assistant|\[/?INST",
+    unfinished=r"<[/|｜\w▁ ]{0,60}|\[/?\w{0,9}|\bassistant\w{0,5}|(?:<\|[^<>]*\|>)+[\w ]*",
 )  # fmt: skip
-_MARK = re.compile("|".join(f"(?P<{kind}{row}>{pattern})" for row, (kind, pattern) in enumerate(_ROWS)), re.IGNORECASE)
-_MAY_HAVE_MARKS = re.compile(
-    r"[<◁\ufffd]|\[e~|\]~|&lt;|\[unused|【/|\A\s*assistant|(?:answer|答案|回答)\W{1,8}\{"
-    r"|\[/?(?:THINK|REASONING|INST|BOS|EOS|BEGIN F|END F)|assistantfinal"
-    r"|Here(?: i|')s my|Here are my|```(?:think|thought|reasoning|思考)|\A\W{0,8}(?:think|thought|reason|思考|推理)",
-    re.IGNORECASE,
-)
-"""Quick test for marks, as answers are split again and again while they grow."""
-_HEADED = re.compile(
-    rf"\s*{_HEADING[0]}(?:(?:thinking|reasoning|thought)(?: process)?|thoughts|(?:思考|推理)(?:过程)?)"
-    rf"{_HEADING[1]}",
-    re.IGNORECASE,
-)
-"""Heading of reasoning in a text whose answer begins with a later heading."""
-_UNFINISHED = re.compile(
-    r"(?:<[/|｜\w:▁ ]{0,60}|&(?:lt?)?(?:;/?\w{0,9})?|[◁\ufffd]/?\w{0,8}|【/?\w{0,5}|\[/?\w{0,9}|\bassistant\w{0,5}"
-    r"|(?:<\|[^<>]*\|>)+[\w ]*)\Z"
-)
-"""End of a text that may be the beginning of a mark."""
+"""What chat templates write, and the tags around reasoning that most models use."""
+
+
+@cache
+def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+    """Compile the marks, their hint, the beginning of one at the end of a text, and the heading of reasoning."""
+    more = dialects().marks or Marks((), r"(?!)", r"(?!)")
+    rows = enumerate((*more.rows, *_MARKS.rows))
+    return (
+        re.compile("|".join(f"(?P<{kind}{row}>{pattern})" for row, (kind, pattern) in rows), re.IGNORECASE),
+        re.compile(f"{_MARKS.hint}|{more.hint}", re.IGNORECASE),
+        re.compile(rf"(?:{_MARKS.unfinished}|{more.unfinished})\Z"),
+        re.compile(more.heading, re.IGNORECASE),
+    )
+
+
 _JSON_START = re.compile(r"\s*(?:```\w*\s*)?(?=[{\[])")
 _ANSWER_START = re.compile(r"\s*(?:```\w*\s*)?(?=\{|\[\s*\{)")
 _OBJECT = re.compile(r"\{\s*\"|\[\s*\{\s*\"")
@@ -139,7 +113,7 @@ def answer_in(reasoning: str) -> str:
 
 def unfinished_mark(text: str) -> int:
     """Return the number of characters at the end of a growing text that may be the beginning of a mark."""
-    match = _UNFINISHED.search(text)
+    match = _patterns()[2].search(text)
     return len(text) - match.start() if match else 0
 
 
@@ -190,15 +164,16 @@ class _Splitter:
 
 def _marks(text: str) -> Iterator[tuple[str, re.Match[str]]]:
     """Yield the marks of a text in their order, without marks that the text only mentions."""
-    found = list(_MARK.finditer(text)) if _MAY_HAVE_MARKS.search(text) else []
-    if not found:
+    mark, hint, _, heading = _patterns()
+    matches = list(mark.finditer(text)) if hint.search(text) else []
+    if not matches:
         return
     inside, start, shown = "", 0, -1
     strings, end = _strings(text, 0), _json_end(text, 0)
-    for number, match in enumerate(found):
+    for number, match in enumerate(matches):
         kind = _kind(match)
         if kind == "answer":
-            if inside or start or not (_HEADED.match(text) or _ANSWER_START.match(text, match.end())):
+            if inside or start or not (heading.match(text) or _ANSWER_START.match(text, match.end())):
                 continue
             kind = "begin"
         if not inside and any(first < match.start() and match.end() < last for first, last in strings):
@@ -211,7 +186,7 @@ def _marks(text: str) -> Iterator[tuple[str, re.Match[str]]]:
             if inside or not (
                 _begins(text, start, match.start())
                 or _is_after(text, end, match.start())
-                or _is_idle(text, found[number:])
+                or _is_idle(text, matches[number:])
             ):
                 shown = match.end()
                 continue

@@ -17,8 +17,9 @@ from framelens.core import errors
 from framelens.core.codec import valid_escapes
 from framelens.core.redaction import redact
 from framelens.core.units import retry_after
+from framelens.llm.dialects import Meaning
 from framelens.llm.failure_patterns import match_failure
-from framelens.llm.refusal_wordings import Meaning, match_parameter, match_refusal, refuses_roles, share_allowed
+from framelens.llm.refusal_wordings import match_parameter, match_refusal, refuses_roles, share_allowed
 
 SYSTEM_ROLE = "system role"
 """Name of the system role among the parameters of a request."""
@@ -287,8 +288,7 @@ def _clean(text: str) -> str:
 
 def _error_of(refusal: _Refusal, model: str) -> errors.AppError:
     status = refusal.meant_status
-    is_hurried = _STATUS_MEANINGS.get(status) in ("busy", "timeout")
-    meaning, limit = match_refusal(refusal.searched, is_faulty=status in _FAULTY, is_hurried=is_hurried)
+    meaning, limit = match_refusal(refusal.searched, is_faulty=status in _FAULTY)
     if meaning is None or status in _OF_PROXIES or (status in _UNLOCKED and meaning not in _UNLOCKED[status]):
         meaning = _STATUS_MEANINGS.get(status)
     if meaning == "path" and _NAMES_MODEL.search(refusal.said):

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from framelens.i18n.formatting import mark as mark
     from framelens.llm.chat import connect as connect
     from framelens.llm.client import EngineClient as EngineClient
+    from framelens.llm.dialects import Dialects as Dialects
+    from framelens.llm.dialects import LocalServer as LocalServer
+    from framelens.llm.dialects import Marks as Marks
+    from framelens.llm.dialects import Rule as Rule
     from framelens.llm.error_mapping import engine_error as engine_error
     from framelens.llm.limits import limits_of as limits_of
     from framelens.llm.messages import data_url as data_url

@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from framelens.engine.local.vllm import vllm_launcher as vllm_launcher
     from framelens.engine.remote_engine import normal_base_url as normal_base_url
     from framelens.engine.remote_engine import normal_base_urls as normal_base_urls
+    from framelens.engine.running_engines import LOCAL_SECONDS as LOCAL_SECONDS
     from framelens.engine.short_requests import NoAnswer as NoAnswer
     from framelens.engine.short_requests import get_json as get_json
     from framelens.engine.short_requests import get_text as get_text
+    from framelens.engine.short_requests import post_json as post_json
     from framelens.jobs.engine_session import EngineSession as EngineSession
     from framelens.jobs.engine_session import usual_side as usual_side
     from framelens.jobs.engine_switcher import EngineSwitcher as EngineSwitcher

@@ -22,68 +22,20 @@ DRAFT = '{"findings": [{"frames": [1], "text": "DRAFT a cat"}]}'
         "<thinking>{draft}</thinking>{answer}",
         "<thought>{draft}</thought>\n{answer}",
         "<reasoning>{draft}</reasoning>\n<answer>{answer}</answer>",
-        "<seed:think>{draft}</seed:think>{answer}<seed:eos>",
         "<analysis>{draft}</analysis><think>{draft}</think><answer>{answer}</answer>",
-        "<think_never_used_51bce0c785ca2f68>{draft}</think_never_used_51bce0c785ca2f68>{answer}",
-        "◁think▷{draft}◁/think▷{answer}",
-        "\ufffdthink\ufffd{draft}\ufffd/think\ufffd{answer}\ufffd<|im_end|>",
-        "[unused16]{draft}[unused17]{answer}[unused10]",
-        "【思考】{draft}【/思考】{answer}",
-        "【思考过程】\n{draft}\n【回答】\n{answer}",
         "assistant\n\n{answer}",
         "ASSISTANT: {answer}",
         "{answer}<|im_end|>\n<|im_start|>user\nDRAFT<|im_end|>\n<|im_start|>assistant\nDRAFT",
         "{answer}<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nDRAFT",
         "{answer}<end_of_turn>\n<start_of_turn>user\nDRAFT",
         "{answer}<|user|>\nDRAFT",
-        "[THINK]{draft}[/THINK]{answer}</s>",
-        "[REASONING]{draft}[/REASONING]{answer}",
-        "<reasoning_content>{draft}</reasoning_content>{answer}",
-        "<antThinking>{draft}</antThinking>{answer}",
-        "{draft}</internal_monologue>{answer}",
-        "&lt;think&gt;{draft}&lt;/think&gt;{answer}",
-        "<｜think｜>{draft}<｜/think｜>{answer}",
-        "<details><summary>Thinking</summary>DRAFT</details>{answer}",
-        "<|START_THINKING|>{draft}<|END_THINKING|><|START_RESPONSE|>{answer}<|END_RESPONSE|>",
-        "<|channel|>analysis<|message|>{draft}<|end|><|start|>assistant<|channel|>final<|message|>{answer}<|return|>",
-        "analysisMaybe {draft}assistantfinal{answer}",
         "<think>One {draft}</think><think>two</think>{answer}",
         "<think>I write `</think>` {draft} in the end.</think>{answer}",
         "<think>{draft}</think><|begin_of_box|>{answer}<|end_of_box|>",
         "{draft}</thinking>{answer}",
-        "{draft}◁/think▷{answer}",
-        "{draft}[/THINK]{answer}",
-        "[think]{draft}[/think]{answer}",
-        "<think>{draft}</think >{answer}",
-        "< think >{draft}</ think >{answer}",
-        "<think:opensource>{draft}</think:opensource><answer:opensource>{answer}</answer:opensource>",
-        "<ling_think>{draft}</ling_think>{answer}",
-        "<thought_process>{draft}</thought_process>{answer}",
-        "<thinking_process>{draft}</thinking_process>{answer}",
         "<reason>{draft}</reason>{answer}",
-        "<rationale>{draft}</rationale>{answer}",
-        "<inner_monologue>{draft}</inner_monologue>{answer}",
-        "<|think|>{draft}<|end|><|begin|>assistant<|content|>{answer}",
-        "Here are my reasoning steps:\n{draft}\n[BEGIN FINAL RESPONSE]\n{answer}\n[END FINAL RESPONSE]",
         "<|header_start|>assistant<|header_end|>\n\n{answer}<|eot|>",
-        "<role>ASSISTANT</role>{answer}<end_of_utterance>",
-        "<思考>{draft}</思考>\n{answer}",
-        "<|begin_of_thought|>{draft}<|end_of_thought|>\n<|begin_of_solution|>{answer}<|end_of_solution|>",
-        "<|think|>{draft}<|/think|>{answer}",
-        "<|think_start|>{draft}<|think_end|>{answer}",
-        "Here is my thought process:\n{draft}\nHere is my response:\n{answer}",
-        "<think>{draft}</think>\n<response>\n{answer}\n</response>",
-        "<output>{answer}</output>",
-        "<final_answer>\n{answer}\n</final_answer>\n",
         "<think/>{answer}",
-        "**Thinking:** Maybe {draft}.\n\n**Answer:** {answer}",
-        "## Reasoning\n{draft}\n## Final Answer\n{answer}",
-        "思考过程：{draft}\n\n回答：{answer}",
-        "```thinking\nDRAFT\n```\n{answer}",
-        "<SUMMARY>I look.</SUMMARY>\n<REASONING>{draft}</REASONING>\n<CONCLUSION>{answer}</CONCLUSION>",
-        "<|inner_prefix|>{draft}<|inner_suffix|>{answer}",
-        "]~b]ai\n<think>{draft}</think>{answer}[e~[",
-        "[BOS]{answer}[EOS]",
         "<|start_header_id|>assistant<|end_header_id|>\n\n{answer}<|eot_id|>",
         "<|im_start|>assistant\n{answer}<|im_end|>",
         "{answer}<|im_end|>\n",
@@ -97,9 +49,7 @@ def test_reasoning_and_markers_are_apart(form: str, answer: str) -> None:
     assert ("DRAFT" in split.reasoning) == ("{draft}" in form)
 
 
-@pytest.mark.parametrize(
-    "text", [f"<think>never ends {JSON}", f"```thinking\n{JSON}", f"◁think▷{JSON}", "reasoning only </think>"]
-)
+@pytest.mark.parametrize("text", [f"<think>never ends {JSON}", "reasoning only </think>"])
 def test_reasoning_without_an_end_has_no_answer(text: str) -> None:
     assert split_reasoning(text).answer == ""
 
@@ -149,7 +99,6 @@ SAID = "Yes, a red square in frame 1."
         (f"<think>a</think>\n{SAID}\n</think>\n", SAID),
         (f"a</think>\n{SAID}\n</think>", SAID),
         (f"a</think>\n{SAID}\n<think>b</think></think>", SAID),
-        (f"<|channel|>analysis<|message|>a<|end|><|channel|>final<|message|>{SAID}</think>", SAID),
         (f"{JSON}<think>\n\n</think>", JSON),
         (f"{JSON} <think>It is done.</think>", JSON),
         (f"{FENCED}<think>It is", FENCED),
@@ -166,8 +115,6 @@ SAID = "Yes, a red square in frame 1."
         (f"Maybe {DRAFT}\n</think>", ""),
         (f"{DRAFT[:-1]}\n</think>", ""),
         (f"{SAID}\n<think>b</think>\nOr not.</think>", ""),
-        (f"{DRAFT}assistantfinal\n", ""),
-        (f"Here is my thought process:\n{DRAFT}\nHere is my response:\n", ""),
         (f"<think>{DRAFT}</think>\n</think>", ""),
         ("</think>", ""),
         # marks that the answer shows
@@ -191,16 +138,6 @@ def streamed(text: str, size: int) -> str:
     return shown
 
 
-@pytest.mark.parametrize(("text", "held"), [("a <thi", 4), ("a [", 1), ("a <|channel|>fin", 14), ("a", 0), ("x ◁", 1)])
+@pytest.mark.parametrize(("text", "held"), [("a <thi", 4), ("a [", 1), ("a <|channel|>fin", 14), ("a", 0)])
 def test_beginning_of_a_mark_is_held_back(text: str, held: int) -> None:
     assert unfinished_mark(text) == held
-
-
-def test_reasoning_in_html_of_a_web_interface_is_dropped() -> None:
-    text = '<details type="reasoning" done="true">\n<summary>Thought</summary>\n> DRAFT\n</details>\nA square moves.'
-    assert split_reasoning(text).answer == "A square moves."
-
-
-@pytest.mark.parametrize("heading", ["**Final Answer**", "### Answer", "Final answer:", "**最终答案**"])
-def test_json_under_a_heading_is_the_answer(heading: str) -> None:
-    assert split_reasoning(f"Step 1: maybe {DRAFT}.\n\n{heading}\n\n{JSON}").answer == JSON

@@ -586,8 +586,6 @@ def test_answer_that_a_filter_withholds_names_the_filter(reason: str) -> None:
          "engine_refused"),
         (RED + raw({"result": {"text": "Context length exceeded"}}), "context_exceeded"),
         (raw({"choices": None, "base_resp": {"status_code": 1039, "status_msg": "token limit"}}), "context_exceeded"),
-        (event(delta={"content": "internal error happened, status code ResponseType.INPUT_LENGTH_ERROR"},
-               finish_reason="error"), "context_exceeded"),
     ],
 )  # fmt: skip
 def test_refusal_in_the_middle_of_an_answer_is_quoted(sent: str, key: str) -> None:

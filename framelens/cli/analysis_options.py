@@ -32,7 +32,7 @@ def job_count(text: str) -> int:
 
 engine_options = together(
     option("--model", metavar="MODEL", help="cli.model"),
-    option("--base-url", type=split_list, is_list=True, metavar="URL", help="cli.base_url"),
+    option("--base-url", type=split_list, multiple=True, metavar="URL", help="cli.base_url"),
 )
 """Options that name the model and the engine, which `load_settings` reads."""
 analysis_options = together(

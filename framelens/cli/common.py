@@ -47,7 +47,7 @@ range_options = together(
 selection_options = together(
     option("--strategy", type=Choice(get_args(Strategy)), help="cli.strategy"),
     option("--every", type=parse_interval, metavar="SECONDS", help="cli.every"),
-    option("--at", type=parse_times, is_list=True, metavar="T,T,…", help="cli.at"),
+    option("--at", type=parse_times, multiple=True, metavar="T,T,…", help="cli.at"),
     range_options,
 )
 """Options for choosing frames and a range; each command has `--frames` with its own text."""

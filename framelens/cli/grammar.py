@@ -8,8 +8,7 @@ A command is a function of its `Options`:
     def run(options: Options) -> int:
 
 `help` is the key of a text, or a function that returns the text. A `type` may raise an AppError, whose text is shown.
-An option that is given twice is refused, unless it is a list (`is_list`). An option that isn't given has the value that
-was given to it before the subcommand.
+An option that isn't given has the value that was given to it before the subcommand.
 """
 
 from __future__ import annotations
@@ -17,20 +16,19 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import reduce, wraps
-from itertools import takewhile
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial, reduce, wraps
 from pathlib import Path
 from pkgutil import resolve_name
-from types import MappingProxyType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from framelens import i18n
 from framelens.core.errors import AppError, Cancelled
 from framelens.core.files import typed_path
-from framelens.core.spelling import closest
 from framelens.i18n import error_text, label, t
 from framelens.jobs import running
 
@@ -47,30 +45,8 @@ SHORT = {
     "--version": "-V",
 }
 """Short options: the same letter has the same meaning in every command."""
-_FILES = frozenset(
-    (
-        "FILE",
-        "DIR",
-        "FILE|DIR",
-        "FILE|DIR/",
-        "DIR|FILE",
-        "FOLDER",
-        "VIDEO",
-        "ID|FILE",
-        "FOLDER|LIST|GLOB",
-        "SOURCE",
-        "TARGET",
-    )
-)
-"""Values that are paths, by the names that the help has for them: the shell completes them."""
-_NAMES = frozenset((*_FILES, "ID", "ID NAME", "WORDS"))
-"""Values whose blank is a slip, such as an unset variable."""
-_NO_STREAMS = ("files", "folder", "id", "ids", "source")
-"""Arguments of commands that neither read standard input nor write to standard output."""
-_DASHES = re.compile("(?:-|[‐-―−－]{1,2})([^-‐-―−－].*)")
-"""A single dash, or the dashes that word processors and web pages write for two, followed by an option's name."""
-_WORDS = f"{__name__}.words"
-"""Where a context has the words that a command was given."""
+_FILES = re.compile("FILE|DIR|FOLDER|VIDEO|SOURCE|TARGET")
+"""Names in the help of values that the shell completes as files."""
 Text = str | Callable[[], str]
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
@@ -85,119 +61,59 @@ def text_of(help_text: Text) -> str:
 
 
 class _Parameter(click.Parameter):
-    """An argument or an option that shows its text in the user's language, and checks its words."""
+    """An argument or an option that shows its text in the user's language."""
 
-    text: Text
-
-    @property
-    def shown_name(self) -> str:
-        """Return the name in errors, such as "-n/--frames"."""
-        return self.human_readable_name if isinstance(self, click.Argument) else "/".join(self.opts)
+    def __init__(self, declarations: Sequence[str], *, help: Text, **attributes: Any) -> None:
+        super().__init__(declarations, **{"help": " ", **attributes})
+        self.text = help
 
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
-        """Convert the words like the base class; an AppError of the type becomes an error of usage."""
+        """Convert the words like the base class, but not a default; an AppError of the type becomes a usage error."""
         try:
-            for word in _flat_words(value):
-                self._check(word)
-            return super().type_cast_value(ctx, value)
+            return value if value is self.default else super().type_cast_value(ctx, value)
         except AppError as error:
             raise click.BadParameter(error_text(error), ctx, self) from error
-
-    def _check(self, word: str) -> None:
-        is_argument = isinstance(self, click.Argument)
-        if not word.strip() and (self.metavar in _NAMES or (is_argument and (self.required or self.nargs == 1))):
-            raise click.BadParameter(t("cli.value_blank"), param=self)
-        if word == "-" and is_argument and self.name in _NO_STREAMS:
-            raise click.BadParameter(t("cli.value_dash"), param=self)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
         """Return the completions of the base class, or let the shell complete the names of files."""
         from click.shell_completion import CompletionItem  # few commands complete
 
-        if self.metavar in _FILES:
+        if self.metavar and _FILES.search(self.metavar):
             return [CompletionItem(incomplete, type="file")]
         return super().shell_complete(ctx, incomplete)
-
-
-def _flat_words(value: Any) -> Iterator[str]:
-    """Yield the words of a value, which may be a list of lists."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _flat_words(item)
-
-
-class Argument(_Parameter, click.Argument):
-    """An argument of a command."""
-
-    def __init__(self, declarations: Sequence[str], *, help: Text, **attributes: Any) -> None:
-        super().__init__(declarations, **attributes)
-        self.text = help
-
-    def get_usage_pieces(self, ctx: click.Context) -> list[str]:
-        """Return the name for the usage line: in brackets if it may be left out, with dots if it may be repeated."""
-        name = self.human_readable_name if self.required else f"[{self.human_readable_name}]"
-        return [f"{name}…" if self.nargs == -1 else name]
-
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
-        """Return the name and the text for the help."""
-        return self.human_readable_name, text_of(self.text)
-
-
-class Option(_Parameter, click.Option):
-    """An option of a command.
-
-    Args:
-        declarations: Its names; SHORT gives it its short name.
-        help: Its text.
-        is_list: It may be repeated, and its value is a tuple of all its values.
-        default: Its value where it isn't given.
-        attributes: Arguments of the base class.
-    """
-
-    def __init__(
-        self,
-        declarations: Sequence[str],
-        *,
-        help: Text,
-        is_list: bool = False,
-        default: Any = None,
-        **attributes: Any,
-    ) -> None:
-        short = [SHORT[name] for name in declarations if name in SHORT]
-        attributes.setdefault("callback", _settle)
-        # click keeps the last of several values, but for an option that may be repeated
-        super().__init__([*short, *declarations], multiple=not attributes.get("is_flag"), **attributes)
-        self.text = help
-        self.is_list = is_list
-        self.unset = () if is_list and default is None else default
-
-    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
-        """Convert the values.
-
-        Raises:
-            BadParameter: A value is wrong, or an option that is no list is given twice.
-        """
-        if self.multiple and not self.is_list and value is not None and len(value) > 1:
-            raise click.BadParameter(t("cli.usage.twice"), ctx, self)
-        return super().type_cast_value(ctx, value)
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """Return the names and the text for the help."""
         record = super().get_help_record(ctx)
         return (record[0], text_of(self.text)) if record else None
 
+    @property
+    def shown_name(self) -> str:
+        """Return the name in errors, such as "-n/--frames"."""
+        return self.human_readable_name if isinstance(self, click.Argument) else "/".join(self.opts)
 
-def _settle(ctx: click.Context, option: Any, values: Any) -> Any:
-    """Return the value of an option: all values of a list, the only value of another option, or the value before."""
-    if option.is_list:
-        values = (value if isinstance(value, tuple) else (value,) for value in values)
-        values = tuple(dict.fromkeys(item for value in values for item in value))
-    if not values:
-        unset = bool(option.unset) if option.is_flag else option.unset
-        return ctx.parent.params.get(option.name, unset) if ctx.parent else unset
-    return values if option.is_list or option.is_flag else values[0]
+
+class Argument(_Parameter, click.Argument):  # type: ignore[misc] # neither has a record without a text
+    """An argument of a command."""
+
+    def get_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Return the name for the usage line: in brackets if it may be left out, with dots if it may be repeated."""
+        name = self.human_readable_name if self.required else f"[{self.human_readable_name}]"
+        return [f"{name}…" if self.nargs == -1 else name]
+
+
+class Option(_Parameter, click.Option):
+    """An option of a command."""
+
+
+def _settle(ctx: click.Context, option: Any, value: Any) -> Any:
+    """Return the value of an option; one that isn't given has the value before the subcommand, if it is known there."""
+    if ctx.parent and ctx.get_parameter_source(option.name) is ParameterSource.DEFAULT:
+        value = ctx.parent.params.get(option.name, value)
+    if option.multiple:
+        tuples = (item if isinstance(item, tuple) else (item,) for item in value)
+        return tuple(dict.fromkeys(item for items in tuples for item in items))
+    return value
 
 
 class Choice(click.Choice[str]):
@@ -217,10 +133,8 @@ class Choice(click.Choice[str]):
         return super().convert(self._parse(value), param, ctx)
 
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
-        """Return the text about a value that is none of the choices, and which of them may be meant."""
-        suggestion = closest(str(value), self.choices)
-        key = "choice_meant" if suggestion else "choice"
-        return t(f"cli.usage.{key}", value=value, suggestion=suggestion, choices=", ".join(self.choices))
+        """Return the text about a value that is none of the choices."""
+        return t("cli.usage.choice", value=value, choices=", ".join(self.choices))
 
 
 def language_choice() -> Choice:
@@ -239,8 +153,9 @@ def argument(name: str, *, help: Text, **attributes: Any) -> Callable[[FunctionT
 
 
 def option(*names: str, help: Text, **attributes: Any) -> Callable[[FunctionT], FunctionT]:
-    """Return a decorator that adds an option to a command."""
-    return click.option(*names, cls=Option, help=help, **attributes)
+    """Return a decorator that adds an option to a command; the values of a `multiple` option may be tuples."""
+    short = [SHORT[name] for name in names if name in SHORT]
+    return click.option(*short, *names, cls=Option, help=help, **{"callback": _settle, **attributes})
 
 
 def flag(*names: str, help: Text, **attributes: Any) -> Callable[[FunctionT], FunctionT]:
@@ -276,12 +191,11 @@ class Command(click.Command):
         **attributes: Any,
     ) -> None:
         attributes["context_settings"] = {"allow_extra_args": True, "ignore_unknown_options": forwards}
-        called = callback and _with_options(callback, stopped)
-        super().__init__(name, callback=called, add_help_option=False, **attributes)
+        function = callback and _with_options(callback, stopped)
+        super().__init__(name, callback=function, add_help_option=False, **attributes)
         self.text = help
         self.forwards = forwards
-        names = {parameter.name for parameter in self.params}
-        self.params += [parameter for parameter in common_options() if parameter.name not in names]
+        add_common_options(self)
 
     def get_help(self, ctx: click.Context) -> str:
         """Return the help with all options."""
@@ -294,10 +208,7 @@ class Command(click.Command):
         return text_of(self.text)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the words like the base class, but refuse a word that would be misread."""
-        ctx.meta[_WORDS] = tuple(args)  # click takes them out of the list
-        if not isinstance(self, click.Group):
-            self._check_dashes(ctx, args)
+        """Parse the words like the base class; errors know their command, and words left over are named."""
         try:
             rest = super().parse_args(ctx, args)
         except click.UsageError as error:
@@ -307,25 +218,9 @@ class Command(click.Command):
             raise click.UsageError(t("cli.usage.unrecognized", words=" ".join(rest)), ctx)
         return rest
 
-    def _check_dashes(self, ctx: click.Context, words: Sequence[str]) -> None:
-        """Refuse options with a wrong dash, which would be read as a short option with its value or as a file.
-
-        Raises:
-            UsageError: There is such an option, or a file whose name begins like an option.
-        """
-        known = [name for parameter in self.params for name in parameter.opts]
-        for word in takewhile(lambda word: word != "--", words):
-            name = word.partition("=")[0]
-            match = None if name in known else _DASHES.fullmatch(name)
-            if match and word.startswith("-") and len(word) > 2 and os.path.lexists(word):
-                message = t("cli.usage.unrecognized", words=word)
-                raise click.UsageError(t("cli.option_meant", message=message, meant=f".{os.sep}{word}"), ctx)
-            if match and (f"--{match[1]}" in known or (f"-{match[1]}" in known and not word.startswith("-"))):
-                raise click.NoSuchOption(name, possibilities=known, ctx=ctx)
-
 
 class Group(Command, click.Group):
-    """A command with subcommands."""
+    """A command with subcommands; a value of `commands` may be "module:object", for what `cli.NAME_command` says."""
 
     command_class = Command
 
@@ -338,61 +233,16 @@ class Group(Command, click.Group):
         word = f"{t('cli.command')} …"
         return [*click.Command.collect_usage_pieces(self, ctx), f"[{word}]" if self.invoke_without_command else word]
 
-    def purpose(self, ctx: click.Context, name: str) -> str:
-        """Return what a subcommand is for."""
-        command = self.get_command(ctx, name)
-        return command.get_short_help_str() if command else ""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the subcommand that the first word names.
-
-        Raises:
-            NoSuchCommand: There is none.
-        """
-        command = self.get_command(ctx, args[0])
-        if command is None and not ctx.resilient_parsing:
-            raise click.NoSuchCommand(args[0], possibilities=self.list_commands(ctx), ctx=ctx)
-        return command.name if command else None, command, args[1:]
-
-
-class LazyGroup(Group):
-    """A group whose subcommands are imported when they are used.
-
-    Args:
-        places: The subcommands as "module:object", by their names; each is for what `cli.NAME_command` says.
-    """
-
-    def __init__(
-        self, name: str | None, *, places: Mapping[str, str] = MappingProxyType({}), **attributes: Any
-    ) -> None:
-        super().__init__(name, **attributes)
-        self.places = places
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of the subcommands."""
-        return list(self.places)
-
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a subcommand."""
-        return import_command(self.places[cmd_name]) if cmd_name in self.places else None
+        """Return a subcommand; one that is named as "module:object" is imported."""
+        found: Any = self.commands.get(cmd_name)
+        command: click.Command | None = resolve_name(found) if isinstance(found, str) else found
+        return command
 
-    def purpose(self, ctx: click.Context, name: str) -> str:
+    def purpose(self, name: str) -> str:
         """Return what a subcommand is for, without importing it."""
-        return label(f"cli.{name}_command", name)
-
-
-def import_command(place: str) -> click.Command:
-    """Return the command that "module:object" names.
-
-    Raises:
-        TypeError: The object is no command.
-    """
-    found = resolve_name(place)
-    if not isinstance(found, click.Command):
-        raise TypeError(f"{place} is {type(found).__name__}, not a command of click")
-    return found
+        found = self.commands[name]
+        return found.get_short_help_str() if isinstance(found, click.Command) else label(f"cli.{name}_command", name)
 
 
 def command(name: str, *, help: Text, **attributes: Any) -> Callable[[Callable[[Options], int]], Command]:
@@ -424,7 +274,7 @@ def _with_options(function: Callable[[Options], int], stopped: str) -> Callable[
 
 
 def _begin(options: Options) -> None:
-    """Use the options that all commands have."""
+    """Use the options that all commands have, and name settings of the current folder, which aren't read."""
     is_quiet = bool(getattr(options, "quiet", False))
     if options.language:
         i18n.set_language(options.language)
@@ -433,107 +283,84 @@ def _begin(options: Options) -> None:
 
         log_to_terminal()
     if Path(".env").exists() and not is_quiet:
-        _tell_unread()
+        from framelens import config
+
+        if path := config.unread_env_file():
+            own = config.REPOSITORY / path.name
+            print(t("cli.env_unread", path=path, name=path.name, own=own), file=sys.stderr)
     running.begin(quiet=is_quiet)
 
 
-def _tell_unread() -> None:
-    """Print that the settings of the current folder aren't read, if there are any."""
-    from framelens import config
-
-    if unread := config.unread_env_file():
-        own = config.REPOSITORY / unread.name
-        print(t("cli.env_unread", path=unread, name=unread.name, own=own), file=sys.stderr)
-
-
-# ---- options of all commands -----------------------------------------------------------------------------------------
-
-
-def common_options(*, exposes: bool = True) -> list[click.Parameter]:
-    """Make the options that all commands have.
-
-    Args:
-        exposes: The command gets the values of these options.
-    """
-    return [
-        Option(
-            ["-h", "--help"],
-            help="cli.usage.help",
-            is_flag=True,
-            is_eager=True,
-            expose_value=False,
-            callback=_print_help,
-        ),
-        Option(["--verbose"], help="cli.verbose", is_flag=True, expose_value=exposes),
-        Option(["--language"], help="cli.language", type=language_choice(), expose_value=exposes),
-        # main reads it before the words are parsed, since the commands of plugins depend on the settings
-        Option(["--env-file"], help="cli.env_file", metavar="FILE", expose_value=False),
-    ]
-
-
-def _print_help(ctx: click.Context, _: click.Parameter, is_wanted: bool) -> None:
+def _print_help(ctx: click.Context, option: click.Parameter, is_wanted: bool) -> None:
     """Print the short help for -h, else the long help, and end the command."""
     from framelens.cli.help import help_lines  # few commands print their help
 
     if is_wanted and not ctx.resilient_parsing:
-        print("\n".join(help_lines(ctx, is_short="-h" in ctx.meta[_WORDS])))
+        print("\n".join(help_lines(ctx, is_short="-h" in option.opts)))
         ctx.exit()
 
 
-# ---- errors of usage -------------------------------------------------------------------------------------------------
+_help_option = partial(flag, help="cli.usage.help", is_eager=True, expose_value=False, callback=_print_help)
+_common_options = (
+    _help_option("-h", "short_help", hidden=True),
+    _help_option("--help"),
+    flag("--verbose", help="cli.verbose"),
+    option("--language", type=language_choice(), help="cli.language"),
+    # main reads it before the words are parsed, since the commands of plugins depend on the settings
+    option("--env-file", metavar="FILE", help="cli.env_file", expose_value=False),
+)
+
+
+def add_common_options(made: click.Command) -> None:
+    """Add the options that all commands have; a command of click alone gets no values of them."""
+    own = {name for parameter in made.params for name in parameter.opts}
+    common = click.Command(None)
+    for decorate in _common_options:
+        decorate(common)
+    for parameter in common.params:
+        if own.isdisjoint(parameter.opts):
+            parameter.expose_value &= isinstance(made, Command)
+            made.params.append(parameter)
+    made.add_help_option = False
 
 
 def usage_text(error: click.UsageError) -> str:
     """Return what is wrong with the words of a command, and what is probably meant."""
     match error:
-        case click.NoSuchOption():
-            return _unknown_option(error)
-        case click.NoSuchCommand():
-            return _unknown_command(error)
+        case click.NoSuchOption(option_name=name):
+            return _unknown_option(name, next(iter(error.possibilities or ()), ""))
+        case click.NoSuchCommand(command_name=name):
+            return _unknown_command(name, next(iter(error.possibilities or ()), ""), error.ctx)
         case click.MissingParameter(param=_Parameter() as parameter):
             return t("cli.usage.required", names=parameter.shown_name)
-        case click.BadOptionUsage(ctx=click.Context() as ctx):
-            known = (
-                param for param in ctx.command.params if error.option_name in param.opts and isinstance(param, Option)
-            )
-            message = next((t(_needs(one), n=one.nargs) for one in known), error.message)
-            return t("cli.usage.argument", name=error.option_name, message=message)
+        case click.BadOptionUsage(option_name=name, ctx=click.Context() as ctx):
+            option = next(option for option in ctx.command.params if name in option.opts)
+            key = "no_value" if getattr(option, "is_flag", False) else "values"
+            return t("cli.usage.argument", name=name, message=t(f"cli.usage.{key}", n=option.nargs))
         case click.BadParameter(param=_Parameter() as parameter):
             return t("cli.usage.argument", name=parameter.shown_name, message=error.message)
     return error.format_message()
 
 
-def _needs(parameter: Option) -> str:
-    """Return the key of the text that says how many values an option takes."""
-    if parameter.is_flag:
-        return "cli.usage.no_value"
-    return "cli.usage.one_value" if parameter.nargs == 1 else "cli.usage.values"
-
-
-def _unknown_option(error: click.NoSuchOption) -> str:
-    """Return the text about an unknown option: where it belongs, what vLLM calls it, or a similar option."""
-    from framelens.cli.help import is_option_below
+def _unknown_option(name: str, similar: str) -> str:
+    """Return the text about an unknown option: what vLLM calls it, or the similar option."""
     from framelens.core.engines.vllm_arguments import meant_argument
 
-    name, meant = error.option_name, next(iter(error.possibilities or ()), "")
-    if error.ctx and isinstance(error.ctx.command, click.Group) and is_option_below(error.ctx.command, name):
-        return t("cli.option_early", option=name, command=error.ctx.command_path, place=t("cli.command"))
     message = t("cli.usage.unrecognized", words=name)
     of_vllm = meant_argument(name)
-    if of_vllm and (not meant or of_vllm == name.lstrip("-").replace("-", "_")):
+    if of_vllm and (not similar or of_vllm == name.lstrip("-").replace("-", "_")):
         return t("cli.option_of_vllm", message=message, keys=of_vllm)
-    return t("cli.option_meant", message=message, meant=meant) if meant else message
+    return t("cli.option_meant", message=message, meant=similar) if similar else message
 
 
-def _unknown_command(error: click.NoSuchCommand) -> str:
-    """Return the text about an unknown command: it is a plugin's, a file, or a similar command is meant."""
+def _unknown_command(name: str, similar: str, ctx: click.Context | None) -> str:
+    """Return the text about an unknown command: it is a plugin's, a file, or the similar command is meant."""
     from framelens.cli.help import COMMAND_GROUPS
 
-    name, meant = error.command_name, next(iter(error.possibilities or ()), "")
-    if not (error.ctx and error.ctx.parent):
+    if ctx and ctx.parent is None:
         if any(name in names for names in COMMAND_GROUPS.values()):
             return t("cli.command_of_plugin", value=name)
-        meant = f"analyse {name}" if os.path.lexists(name) else meant
-    key = "cli.command_unknown_meant" if meant else "cli.command_unknown"
-    choices = error.ctx.command.list_commands(error.ctx) if error.ctx and isinstance(error.ctx.command, Group) else ()
-    return t(key, value=name, suggestion=meant, choices=", ".join(choices))
+        similar = f"analyse {name}" if os.path.lexists(name) else similar
+    key = "cli.command_unknown_meant" if similar else "cli.command_unknown"
+    choices = ctx.command.list_commands(ctx) if ctx and isinstance(ctx.command, Group) else ()
+    return t(key, value=name, suggestion=similar, choices=", ".join(choices))

@@ -9,7 +9,7 @@ from unicodedata import east_asian_width
 
 import click
 
-from framelens.cli.grammar import SHORT, Command, Group, text_of
+from framelens.cli.grammar import Command, Group
 from framelens.i18n import label, t
 
 COMMAND_GROUPS = {
@@ -46,12 +46,6 @@ _UNIT = re.compile(rf"[{_BEGINS}]*(?:[{_WIDE}]|[^\s{_WIDE}]+)[{_ENDS}]*|\s+")
 """A unit that isn't broken across lines: a Chinese character or a word of another script with its marks, or blanks."""
 
 
-def is_option_below(group: click.Group, name: str) -> bool:
-    """Return whether subcommands, or other commands, have an option of this name."""
-    known = {*_GROUP_OF, *SHORT, *SHORT.values()}
-    return name in known.union(*(param.opts for command in group.commands.values() for param in command.params))
-
-
 def help_lines(ctx: click.Context, *, is_short: bool) -> Iterator[str]:
     """Yield the lines of a command's help.
 
@@ -64,7 +58,7 @@ def help_lines(ctx: click.Context, *, is_short: bool) -> Iterator[str]:
     needed = " ".join(command.collect_usage_pieces(ctx)[1:])
     yield from _wrap(f"{t('cli.usage.usage')}{ctx.command_path} [-h] [{t('cli.option')}…] {needed}", width)
     yield ""
-    yield from _wrap(text_of(command.text) if isinstance(command, Command) else command.help or "", width)
+    yield from _wrap(command.get_short_help_str() if isinstance(command, Command) else command.help or "", width)
     if examples := example_lines(ctx):
         yield from ("", _heading("examples"), *(f"  {line}" for line in examples))
     groups = {name: list(rows) for name, rows in _sections(ctx)}
@@ -105,7 +99,7 @@ def _sections(ctx: click.Context) -> Iterator[tuple[str, Iterable[tuple[str, str
 
 
 def _subcommands(command: Group, ctx: click.Context) -> Iterator[tuple[str, Iterable[tuple[str, str]]]]:
-    known = {name: (name, command.purpose(ctx, name)) for name in command.list_commands(ctx)}
+    known = {name: (name, command.purpose(name)) for name in command.list_commands(ctx)}
     for group, names in COMMAND_GROUPS.items() if ctx.parent is None else ():
         if members := [known.pop(name) for name in names if name in known]:
             yield group, members

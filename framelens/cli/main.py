@@ -9,36 +9,35 @@ import errno
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 from itertools import chain, pairwise, takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from pkgutil import resolve_name
+from typing import Any, cast
 
 import click
 from click.exceptions import Exit, NoArgsIsHelpError
 
 from framelens import i18n
 from framelens.cli import terminal
-from framelens.cli.grammar import LazyGroup, Options, common_options, flag, import_command, usage_text
+from framelens.cli.grammar import Group, Options, add_common_options, flag, usage_text
 from framelens.core import own_version
 from framelens.core.domain import Language
 from framelens.core.errors import AppError, Cancelled, ConfigError, StorageError, as_app_error
 from framelens.core.files import typed_path
 from framelens.i18n import error_text, in_language, t
 
-if TYPE_CHECKING:
-    from framelens.registry import Part
-
 log = logging.getLogger(__name__)
 _BROKEN_PIPE_EXIT_CODE = 141
 _OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-_COMMANDS = ("app", "analyse", "ask", "keyframes", "transcript", "library", "export", "download", "doctor")
-"""The command NAME is `run` in the module framelens.cli.commands.NAME."""
+_COMMANDS = {
+    name: f"framelens.cli.commands.{name}:run"
+    for name in ("app", "analyse", "ask", "keyframes", "transcript", "library", "export", "download", "doctor")
+}
+"""The commands of the core as "module:object"."""
 _ALIASES = {"analyze": "analyse"}
-_OTHER_WORDS = ("help", "version")
-"""Words that are read like options of the same name; a plugin's command can't have these names."""
 _COMPLETION = "_FRAMELENS_COMPLETE"
 """The variable with which shells ask for completions."""
 _LOSING = ("strict", "surrogateescape")
@@ -87,6 +86,8 @@ def _run(words: list[str]) -> int:
         return shell_complete(framelens, {}, "framelens", _COMPLETION, instruction)
     ctx: click.Context | None = None
     with in_language(_wanted_language(words)):
+        if words[:1] in (["help"], ["version"]):
+            words = [*words[1:], f"--{words[0]}"]
         try:
             with framelens.make_context("framelens", words) as ctx:
                 return int(framelens.invoke(ctx) or 0)
@@ -117,10 +118,12 @@ def _run(words: list[str]) -> int:
 
 def _failure(error: Exception, ctx: click.Context | None) -> AppError:
     """Return the error for the user about an unexpected exception, which the log gets."""
+    from framelens.registry import BUILT_IN, Part
+
     name = (ctx and ctx.invoked_subcommand) or ""
     log.exception("framelens %s failed", name)
-    failure = as_app_error(error)
-    if (part := _foreign_part(name)) and failure.key != "extra_missing":
+    failure, part = as_app_error(error), cast(Any, framelens.commands.get(name))
+    if isinstance(part, Part) and part.plugin not in BUILT_IN and failure.key != "extra_missing":
         failure = part.failure(error)
     failure.__cause__ = error
     return failure
@@ -131,24 +134,16 @@ def _is_of_output(error: Exception) -> bool:
     return isinstance(error, OSError) and error.filename is None and error.errno in _OUTPUT_ERRORS
 
 
-class _Commands(LazyGroup):
+class _Commands(Group):
     """The commands of FrameLens and its plugins. Plugins are looked for when a command isn't FrameLens's own."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
-        return [*self.places, *_of_plugins()]
+        from framelens import registry  # reads settings and finds the plugins
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that the first word names; "help" and "version" are read like options."""
-        if args == ["version"]:
-            _print_version()
-            ctx.exit()
-        if args == ["help"]:
-            print(ctx.get_help())
-            ctx.exit()
-        return super().resolve_command(ctx, [*args[1:], "--help"] if args[0] == "help" else args)
+        of_plugins = registry.unique("commands", (*_COMMANDS, *_ALIASES, "help", "version"))
+        self.commands = cast(Any, _COMMANDS | {part.name: part for part in of_plugins})
+        return list(self.commands)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command; a faulty one of a plugin is left out.
@@ -157,67 +152,31 @@ class _Commands(LazyGroup):
             ConfigError: "plugin_failed", if the command is a plugin's that can't be imported.
         """
         name = _ALIASES.get(cmd_name, cmd_name)
-        if name in self.places:
+        if name in _COMMANDS or name not in self.list_commands(ctx):
             return super().get_command(ctx, name)
-        if name not in _of_plugins():
-            return None
-        from framelens import registry
+        from framelens.registry import PLUGIN_FAULTS
 
-        part = _of_plugins()[name]
+        part: Any = self.commands[name]
         try:
-            return _with_common_options(import_command(part.value), name)
-        except registry.PLUGIN_FAULTS as error:
+            made: click.Command = resolve_name(part.value)
+            made.name = name
+            add_common_options(made)
+        except PLUGIN_FAULTS as error:
             if isinstance(error, ModuleNotFoundError) and (missing := as_app_error(error)).key == "extra_missing":
                 raise missing from error
             part.leave_out(error)
             raise part.failure(error, ConfigError) from error
-
-
-def _of_plugins() -> Mapping[str, Part]:
-    """Return the commands of plugins by their names."""
-    from framelens import registry  # reads settings and finds the plugins
-
-    taken = (*_COMMANDS, *_ALIASES, *_OTHER_WORDS)
-    return {part.name: part for part in registry.unique("commands", taken)}
-
-
-def _foreign_part(name: str) -> Part | None:
-    """Return the command if it is of a plugin that isn't built in."""
-    if name in _COMMANDS or name not in _of_plugins():
-        return None
-    from framelens.registry import BUILT_IN
-
-    part = _of_plugins()[name]
-    return None if part.plugin in BUILT_IN else part
-
-
-def _print_version() -> None:
-    print(f"framelens {own_version()}")
-
-
-def _with_common_options(made: click.Command, name: str) -> click.Command:
-    """Give a command that a plugin made with click alone the name and the options that all commands have."""
-    made.name = name
-    known = {name for parameter in made.params for name in parameter.opts}
-    if not known & {"--env-file"}:
-        common = (common_option for common_option in common_options(exposes=False) if not known & {*common_option.opts})
-        made.params += common
-        made.add_help_option = False
-    return made
+        return made
 
 
 @click.command(
-    "framelens",
-    cls=_Commands,
-    help="cli.description",
-    invoke_without_command=True,
-    places={name: f"framelens.cli.commands.{name}:run" for name in _COMMANDS},
+    "framelens", cls=_Commands, help="cli.description", invoke_without_command=True, commands=cast(Any, _COMMANDS)
 )
 @flag("--version", help="cli.usage.version")
 def framelens(options: Options) -> int:
     """Print the version, or the help."""
     if options.version:
-        _print_version()
+        print(f"framelens {own_version()}")
     else:
         print(click.get_current_context().get_help())
     return 0

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from framelens.cli.common import worst_exit_code as worst_exit_code
     from framelens.cli.grammar import Choice as Choice
     from framelens.cli.grammar import Group as Group
-    from framelens.cli.grammar import LazyGroup as LazyGroup
     from framelens.cli.grammar import Options as Options
     from framelens.cli.grammar import argument as argument
     from framelens.cli.grammar import command as command

@@ -326,7 +326,7 @@ def test_chinese_help_holds_no_english(command: tuple[str, ...], capsys: pytest.
         (["export", "x", "--format", "nope"], "不是支持的格式"),
         (["library", "--since", "soon"], "不是日期"),
         (["keyframes", "x", "--nope"], "无法识别的参数"),
-        (["keyframes", "x", "--frames"], "需要一个值"),
+        (["keyframes", "x", "--frames"], "需要 1 个值"),
     ],
 )
 def test_wrong_usage_is_said_in_chinese(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 @flag("--plan", help="cli.plan")
 @flag("--show-prompt", help="cli.show_prompt")
 @flag("--skip-done", help="cli.skip_done")
-@option("--output", is_list=True, metavar="FILE|DIR/", help="cli.output")
+@option("--output", multiple=True, metavar="FILE|DIR/", help="cli.output")
 @option(
     "--format",
     type=Choice(sorted(FORMATS), usable_format),

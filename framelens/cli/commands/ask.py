@@ -96,7 +96,7 @@ _numbers = together(
 
 @command("ask", help="cli.ask_command", stopped="cancelled")  # the beginning of the answer is kept
 @argument("texts", nargs=-1, metavar="VIDEO|ID … QUESTION", help="cli.ask_texts")
-@option("--image", is_list=True, type=parse_path, metavar="FILE", help="cli.ask_image")
+@option("--image", multiple=True, type=parse_path, metavar="FILE", help="cli.ask_image")
 @option("--continue", "conversation", metavar="ID", help="cli.ask_continue")
 @option("--edit", type=whole_number(1, MOST_LISTED), metavar="N", help="cli.ask_edit")
 @option("--frames", type=parse_frames, metavar="N", help="cli.ask_frames")

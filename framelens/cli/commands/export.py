@@ -41,11 +41,11 @@ _ENDING = re.compile(r"\.[A-Za-z]\w{1,4}")
 @option(
     "--format",
     type=parse_formats,
-    is_list=True,
+    multiple=True,
     metavar="F,F…",
     help=lambda: t("cli.export_format", names=", ".join(FORMATS)),
 )
-@option("--output", is_list=True, default=(os.curdir,), metavar="DIR|FILE", help="cli.export_output")
+@option("--output", multiple=True, default=(os.curdir,), metavar="DIR|FILE", help="cli.export_output")
 @appendix_option
 @overwrite_option
 @option("--language", type=language_choice(), help="cli.export_language")

@@ -55,7 +55,7 @@ def _day(text: str) -> str:
 
 
 filters = together(
-    option("--state", type=Choice(get_args(State)), default="", help="cli.library_state"),
+    option("--state", type=Choice(get_args(State)), help="cli.library_state"),
     option("--model", default="", metavar="NAME", help="cli.library_by_model"),
     option("--template", default="", metavar="NAME", help="cli.library_by_template"),
     option("--tag", default="", metavar="TAG", help="cli.library_by_tag"),

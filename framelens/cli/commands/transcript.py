@@ -55,7 +55,7 @@ def _parse_name(text: str) -> tuple[tuple[str, str]]:
 @subtitles_option
 @speakers_option
 @flag("--list-speakers", help="cli.transcript_list_speakers")
-@option("--name", type=_parse_name, is_list=True, metavar="A=NAME", help="cli.transcript_name")
+@option("--name", type=_parse_name, multiple=True, metavar="A=NAME", help="cli.transcript_name")
 @flag("--yes", help="cli.transcript_yes")
 @flag("--quiet", help="cli.transcript_quiet")
 @json_option

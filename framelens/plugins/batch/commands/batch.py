@@ -57,7 +57,7 @@ _MOST_ON_RAY = 256
 @option(
     "--format",
     type=parse_formats,
-    is_list=True,
+    multiple=True,
     metavar="F,F…",
     help=lambda: t("cli.batch_format", names=", ".join(FORMATS)),
 )

@@ -80,7 +80,7 @@ port_option = option(
 @option("--tensor-parallel", type=whole_number(1, _MOST_CARDS), metavar="N", help="cli.cluster_tensor")
 @option("--copies", type=whole_number(1, _MOST_CARDS), metavar="N", help="cli.cluster_copies")
 @option("--network", default="eth0", metavar="INTERFACE", help="cli.cluster_network")
-@option("--hosts", type=split_list, is_list=True, metavar="IP,IP,…", help="cli.cluster_hosts")
+@option("--hosts", type=split_list, multiple=True, metavar="IP,IP,…", help="cli.cluster_hosts")
 @port_option
 @json_option
 def _plan(options: Options) -> int:

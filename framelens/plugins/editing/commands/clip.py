@@ -72,7 +72,7 @@ _kind_options = together(
         decorator
         for kind in _KINDS
         for decorator in (
-            option(f"--{kind}", type=parse_numbers, is_list=True, metavar="N,N…", help=f"cli.clip_{kind}"),
+            option(f"--{kind}", type=parse_numbers, multiple=True, metavar="N,N…", help=f"cli.clip_{kind}"),
             flag(f"--all-{kind}s", help=f"cli.clip_all_{kind}s"),
         )
     )

@@ -24,7 +24,7 @@ _USUAL_ENTRIES = 100
 @command("audit", help="cli.audit_command")
 @option("--limit", type=whole_number(1, MOST_LISTED), default=_USUAL_ENTRIES, metavar="N", help="cli.audit_limit")
 @option("--user", default="", metavar="NAME", help="cli.audit_user")
-@option("--action", is_list=True, type=Choice(AuditLog.ACTIONS), help="cli.audit_action")
+@option("--action", multiple=True, type=Choice(AuditLog.ACTIONS), help="cli.audit_action")
 @json_option
 def run(options: Options) -> int:
     """Print the entries and return the exit code.

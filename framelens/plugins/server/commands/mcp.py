@@ -31,7 +31,7 @@ _HOST = "127.0.0.1"
 
 
 @command("mcp", help="cli.mcp_command")
-@option("--root", is_list=True, type=parse_path, metavar="DIR", help="cli.mcp_root")
+@option("--root", multiple=True, type=parse_path, metavar="DIR", help="cli.mcp_root")
 @option("--http", type=whole_number(0, PORT), metavar="PORT", help="cli.mcp_http")
 @engine_options
 def run(options: Options) -> int:

@@ -19,7 +19,12 @@ from tests.cli.walk import contexts, parsed
 pytestmark = pytest.mark.usefixtures("english")
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = [*sorted(ROOT.glob("*.md")), ROOT / "examples" / "README.md", *sorted((ROOT / "docs").glob("*/*.md"))]
+DOCUMENTS = [
+    *sorted(ROOT.glob("*.md")),
+    ROOT / "examples" / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").glob("*/*.md")),
+]
 PAIRS = [
     (ROOT / "README.md", ROOT / "README.zh.md"),
     *((path, path.with_name(path.name.replace(".en.", ".zh."))) for path in DOCUMENTS if ".en." in path.name),
@@ -133,9 +138,10 @@ def test_every_option_named_beside_a_command_exists(document: Path) -> None:
     assert named <= ours | theirs
 
 
-@pytest.mark.parametrize("guide", ["guide/guide.en.md", "guide/guide.zh.md"])
-def test_the_guide_reports_every_option(guide: str) -> None:
-    text = (ROOT / "docs" / guide).read_text(encoding="utf-8")
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_guide_reports_every_option(language: str) -> None:
+    pages = sorted((ROOT / "docs/guide").glob(f"*.{language}.md"))
+    text = "\n".join(path.read_text(encoding="utf-8") for path in pages)
     assert {option for option in all_options() if f"`{option}" not in text} <= {"--help", "--version"}
 
 
@@ -201,6 +207,20 @@ def test_every_relative_link_leads_somewhere(document: Path) -> None:
         assert not anchor or anchor in anchors(linked.read_text(encoding="utf-8")), target
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs/guide").glob("*.en.md")), ids=lambda path: path.name)
+def test_a_page_of_the_guide_is_short(page: Path) -> None:
+    longer = {"deployment.en.md": 2200, "troubleshooting.en.md": 4900}  # looked up by a heading, not read through
+    assert len(page.read_text(encoding="utf-8").split()) <= longer.get(page.name, 1500)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_first_page_leads_to_every_page(language: str) -> None:
+    text = (ROOT / f"docs/index.{language}.md").read_text(encoding="utf-8")
+    folders = [ROOT / "docs" / name for name in ("guide", "reference")]
+    pages = [path for folder in folders for path in folder.glob(f"*.{language}.md")]
+    assert [path.name for path in pages if f"]({path.parent.name}/{path.name})" not in text] == []
+
+
 @each_pair
 def test_both_languages_have_the_same_shape(english: Path, chinese: Path) -> None:
     texts = [path.read_text(encoding="utf-8") for path in (english, chinese)]
@@ -219,11 +239,14 @@ def test_readme_is_short_and_shows_its_pictures(name: str) -> None:
     assert all(0 < (ROOT / picture).stat().st_size <= 3 * 2**20 for picture in pictures)
 
 
-@pytest.mark.parametrize("report, first", [("sample", "# "), ("lecture", "## ")])
-@pytest.mark.parametrize("name, language", [("README.md", "en"), ("README.zh.md", "zh")])
-def test_lines_in_the_readme_are_those_of_the_gallery(name: str, language: str, report: str, first: str) -> None:
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(
+    "name, report, first", [("README", "sample", "# "), ("README", "lecture", "## "), ("docs/index", "sample", "# ")]
+)
+def test_lines_shown_first_are_those_of_the_gallery(name: str, language: str, report: str, first: str) -> None:
     blocks = re.compile(rf"^```\n({first}.*?)^```$", re.DOTALL | re.MULTILINE)
-    (shown,) = blocks.findall((ROOT / name).read_text(encoding="utf-8"))
+    suffix = ".md" if (name, language) == ("README", "en") else f".{language}.md"
+    (shown,) = blocks.findall((ROOT / f"{name}{suffix}").read_text(encoding="utf-8"))
     text = (ROOT / "docs" / "gallery" / language / f"{report}.md").read_text(encoding="utf-8")
     said = {re.sub(r"^> |[\\*]", "", line).strip() for line in text.splitlines()}
     assert [line for line in shown.splitlines() if line.replace("*", "").strip() not in said] == []

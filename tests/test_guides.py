@@ -41,7 +41,7 @@ from tests.engine.weights import model_files
 from tests.media import COLOURS, cards, write_video
 from tests.test_docs import ENGINE_VARIABLES, ROOT, fenced, prose, variables_of_ours
 
-GUIDES = sorted((ROOT / "docs").glob("*/*.en.md"))
+GUIDES = [ROOT / "docs/index.en.md", *sorted((ROOT / "docs").glob("*/*.en.md"))]
 README = tuple((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh.md"))
 NOWHERE = "http://127.0.0.1:9"
 LONGEST_WAIT_SECONDS = 240

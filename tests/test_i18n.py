@@ -19,7 +19,7 @@ from framelens.store.fs_utils import log_to
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = ROOT / "framelens"
-CHINESE = [ROOT / "README.zh.md", *(ROOT / "docs").glob("*/*.zh.md")]
+CHINESE = [ROOT / "README.zh.md", *(ROOT / "docs").glob("**/*.zh.md")]
 
 
 def all_texts(code: Language) -> dict[str, str]:
@@ -195,7 +195,7 @@ def test_chinese_has_one_term_for_each_thing(word: str) -> None:
 def test_only_models_are_addressed_informally() -> None:
     """Prompts speak to a model with 你; everything else speaks to a reader, with 您."""
     texts = {**all_texts("zh"), **{path.name: path.read_text(encoding="utf-8") for path in CHINESE}}
-    prompts = ("prompt.", "ask.prompt.", "vision_check.", "guide.zh.md")  # the guide quotes a prompt
+    prompts = ("prompt.", "ask.prompt.", "vision_check.", "messages.zh.md")  # the guide quotes a prompt
     assert [name for name, text in texts.items() if "你" in text and not name.startswith(prompts)] == []
 
 

@@ -1,10 +1,10 @@
 """HTTP client with limits, for requests to engines and requests of users and programs.
 
-A server may be broken or hostile: it sends without end, a byte a minute, or far more than was asked for. The timeouts
-of httpx bound a single wait, so every request has a deadline, too, and every response a cap of bytes. No answer is
-taken compressed, since a few bytes could become gigabytes. A server on this machine is never reached through the
-environment's proxy. Redirects are followed only if scheme, host and port stay the same, as those of Hugging Face's
-files do: neither the key nor the frames are sent to another origin.
+A server may be broken or hostile: it sends without end, a byte a minute, or far more than was asked for. Every request
+has a deadline and every response a cap of bytes. No answer is taken compressed, since a few bytes could become
+gigabytes. A server on this machine is never reached through the environment's proxy. Redirects are followed only if
+scheme, host and port stay the same, as those of Hugging Face's files do: neither the key nor the frames are sent to
+another origin.
 
 This module has one cap for all responses. It doesn't derive bytes from what was requested, and it doesn't count the
 bytes of single events.
@@ -29,7 +29,7 @@ from functools import cache
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import ip_address
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
@@ -47,50 +47,13 @@ _POLL_SECONDS = 0.1
 _KEPT_SECONDS = 1.0
 """Life of an idle connection. Less than the servers' own limit (uvicorn and llama.cpp: 5), since a request on a
 connection that the server closes has to be sent again."""
-_CLOSE_SECONDS = 1.0
-"""Limit for closing all connections at exit."""
-_loop_lock = threading.Lock()
-_clients: dict[bool, PooledClient] = {}
-"""Clients for requests to engines; the key is whether the engine is on this machine."""
-
 MOST_BYTES = 64 * 2**20
 """Most bytes of a response's body."""
 _REFUSAL_BYTES = 2**20
-"""Most bytes of an answer that is an error; only the beginning is shown."""
-_USUAL_SECONDS = 120.0
-"""Time of a request without a limit of its own."""
-
-
-@dataclass(frozen=True)
-class Excess:
-    """A limit that a response exceeds.
-
-    Attributes:
-        kind: slow: the time of the request. silent: the wait for an event. long: the bytes. compressed: a body in
-            `encoding`.
-        url: Address of the server, without a path.
-        limits: The limits.
-        encoding: Encoding of a compressed body.
-    """
-
-    kind: Literal["slow", "silent", "long", "compressed"]
-    url: str
-    limits: ResponseLimits
-    encoding: str = ""
-
-
-def engine_answer_error(excess: Excess) -> EngineError:
-    """Build the error of an engine whose response exceeds a limit."""
-    limits, about = excess.limits, {"base_url": excess.url}
-    match excess.kind:
-        case "slow":
-            return EngineError("engine_answer_slow", minutes=max(1, round(limits.most_seconds / 60)), **about)
-        case "silent":
-            return EngineTimeout("engine_timeout", **about)
-        case "long":
-            return EngineError("engine_answer_long", most=human_size(limits.most_bytes), **about)
-        case "compressed":
-            return EngineError("engine_answer_compressed", encoding=excess.encoding, **about)
+"""Bytes after which the body of an error ends: its beginning has the reason."""
+_loop_lock = threading.Lock()
+_clients: dict[bool, PooledClient] = {}
+"""Clients for requests to engines; the key is whether the engine is on this machine."""
 
 
 @dataclass(frozen=True)
@@ -102,14 +65,12 @@ class ResponseLimits:
         most_bytes: Bytes of its body.
         event_seconds: Wait for data of a stream; comments, which keep a connection alive, are no data.
         is_raw: The body is taken unchanged, also if it is compressed.
-        error: Builds the exception for a response that exceeds the limits.
     """
 
-    most_seconds: float = _USUAL_SECONDS
+    most_seconds: float = 120.0
     most_bytes: int = MOST_BYTES
     event_seconds: float = math.inf
     is_raw: bool = False
-    error: Callable[[Excess], Exception] = engine_answer_error
 
 
 _limits: ContextVar[tuple[ResponseLimits, float] | None] = ContextVar("response_limits", default=None)
@@ -147,17 +108,15 @@ class PooledClient(httpx.AsyncClient):
     ) -> None:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=_KEPT_SECONDS)
         self._own_loop, self._resolve = loop, resolve
-        with _proxy_errors():
-            super().__init__(
-                trust_env=trust_env,
-                verify=_certificates(),
-                follow_redirects=False,
-                cookies=CookieJar(
-                    DefaultCookiePolicy(allowed_domains=[])
-                ),  # an engine's cookies would go to another engine
-                limits=limits,
-                headers={"Accept-Encoding": "identity"},
-            )
+        if trust_env:
+            _check_proxies()
+        super().__init__(
+            trust_env=trust_env,
+            verify=_certificates(),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # an engine's would go to another engine
+            limits=limits,
+            headers={"Accept-Encoding": "identity"},
+        )
 
     async def send(self, request: httpx.Request, *, stream: bool = False, **options: Any) -> httpx.Response:
         """Send a request; see httpx. The response keeps to the limits of the context, and to the usual limits without.
@@ -165,16 +124,16 @@ class PooledClient(httpx.AsyncClient):
         A redirect within the scheme, host and port is followed, with the same method; other redirects are returned.
 
         Raises:
-            Exception: The exception that `ResponseLimits.error` builds; reading a streamed body raises it, too.
+            EngineError: The response exceeds a limit; reading a streamed body raises it, too. The key is
+                "engine_answer_slow", "engine_answer_long", "engine_answer_compressed" or "engine_timeout".
         """
-        usual = ResponseLimits()
-        limits, deadline = _limits.get() or (usual, time.monotonic() + usual.most_seconds)
+        limits, deadline = _limits.get() or (usual := ResponseLimits(), time.monotonic() + usual.most_seconds)
         url = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
         try:
             async with asyncio.timeout_at(deadline):
                 response = await self._sent(request, options)
         except TimeoutError as error:
-            raise limits.error(Excess("slow", url, limits)) from error
+            raise _slow(url, limits) from error
         try:
             response.stream = _LimitedBody(response, limits, deadline, url)
             if not stream:
@@ -190,8 +149,7 @@ class PooledClient(httpx.AsyncClient):
             await _pin(request, self._resolve)
         if self._resolve or asyncio.get_running_loop() is not (self._own_loop or request_loop()):
             limits = httpx.Limits(max_keepalive_connections=0)
-            with _proxy_errors():
-                send = httpx.AsyncClient(trust_env=self.trust_env, verify=_certificates(), limits=limits).send
+            send = httpx.AsyncClient(trust_env=self.trust_env, verify=_certificates(), limits=limits).send
         for _ in range(self.max_redirects):
             response = await send(request, stream=True, **options)
             moved = None if self._resolve else _moved(request, response)
@@ -210,52 +168,53 @@ class _LimitedBody(httpx.AsyncByteStream):
         self._inner, self._limits, self._deadline, self._url = response.stream, limits, deadline, url
         self._is_refusal = response.status_code >= 300
         self._is_stream = "event-stream" in response.headers.get("content-type", "")
-        self._most_bytes = _REFUSAL_BYTES if self._is_refusal else limits.most_bytes
+        self._left = _REFUSAL_BYTES if self._is_refusal else limits.most_bytes
         length = response.headers.get("content-length", "")
-        if not self._is_refusal and length.isdecimal() and float(length) > self._most_bytes:
-            raise self._excess("long")
+        if not self._is_refusal and length.isdecimal() and float(length) > self._left:
+            raise self._too_long()
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in ("", "identity") and not limits.is_raw:
             if not self._is_refusal:
-                raise limits.error(Excess("compressed", url, limits, redact(encoding[:40])))
-            self._most_bytes = 0
+                raise EngineError("engine_answer_compressed", encoding=redact(encoding[:40]), base_url=url)
+            self._left = 0
             del response.headers["content-encoding"]
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the body piece by piece."""
-        left, pieces, event_deadline = self._most_bytes, aiter(self._inner), self._next_event()
-        try:
-            while True:
-                try:
-                    async with asyncio.timeout_at(min(self._deadline, event_deadline)):
-                        piece = await anext(pieces)
-                except StopAsyncIteration:
+        wait_seconds = self._limits.event_seconds if self._is_stream else math.inf
+        pieces, event_deadline = aiter(self._inner), time.monotonic() + wait_seconds
+        while True:
+            try:
+                async with asyncio.timeout_at(min(self._deadline, event_deadline)):
+                    piece = await anext(pieces, None)
+            except TimeoutError as error:
+                if self._is_refusal:
                     return
-                except TimeoutError as error:
-                    if self._is_refusal:
-                        return
-                    raise self._excess("silent" if time.monotonic() < self._deadline else "slow") from error
-                if len(piece) > left:
-                    if not self._is_refusal:
-                        raise self._excess("long")
-                    yield piece[:left]
-                    return
-                left -= len(piece)
-                if b"data:" in piece:
-                    event_deadline = self._next_event()
-                yield piece
-        finally:
-            await self._inner.aclose()
+                is_silent = time.monotonic() < self._deadline
+                silent = EngineTimeout("engine_timeout", base_url=self._url)
+                raise (silent if is_silent else _slow(self._url, self._limits)) from error
+            if piece is None:
+                return
+            if len(piece) > self._left:
+                if not self._is_refusal:
+                    raise self._too_long()
+                yield piece[: self._left]
+                return
+            self._left -= len(piece)
+            if b"data:" in piece:
+                event_deadline = time.monotonic() + wait_seconds
+            yield piece
 
-    def _next_event(self) -> float:
-        return time.monotonic() + self._limits.event_seconds if self._is_stream else math.inf
-
-    def _excess(self, kind: Literal["slow", "silent", "long"]) -> Exception:
-        return self._limits.error(Excess(kind, self._url, self._limits))
+    def _too_long(self) -> EngineError:
+        return EngineError("engine_answer_long", most=human_size(self._limits.most_bytes), base_url=self._url)
 
     async def aclose(self) -> None:
         """Close the connection, or leave it to the pool if the body was read."""
         await self._inner.aclose()
+
+
+def _slow(url: str, limits: ResponseLimits) -> EngineError:
+    return EngineError("engine_answer_slow", minutes=max(1, round(limits.most_seconds / 60)), base_url=url)
 
 
 async def _pin(request: httpx.Request, resolve: Callable[[str, int], str]) -> None:
@@ -287,14 +246,7 @@ def request_timeout(seconds: float) -> httpx.Timeout:
 
 
 def short_request(
-    base_url: str,
-    method: str,
-    url: str,
-    *,
-    api_key: str,
-    timeout_seconds: float,
-    body: object = None,
-    limits: ResponseLimits | None = None,
+    base_url: str, method: str, url: str, *, api_key: str, timeout_seconds: float, body: object = None
 ) -> httpx.Response:
     """Send a request whose answer is short, and wait for it; not for the thread of the request loop.
 
@@ -305,33 +257,32 @@ def short_request(
         api_key: Sent as a bearer token; "" sends no token.
         timeout_seconds: Limit of each wait; the answer may take twice as long.
         body: Sent as JSON.
-        limits: Limits of the answer; None for the time above alone.
 
     Raises:
         ConfigError: The address can't be used, see `pooled_client`.
-        EngineError: The answer exceeds its limits; `limits` may name another error.
+        EngineError: The answer exceeds its limits.
         httpx.HTTPError: There is no answer.
     """
     sender = pooled_client(base_url)
-    asked = sender.build_request(
+    request = sender.build_request(
         method, url, json=body, headers=authorization(api_key), timeout=request_timeout(timeout_seconds)
     )
-    with response_limits(limits or ResponseLimits(most_seconds=2 * timeout_seconds)):
-        return asyncio.run_coroutine_threadsafe(sender.send(asked), request_loop()).result()
+    with response_limits(ResponseLimits(most_seconds=2 * timeout_seconds)):
+        return asyncio.run_coroutine_threadsafe(sender.send(request), request_loop()).result()
 
 
 def _moved(request: httpx.Request, response: httpx.Response) -> httpx.Request | None:
     """Return the request for the target of a redirect within the origin; None for every other response."""
     target = response.next_request
     becomes_get = response.status_code == HTTPStatus.SEE_OTHER and request.method != "GET"
-    if target is None or becomes_get or _origin(target.url) != _origin(request.url):
+    if (
+        target is None
+        or becomes_get
+        or (target.url.scheme, target.url.netloc) != (request.url.scheme, request.url.netloc)
+    ):
         return None
     same = request.method, target.url
     return httpx.Request(*same, headers=request.headers, content=request.content, extensions=request.extensions)
-
-
-def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    return url.scheme, url.host, url.port
 
 
 def authorization(api_key: str) -> dict[str, str]:
@@ -403,7 +354,7 @@ def _close_clients() -> None:
         for pooled in _clients.values():
             await pooled.aclose()
 
-    asyncio.run_coroutine_threadsafe(close(), _create_loop()).result(timeout=_CLOSE_SECONDS)
+    asyncio.run_coroutine_threadsafe(close(), _create_loop()).result(timeout=1.0)
 
 
 @cache
@@ -414,24 +365,14 @@ def _certificates() -> ssl.SSLContext:
     return context
 
 
-@contextlib.contextmanager
-def _proxy_errors() -> Iterator[None]:
-    """Raise ConfigError where httpx refuses the address of a proxy in the environment."""
-    try:
-        yield
-    except (httpx.InvalidURL, ValueError) as error:
-        for scheme, address in getproxies().items():
-            if scheme in ("http", "https", "all") and not _is_proxy(address):
+def _check_proxies() -> None:
+    """Raise ConfigError if httpx can't use the address of a proxy in the environment."""
+    for scheme, address in getproxies().items():
+        if scheme in ("http", "https", "all"):
+            try:
+                httpx.Proxy(address if "://" in address else f"http://{address}")
+            except (httpx.InvalidURL, ValueError) as error:
                 raise ConfigError("proxy_unusable", key=f"{scheme.upper()}_PROXY", value=redact(address)) from error
-        raise
-
-
-def _is_proxy(address: str) -> bool:
-    try:
-        httpx.Proxy(address if "://" in address else f"http://{address}")
-    except (httpx.InvalidURL, ValueError):
-        return False
-    return True
 
 
 def _is_local(base_url: str) -> bool:

@@ -7,14 +7,10 @@ the first request, so that commands without requests start without httpx.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-from framelens.core.errors import ConfigError
+from framelens.core.errors import ConfigError, EngineError
 from framelens.core.redaction import redact
 from framelens.llm.refusals import read_json
-
-if TYPE_CHECKING:
-    from framelens.http_client import Excess
 
 _MOST_QUOTED = 20_000
 """Characters kept of an unusable answer."""
@@ -77,24 +73,25 @@ def get_text(url: str, *, api_key: str = "", timeout_seconds: float = 5.0) -> st
 
 
 def _parsed(body: bytes) -> object:
-    found = read_json(body)
-    if found is None and body:
+    parsed = read_json(body)
+    if parsed is None and body:
         raise NoAnswer("the answer is not JSON", 200, body=body.decode(errors="replace"))
-    return found
+    return parsed
 
 
 def _body(method: str, url: str, api_key: str, timeout_seconds: float, sent: object = None) -> bytes:
     import httpx
 
-    from framelens.http_client import ResponseLimits, reason_of, short_request
+    from framelens.http_client import reason_of, short_request
 
-    limits = ResponseLimits(2 * timeout_seconds, error=_no_answer)
     try:
-        response = short_request(
-            url, method, url, api_key=api_key, timeout_seconds=timeout_seconds, body=sent, limits=limits
-        )
+        response = short_request(url, method, url, api_key=api_key, timeout_seconds=timeout_seconds, body=sent)
     except ConfigError as error:
         raise NoAnswer(str(error)) from error
+    except EngineError as error:
+        is_slow = error.key == "engine_answer_slow"
+        reason = f"the answer took longer than {2 * timeout_seconds:g} s" if is_slow else f"unusable answer: {error}"
+        raise NoAnswer(reason, None if is_slow else 200) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise NoAnswer(reason_of(error)) from error
     if response.is_success:
@@ -104,12 +101,3 @@ def _body(method: str, url: str, api_key: str, timeout_seconds: float, sent: obj
         target = str(response.next_request.url)
         raise NoAnswer(f"{reason} redirects to {target}", response.status_code, redirect=target)
     raise NoAnswer(reason, response.status_code, body=response.text, headers=dict(response.headers))
-
-
-def _no_answer(excess: Excess) -> NoAnswer:
-    match excess.kind:
-        case "long":
-            return NoAnswer(f"the answer is longer than {excess.limits.most_bytes} bytes", 200)
-        case "compressed":
-            return NoAnswer(f"the answer is compressed ({excess.encoding})", 200)
-    return NoAnswer(f"the answer took longer than {excess.limits.most_seconds:g} s")

@@ -20,15 +20,13 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
-from framelens.core.errors import Cancelled, InputError
+from framelens.core.errors import Cancelled, EngineError, InputError
 from framelens.core.links import SCHEMES, SourceSettings, typed_link
 from framelens.core.redaction import redact
 from framelens.core.units import human_size, retry_after
 
 if TYPE_CHECKING:
     import httpx
-
-    from framelens.http_client import Excess
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -275,14 +273,13 @@ def _faults_named(url: str, most_seconds: float, most_bytes: int = 2**20) -> Ite
 
     from framelens.http_client import ResponseLimits, reason_of, response_limits
 
-    def error(excess: Excess) -> InputError:
-        if excess.kind == "long":
-            return InputError("url_too_large", url=_shown(url), most=human_size(most_bytes))
-        return InputError("url_too_slow", url=_shown(url), seconds=round(most_seconds))
-
     try:
-        with response_limits(ResponseLimits(most_seconds, most_bytes, is_raw=True, error=error)):
+        with response_limits(ResponseLimits(most_seconds, most_bytes, is_raw=True)):
             yield
+    except EngineError as fault:
+        if fault.key == "engine_answer_long":
+            raise InputError("url_too_large", url=_shown(url), most=human_size(most_bytes)) from fault
+        raise InputError("url_too_slow", url=_shown(url), seconds=round(most_seconds)) from fault
     except (httpx.HTTPError, httpx.InvalidURL) as fault:
         if isinstance(fault, httpx.TimeoutException):
             raise InputError("url_silent", url=_shown(url), seconds=round(_IDLE_SECONDS)) from fault

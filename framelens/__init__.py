@@ -75,6 +75,12 @@ if TYPE_CHECKING:
     from framelens.core.events import SurveyProgress as SurveyProgress
     from framelens.i18n import error_text as error_text
     from framelens.i18n import notice_text as notice_text
+    from framelens.python.calls import analyse as analyse
+    from framelens.python.calls import analyse_events as analyse_events
+    from framelens.python.calls import ask as ask
+    from framelens.python.calls import ask_events as ask_events
+    from framelens.python.calls import keyframes as keyframes
+    from framelens.python.calls import with_conversations as with_conversations
     from framelens.python.chat_model import ChatModel as ChatModel
     from framelens.python.keyframe_list import KeyframeList as KeyframeList
     from framelens.python.report_files import FORMATS as FORMATS
@@ -82,12 +88,6 @@ if TYPE_CHECKING:
     from framelens.python.report_files import report as report
     from framelens.python.report_files import save_report as save_report
     from framelens.python.session import Session as Session
-    from framelens.python.session import analyse as analyse
-    from framelens.python.session import analyse_events as analyse_events
-    from framelens.python.session import ask as ask
-    from framelens.python.session import ask_events as ask_events
-    from framelens.python.session import keyframes as keyframes
-    from framelens.python.session import with_conversations as with_conversations
     from framelens.questions.conversation import AnswerDone as AnswerDone
     from framelens.questions.conversation import AnswerText as AnswerText
     from framelens.questions.conversation import AskEvent as AskEvent

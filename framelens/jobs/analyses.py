@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from framelens.analysis.planning.frame_budget import AUTO, frame_limit
 from framelens.analysis.prompts.templates import Templates
 from framelens.config import Settings
-from framelens.core.domain import AnalysisRequest, Language, Selection
+from framelens.core.domain import MOST_SPEAKERS, AnalysisRequest, Language, Selection
 from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError
 from framelens.core.files import readable
 from framelens.jobs.engine_session import open_planner
@@ -68,7 +68,8 @@ def build_request(
         speakers: Number of people whose speech is separated, 0 to guess it, None not to.
 
     Raises:
-        ConfigError: The template is unknown or needs a question, or the question is blank or too long.
+        ConfigError: The template is unknown or needs a question, the question is blank or too long, or there can't be
+            so many speakers.
         InputError: There is no such subtitle file, or it is of another kind.
         AppError: The video can't be read, with FIT.
     """
@@ -76,6 +77,8 @@ def build_request(
     template = template or ("question" if question else "describe")
     if templates.find(template).needs_question and not question:
         raise ConfigError("question_missing")
+    if speakers is not None and not 0 <= speakers <= MOST_SPEAKERS:
+        raise ConfigError("whole_number_wrong", given=str(speakers), low=0, high=MOST_SPEAKERS)
     request = AnalysisRequest(
         path=path,
         template=template,

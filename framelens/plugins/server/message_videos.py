@@ -34,6 +34,8 @@ _DATA = re.compile(r"data:video/(?!jpeg[;,])([a-z0-9.+-]+)?(;[^,]*)?,", re.IGNOR
 """Beginning of a video as data; `video/jpeg` is a list of pictures."""
 _PASSES = re.compile(r"data:video/jpeg[;,]", re.IGNORECASE)
 _HAN = re.compile("[\u4e00-\u9fff]")
+_LIST_END = re.compile(r"^(\d+\. .*)\n(?!\d+\. )", re.MULTILINE)
+"""The last line of a list, which clients that draw Markdown would continue with the line after it."""
 _CHARACTERS_PER_TOKEN = 3
 _TOKENS_PER_PICTURE = 1500
 """Tokens that a picture beside the videos is counted as."""
@@ -73,12 +75,17 @@ def video_parts(messages: object) -> list[VideoPart]:
         for number, message in enumerate(messages if isinstance(messages, list) else ())
         if isinstance(message, dict) and isinstance(message.get("content"), list)
         for index, part in enumerate(message["content"])
-        if isinstance(part, dict) and part.get("type") == "video_url" and (url := _url(part)) and not _PASSES.match(url)
+        if isinstance(part, dict) and (url := _url(part)) and not _PASSES.match(url)
     ]
 
 
 def _url(part: Mapping[str, Any]) -> str:
-    named = part.get("video_url")
+    """Return the address or the data of a video: a `video_url`, or a `file` with a video in it; "" for other parts."""
+    kind = str(part.get("type"))
+    named = part.get(kind) if kind in ("video_url", "file") else None
+    if kind == "file":
+        data = named.get("file_data") if isinstance(named, Mapping) else None
+        return data if isinstance(data, str) and _DATA.match(data) else ""
     url = named.get("url") if isinstance(named, Mapping) else named
     return url.strip() if isinstance(url, str) else ""
 
@@ -150,7 +157,7 @@ class MessageVideos:
             api_key=endpoint.api_key,
             model=endpoint.model,
         )
-        return conversation.last.answer
+        return _LIST_END.sub(r"\1\n\n", conversation.last.answer)
 
     def open(self) -> None:
         """Bring all videos into files.

@@ -318,7 +318,7 @@ def _print_usage(
     *,
     is_made: bool,
 ) -> None:
-    print(t("cli.serve_starting", model=names[0], address=address, engine=settings.engine))
+    print(t("cli.serve_starting", model=names[0], address=address, engine=settings.base_url or settings.engine))
     if force_type == "text":
         print(t("cli.serve_text_only"))
     shown = key if is_made else "…"

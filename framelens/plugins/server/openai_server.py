@@ -36,7 +36,16 @@ from framelens import (
 from framelens.plugin import Settings, t
 from framelens.plugin.analyses import MOST_FRAMES, RequestCapacity
 from framelens.plugin.api import PooledClient, authorization, request_timeout, response_limits, status_of
-from framelens.plugin.chat import PicturesRefused, as_app_error, limits_of, read_json, refused, said_in
+from framelens.plugin.chat import (
+    PicturesRefused,
+    as_app_error,
+    connect,
+    limits_of,
+    prove_sight,
+    read_json,
+    refused,
+    said_in,
+)
 from framelens.plugin.engines import Endpoint, Engine, RequestTooLarge
 from framelens.plugin.files import redact
 from framelens.plugins.server.message_videos import MessageVideos, SentVideo, video_parts, without_videos
@@ -232,7 +241,7 @@ class _Server:
             info.max_model_len if info else None,
             answer_tokens if isinstance(answer_tokens, int) else _ANSWER_TOKENS,
         )
-        in_words = not self._options.takes_pictures or (info is not None and info.sees is False)
+        in_words = not self._options.takes_pictures or await asyncio.to_thread(self._is_blind, endpoint)
         most = self._options.most_pictures or MOST_FRAMES
         while True:
             messages, sent = await asyncio.to_thread(videos.expanded, capacity, most=most, in_words=in_words)
@@ -250,6 +259,16 @@ class _Server:
                 in_words = True
             else:
                 raise _converted_error(answer, endpoint.model, name)
+
+    def _is_blind(self, endpoint: Endpoint) -> bool:
+        """Return whether the engine refuses pictures or drops them silently; it is tried once, with two pictures."""
+        info = self._engine.status().info
+        if info is None or info.sees is None:
+            chat = connect(endpoint.base_url, api_key=endpoint.api_key, model=endpoint.model)
+            sees = prove_sight(chat).sees
+            self._engine.note_sight(sees is not False)  # what can't be proven is asked with pictures
+            return sees is False
+        return not info.sees
 
     async def _searched(
         self, videos: MessageVideos, body: Mapping[str, Any], endpoint: Endpoint, name: str

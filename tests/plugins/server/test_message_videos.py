@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import runpy
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import openai
 import pytest
@@ -21,6 +25,7 @@ from tests.conftest import ready
 from tests.llm import scripted
 from tests.plugins.server.test_openai_server import PICTURE, Lent, client, served, until_ready
 
+ROOT = Path(__file__).parents[3]
 COLOURS = ["red", "blue", "green", "yellow"]
 QUESTION = "Describe what you see."
 
@@ -77,7 +82,7 @@ def test_video_becomes_its_keyframes_with_their_times(
     url = {"data": as_data(video), "file": video.as_uri(), "path": str(video)}[how]
     answer = asked(engine, settings, message(url))
     assert answer.choices[0].message.content == "Four cards."
-    (request,) = engine.requests
+    request = engine.requests[-1]
     content = request["messages"][-1]["content"]
     frames = (len(content) - 2) // 2
     assert kinds(request) == ["text", *["text", "image_url"] * frames, "text"] and frames >= len(COLOURS)
@@ -98,7 +103,7 @@ def test_stream_says_which_frames_were_sent(video: Path, settings: Settings, eng
 def test_videos_share_what_a_request_holds(video: Path, settings: Settings) -> None:
     with scripted.serve(scripted.saying("Fine."), context=4096) as engine:
         answer = asked(engine, settings, message(str(video), as_data(video), pictures=1))
-        (request,) = engine.requests
+        request = engine.requests[-1]
     assert kinds(request).count("image_url") == 1 + sum(len(one["frames"]) for one in answer.framelens["videos"])
     assert [one["name"] for one in answer.framelens["videos"]] == ["cards.mp4", "video-1-2.mp4"]
 
@@ -117,10 +122,10 @@ def test_fewer_frames_are_sent_until_they_fit(video: Path, settings: Settings) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["refused", "text_only"])
+@pytest.mark.parametrize("how", ["refused", "text_only", "dropped"])
 def test_model_without_eyes_gets_measured_facts(how: str, video: Path, settings: Settings) -> None:
     def behave(body: dict[str, Any]) -> Iterator[str]:
-        if "image_url" in kinds(body):
+        if "image_url" in kinds(body) and how != "dropped":
             raise scripted.Refuse(400, "model is not a multimodal model")
         yield "Red, then blue."
 
@@ -149,7 +154,8 @@ def test_video_that_cannot_be_had_is_an_error_of_the_request(
 ) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
         asked(engine, settings, message(url))
-    assert caught.value.param == "messages" and engine.requests == []
+    assert caught.value.param == "messages"
+    assert all(request["max_tokens"] == 1 for request in engine.requests)  # is it a model that sees?
     assert code is None or caught.value.code == code
 
 
@@ -164,6 +170,56 @@ def test_frames_that_a_client_has_chosen_pass_unchanged(settings: Settings, engi
     url = f"data:video/jpeg;base64,{PICTURE.partition(',')[2]}"
     asked(engine, settings, message(url))
     assert engine.requests[0]["messages"] == message(url)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["video_url", "file", "text"])
+def test_requests_of_other_programs_are_understood(
+    part: str, video: Path, settings: Settings, engine: scripted.Server
+) -> None:
+    """As Open WebUI 0.12 (its tools, a stream) and LiteLLM 1.110 (a file, an address alone) send them."""
+    data = as_data(video)
+    content: Any = {
+        "video_url": {"type": "video_url", "video_url": {"url": data}},
+        "file": {"type": "file", "file": {"file_data": data, "filename": "my_file.pdf"}},
+        "text": {"type": "video_url", "video_url": data},
+    }[part]
+    tool = {"name": "get_current_timestamp", "description": "…", "parameters": {"properties": {}, "type": "object"}}
+    tools = [{"type": "function", "function": tool}] if part == "video_url" else openai.omit
+    with served(RemoteEngine(engine.base_url, "key", "model"), "m", settings=settings) as address:
+        until_ready(address)
+        messages: Any = [{"role": "user", "content": [content, {"type": "text", "text": QUESTION}]}]
+        pieces = list(client(address).chat.completions.create(model="m", messages=messages, tools=tools, stream=True))
+    assert "".join(choice.delta.content or "" for piece in pieces for choice in piece.choices) == "Four cards."
+    assert kinds(engine.requests[-1]).count("image_url") >= len(COLOURS)
+    assert ("tools" in engine.requests[-1]) == (part == "video_url")
+
+
+class Files:
+    """The table of files of Open WebUI."""
+
+    stored: ClassVar[dict[str, Any]] = {}
+
+    @classmethod
+    async def get_file_by_id(cls, file_id: str) -> Any:
+        return cls.stored.get(file_id)
+
+
+def test_the_function_for_open_webui_hands_videos_on(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "open_webui.models.files", SimpleNamespace(Files=Files))
+    names = {"v": (video, "video/mp4"), "d": (video, "application/pdf")}
+    Files.stored = {
+        key: SimpleNamespace(path=str(path), meta={"content_type": kind}) for key, (path, kind) in names.items()
+    }
+    listed = '<attached_files>\n<file type="file" id="v" name="cards.mp4"/>\n</attached_files>\n\n'
+    body = {
+        "messages": [{"role": "user", "content": listed + QUESTION}],
+        "files": [{"type": "file", "id": "v", "name": "cards.mp4"}, {"type": "file", "id": "d", "name": "a.pdf"}],
+    }
+    function = runpy.run_path(str(ROOT / "examples" / "open_webui.py"))["Filter"]()
+    handed = asyncio.run(function.inlet(body))
+    assert handed["messages"] == message(as_data(video))
+    assert [file["id"] for file in handed["files"]] == ["d"]
 
 
 @pytest.mark.engine

@@ -13,7 +13,6 @@ An option that isn't given has the value that was given to it before the subcomm
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -60,7 +59,7 @@ def text_of(help_text: Text) -> str:
     return help_text() if callable(help_text) else t(help_text)
 
 
-class _Parameter(click.Parameter):
+class Parameter(click.Parameter):
     """An argument or an option that shows its text in the user's language."""
 
     def __init__(self, declarations: Sequence[str], *, help: Text, **attributes: Any) -> None:
@@ -93,7 +92,7 @@ class _Parameter(click.Parameter):
         return self.human_readable_name if isinstance(self, click.Argument) else "/".join(self.opts)
 
 
-class Argument(_Parameter, click.Argument):  # type: ignore[misc] # neither has a record without a text
+class Argument(Parameter, click.Argument):  # type: ignore[misc] # neither has a record without a text
     """An argument of a command."""
 
     def get_usage_pieces(self, ctx: click.Context) -> list[str]:
@@ -102,7 +101,7 @@ class Argument(_Parameter, click.Argument):  # type: ignore[misc] # neither has 
         return [f"{name}…" if self.nargs == -1 else name]
 
 
-class Option(_Parameter, click.Option):
+class Option(Parameter, click.Option):
     """An option of a command."""
 
 
@@ -322,45 +321,3 @@ def add_common_options(made: click.Command) -> None:
             parameter.expose_value &= isinstance(made, Command)
             made.params.append(parameter)
     made.add_help_option = False
-
-
-def usage_text(error: click.UsageError) -> str:
-    """Return what is wrong with the words of a command, and what is probably meant."""
-    match error:
-        case click.NoSuchOption(option_name=name):
-            return _unknown_option(name, next(iter(error.possibilities or ()), ""))
-        case click.NoSuchCommand(command_name=name):
-            return _unknown_command(name, next(iter(error.possibilities or ()), ""), error.ctx)
-        case click.MissingParameter(param=_Parameter() as parameter):
-            return t("cli.usage.required", names=parameter.shown_name)
-        case click.BadOptionUsage(option_name=name, ctx=click.Context() as ctx):
-            option = next(option for option in ctx.command.params if name in option.opts)
-            key = "no_value" if getattr(option, "is_flag", False) else "values"
-            return t("cli.usage.argument", name=name, message=t(f"cli.usage.{key}", n=option.nargs))
-        case click.BadParameter(param=_Parameter() as parameter):
-            return t("cli.usage.argument", name=parameter.shown_name, message=error.message)
-    return error.format_message()
-
-
-def _unknown_option(name: str, similar: str) -> str:
-    """Return the text about an unknown option: what vLLM calls it, or the similar option."""
-    from framelens.core.engines.vllm_arguments import meant_argument
-
-    message = t("cli.usage.unrecognized", words=name)
-    of_vllm = meant_argument(name)
-    if of_vllm and (not similar or of_vllm == name.lstrip("-").replace("-", "_")):
-        return t("cli.option_of_vllm", message=message, keys=of_vllm)
-    return t("cli.option_meant", message=message, meant=similar) if similar else message
-
-
-def _unknown_command(name: str, similar: str, ctx: click.Context | None) -> str:
-    """Return the text about an unknown command: it is a plugin's, a file, or the similar command is meant."""
-    from framelens.cli.help import COMMAND_GROUPS
-
-    if ctx and ctx.parent is None:
-        if any(name in names for names in COMMAND_GROUPS.values()):
-            return t("cli.command_of_plugin", value=name)
-        similar = f"analyse {name}" if os.path.lexists(name) else similar
-    key = "cli.command_unknown_meant" if similar else "cli.command_unknown"
-    choices = ctx.command.list_commands(ctx) if ctx and isinstance(ctx.command, Group) else ()
-    return t(key, value=name, suggestion=similar, choices=", ".join(choices))

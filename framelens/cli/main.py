@@ -22,7 +22,7 @@ from click.exceptions import Exit, NoArgsIsHelpError
 
 from framelens import i18n
 from framelens.cli import terminal
-from framelens.cli.grammar import Group, Options, add_common_options, flag, usage_text
+from framelens.cli.grammar import Group, Options, Parameter, add_common_options, flag
 from framelens.core import own_version
 from framelens.core.domain import Language
 from framelens.core.errors import AppError, Cancelled, ConfigError, StorageError, as_app_error
@@ -199,10 +199,52 @@ def _wanted_language(words: Sequence[str]) -> Language:
     return next(filter(None, named), i18n.system_language())
 
 
+def _usage_text(error: click.UsageError) -> str:
+    """Return what is wrong with the words of a command, and what is probably meant."""
+    match error:
+        case click.NoSuchOption(option_name=name):
+            return _unknown_option(name, next(iter(error.possibilities or ()), ""))
+        case click.NoSuchCommand(command_name=name):
+            return _unknown_command(name, next(iter(error.possibilities or ()), ""), error.ctx)
+        case click.MissingParameter(param=Parameter() as parameter):
+            return t("cli.usage.required", names=parameter.shown_name)
+        case click.BadOptionUsage(option_name=name, ctx=click.Context() as ctx):
+            option = next(option for option in ctx.command.params if name in option.opts)
+            key = "no_value" if getattr(option, "is_flag", False) else "values"
+            return t("cli.usage.argument", name=name, message=t(f"cli.usage.{key}", n=option.nargs))
+        case click.BadParameter(param=Parameter() as parameter):
+            return t("cli.usage.argument", name=parameter.shown_name, message=error.message)
+    return error.format_message()
+
+
+def _unknown_option(name: str, similar: str) -> str:
+    """Return the text about an unknown option: what vLLM calls it, or the similar option."""
+    from framelens.core.engines.vllm_arguments import meant_argument
+
+    message = t("cli.usage.unrecognized", words=name)
+    of_vllm = meant_argument(name)
+    if of_vllm and (not similar or of_vllm == name.lstrip("-").replace("-", "_")):
+        return t("cli.option_of_vllm", message=message, keys=of_vllm)
+    return t("cli.option_meant", message=message, meant=similar) if similar else message
+
+
+def _unknown_command(name: str, similar: str, ctx: click.Context | None) -> str:
+    """Return the text about an unknown command: it is a plugin's, a file, or the similar command is meant."""
+    from framelens.cli.help import COMMAND_GROUPS  # few commands need them
+
+    if ctx and ctx.parent is None:
+        if any(name in names for names in COMMAND_GROUPS.values()):
+            return t("cli.command_of_plugin", value=name)
+        similar = f"analyse {name}" if os.path.lexists(name) else similar
+    key = "cli.command_unknown_meant" if similar else "cli.command_unknown"
+    choices = ctx.command.list_commands(ctx) if ctx and isinstance(ctx.command, Group) else ()
+    return t(key, value=name, suggestion=similar, choices=", ".join(choices))
+
+
 def _refuse(error: click.UsageError) -> int:
     """Print what is wrong with the words, and the command whose help explains them; return the exit code."""
     path = error.ctx.command_path if error.ctx else "framelens"
-    print(t("cli.usage.error", command=path, message=usage_text(error)), file=sys.stderr)
+    print(t("cli.usage.error", command=path, message=_usage_text(error)), file=sys.stderr)
     print(t("cli.see_help", command=path), file=sys.stderr)
     return 2
 

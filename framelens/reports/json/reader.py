@@ -13,11 +13,11 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from framelens.core.codec import build, from_builtins
+from framelens.core.codec import build, from_builtins, to_builtins
 from framelens.core.domain import (
     MOST_FRAMES,
     MOST_SPEAKERS,
@@ -125,9 +125,9 @@ def _check(form: schema.ReportForm, name: str) -> None:
             raise InputError("report_doubled", name=name, place=part, number=doubled[0])
     for conversation in _conversations(form):
         _check_conversation(conversation, name)
-    for section, seconds in _times(form):
-        if not abs(seconds) <= _LATEST_SECONDS:
-            raise InputError("report_bad_time", name=name, place=section, seconds=seconds)
+    for section, part in to_builtins(form).items():
+        if late := next((seconds for seconds in _times(part) if not abs(seconds) <= _LATEST_SECONDS), None):
+            raise InputError("report_bad_time", name=name, place=section, seconds=late)
     answers = (*form.chunks, *form.joins, *((form.summary,) if form.summary else ()))
     for notice in (*form.notices, *(answer.fallback for answer in answers if answer.fallback)):
         _check_notice(notice, name)
@@ -149,30 +149,17 @@ def _check_conversation(form: schema.ConversationForm, name: str) -> None:
             _check_notice(notice, name)
 
 
-def _times(form: schema.ReportForm) -> Iterable[tuple[str, float]]:
-    """Yield all times of the video, each with the section of the report that holds it."""
-    yield "source", form.source.readable_seconds
-    for part in ("keyframes", "shots", "boundaries", "chapters", "stretches", "chunks"):
-        for item in getattr(form, part):
-            for field in ("time_seconds", "start_seconds", "end_seconds"):
-                yield part, getattr(item, field, 0.0)
-    for answer in (*form.chunks, *form.joins, *((form.summary,) if form.summary else ())):
-        for chapter in answer.chapters:
-            yield from (("chapters", chapter.start_seconds), ("chapters", chapter.end_seconds))
-    for conversation in _conversations(form):
-        yield from (("conversations", picture.time_seconds) for picture in conversation.pictures)
-        for search in (search for answer in conversation.answers for search in answer.searches):
-            for interval in search.moments.intervals:
-                yield from (("conversations", point.time_seconds) for point in (interval.first, interval.last))
-                yield "conversations", interval.end_seconds
-            for seconds in (
-                search.moments.start_seconds,
-                search.moments.end_seconds,
-                search.moments.widest_gap_seconds,
-            ):
-                yield "conversations", seconds
-    for cue in form.transcript.cues if form.transcript else ():
-        yield from (("transcript", cue.start_seconds), ("transcript", cue.end_seconds))
+def _times(value: object, name: str = "") -> Iterator[float]:
+    """Yield all times and lengths of the video in a part of the form: the numbers in fields named `…_seconds`."""
+    match value:
+        case dict():
+            for field, inner in value.items():
+                yield from _times(inner, field)
+        case list() | tuple():
+            for inner in value:
+                yield from _times(inner, name)
+        case int() | float() if name.endswith("_seconds"):
+            yield value
 
 
 def _check_notice(notice: schema.NoticeForm, name: str) -> None:

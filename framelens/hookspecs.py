@@ -82,7 +82,7 @@ class Hooks(Protocol):
         - resume(services): continues unfinished work of earlier processes of the application.
         - routes(gate, prefix): returns Starlette routes whose addresses begin with the prefix.
         - speech.diariser(settings): returns the `LocalDiariser` that separates speakers, or None.
-        - speech.recogniser(settings): returns the `LocalRecogniser` that transcribes speech, or None.
+        - speech.recogniser(settings): returns what transcribes speech, or None; a `LocalRecogniser` needs no server.
         - subtitles(): returns the `SubtitleForms` that decoders read further forms with; the first plugin's are used.
         """
 

@@ -11,7 +11,7 @@ from framelens.cli.common import parse_selection, selection_options, speakers_op
 from framelens.cli.grammar import Options, flag, option, together
 from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest
 from framelens.core.errors import AppError, ConfigError
-from framelens.engine.recognition import local_diariser, local_recogniser
+from framelens.engine.recognisers import local_diariser, local_recogniser
 from framelens.i18n import error_text, language, t
 from framelens.jobs.analyses import build_request, with_named
 

@@ -15,7 +15,7 @@ from framelens.i18n import t
 from framelens.i18n.formatting import span
 
 if TYPE_CHECKING:
-    from framelens.engine.recognition import LocalModel
+    from framelens.engine.recognisers import LocalModel
 
 
 def settle_speech(local: LocalModel, cancel: threading.Event, *, confirmed: bool, quiet: bool = False) -> None:

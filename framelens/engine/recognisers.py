@@ -6,16 +6,18 @@ A plugin may bring another recogniser, see `framelens.hookspecs.Hooks.parts`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from framelens import registry
 from framelens.core.domain import SoundPiece, SpeakerTurn, SpeechSpans, Spoken
-from framelens.core.errors import AppError
+from framelens.core.events import ProgressListener
 
 if TYPE_CHECKING:
-    from framelens.engine.base import Engine
+    from framelens.config import Settings
 
 
 @dataclass(frozen=True)
@@ -77,52 +79,6 @@ class Recogniser(Protocol):
         """Return the expected time of a second of speech in seconds, None if it is unknown."""
 
 
-class EngineRecogniser:
-    """Recogniser of a server with OpenAI's transcription endpoint, such as vLLM with a Whisper model.
-
-    Args:
-        engine: Its engine. It is started when there is sound to transcribe, and stopped after the last user.
-        timeout_seconds: Longest wait for an answer.
-    """
-
-    def __init__(self, engine: Engine, *, timeout_seconds: float = 600.0) -> None:
-        self._engine = engine
-        self._timeout_seconds = timeout_seconds
-        self._lock = threading.Lock()
-        self._users = 0
-
-    def model(self, cancel: threading.Event) -> SpeechModelName:
-        """Return the name of the model; a remote engine is asked for it."""
-        name = self._engine.status().model or self._engine.ensure_ready(lambda progress: None, cancel).model
-        return SpeechModelName(name, name)
-
-    @contextmanager
-    def ready(
-        self, language: str, cancel: threading.Event, after: Callable[[], object] | None
-    ) -> Generator[SpeechListener, None, None]:
-        """Start the engine; see Recogniser."""
-        from framelens.llm.speech import SpeechModel, transcribe
-
-        if after is not None:
-            with suppress(AppError):
-                after()
-        with self._lock:
-            self._users += 1
-        try:
-            endpoint = self._engine.ensure_ready(lambda progress: None, cancel)
-            model = SpeechModel(endpoint.base_url, endpoint.api_key, endpoint.model, language, self._timeout_seconds)
-            yield SpeechListener(endpoint.model, lambda pieces, _, cancel: transcribe(pieces, model, cancel=cancel))
-        finally:
-            with self._lock:
-                self._users -= 1
-                if not self._users:
-                    self._engine.stop()
-
-    def pace(self) -> float | None:
-        """Return None."""
-        return None
-
-
 class Diariser(Protocol):
     """Models that separate speakers."""
 
@@ -150,3 +106,69 @@ class Diariser(Protocol):
             AppError: The models can't be used.
             Cancelled: `cancel` was set.
         """
+
+
+@runtime_checkable
+class LocalModel(Protocol):
+    """A model about speech that runs on this machine without a server; plugins bring them.
+
+    Attributes:
+        name: Name of the model for users.
+        label: Name of the model in reports.
+        engine: The package that runs it.
+    """
+
+    name: str
+    label: str
+    engine: str
+
+    def is_available(self) -> bool:
+        """Return whether the model can be used, if need be after a download that the user has confirmed."""
+
+    def download_bytes(self) -> int | None:
+        """Return the size of the download that is needed first: 0 without a download, None if it is unknown."""
+
+    def confirm_download(self) -> None:
+        """Confirm the download of the model, which begins when the model is needed."""
+
+    def fetch(self, on_progress: ProgressListener, cancel: threading.Event) -> Path:
+        """Return the folder or file of the model, after a download if the user has confirmed it. Raises AppErrors."""
+
+
+class LocalRecogniser(LocalModel, Recogniser, Protocol):
+    """A model that transcribes."""
+
+
+class LocalDiariser(LocalModel, Diariser, Protocol):
+    """Models that separate speakers."""
+
+
+def build_recogniser(settings: Settings) -> Recogniser | None:
+    """Return the recogniser for these settings, one that needs no server before others, or None without one."""
+    return local_recogniser(settings) or next(_recognisers(settings), None)
+
+
+def local_recogniser(settings: Settings) -> LocalRecogniser | None:
+    """Return the first plugin's recogniser without a server; None if the settings name a server."""
+    recognisers = () if settings.speech_base_url else _recognisers(settings)
+    return next((recogniser for recogniser in recognisers if isinstance(recogniser, LocalModel)), None)
+
+
+def _recognisers(settings: Settings) -> Iterator[Recogniser]:
+    return registry.results("speech.recogniser", settings)
+
+
+def has_recogniser() -> bool:
+    """Return whether a plugin transcribes with suitable settings. Nothing is looked for on the disk."""
+    return any(registry.placed("speech.recogniser"))
+
+
+def has_diariser() -> bool:
+    """Return whether a plugin separates speakers. Nothing is looked for on the disk."""
+    return any(registry.placed("speech.diariser"))
+
+
+def local_diariser(settings: Settings) -> LocalDiariser | None:
+    """Return the diariser of the first plugin which separates speakers with these settings."""
+    diarisers: Iterator[LocalDiariser] = registry.results("speech.diariser", settings)
+    return next(diarisers, None)

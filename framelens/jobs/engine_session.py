@@ -32,7 +32,7 @@ from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.domain import AnalysisRequest, Notice
 from framelens.core.errors import AppError
 from framelens.engine.installation import is_outdated
-from framelens.engine.recognition import build_recogniser, local_diariser, local_recogniser
+from framelens.engine.recognisers import build_recogniser, has_recogniser, local_diariser, local_recogniser
 from framelens.store.extraction_cache import open_extractions
 from framelens.store.model_records import TimingStats
 from framelens.video import files
@@ -306,10 +306,10 @@ def conditions(settings: Settings, templates: Templates, request: AnalysisReques
 
 def _speech_name(settings: Settings) -> str:
     """Return a text that identifies the model for speech with the language it listens for; "" without a model."""
-    named = [part for part in (settings.speech_base_url, settings.speech_model_path) if part]
+    names = [name for name in (settings.speech_base_url, settings.speech_model_path) if name and has_recogniser()]
     if local := local_recogniser(settings):
-        named = [local.name] if local.is_available() else []
-    return " ".join([*named, settings.speech_language]).strip() if named else ""
+        names = [local.name] if local.is_available() else []
+    return " ".join([*names, settings.speech_language]).strip() if names else ""
 
 
 def _engine_version(settings: Settings) -> str:

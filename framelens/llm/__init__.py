@@ -1,4 +1,4 @@
-"""Clients for language and speech models: messages, the LangChain chat model, streaming, and checks.
+"""Clients for language models: messages, the LangChain chat model, streaming, and checks.
 
 What this room does not do:
 

@@ -1,4 +1,4 @@
-"""Mapping of client libraries' exceptions to AppErrors; `core.failures.refusals` reads the engines' own messages."""
+"""Mapping of client libraries' exceptions to AppErrors; `framelens.llm.refusals` reads the engines' own messages."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Patterns of engines' failure messages: maps a text to an error with its own remedy.
 
 vLLM, torch, transformers and their older versions word the same failure differently; all these wordings lead to the
-same key. Used for logs by `engine.local.log_diagnosis` and for HTTP answers by `core.failures.refusals`. Each key has a
+same key. Used for logs by `engine.local.log_diagnosis` and for HTTP answers by `framelens.llm.refusals`. Each key has a
 text in framelens/i18n and its place in docs/guide/troubleshooting.
 """
 

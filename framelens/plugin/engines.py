@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from framelens.engine.endpoints import served_models as served_models
     from framelens.engine.engine_builder import build_engine as build_engine
     from framelens.engine.engine_builder import build_remote_engine as build_remote_engine
+    from framelens.engine.engine_builder import build_speech_engine as build_speech_engine
     from framelens.engine.local.launch_checks import LaunchChecks as LaunchChecks
     from framelens.engine.local.model_arguments import check_folder as check_folder
     from framelens.engine.local.model_arguments import effective_arguments as effective_arguments

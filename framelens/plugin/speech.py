@@ -11,14 +11,15 @@ if TYPE_CHECKING:
     from framelens.core.domain import Spoken as Spoken
     from framelens.core.domain import seconds_of as seconds_of
     from framelens.core.domain import speech_between as speech_between
+    from framelens.core.units import foreign_number as foreign_number
+    from framelens.engine.recognisers import LocalDiariser as LocalDiariser
+    from framelens.engine.recognisers import LocalModel as LocalModel
+    from framelens.engine.recognisers import LocalRecogniser as LocalRecogniser
     from framelens.engine.recognisers import Pieces as Pieces
     from framelens.engine.recognisers import SpeechListener as SpeechListener
     from framelens.engine.recognisers import SpeechModelName as SpeechModelName
-    from framelens.engine.recognition import LocalDiariser as LocalDiariser
-    from framelens.engine.recognition import LocalModel as LocalModel
-    from framelens.engine.recognition import LocalRecogniser as LocalRecogniser
-    from framelens.engine.recognition import local_diariser as local_diariser
-    from framelens.engine.recognition import local_recogniser as local_recogniser
+    from framelens.engine.recognisers import local_diariser as local_diariser
+    from framelens.engine.recognisers import local_recogniser as local_recogniser
     from framelens.jobs.stored.speakers import LONGEST_NAME as LONGEST_NAME
     from framelens.jobs.stored.speakers import SpeakerSummary as SpeakerSummary
     from framelens.jobs.stored.speakers import name_speakers as name_speakers

@@ -8,18 +8,15 @@ from typing import Any
 import pytest
 from langchain_core.messages import HumanMessage
 
-from framelens.core.domain import SoundPiece
 from framelens.core.errors import EngineError
 from framelens.engine.short_requests import NoAnswer, get_json, get_text
 from framelens.http_client import ResponseLimits
 from framelens.i18n import LANGUAGES, error_text
 from framelens.llm.chat import connect
 from framelens.llm.limits import limits_of
-from framelens.llm.speech import SpeechModel, transcribe
 from framelens.llm.stream import Reply, ask
 from framelens.llm.token_count import count_tokens
 from tests.llm import floods, scripted
-from tests.thorough import first_of
 
 ASKED = [HumanMessage("What?")]
 
@@ -32,10 +29,6 @@ def engine() -> Iterator[scripted.Server]:
 
 def chat(url: str, **options: Any) -> Reply:
     return ask(connect(url, api_key="", model="model", **{"timeout_seconds": 10.0, **options}), ASKED)
-
-
-def speak(url: str) -> object:
-    return list(transcribe([SoundPiece(0.0, 1.0, bytes(44 + 32_000))], SpeechModel(url, "", "model")))
 
 
 def test_limits_follow_from_what_is_asked() -> None:
@@ -60,13 +53,6 @@ def test_endless_stream_ends_at_its_limit(
     assert engine.aborted.wait(10)
 
 
-def test_endless_json_ends_at_its_limit(engine: scripted.Server) -> None:
-    engine.flood = floods.ENDLESS_JSON
-    with pytest.raises(EngineError) as caught:
-        speak(engine.base_url)
-    assert caught.value.key == "engine_answer_long"
-
-
 def test_compressed_answer_is_refused(engine: scripted.Server) -> None:
     engine.flood = floods.BOMB
     with pytest.raises(EngineError) as caught:
@@ -80,14 +66,11 @@ def test_no_compression_is_asked_for(engine: scripted.Server) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("call", first_of([chat, speak]))
 @pytest.mark.parametrize("flood", [floods.ENDLESS_ERROR, floods.BOMB_ERROR])
-def test_endless_error_is_still_that_error(
-    engine: scripted.Server, flood: scripted.Flood, call: Callable[[str], object]
-) -> None:
+def test_endless_error_is_still_that_error(engine: scripted.Server, flood: scripted.Flood) -> None:
     engine.flood = flood
     with pytest.raises(EngineError) as caught:
-        call(engine.base_url)
+        chat(engine.base_url)
     assert caught.value.key == "engine_refused" and caught.value.values["status"] == 500
     assert ("out of order" in str(caught.value)) == (flood is floods.ENDLESS_ERROR)
 

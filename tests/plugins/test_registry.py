@@ -280,7 +280,7 @@ SERVE = """
 import json
 from framelens import api, config, registry
 from framelens.engine.local.launch_checks import LaunchChecks, launch_checks
-from framelens.engine.recognition import build_recogniser
+from framelens.engine.recognisers import build_recogniser
 assert api.routes(api.Gate(api.AllowedHosts.for_server(None)))
 assert "headlines" in registry.page_names()
 list(registry.pages())

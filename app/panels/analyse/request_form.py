@@ -21,7 +21,7 @@ from framelens.api.playback import video_for
 from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest, VideoInfo
 from framelens.core.errors import AppError, ConfigError
 from framelens.core.files import base_name
-from framelens.engine.recognition import has_diariser
+from framelens.engine.recognisers import has_diariser
 from framelens.i18n import LANGUAGES, language, t
 from framelens.i18n.formatting import span
 from framelens.plugin_page import Options

@@ -29,9 +29,9 @@ from framelens.core.domain import (
     Transcript,
     VideoInfo,
 )
-from framelens.core.errors import AppError, Cancelled
+from framelens.core.errors import AppError, Cancelled, ConfigError
 from framelens.core.units import clock
-from framelens.engine.recognisers import Diariser, Pieces, Recogniser, SpeechModelName
+from framelens.engine.recognisers import Diariser, Pieces, Recogniser, SpeechModelName, has_recogniser
 from framelens.i18n import as_notice
 from framelens.store.extraction_cache import ExtractionStore
 from framelens.video.extractor import may_have_subtitles, sound_pieces, subtitles_of
@@ -117,8 +117,9 @@ class Transcription:
             transcript: Transcript | None = None
             notices: tuple[Notice, ...] = ()
             if request.subtitles or may_have_subtitles(info):
-                given = request.subtitles
-                transcript, notices = subtitles_of(info.path, request.language, subtitles=given, cancel=cancel)
+                transcript, notices = subtitles_of(
+                    info.path, request.language, subtitles=request.subtitles, cancel=cancel
+                )
             if transcript is None and info.has_audio:
                 transcript, more = self._speech(info, request, sha256, cancel, after, on_start, on_progress)
                 notices = (*notices, *more)
@@ -147,6 +148,9 @@ class Transcription:
         on_start: OnStart,
         on_progress: OnProgress,
     ) -> Found:
+        if self.recogniser is None and not has_recogniser():
+            reason = as_notice(ConfigError("speech_without_plugin"))
+            return None, (Notice("speech_failed", {"reason": reason}, "info"),)
         if self.recogniser is None or not request.use_model:
             key = "sound_not_analysed" if self.recogniser is None else "sound_not_wanted"
             return None, (Notice(key, {}, "info"),)
@@ -186,9 +190,9 @@ class Transcription:
         """
         assert self.recogniser is not None
         model, content = self.recogniser.model(cancel), sha256()
-        whole, key = (self._key(content, model, *one) for one in ((0.0, None), span))
-        for known in dict.fromkeys((whole, key)):
-            if (kept := self._kept(known, Found)) is not None:  # type: ignore[arg-type]  # mypy takes no tuple as a class
+        whole, key = (self._key(content, model, *bounds) for bounds in ((0.0, None), span))
+        for cached in dict.fromkeys((whole, key)):
+            if (kept := self._kept(cached, Found)) is not None:  # type: ignore[arg-type]  # mypy takes no tuple as a class
                 return kept
         part_key = self._key(content, model, *span, "part")
         spans_key = self._key(content, model, *span, "speech")
@@ -202,7 +206,7 @@ class Transcription:
         try:
             first = next(pieces, None)
             if first is None:  # silence: the model is not needed
-                found, is_whole = _transcript_of(before, model.label), True
+                result, is_whole = _transcript_of(before, model.label), True
             else:
                 pace = self.recogniser.pace()
                 on_start(before.reached_seconds, pace, None)
@@ -218,14 +222,14 @@ class Transcription:
                         on_start(before.reached_seconds, pace, speech)
                     is_spoken = bool(speech) or listener.find is None
                     heard = listener.listen(sound, speech, cancel) if is_spoken else iter(())
-                    found, is_whole = _collect(heard, before, listener.label, note)
+                    result, is_whole = _collect(heard, before, listener.label, note)
         finally:
             pieces.close()
         if is_whole:
-            self._surveys.put(key, to_json(found).encode())
+            self._surveys.put(key, to_json(result).encode())
             for done in (part_key, spans_key):
                 self._surveys.drop(done)
-        return found
+        return result
 
     def _pieces(
         self, info: VideoInfo, start_seconds: float, end_seconds: float | None, cancel: threading.Event

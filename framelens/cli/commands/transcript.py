@@ -32,7 +32,7 @@ from framelens.core.domain import Analysis, Cue, Notice, Transcript
 from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import absolute, typed_path
 from framelens.core.units import clock
-from framelens.engine.recognition import local_diariser, local_recogniser
+from framelens.engine.recognisers import local_diariser, local_recogniser
 from framelens.i18n import notice_text, t
 from framelens.i18n.formatting import attributed, speaker_name
 from framelens.jobs.stored.speakers import name_speakers, speakers_of

@@ -35,7 +35,7 @@ from framelens.engine.local.log_diagnosis import failure_in, meaningful_lines
 from framelens.engine.local.model_arguments import check_folder
 from framelens.engine.model_names import explain_folder, resolve_named_model
 from framelens.engine.model_resolution import model_name
-from framelens.engine.recognition import local_recogniser
+from framelens.engine.recognisers import has_recogniser, local_recogniser
 from framelens.engine.remote_engine import RemoteEngine, normal_base_urls
 
 PACKAGES = (
@@ -219,7 +219,7 @@ def _version(package: str) -> str | None:
 def _speech(settings: Settings) -> SpeechFacts:
     if local := local_recogniser(settings):
         return SpeechFacts(f"Whisper {local.name}", local.download_bytes() or 0)
-    return SpeechFacts(settings.speech_base_url or settings.speech_model_path)
+    return SpeechFacts((settings.speech_base_url or settings.speech_model_path) if has_recogniser() else "")
 
 
 def _cards() -> tuple[str | None, tuple[GpuFacts, ...], GpuAbsence | None, str]:

@@ -1,4 +1,4 @@
-"""Plugin for speech: transcribes on this machine without a server, by models in sandboxed processes."""
+"""Plugin for speech: transcribes by models in sandboxed processes on this machine, or by a server."""
 
 from framelens.plugin import hook
 

@@ -33,7 +33,7 @@ def diariser(settings: Settings) -> SherpaDiariser:
 
 
 class SherpaDiariser(HubModel[SpeakerReference]):
-    """Diariser with a pair of models; see framelens.engine.recognition.LocalDiariser."""
+    """Diariser with a pair of models; see framelens.engine.recognisers.LocalDiariser."""
 
     def model(self) -> SpeechModelName:
         """Return the name of the models; see Diariser."""

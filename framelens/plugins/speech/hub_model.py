@@ -78,7 +78,7 @@ Referred = TypeVar("Referred", bound=Reference)
 
 
 class HubModel(Generic[Referred]):
-    """A model and the consent to its download; see framelens.engine.recognition.LocalModel.
+    """A model and the consent to its download; see framelens.engine.recognisers.LocalModel.
 
     Args:
         settings: The settings.

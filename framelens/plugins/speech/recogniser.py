@@ -1,4 +1,4 @@
-"""Recogniser of speech on this machine: a model in a worker process of its own."""
+"""Recognisers of speech: a model in a worker process of its own, or a server."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
-from framelens import EngineError, StorageError
+from framelens import AppError, EngineError, StorageError
 from framelens.plugin import Settings
+from framelens.plugin.engines import build_speech_engine
 from framelens.plugin.processes import DecoderWorker
 from framelens.plugin.speech import (
     Pieces,
@@ -39,6 +41,9 @@ from framelens.plugins.speech.recognition.messages import (
 )
 from framelens.plugins.speech.sherpa_models import SherpaReference, find_sherpa_model
 
+if TYPE_CHECKING:
+    from framelens.plugin.engines import Engine
+
 _log = logging.getLogger(__name__)
 _CPU_DEFAULT, _GPU_DEFAULT = "small", "large-v3-turbo"
 _WAV_HEADER_BYTES = 44
@@ -48,18 +53,18 @@ _WORTH_NOTING_SECONDS = 30.0
 """Speech from which the measured pace is kept."""
 
 
-def recogniser(settings: Settings) -> WorkerRecogniser | None:
-    """Return the recogniser that these settings mean, or None.
+def recogniser(settings: Settings) -> WorkerRecogniser | EngineRecogniser | None:
+    """Return the recogniser that these settings mean; None if they name no model and the packages aren't installed.
 
-    It is missing if the settings name another kind of model, or name no model and the packages aren't installed.
+    A server, or a model that only an engine runs, is an EngineRecogniser.
     """
-    if name := settings.speech_model_path:
-        found = find_sherpa_model(name) or find_model(name)
-        return WorkerRecogniser(settings, found) if found else None
-    if not is_installed(PACKAGES):
-        return None
-    default = find_model(default_size())
-    return WorkerRecogniser(settings, default) if default else None
+    name = settings.speech_model_path
+    if not settings.speech_base_url:
+        if not name and not is_installed(PACKAGES):
+            return None
+        if model := (find_sherpa_model(name) or find_model(name) if name else find_model(default_size())):
+            return WorkerRecogniser(settings, model)
+    return EngineRecogniser(build_speech_engine(settings), timeout_seconds=settings.timeout_seconds)
 
 
 def default_size() -> str:
@@ -75,7 +80,7 @@ def device_here() -> Device:
 
 
 class WorkerRecogniser(HubModel[WhisperReference | SherpaReference]):
-    """Recogniser with a model; see framelens.engine.recognition.LocalRecogniser."""
+    """Recogniser with a model; see framelens.engine.recognisers.LocalRecogniser."""
 
     def model(self, cancel: threading.Event) -> SpeechModelName:
         """Return the name of the model; see Recogniser."""
@@ -163,3 +168,49 @@ def _samples(piece: SoundPiece) -> bytes:
     """Return the samples of a piece, without the silence that pads a short piece."""
     length = 2 * round((piece.end_seconds - piece.start_seconds) * 16_000)
     return piece.wav[_WAV_HEADER_BYTES : _WAV_HEADER_BYTES + length]
+
+
+class EngineRecogniser:
+    """Recogniser of a server with OpenAI's transcription endpoint, such as vLLM with a Whisper model.
+
+    Args:
+        engine: Its engine. It is started when there is sound to transcribe, and stopped after the last user.
+        timeout_seconds: Longest wait for an answer.
+    """
+
+    def __init__(self, engine: Engine, *, timeout_seconds: float = 600.0) -> None:
+        self._engine = engine
+        self._timeout_seconds = timeout_seconds
+        self._lock = threading.Lock()
+        self._users = 0
+
+    def model(self, cancel: threading.Event) -> SpeechModelName:
+        """Return the name of the model; a remote engine is asked for it."""
+        name = self._engine.status().model or self._engine.ensure_ready(lambda progress: None, cancel).model
+        return SpeechModelName(name, name)
+
+    @contextmanager
+    def ready(
+        self, language: str, cancel: threading.Event, after: Callable[[], object] | None
+    ) -> Generator[SpeechListener, None, None]:
+        """Start the engine; see Recogniser."""
+        from framelens.plugins.speech.server import SpeechModel, transcribe
+
+        if after is not None:
+            with suppress(AppError):
+                after()
+        with self._lock:
+            self._users += 1
+        try:
+            endpoint = self._engine.ensure_ready(lambda progress: None, cancel)
+            model = SpeechModel(endpoint.base_url, endpoint.api_key, endpoint.model, language, self._timeout_seconds)
+            yield SpeechListener(endpoint.model, lambda pieces, _, cancel: transcribe(pieces, model, cancel=cancel))
+        finally:
+            with self._lock:
+                self._users -= 1
+                if not self._users:
+                    self._engine.stop()
+
+    def pace(self) -> float | None:
+        """Return None."""
+        return None

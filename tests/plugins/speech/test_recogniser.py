@@ -20,11 +20,11 @@ from framelens import config
 from framelens.analysis.inputs.transcription import Found, Transcription
 from framelens.core.domain import SoundPiece, SpeechSpans, seconds_of, speech_between
 from framelens.core.errors import AppError, Cancelled, DecodeError, EngineError, InputError, ModelNotFound
-from framelens.engine.recognition import build_recogniser, local_recogniser
+from framelens.engine.recognisers import build_recogniser, local_recogniser
 from framelens.i18n import error_text
 from framelens.plugins.speech import hub_model
 from framelens.plugins.speech import recogniser as recogniser_module
-from framelens.plugins.speech.recogniser import WorkerRecogniser, recogniser
+from framelens.plugins.speech.recogniser import EngineRecogniser, WorkerRecogniser, recogniser
 from framelens.store.extraction_cache import ExtractionStore
 from framelens.video.extractor import probe
 from tests.plugins.speech.conftest import voice
@@ -211,14 +211,13 @@ def test_a_download_needs_consent(settings: config.Settings, monkeypatch: pytest
 
 @pytest.mark.parametrize("name", ["openai/whisper-large-v3-turbo", "no/such", "/nowhere", "Qwen/Qwen3-VL-8B-Instruct"])
 def test_other_models_are_left_to_an_engine(name: str, settings: config.Settings) -> None:
-    assert recogniser(replace(settings, speech_model_path=name)) is None
+    assert isinstance(recogniser(replace(settings, speech_model_path=name)), EngineRecogniser)
 
 
 def test_a_server_comes_before_this_machine(settings: config.Settings) -> None:
     at_server = replace(settings, speech_base_url="http://127.0.0.1:9/v1")
     assert local_recogniser(settings) is not None and local_recogniser(at_server) is None
-    found = build_recogniser(at_server)
-    assert not isinstance(found, WorkerRecogniser) and found is not None
+    assert isinstance(build_recogniser(at_server), EngineRecogniser)
 
 
 def test_voice_of_these_tests_is_speech_to_the_detector() -> None:

@@ -11,7 +11,7 @@ import pytest
 from framelens import config
 from framelens.analysis.inputs.transcription import Found, Transcription
 from framelens.core.errors import AppError, InputError, ModelNotFound
-from framelens.engine.recognition import build_recogniser, local_recogniser
+from framelens.engine.recognisers import build_recogniser, local_recogniser
 from framelens.plugins.speech.hub_model import HubModel
 from framelens.plugins.speech.recognition.packing import SpeechPassage
 from framelens.plugins.speech.recognition.sherpa import words_of

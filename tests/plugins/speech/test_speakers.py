@@ -17,7 +17,7 @@ from framelens.analysis.inputs.transcription import Transcription
 from framelens.core.domain import Cue, Notice, SpeakerTurn, Transcript
 from framelens.core.errors import Cancelled
 from framelens.core.installation import install_line
-from framelens.engine.recognition import local_diariser
+from framelens.engine.recognisers import local_diariser
 from framelens.i18n import notice_text
 from framelens.plugins.speech import hub_model
 from framelens.plugins.speech.diarisation.worker import joined

@@ -14,8 +14,9 @@ import pytest
 
 from framelens.core.domain import Cue, SoundPiece, Spoken
 from framelens.core.errors import AppError, Cancelled, EngineBrokeOff, EngineError, EngineTimeout
-from framelens.llm.speech import SpeechModel, transcribe
-from tests.llm.speaking import Asked, Behave, SpeechServer, heard, serve
+from framelens.plugins.speech.server import SpeechModel, transcribe
+from tests.llm import floods, scripted
+from tests.plugins.speech.speaking import Asked, Behave, SpeechServer, heard, serve
 from tests.spoken import RATE, Sound, quiet, tone
 
 
@@ -228,3 +229,11 @@ def test_cancel_ends_the_wait_at_once() -> None:
         with pytest.raises(Cancelled):
             list(transcribe([loud(0.0), loud(20.0)], model(server), cancel=cancel))
         waiter.set()
+
+
+def test_endless_json_ends_at_its_limit() -> None:
+    with scripted.serve(scripted.saying("fine")) as server:
+        server.flood = floods.ENDLESS_JSON
+        with pytest.raises(EngineError) as caught:
+            list(transcribe([loud(0.0)], SpeechModel(server.base_url, "", "whisper")))
+    assert caught.value.key == "engine_answer_long"

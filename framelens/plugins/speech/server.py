@@ -23,14 +23,18 @@ import numpy as np
 import openai
 from numpy.typing import NDArray
 
-from framelens.core.domain import Cue, SoundPiece, Spoken
-from framelens.core.errors import Cancelled, EngineError
-from framelens.core.units import foreign_number
-from framelens.http_client import request_loop
-from framelens.llm.client import EngineClient
-from framelens.llm.error_mapping import engine_error
-from framelens.llm.refusals import is_refusal, read_json, refused, said_in
-from framelens.llm.retries import Retries
+from framelens import Cancelled, Cue, EngineBusy, EngineError
+from framelens.plugin.chat import (
+    EngineClient,
+    engine_error,
+    is_refusal,
+    read_json,
+    refused,
+    repeated,
+    request_loop,
+    said_in,
+)
+from framelens.plugin.speech import SoundPiece, Spoken, foreign_number
 
 if TYPE_CHECKING:
     import httpx
@@ -78,7 +82,7 @@ def transcribe(
         at_once: Number of pieces that are requested, and held in memory, at the same time.
 
     Raises:
-        AppError: The engine refuses (see `framelens.llm.refusals`) or doesn't answer.
+        AppError: The engine refuses or doesn't answer.
         EngineError: An answer is not a transcription.
         Cancelled: `cancel` was set.
     """
@@ -154,24 +158,23 @@ class _Requester:
 
     async def _post(self, piece: SoundPiece, form: Literal["json", "verbose_json"]) -> httpx.Response:
         """Return the response, whatever its status, after retries if the server is busy."""
-        retries = Retries()
-        while True:
-            try:
-                received = await self._client.audio.transcriptions.with_raw_response.create(
-                    file=("sound.wav", piece.wav, "audio/wav"),
-                    model=self._model.model,
-                    response_format=form,
-                    language=self._model.language or openai.omit,
-                )
-                response: httpx.Response = received.http_response  # type: ignore[assignment]  # httpx as well as httpx2
-            except openai.APIStatusError as error:
-                response = error.response  # type: ignore[assignment]
-            if response.is_success:
-                return response
-            pause = retries.pause_after(refused(response.status_code, response.headers, response.text))
-            if pause is None:
-                return response
-            await asyncio.sleep(pause)
+        return await repeated(partial(self._send, piece, form))
+
+    async def _send(self, piece: SoundPiece, form: Literal["json", "verbose_json"]) -> httpx.Response:
+        try:
+            received = await self._client.audio.transcriptions.with_raw_response.create(
+                file=("sound.wav", piece.wav, "audio/wav"),
+                model=self._model.model,
+                response_format=form,
+                language=self._model.language or openai.omit,
+            )
+        except openai.APIStatusError as error:
+            response: httpx.Response = error.response  # type: ignore[assignment]  # httpx as well as httpx2
+            refusal = refused(response.status_code, response.headers, response.text)
+            if isinstance(refusal, EngineBusy):
+                raise refusal from error
+            return response
+        return received.http_response  # type: ignore[return-value]
 
 
 def _parse(response: httpx.Response) -> Mapping[str, Any]:
@@ -201,8 +204,8 @@ def segments_of(answer: Mapping[str, Any]) -> list[Segment]:
     """Parse the segments of an answer, or its text as one segment. Empty segments are left out."""
     listed = answer.get("segments")
     parts = [part for part in listed if isinstance(part, Mapping)] if isinstance(listed, list) else []
-    found = [_parse_segment(part) for part in parts] or [Segment(_clean_text(answer.get("text")))]
-    return [segment for segment in found if segment.text]
+    segments = [_parse_segment(part) for part in parts] or [Segment(_clean_text(answer.get("text")))]
+    return [segment for segment in segments if segment.text]
 
 
 def _parse_segment(part: Mapping[str, Any]) -> Segment:

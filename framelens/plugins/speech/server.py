@@ -34,7 +34,8 @@ from framelens.plugin.chat import (
     request_loop,
     said_in,
 )
-from framelens.plugin.speech import SoundPiece, Spoken, foreign_number
+from framelens.plugin.speech import SoundPiece, Spoken
+from framelens.plugin.texts import foreign_number
 
 if TYPE_CHECKING:
     import httpx

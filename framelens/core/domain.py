@@ -116,6 +116,11 @@ class VideoInfo:
         return max(0.0, rounded_time(seconds + self.player_start_seconds))
 
     @property
+    def megapixels(self) -> float:
+        """Return the megapixels of a picture."""
+        return self.width * self.height / 1e6
+
+    @property
     def browser_start_seconds(self) -> float:
         """Return when a browser shows the first frame.
 

@@ -16,13 +16,13 @@ from framelens.store.database import open_store
 
 _log = logging.getLogger(__name__)
 _MOST_RUNS = 20
-"""Runs kept of each engine, and surveys in all."""
+"""Runs kept of each engine, and readings in all."""
 _MOST_ENGINES = 20
 """Engines kept."""
 _MOST = 200
 """Vision checks kept."""
 _ALL = ""
-"""Name of the record with the surveys."""
+"""Name of the record with the readings."""
 T = TypeVar("T")
 Count = Annotated[int, Meta(ge=0)]
 Figure = Annotated[float, Meta(ge=0, le=sys.float_info.max)]  # finite
@@ -91,78 +91,32 @@ class ModelRecords(Generic[T]):
 
 
 @dataclass(frozen=True)
-class RequestTiming:
-    """Requests of a kind in a run.
-
-    Attributes:
-        frames: Total number of frames, 0 for requests that merge findings.
-        at_once: Number of requests in flight.
-        seconds: Sum of the durations of all requests.
-    """
-
-    requests: Count
-    frames: Count
-    at_once: Count
-    seconds: Figure
-
-
-@dataclass(frozen=True)
-class SurveyTiming:
-    """One survey of a video.
-
-    Attributes:
-        video_seconds: Length of video that was decoded.
-        megapixels: Size of a frame.
-        seconds: Time that the survey took.
-        frames: Number of frames that were measured afterwards.
-        facts_seconds: Time that measuring these frames took.
-    """
-
-    video_seconds: Figure
-    megapixels: Figure
-    seconds: Figure
-    frames: Count
-    facts_seconds: Figure
-
-
-@dataclass(frozen=True)
-class LookTiming:
-    """One search in a video.
-
-    Attributes:
-        looks: Number of pictures that the model was asked about, each in a request.
-        seconds: Time that the search took, with decoding the pictures.
-    """
-
-    looks: Annotated[int, Meta(ge=1)]
-    seconds: Figure
-
-
-@dataclass(frozen=True)
 class KnownTimings:
-    """Statistics of an engine, and of all surveys.
+    """Seconds of the last runs of an engine, the latest last.
 
     Attributes:
-        runs: Runs of the engine, the latest last.
-        surveys: Surveys of any video, the latest last.
-        looks: Searches by the engine, the latest last.
-        starts: Seconds that the last starts of the engine took, the latest last.
+        frames: For each frame of requests with frames.
+        texts: For each request about texts.
+        looks: For each picture of a search, with decoding it.
+        readings: Of any engine: to find and measure the frames, for each second of video and megapixel of its picture.
+        starts: For each start of the engine, without a download.
         in_flight: Number of requests that the engine last took at the same time, None if unknown.
         max_model_len: Context length of the engine in its last run, None if unknown.
     """
 
-    runs: tuple[tuple[RequestTiming, ...], ...] = ()
-    surveys: tuple[SurveyTiming, ...] = ()
+    frames: tuple[Figure, ...] = ()
+    texts: tuple[Figure, ...] = ()
+    looks: tuple[Figure, ...] = ()
+    readings: tuple[Figure, ...] = ()
+    starts: tuple[Figure, ...] = ()
     in_flight: Count | None = None
     max_model_len: Count | None = None
-    looks: tuple[LookTiming, ...] = ()
-    starts: tuple[Figure, ...] = ()
 
 
 class TimingStats:
     """Statistics in a data folder. `engine` is any text that identifies an engine with its model and settings.
 
-    framelens.analysis.planning.forecast derives estimates from them. Records that are lost, damaged or cannot be
+    framelens.analysis.planning.estimate derives estimates from them. Records that are lost, damaged or cannot be
     written make the estimates poorer and never fail anything.
     """
 
@@ -170,38 +124,34 @@ class TimingStats:
         self._records = ModelRecords(data_dir, "timings", KnownTimings, _MOST_ENGINES + 1)
 
     def of(self, engine: str) -> KnownTimings:
-        """Get the statistics of this engine, and of all surveys."""
+        """Get the statistics of this engine, with all readings."""
         with harmless():
             timings = self._records.all()
-            return replace(timings.get(engine, KnownTimings()), surveys=timings.get(_ALL, KnownTimings()).surveys)
+            return replace(timings.get(engine, KnownTimings()), readings=timings.get(_ALL, KnownTimings()).readings)
         return KnownTimings()
 
-    def note_asked(
-        self, engine: str, run: Sequence[RequestTiming], *, in_flight: int | None, max_model_len: int | None
-    ) -> None:
-        """Add a run of this engine."""
+    def note(self, engine: str, **seconds: float) -> None:
+        """Add seconds of a run of this engine, by the fields of `KnownTimings`."""
 
-        def added(timings: KnownTimings) -> KnownTimings:
-            runs = (*timings.runs, tuple(run))[-_MOST_RUNS:]
-            return replace(timings, runs=runs, in_flight=in_flight, max_model_len=max_model_len)
+        def added(timings: KnownTimings | None) -> KnownTimings:
+            timings = timings or KnownTimings()
+            latest: dict[str, Any] = {name: (*getattr(timings, name), value) for name, value in seconds.items()}
+            return replace(timings, **{name: values[-_MOST_RUNS:] for name, values in latest.items()})
 
-        self._change(engine, added)
-
-    def note_looked(self, engine: str, search: LookTiming) -> None:
-        """Add a search by this engine."""
-        self._change(engine, lambda timings: replace(timings, looks=(*timings.looks, search)[-_MOST_RUNS:]))
-
-    def note_started(self, engine: str, seconds: float) -> None:
-        """Add a start of this engine."""
-        self._change(engine, lambda timings: replace(timings, starts=(*timings.starts, seconds)[-_MOST_RUNS:]))
-
-    def note_survey(self, survey: SurveyTiming) -> None:
-        """Add a survey."""
-        self._change(_ALL, lambda timings: replace(timings, surveys=(*timings.surveys, survey)[-_MOST_RUNS:]))
-
-    def _change(self, engine: str, change: Callable[[KnownTimings], KnownTimings]) -> None:
         with harmless():
-            self._records.change(engine, lambda timings: change(timings or KnownTimings()))
+            self._records.change(engine, added)
+
+    def note_reading(self, seconds: float) -> None:
+        """Add the seconds for each second of video and megapixel of its picture."""
+        self.note(_ALL, readings=seconds)
+
+    def note_layout(self, engine: str, *, in_flight: int | None, max_model_len: int | None) -> None:
+        """Keep how many requests the engine takes at the same time, and its context length."""
+        with harmless():
+            self._records.change(
+                engine,
+                lambda timings: replace(timings or KnownTimings(), in_flight=in_flight, max_model_len=max_model_len),
+            )
 
 
 def confirmed_downloads(data_dir: Path) -> ModelRecords[bool]:

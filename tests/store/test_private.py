@@ -17,7 +17,7 @@ from framelens.store.database import Row, Store
 from framelens.store.extraction_cache import ExtractionStore
 from framelens.store.fs_utils import log_to
 from framelens.store.locks import ProcessLock
-from framelens.store.model_records import SurveyTiming, TimingStats
+from framelens.store.model_records import TimingStats
 from framelens.store.videos.video_repository import VideoRepository
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="folders of a user are the user's own there")
@@ -65,7 +65,7 @@ def fill(data: Path) -> None:
     shelf.finish(upload.id)
     surveys = ExtractionStore(data / "surveys")
     surveys.put("0" * 64, b"survey")
-    TimingStats(data).note_survey(SurveyTiming(1.0, 1.0, 1.0, 1, 1.0))
+    TimingStats(data).note_reading(1.0)
     found = modes(data)  # with the database open: its log files are there
     store.close()
     owner.close()

@@ -1,4 +1,4 @@
-"""The time that a transcription takes: as expected first, as measured after a minute."""
+"""The time that a transcription takes: as expected first, as measured after half a minute of sound."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def test_before_the_start_the_expected_pace_counts() -> None:
 
 
 @pytest.mark.parametrize("expected", [None, 0.01, 5.0])
-def test_after_a_minute_of_work_only_the_measured_pace_counts(expected: float | None) -> None:
+def test_after_some_work_only_the_measured_pace_counts(expected: float | None) -> None:
     forecast = ListeningForecast(1000, expected)
     forecast.reach(0, now=50.0)
     forecast.reach(100, now=110.0)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from framelens.store.model_records import RequestTiming, TimingStats
+from framelens.store.model_records import TimingStats
 from tests.commands import Done, run_command
 from tests.media import COLOURS, cards, write_video
 
@@ -29,7 +29,7 @@ def test_the_plan_is_reported_in_words_and_nothing_is_analysed(video: Path, tmp_
     done = run("analyse", video, "--plan", "--frames", 200, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     first, *others = done.stdout.splitlines()
-    assert first.startswith("200 frames · ") and " parts · about " in first and first.endswith("time not known yet")
+    assert first.startswith("200 frames · ") and " parts · " in first and first.endswith("time not known yet")
     assert "known after the first analysis of this kind" in others[-1]
     assert list(tmp_path.glob("*.md")) == []
 
@@ -47,7 +47,7 @@ def test_a_plan_for_programs_is_one_object(video: Path, tmp_path: Path) -> None:
 def test_of_an_engine_that_has_answered_before_the_time_is_told(video: Path, tmp_path: Path) -> None:
     paces = TimingStats(Path(os.environ["FRAMELENS_DATA_DIR"]))
     for _ in range(3):
-        paces.note_asked(ENGINE, [RequestTiming(1, 8, 1, 200.0)], in_flight=1, max_model_len=8192)
+        paces.note(ENGINE, frames=25.0)
     done = run("analyse", video, "--plan", "--language", "zh", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "预计约" in done.stdout and "分钟" in done.stdout

@@ -23,7 +23,7 @@ from framelens.composition import Services
 from framelens.core.domain import AnalysisRequest, Language, Selection
 from framelens.i18n import LANGUAGES, in_language, t
 from framelens.jobs.snapshot import JobSnapshot
-from framelens.store.model_records import KnownTimings, RequestTiming
+from framelens.store.model_records import KnownTimings
 from tests.app.conftest import Open
 from tests.app.fake_services import ended, queue, script, with_bench
 from tests.app.panels.report.test_report import parts_shown
@@ -85,9 +85,8 @@ def test_the_plan_follows_every_control_at_once(page: AppTest, services: Service
 
 def quick_planner() -> Planner:
     """A planner that knows the time of three requests."""
-    run = (RequestTiming(1, 8, 1, 40.0),)
     return Planner(
-        lambda *_: None, RequestCapacity(8192, 1024), None, lambda: KnownTimings((run,) * 3), lambda *_: None
+        lambda *_: None, RequestCapacity(8192, 1024), None, lambda: KnownTimings((5.0,) * 3), lambda *_: None
     )
 
 

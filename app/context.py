@@ -16,6 +16,7 @@ import streamlit as st
 from app import resources
 from framelens import i18n
 from framelens.core.domain import Language
+from framelens.core.errors import InputError
 from framelens.core.roles import User, current_user, set_page_user
 
 if TYPE_CHECKING:
@@ -61,6 +62,24 @@ def services() -> Services:
 def may_change() -> bool:
     """Return whether the reader may upload, analyse, ask and delete. The actions check it, too."""
     return current_user().may("analyst")
+
+
+def is_visitor() -> bool:
+    """Return whether the reader must log in first. Empty the state of another user's session.
+
+    Raises:
+        ConfigError: "accounts_without_plugin".
+    """
+    try:
+        session = resources.login_session(uses=True)
+    except InputError:
+        st.session_state.pop("account", None)
+        return True
+    account = session.user.id if session else ""
+    if st.session_state.setdefault("account", account) != account:
+        st.session_state.clear()
+        st.session_state["account"] = account
+    return False
 
 
 def _page_user() -> User | None:

@@ -14,14 +14,14 @@ import streamlit as st
 from streamlit.errors import StreamlitAPIException
 from streamlit.navigation.page import StreamlitPage
 
-from app import resources
+from app import context, resources
 from app.components import assets, dialogs, slots
 from app.components.controls import show_error
 from app.page_tools import TOOLS
 from app.panels.menu import menu
 from app.panels.work import work
 from app.state import page_state
-from app.views import analyse, ask, library, login
+from app.views import analyse, ask, library
 from framelens import registry
 from framelens.core.roles import current_user
 from framelens.hookspecs import Role
@@ -47,13 +47,13 @@ def _page_of(name: str, icon: str, draw: Callable[[], None], _: Role) -> Streaml
 slots.pass_tools(TOOLS)
 st.set_page_config(page_title="FrameLens", page_icon="🎞️", layout="wide")
 assets.draw_styles()
-needs_login = login.is_needed()
-is_administrator = not needs_login and current_user().may("administrator")
+is_visitor = context.is_visitor()
+is_administrator = not is_visitor and current_user().may("administrator")
 paths = ("", *(name for name, *_ in PAGES[1:]))
-model = menu.draw(paths, shows_model=is_administrator, shows_account=not needs_login)
-if needs_login:
+model = menu.draw(paths, shows_model=is_administrator, is_visitor=is_visitor)
+if is_visitor:
     assets.turn_page("login", "", menu.language_cookie())
-    login.draw()
+    slots.draw("login")
     st.stop()
 state = page_state()
 open_pages = [entry for entry in PAGES if current_user().may(entry[3])]

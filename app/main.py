@@ -27,7 +27,7 @@ from framelens.analysis.requests.engine_connector import import_engine_client
 from framelens.composition import open_services
 from framelens.core.errors import AppError, ConfigError
 from framelens.i18n import error_text
-from framelens.store.access import check_start
+from framelens.store.authentication import open_checked_store
 from framelens.video.files import confine
 from framelens.video.worker_pool import worker_ready
 
@@ -52,7 +52,7 @@ api.limit_messages()
 
 
 def _check_start() -> None:
-    """End the start where other machines could use the page without a login; a wrong setting is shown on the page.
+    """End the start where others could use the page without a login; a wrong setting is shown on the page.
 
     Another server than Streamlit's own doesn't say where it listens: then `SessionProtection` refuses the requests.
 
@@ -65,13 +65,12 @@ def _check_start() -> None:
                 error = ConfigError("streamlit_settings_here", path=path, folder=Path.home() / ".streamlit")
                 sys.stderr.write(f"{error_text(error)}\n")
                 sys.exit(error.exit_code)
-    address = st.get_option("server.address")
-    if address is None or api.is_loopback(address):
-        return
+    address = st.get_option("server.address") or "localhost"
     with suppress(AppError):
         settings = config.load()
         try:
-            check_start(settings.access, settings.data_dir, address)
+            public_address = "" if api.is_loopback(address) else address
+            open_checked_store(settings.data_dir, settings.access, public_address=public_address).close()
         except ConfigError as error:
             sys.stderr.write(f"{error_text(error)}\n")
             sys.exit(error.exit_code)

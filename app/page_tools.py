@@ -72,6 +72,9 @@ class _Tools:
     def is_private(self) -> bool:
         return resources.login_session() is not None or not resources.installed().is_public
 
+    def session_cookie(self) -> str:
+        return resources.cookie()
+
     def draw_engine_state(self, status: EngineStatus) -> None:
         st.badge(engine.state_words(status), color=engine.COLOURS[status.state])
 

@@ -16,8 +16,8 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from framelens.core.domain import Keyframe, VideoInfo
-from framelens.core.errors import AppError, InputError
-from framelens.store.access import COOKIE, Accounts, LoginSession
+from framelens.core.errors import AppError
+from framelens.store.authentication import COOKIE, LoginSession
 from framelens.video.extractor import probe
 
 if TYPE_CHECKING:
@@ -84,23 +84,15 @@ def login_session(*, uses: bool = False) -> LoginSession | None:
 
     Raises:
         InputError: "login_needed": there are accounts, and the page's browser is not logged in.
+        ConfigError: "accounts_without_plugin".
     """
     services, context = _installed.services, get_script_run_ctx(suppress_warning=True)
     if services is None or context is None:
         return None
     run = context.parallel_coordinator
     if uses or run not in _readers:
-        _readers[run] = _find_session(services.accounts, uses=uses)
+        _readers[run] = services.authentication.session(cookie(), uses=uses)
     return _readers[run]
-
-
-def _find_session(accounts: Accounts, *, uses: bool) -> LoginSession | None:
-    if not accounts.exist():
-        return None
-    found = accounts.session(cookie(), uses=uses)
-    if found is None:
-        raise InputError("login_needed")
-    return found
 
 
 def route_key() -> str:

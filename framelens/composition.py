@@ -25,7 +25,8 @@ from framelens.core.roles import LOCAL_USER, as_user
 from framelens.jobs.engine_session import EngineSession, SharedParts
 from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.stored.reports import StoredReports
-from framelens.store.database import Store, open_store
+from framelens.store.authentication import Authentication, open_checked_store
+from framelens.store.database import Store
 from framelens.store.fs_utils import log_to
 from framelens.store.locks import ProcessLock
 from framelens.store.videos.upload_limits import UploadLimits
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from framelens.jobs.queue import Jobs
     from framelens.jobs.stored.library_search import LibrarySearch
     from framelens.questions.repository import ConversationRepository
-    from framelens.store.access import Accounts
     from framelens.video.stills import Stills
 
 
@@ -121,11 +121,9 @@ class Services:
         return self.shared.conversations
 
     @cached_property
-    def accounts(self) -> Accounts:
-        """Return the accounts of this installation."""
-        from framelens.store.access import Accounts
-
-        return Accounts(self.store, self.settings.access)
+    def authentication(self) -> Authentication:
+        """Return what knows who asks."""
+        return Authentication(self.store, self.settings.access)
 
     @property
     def asking(self) -> Asking:
@@ -202,14 +200,14 @@ def open_services(
         session: Builds the engine session from settings, templates and the shared parts.
 
     Raises:
-        ConfigError: A setting is not valid.
+        ConfigError: A setting is not valid, or there are accounts and no plugin that knows who asks.
         StorageError: The data folder could not be read or written.
     """
     from framelens.jobs.queue import Jobs, usual_workers  # other commands don't need the queue
 
     settings = settings or config.load()
     log_path = log_to(settings.data_dir)
-    store = open_store(settings.data_dir)
+    store = open_checked_store(settings.data_dir, settings.access)
     templates = Templates(settings.template_dir)
     shared = SharedParts(store)
     switcher = EngineSwitcher(session(settings, templates, shared=shared))

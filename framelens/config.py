@@ -426,6 +426,7 @@ def _access(values: Mapping[str, str], network: Mapping[str, Any]) -> AccessSett
     accounts = _object("FRAMELENS_ACCOUNTS", values)
     return AccessSettings(
         insecure=_choice("FRAMELENS_INSECURE", values, ("off", "on")) == "on",
+        expects_accounts=bool(accounts),
         idle_seconds=accounts.get("idle_hours", 12) * 3600.0,
         session_seconds=accounts.get("session_hours", 168) * 3600.0,
         new_user_role=accounts.get("new_users", ""),

@@ -33,7 +33,10 @@ class Hooks(Protocol):
 
     @_spec
     def commands(self) -> Mapping[str, str]:
-        """Return commands of click by their names; the list of commands has the text `cli.NAME_command`."""
+        """Return commands of click by their names; the list of commands has the text `cli.NAME_command`.
+
+        A name of two words is a subcommand of a group that plugins share, such as "admin users".
+        """
 
     @_spec
     def pages(self) -> Mapping[str, Page]:
@@ -50,6 +53,8 @@ class Hooks(Protocol):
           video is its name and its path, or the error if it can't be used.
         - analyse.source(): draws one more way to choose a video, below the drop area.
         - library.actions(job_ids): draws beside the buttons for the chosen reports of the Library.
+        - login(): draws the page of visitors who aren't logged in.
+        - menu(): draws at the end of the menu of users who are.
         - models.experts(catalogue): draws in the folded part of the Models page.
         - models.extra(catalogue): draws on the Models page.
         - range.action(): returns an `framelens.plugin_page.RangeAction` for ranges of a video, whose button is at each
@@ -65,6 +70,9 @@ class Hooks(Protocol):
           depends on the role `VIEWER` or `ANALYST`.
         - ask.embeddings(settings): returns the `PictureEmbedder` that compares pictures with a question, or None.
         - ask.finder(settings): returns the `MomentFinder` whose ranges a search looks at first, or None.
+        - audit(store, action, object_id, object_name): records what the user of the context has done.
+        - authentication(store, settings): returns the `LoginSessions`, which know the users of requests and pages by
+          their cookies. Where there are accounts and no plugin does so, every request is refused.
         - cli.several(inputs, code_of, settings, options, output): runs `framelens analyse` with several
           videos, and returns the exit code.
         - dialects(): returns the `Dialects` of engines other than vLLM; the first plugin's are used.

@@ -343,8 +343,11 @@ class PageTools(Protocol):
     def sent(self, key: str, event: str) -> Any:
         """Return what the browser has sent with an event of a component, or None."""
 
-    def api_url(self, path: str) -> str:
+    def api_url(self, path: str, *, with_key: bool = True) -> str:
         """Return the address of a route of a plugin, with the key that it asks for."""
+
+    def session_cookie(self) -> str:
+        """Return the cookie of the reader's login, "" without one."""
 
     def picture_url(self, job_id: str, frame: Keyframe, side: int | None = None) -> str:
         """Return the address of a frame's picture."""

@@ -31,7 +31,10 @@ from framelens import config
 from framelens.core.errors import AppError, ConfigError, InputError, log_path
 from framelens.hookspecs import Hooks, Page
 
-BUILT_IN = ("batch", "captions", "dialects", "editing", "models", "monitor", "search", "server", "sources", "speech")
+BUILT_IN = (
+    *("accounts", "batch", "captions", "dialects", "editing", "models", "monitor", "search", "server"),
+    *("sources", "speech"),
+)
 """Folders of `framelens.plugins`. A deleted folder is not used."""
 GROUP = "framelens.plugins"
 PAGES = ("analyse", "ask", "library")
@@ -238,7 +241,7 @@ def unique(hook_name: str, taken: Container[str] = ()) -> Iterator[Part]:
         taken: Names of the core's parts.
     """
     kind = hook_name.removeprefix("report_").removesuffix("s")
-    pattern = _BEGINNING if hook_name == "sources" else _NAME
+    pattern = {"sources": _BEGINNING, "commands": f"{_NAME}( {_NAME})?"}.get(hook_name, _NAME)
     owners: dict[str, str] = {}
     for part in parts(hook_name):
         if not re.fullmatch(pattern, str(part.name)):

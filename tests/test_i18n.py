@@ -86,7 +86,7 @@ def test_every_error_and_notice_that_is_raised_has_its_words(language: str) -> N
 
 _SHARED = ("core", "store", "video", "llm", "analysis", "conversations", "jobs", "library", "services", "api", "python")
 _OF_OPERATORS = {
-    *("accounts_needed", "api_key_without_user", "backup_no_room", "login_no_account"),
+    *("accounts_needed", "accounts_without_plugin", "api_key_without_user", "backup_no_room"),
     *("link_without_plugin", "mcp_outside_root", "route_host"),
 }
 """Errors that say what an administrator types on the server."""

@@ -44,7 +44,7 @@ def draw() -> None:
         return
     if job is None and not may_change():
         st.markdown("## FrameLens")
-        st.info(t("login.reads_only"), icon=":material/visibility:")
+        st.info(t("ui.reads_only"), icon=":material/visibility:")
         return
     video_id = video_for(services().videos, services().jobs, job) if job else state.video_id
     if job or video_id:

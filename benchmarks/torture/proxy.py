@@ -28,9 +28,11 @@ from playwright.sync_api import Page, sync_playwright
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import Site
 from framelens.config import AccessSettings
+from framelens.plugins.accounts.accounts import Accounts
+from framelens.plugins.accounts.logins import Logins
 from framelens.plugins.server import api_keys
 from framelens.plugins.server.api_records import ApiStore
-from framelens.store.access import COOKIE, Accounts
+from framelens.store.authentication import COOKIE
 from framelens.store.database import Store
 from tests.analysis.test_pipeline import answering_per_frame, marks_of
 from tests.browser.conftest import CHROMIUM, App, running
@@ -102,8 +104,7 @@ def _deployed(folder: Path) -> Iterator[_Deployment]:
         environ = {"FRAMELENS_BASE_URL": engine.base_url, "FRAMELENS_NETWORK": network}
         stack.enter_context(mock.patch.dict(os.environ, environ))
         store = stack.enter_context(closing(Store(folder / "data" / "framelens.sqlite")))
-        accounts = Accounts(store, AccessSettings())
-        user = accounts.add("ann", "correct horse battery", "analyst")
+        user = Accounts(store).add("ann", "correct horse battery", "analyst")
         key = api_keys.create(ApiStore(store), "ann", per_minute=100_000, account_id=user.id)
         proxy = ReverseProxy(folder / "nginx", free_port())
         options = (f"--browser.serverAddress={NAME}", f"--browser.serverPort={proxy.port}")
@@ -111,7 +112,8 @@ def _deployed(folder: Path) -> Iterator[_Deployment]:
         proxy.configure(urlsplit(app.url).port or 0)
         proxy.start()
         stack.callback(lambda: proxy.stop())
-        cookie = accounts.redeem(accounts.ticket_for("ann", is_verified=True))
+        logins = Logins(store, AccessSettings())
+        cookie = logins.redeem(logins.ticket_for("ann", is_verified=True))
         yield _Deployment(app, proxy, Site(proxy.url, 0, {}, {}, api={"ann": key}), cookie, steps)
 
 

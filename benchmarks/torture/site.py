@@ -19,9 +19,11 @@ import httpx
 from benchmarks.torture.line import Scale
 from framelens.config import AccessSettings
 from framelens.core.roles import Role
+from framelens.plugins.accounts.accounts import Accounts
+from framelens.plugins.accounts.logins import Logins
 from framelens.plugins.server import api_keys
 from framelens.plugins.server.api_records import ApiStore
-from framelens.store.access import COOKIE, Accounts
+from framelens.store.authentication import COOKIE
 from framelens.store.database import Store
 from tests.browser.conftest import running
 from tests.cards import write_card_video
@@ -42,6 +44,7 @@ class Site:
         direct: The port of FrameLens itself.
         database: The file of the store.
         accounts: The accounts.
+        logins: Their logins and sessions.
         cookies: The login cookie of each user.
         keys: The session key of each user.
         ids: Ids of Ann's "job" and "video".
@@ -57,6 +60,7 @@ class Site:
     direct: int
     database: Path
     accounts: Accounts
+    logins: Logins
     cookies: dict[str, str] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
@@ -104,7 +108,7 @@ def attacked_site(
         **(variables or {}),
     }
     with closing(Store(database)) as store, mock.patch.dict(os.environ, set_for_all):
-        accounts = Accounts(store, AccessSettings())
+        accounts = Accounts(store)
         for name, role in _USERS:
             accounts.add(name, PASSWORD, role)
         port = free_port()
@@ -113,7 +117,8 @@ def attacked_site(
             upstream = urlsplit(app.url).port or 0
             with reverse_proxy(folder / "proxy", port, upstream, is_caddy=is_caddy) as url:
                 logs = tuple((folder / "proxy").glob("*.log"))
-                site = Site(url, upstream, database, accounts, logs=logs, input_folder=folder, pid=app.pid)
+                logins = Logins(store, AccessSettings())
+                site = Site(url, upstream, database, accounts, logins, logs=logs, input_folder=folder, pid=app.pid)
                 site.log, site.is_caddy = folder / "server.log", is_caddy
                 _log_in(site, ApiStore(store))
                 _analyse(site, write_card_video(folder / "film.mp4", ["red", "blue"]))
@@ -122,8 +127,8 @@ def attacked_site(
 
 def _log_in(site: Site, api_store: ApiStore) -> None:
     for name, _ in _USERS:
-        cookie = site.accounts.redeem(site.accounts.ticket_for(name, is_verified=True))
-        session = site.accounts.session(cookie)
+        cookie = site.logins.redeem(site.logins.ticket_for(name, is_verified=True))
+        session = site.logins.session(cookie)
         assert session
         site.cookies[name], site.keys[name] = cookie, session.key
         site.api[name] = api_keys.create(api_store, name, per_minute=100_000, account_id=session.user.id)

@@ -1,4 +1,4 @@
-"""HTTP routes besides the pages: logins, uploads, videos, frames, exports, and plugins' routes.
+"""HTTP routes besides the pages: uploads, videos, frames, exports, and plugins' routes.
 
 Each resource is a module; all use the same gate.
 
@@ -13,7 +13,7 @@ from itertools import chain
 from starlette.routing import BaseRoute
 
 from framelens import registry
-from framelens.api import exports, media, sessions, uploads
+from framelens.api import exports, media, uploads
 from framelens.api.gate import AllowedHosts, Gate, PageProtection, content_policy, is_loopback
 from framelens.api.message_limits import limit_messages
 from framelens.api.proxies import TrustedProxies, replace_check_of_uvicorn
@@ -38,7 +38,6 @@ def routes(gate: Gate, base_path: str = "") -> list[BaseRoute]:
     """List all routes below `base_path` + "/api". `base_path` is the server's, "" or "/name"."""
     prefix = f"{base_path}/api"
     return [
-        *sessions.routes(gate, prefix),
         *uploads.routes(gate, prefix),
         *media.routes(gate, prefix),
         *exports.routes(gate, prefix),

@@ -35,7 +35,7 @@ from framelens.core.errors import AppError, ConfigError, EngineError, InputError
 from framelens.core.files import readable
 from framelens.core.roles import LOCAL_USER, Role, User, as_user, require_role
 from framelens.i18n import LANGUAGES, accepted_language, error_text, in_language
-from framelens.store.access import COOKIE
+from framelens.store.authentication import COOKIE
 
 Endpoint = Callable[[Request, "Services"], Awaitable[Response]]
 
@@ -50,6 +50,7 @@ _STATUS = {
     "role_analyst": 403,
     "role_administrator": 403,
     "accounts_needed": 403,
+    "accounts_without_plugin": 403,
     "api_key_without_user": 401,
     "upload_unknown": 404,
     "report_format_unknown": 404,
@@ -346,18 +347,15 @@ class Gate:
 
         Raises:
             InputError: "login_needed" or "route_token".
+            ConfigError: "accounts_without_plugin".
         """
-        wanted, user = self.key, LOCAL_USER
-        if self.services and self.services.accounts.exist():
-            uses = request.method not in ("GET", "HEAD")  # an unused page fetches pictures, too
-            session = self.services.accounts.session(request.cookies.get(COOKIE, ""), uses=uses)
-            if session is None:
-                raise InputError("login_needed")
-            wanted, user = session.key, session.user
+        uses = request.method not in ("GET", "HEAD")  # an unused page fetches pictures, too
+        cookie = request.cookies.get(COOKIE, "")
+        session = self.services.authentication.session(cookie, uses=uses) if self.services else None
         key = request.headers.get("framelens-key") or request.query_params.get("key", "")
-        if not secrets.compare_digest(key.encode(), wanted.encode()):
+        if not secrets.compare_digest(key.encode(), (session.key if session else self.key).encode()):
             raise InputError("route_token")
-        return user
+        return session.user if session else LOCAL_USER
 
 
 def error_response(error: AppError, status: int | None = None) -> JSONResponse:

@@ -1,4 +1,4 @@
-"""Logins, and the protection of Streamlit's own routes by the session of a browser.
+"""Protection of Streamlit's own routes by the session of a browser.
 
 Visitors who aren't logged in get the page's files and a WebSocket on which only the login page is drawn. A WebSocket
 ends with the session that it began with, so a page that was left open shows nothing more; its browser connects again
@@ -8,30 +8,23 @@ and gets the login page.
 from __future__ import annotations
 
 import asyncio
-import json
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from anyio import CapacityLimiter, to_thread
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
-from starlette.requests import HTTPConnection, Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnected
 
 from framelens.api.gate import Gate, is_loopback, refuse
 from framelens.api.message_limits import let_users_send_more
 from framelens.api.proxies import IS_FORWARDED
-from framelens.composition import Services
-from framelens.core.errors import InputError
+from framelens.core.errors import AppError, ConfigError, InputError
 from framelens.core.roles import Role, User
-from framelens.store.access import COOKIE
+from framelens.store.authentication import COOKIE
 
-_MOST_BYTES = 1 << 14  # of a login
 _FILES = ("/media/", "/_stcore/upload_file/")
 """Beginnings of paths of files that Streamlit keeps in memory, where any session that knows their names can get them,
 and of paths to which any known session can upload files. The page uses neither.
@@ -48,7 +41,7 @@ _MESSAGE_BYTES = 512
 """Memory for a message in addition to its content, roughly."""
 _MOST_PAGES = 10_000
 """Pages whose logins are remembered; a page that was forgotten gets a new Streamlit session when it connects again."""
-_OPEN, _LOCKED, _VISITOR = "open", "locked", "visitor"
+_OPEN, _VISITOR = "open", "visitor"
 
 
 @dataclass(frozen=True)
@@ -79,54 +72,10 @@ class PageMessages:
 
 @dataclass(frozen=True)
 class _Access:
-    """Access of a request: its user, and the key of its session, or why it has no session."""
+    """Access of a request: its user, and the key of its session, or why it needs or has no session."""
 
     key: str
     user: User | None = field(default=None, compare=False)
-
-
-def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
-    """List the routes of this resource below `prefix`."""
-    return [gate.route(f"{prefix}/session", _log_in, "POST", role=None)]
-
-
-async def _log_in(request: Request, services: Services) -> Response:
-    """Begin a session for a name and a password, or for a ticket, and set its cookie."""
-    given = await _fields(request)
-    address = request.client.host if request.client else ""
-    if ticket := given.get("ticket", ""):
-        cookie = await run_in_threadpool(services.accounts.redeem, ticket, address)
-    else:
-        name, password = given.get("name", ""), given.get("password", "")
-        cookie = await run_in_threadpool(services.accounts.log_in, name, password, address)
-    response = Response(status_code=204, headers={"Cache-Control": "no-store"})
-    # A proxy that isn't trusted or sends no headers may speak HTTP to us; the Origin then has the browser's scheme.
-    is_secure = request.url.scheme == "https" or request.headers.get("origin", "").startswith("https:")
-    response.set_cookie(
-        COOKIE,
-        cookie,
-        max_age=round(services.settings.access.session_seconds),
-        path=request.url.path.removesuffix("/api/session") or "/",
-        secure=is_secure,
-        httponly=True,
-        samesite="strict",
-    )
-    return response
-
-
-async def _fields(request: Request) -> dict[str, str]:
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _MOST_BYTES:
-            raise InputError("login_body")
-    try:
-        given = json.loads(body)
-        fields = {name: value for name, value in given.items() if isinstance(value, str)}
-        "".join(fields.values()).encode()  # refuses halves of characters, which JSON can name
-    except (ValueError, AttributeError, RecursionError) as error:
-        raise InputError("login_body") from error
-    return fields
 
 
 class SessionProtection:
@@ -158,14 +107,14 @@ class SessionProtection:
         if scope["type"] not in ("http", "websocket") or self._gate.services is None:
             await self._app(scope, receive, send)
             return
-        access = await self._checked(scope)
-        if access.key == _LOCKED:
-            await refuse(InputError("accounts_needed", address=_public_name(scope)), scope, receive, send)
-        elif scope["type"] == "http" and access.key == _VISITOR and path.startswith(_INTERNALS):
-            await refuse(InputError("login_needed"), scope, receive, send)
-        elif path.startswith(_INTERNALS) and access.user and not access.user.may("administrator"):
-            await refuse(InputError("role_administrator", name=access.user.name), scope, receive, send)
-        elif scope["type"] == "http":
+        try:
+            access = await self._checked(scope)
+            if path.startswith(_INTERNALS):
+                _check_administrator(access)
+        except AppError as error:
+            await refuse(error, scope, receive, send)
+            return
+        if scope["type"] == "http":
             await self._app(scope, receive, send)
         else:
             await self._watch(scope, receive, send, access)
@@ -173,7 +122,6 @@ class SessionProtection:
     async def _watch(self, scope: Scope, receive: Receive, send: Send, access: _Access) -> None:
         """Pass messages of a WebSocket on until the session of its browser ends."""
         has_ended = False
-        checked: tuple[int, int] | None = None
         protocols = _protocols(scope)
         earlier = ",".join(protocols[_OF_NEW_PAGE : _OF_NEW_PAGE + 1]).strip()
         if earlier and (access.key == _VISITOR or self._keys.get(earlier) != access.key):
@@ -198,13 +146,15 @@ class SessionProtection:
                     await messages.join()
 
         async def receive_checked() -> Message:
-            nonlocal has_ended, checked, num_bytes
+            nonlocal has_ended, num_bytes
             message = await messages.get()
             messages.task_done()
             num_bytes -= _size_of(message)
-            if message["type"] == "websocket.receive" and (now := self._moment()) != checked:
-                has_ended = await self._checked(scope) != access
-                checked = now
+            if message["type"] == "websocket.receive":
+                try:
+                    has_ended = await self._checked(scope) != access
+                except AppError:
+                    has_ended = True
             return {"type": "websocket.disconnect", "code": 1008} if has_ended else message
 
         # Uvicorn doesn't read a WebSocket while one of its messages waits. On a busy machine it would take a browser
@@ -234,25 +184,36 @@ class SessionProtection:
 
         return send_watched
 
-    def _moment(self) -> tuple[int, int]:
-        """Return a value that changes with each change of the accounts by this process, and once a second."""
-        services = self._gate.services
-        return services.accounts.num_changes if services else 0, int(time.monotonic())
-
     async def _checked(self, scope: Scope) -> _Access:
         """Return the access of a request, which a thread reserved for checks determines.
 
         Clicks must not wait for the threads of slow requests.
+
+        Raises:
+            ConfigError: "accounts_needed" or "accounts_without_plugin".
         """
         return await to_thread.run_sync(self._access_of, scope, limiter=self._checks)
 
     def _access_of(self, scope: Scope) -> _Access:
         services = self._gate.services
-        if services is None or not services.accounts.exist():
-            is_open = services is None or services.settings.access.insecure or _is_from_here(scope)
-            return _Access(_OPEN if is_open else _LOCKED)
-        session = services.accounts.session(HTTPConnection(scope).cookies.get(COOKIE, ""))
-        return _Access(session.key, session.user) if session else _Access(_VISITOR)
+        if services is None:
+            return _Access(_OPEN)
+        try:
+            session = services.authentication.session(HTTPConnection(scope).cookies.get(COOKIE, ""))
+        except InputError:
+            return _Access(_VISITOR)
+        if session:
+            return _Access(session.key, session.user)
+        if services.settings.access.insecure or _is_from_here(scope):
+            return _Access(_OPEN)
+        raise ConfigError("accounts_needed", address=_public_name(scope))
+
+
+def _check_administrator(access: _Access) -> None:
+    if access.key == _VISITOR:
+        raise InputError("login_needed")
+    if access.user and not access.user.may("administrator"):
+        raise InputError("role_administrator", name=access.user.name)
 
 
 def _is_from_here(scope: Scope) -> bool:

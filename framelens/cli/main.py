@@ -141,9 +141,14 @@ class _Commands(Group):
         """Return the names of all commands."""
         from framelens import registry  # reads settings and finds the plugins
 
-        of_plugins = registry.unique("commands", (*_COMMANDS, *_ALIASES, "help", "version"))
-        self.commands = cast(Any, _COMMANDS | {part.name: part for part in of_plugins})
-        return list(self.commands)
+        commands: dict[str, Any] = dict(_COMMANDS)
+        for part in registry.unique("commands", (*_COMMANDS, *_ALIASES, "help", "version")):
+            name, _, subcommand = part.name.partition(" ")
+            shared = commands.setdefault(name, Group(name, help=f"cli.{name}_command") if subcommand else part)
+            if subcommand and isinstance(shared, Group):
+                shared.commands[subcommand] = part.value
+        self.commands = commands
+        return list(commands)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command; a faulty one of a plugin is left out.
@@ -158,7 +163,7 @@ class _Commands(Group):
 
         part: Any = self.commands[name]
         try:
-            made: click.Command = resolve_name(part.value)
+            made: click.Command = part if isinstance(part, Group) else resolve_name(part.value)
             made.name = name
             add_common_options(made)
         except PLUGIN_FAULTS as error:

@@ -16,7 +16,7 @@ from framelens.core.errors import ConfigError
 _FOLDER = Path(__file__).resolve().parents[2]
 _PACKAGES = {
     "app": (
-        *("anyio", "argon2", "fastapi", "fastapi_standalone_docs", "huggingface_hub", "itsdangerous"),
+        *("anyio", "argon2", "fastapi", "fastapi_standalone_docs", "huggingface_hub"),
         *("langchain_community", "onnxruntime", "pynvml", "pypdf", "rapidocr", "starlette", "streamlit", "typst"),
         *("uharfbuzz", "uvicorn"),
     ),

@@ -112,6 +112,7 @@ class AccessSettings:
 
     Attributes:
         insecure: Whether other machines may use the page although there are no accounts.
+        expects_accounts: Whether there are settings for accounts, so that the plugin `accounts` must be there.
         idle_seconds: How long an unused session lasts.
         session_seconds: How long a session lasts at most.
         new_user_role: Role of users who log in through another service and have no account; "" refuses them.
@@ -119,6 +120,7 @@ class AccessSettings:
     """
 
     insecure: bool = False
+    expects_accounts: bool = False
     idle_seconds: float = 12 * 3600.0
     session_seconds: float = 168 * 3600.0
     new_user_role: NewUserRole = ""

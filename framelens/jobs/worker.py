@@ -32,8 +32,8 @@ from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.job_repository import JobRepository
 from framelens.jobs.snapshot import JobSnapshot, State, outcome, pictures_of, without_missing_facts
 from framelens.jobs.stored.library_entries import SearchIndexer
-from framelens.store.accounts import AccountStore
 from framelens.store.database import Store
+from framelens.store.users import Users
 
 log = logging.getLogger(__name__)
 Listener = Callable[[AnalysisUpdate], None]
@@ -71,7 +71,7 @@ class Worker:
         """Run jobs until the program closes; for `beside` see `ActiveJobs.start_next`."""
         while (live := self.active.start_next(self.is_closing, beside)) is not None:
             try:
-                with as_user(AccountStore(self.store).owner(live.job.user_id)):
+                with as_user(Users(self.store).owner(live.job.user_id)):
                     self._run_job(live)
             except Exception:
                 log.exception("job %s", live.job.id)

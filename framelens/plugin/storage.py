@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from framelens.core.codec import to_json as to_json
     from framelens.jobs.stored.library_search import LibrarySearch as LibrarySearch
     from framelens.jobs.stored.library_search import NearPassage as NearPassage
+    from framelens.store.authentication import open_checked_store as open_checked_store
     from framelens.store.backup import BackupManifest as BackupManifest
     from framelens.store.backup import backup_bytes as backup_bytes
     from framelens.store.backup import check_backup as check_backup
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from framelens.store.model_records import harmless as harmless
     from framelens.store.videos.video_repository import Upload as Upload
     from framelens.store.videos.video_repository import VideoRepository as VideoRepository
+    from framelens.store.videos.video_repository import drop_unfinished_uploads as drop_unfinished_uploads
 
 else:
 

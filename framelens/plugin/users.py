@@ -1,18 +1,19 @@
-"""Users: accounts, roles and the audit log."""
+"""Users: their roles, their sessions and the audit log."""
 
 from typing import TYPE_CHECKING, Any
 
 from framelens.core import exported
 
 if TYPE_CHECKING:
+    from framelens.core.roles import AccessSettings as AccessSettings
     from framelens.core.roles import Role as Role
     from framelens.core.roles import User as User
     from framelens.core.roles import require_role as require_role
-    from framelens.store.access import Accounts as Accounts
-    from framelens.store.accounts import AccountRow as AccountRow
-    from framelens.store.accounts import AccountStore as AccountStore
-    from framelens.store.audit import AuditEntry as AuditEntry
     from framelens.store.audit import AuditLog as AuditLog
+    from framelens.store.authentication import COOKIE as COOKIE
+    from framelens.store.authentication import LoginSession as LoginSession
+    from framelens.store.users import Users as Users
+    from framelens.store.users import normal_name as normal_name
 
 else:
 

@@ -339,8 +339,8 @@ def _prepare(connection: sqlite3.Connection) -> None:
 def copy_store(path: Path, copy: Path) -> None:
     """Write a snapshot of a database that others may be using.
 
-    It leaves out deleted data, sessions, the secret that signs cookies (users log in again), and confirmed downloads,
-    which are valid on this machine alone. The caller removes a copy that couldn't be finished.
+    It leaves out deleted data, sessions (users log in again), and confirmed downloads, which are valid on this machine
+    alone. The caller removes a copy that couldn't be finished.
 
     Raises:
         StorageError: "store_newer", "store_unreleased" or "store_changing".
@@ -354,7 +354,7 @@ def copy_store(path: Path, copy: Path) -> None:
         connection.execute("VACUUM INTO ?", (str(copy),))
     with closing(sqlite3.connect(copy, isolation_level=None)) as target:
         target.execute("PRAGMA secure_delete = ON")
-        for rows in ("sessions", "secrets", "model_records WHERE kind = 'downloads'"):
+        for rows in ("sessions", "model_records WHERE kind = 'downloads'"):
             target.execute(f"DELETE FROM {rows}")
 
 

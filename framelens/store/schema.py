@@ -142,7 +142,7 @@ CREATE TRIGGER last_conversation AFTER DELETE ON conversation_pictures
 WHEN NOT EXISTS (SELECT 1 FROM conversation_pictures WHERE sha256 = OLD.sha256)
 BEGIN DELETE FROM pictures WHERE sha256 = OLD.sha256; END;
 
--- Accounts, their sessions, and the secret that signs cookies.
+-- Accounts, their sessions, and who did what.
 CREATE TABLE accounts (
     id TEXT PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
@@ -157,10 +157,6 @@ CREATE TABLE sessions (
     used REAL NOT NULL
 );
 CREATE INDEX sessions_by_account ON sessions (account_id);
-CREATE TABLE secrets (
-    purpose TEXT PRIMARY KEY,
-    value TEXT NOT NULL
-);
 CREATE TABLE audit (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     time TEXT NOT NULL,

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -21,13 +18,9 @@ from framelens import config
 from framelens.api import AllowedHosts, Gate, PageProtection, SessionProtection, TrustedProxies, routes
 from framelens.composition import Services
 from framelens.core.errors import ConfigError
-from framelens.store import login_limits
-from framelens.store.access import Accounts
-from framelens.store.audit import AuditLog
-from framelens.store.database import Store
 from tests.api.test_sessions import ANYTHING
 from tests.app.fake_services import with_bench
-from tests.browser.conftest import running
+from tests.users import ADA, with_sessions
 
 HOSTS = AllowedHosts.for_server("127.0.0.1", public_name="frames.example.org")
 FROM_PROXY = {
@@ -35,7 +28,6 @@ FROM_PROXY = {
     "X-Forwarded-Proto": "https",
     "X-Forwarded-Host": "frames.example.org",
 }
-PASSWORD = "correct horse battery"
 Open = Callable[..., TestClient]
 
 
@@ -73,13 +65,12 @@ def open_app(services: Services) -> Iterator[Open]:
 
 
 @pytest.fixture
-def accounts(services: Services) -> Accounts:
-    services.accounts.add("ann", PASSWORD, "administrator")
-    return services.accounts
+def accounts(services: Services) -> None:
+    with_sessions(services, ADA)
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "::ffff:127.0.0.1"])
-def test_a_trusted_proxy_says_who_asks(open_app: Open, accounts: Accounts, peer: str) -> None:
+def test_a_trusted_proxy_says_who_asks(open_app: Open, accounts: None, peer: str) -> None:
     answer = open_app("127.0.0.1", peer).get("/", headers=FROM_PROXY)
     assert answer.json() == {"client": "203.0.113.9", "url": "https://frames.example.org/", "proxy": []}
     assert answer.headers["strict-transport-security"] == "max-age=31536000"
@@ -87,7 +78,7 @@ def test_a_trusted_proxy_says_who_asks(open_app: Open, accounts: Accounts, peer:
 
 
 @pytest.mark.parametrize("trusted", ["", "10.0.0.0/8 fd00::1"])
-def test_headers_of_others_change_nothing(open_app: Open, accounts: Accounts, trusted: str) -> None:
+def test_headers_of_others_change_nothing(open_app: Open, accounts: None, trusted: str) -> None:
     forged = {**FROM_PROXY, "X-Real-IP": "203.0.113.9", "Forwarded": "for=203.0.113.9;proto=https"}
     answer = open_app(trusted).get("/", headers=forged)
     assert answer.json() == {"client": "127.0.0.1", "url": "http://127.0.0.1:8501/", "proxy": []}
@@ -106,39 +97,15 @@ def test_headers_of_others_change_nothing(open_app: Open, accounts: Accounts, tr
         ("", "127.0.0.1"),
     ],
 )
-def test_the_last_untrusted_address_is_the_client(open_app: Open, accounts: Accounts, given: str, client: str) -> None:
+def test_the_last_untrusted_address_is_the_client(open_app: Open, accounts: None, given: str, client: str) -> None:
     answer = open_app("127.0.0.1 10.0.0.0/8").get("/", headers={"X-Forwarded-For": given})
     assert answer.json()["client"] == client
 
 
-def test_a_forwarded_name_must_be_one_of_ours(open_app: Open, accounts: Accounts) -> None:
+def test_a_forwarded_name_must_be_one_of_ours(open_app: Open, accounts: None) -> None:
     client = open_app("127.0.0.1")
     assert client.get("/", headers={"X-Forwarded-Host": "evil.example"}).status_code == 403
     assert client.get("/", headers={"X-Forwarded-Host": "evil.example, frames.example.org"}).status_code == 200
-
-
-@pytest.mark.thorough
-@pytest.mark.slow
-def test_login_limits_and_audit_have_the_real_client(
-    open_app: Open, accounts: Accounts, services: Services, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(accounts, "_limiter", login_limits.LoginLimiter())
-    client = open_app("127.0.0.1")
-
-    def attempt(number: int, address: str, **headers: str) -> int:
-        given = {"name": f"name{number}", "password": "wrong"}
-        return client.post("/api/session", json=given, headers={"X-Forwarded-For": address, **headers}).status_code
-
-    monkeypatch.setattr(accounts, "_fits", lambda *_: False)
-    for number in range(login_limits.PER_ADDRESS):
-        assert attempt(number, f"10.9.9.{number}, 203.0.113.9") == 401
-    assert attempt(99, "192.0.2.1, 203.0.113.9") == 429
-    assert attempt(99, "203.0.113.10") == 401
-    monkeypatch.undo()
-    sent = {"name": "ann", "password": PASSWORD}
-    assert client.post("/api/session", json=sent, headers=FROM_PROXY).status_code == 429
-    assert client.post("/api/session", json=sent, headers={"X-Forwarded-For": "203.0.113.7"}).status_code == 204
-    assert AuditLog(services.store).entries(limit=1)[0].object_name == "ann (203.0.113.7)"
 
 
 def test_without_accounts_a_proxied_request_is_public(open_app: Open) -> None:
@@ -159,24 +126,3 @@ def test_a_wrong_proxy_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as refused:
         config.load({"FRAMELENS_NETWORK": '{"trusted_proxies": ["10.0.0.0/8", "nginx"]}'}, dotenv=tmp_path / "none")
     assert refused.value.values == {"key": "FRAMELENS_NETWORK: trusted_proxies", "value": "nginx"}
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="the other addresses of loopback aren't set up")
-def test_the_real_server_believes_no_other_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FRAMELENS_NETWORK", '{"trusted_proxies": ["127.0.0.9", "10.0.0.0/8"]}')
-    with closing(Store(tmp_path / "data" / "framelens.sqlite")) as store, running("app/main.py", tmp_path) as app:
-        Accounts(store, config.AccessSettings()).add("ann", PASSWORD, "administrator")
-
-        def seen(peer: str, forwarded: str) -> str:
-            """The address that the audit log has of a login."""
-            transport = httpx.HTTPTransport(local_address=peer)
-            headers = {"X-Forwarded-For": forwarded, "Origin": app.url.rstrip("/")}
-            with httpx.Client(base_url=app.url, transport=transport, headers=headers) as client:
-                sent = client.post("api/session", json={"name": "ann", "password": PASSWORD})
-            assert sent.status_code == 204, sent.text
-            return AuditLog(store).entries(limit=1, actions=["login"])[0].object_name
-
-        assert seen("127.0.0.1", "203.0.113.9") == "ann (127.0.0.1)"  # uvicorn alone would believe this address
-        assert seen("127.0.0.9", "203.0.113.9") == "ann (203.0.113.9)"
-        assert seen("127.0.0.9", "198.51.100.1, 203.0.113.8, 10.1.2.3") == "ann (203.0.113.8)"

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from framelens.api import AllowedHosts, Gate, routes
 from framelens.composition import Services
 from framelens.core.domain import AnalysisRequest, Language
-from framelens.core.roles import Role, User, as_user
+from framelens.core.roles import Role, as_user
 from framelens.i18n import LANGUAGES
-from framelens.store.accounts import AccountRow, AccountStore
 from scripts.write_security_docs import DOCUMENTS, roles, written
 from tests.app.fake_services import ended
+from tests.users import ADA, BEN, add_users
 
 ROLES: dict[str, Role | None] = {
-    "POST /api/session": None,
     "POST /api/uploads": "analyst",
     "HEAD /api/uploads/{id}": "analyst",
     "PATCH /api/uploads/{id}": "analyst",
@@ -47,11 +47,8 @@ def test_documents_have_the_tables_of_roles(language: Language) -> None:
 
 @pytest.mark.parametrize(("role", "state"), [("viewer", "failed"), (None, "failed"), ("analyst", "done")])
 def test_a_job_runs_with_the_role_its_owner_has_now(services: Services, role: Role | None, state: str) -> None:
-    accounts = AccountStore(services.store)
-    accounts.add(AccountRow("u1", "ada", "administrator", "", ""))
-    if role:
-        accounts.add(AccountRow("u2", "bob", role, "", ""))
-    with as_user(User("u2", "bob", "analyst")):  # the role when it was submitted
+    add_users(services.store, ADA, *([replace(BEN, role=role)] if role else []))
+    with as_user(BEN):  # the role when it was submitted
         upload = services.videos.create_upload("clip.mp4", 4)
         with services.videos.part(upload.id, 0) as part:
             part.write(b"film")

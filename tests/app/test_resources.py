@@ -8,7 +8,7 @@ import pytest
 
 from app import resources
 from framelens.composition import Services
-from framelens.store.access import COOKIE
+from framelens.store.authentication import COOKIE
 
 
 def test_cookie_outlives_the_browser_that_sent_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,7 +31,7 @@ def test_reader_is_looked_up_once_in_a_run(services: Services, monkeypatch: pyte
     run = SimpleNamespace(parallel_coordinator=Run())
     monkeypatch.setattr(resources, "get_script_run_ctx", lambda **_: run)
     looked: list[None] = []
-    monkeypatch.setattr(services.accounts, "exist", lambda: looked.append(None))  # and answers no
+    monkeypatch.setattr(services.authentication, "session", lambda *_, **__: looked.append(None))
 
     def looks(count: int, *, uses: bool = False) -> int:
         looked.clear()

@@ -17,12 +17,12 @@ from framelens.jobs.queue import Jobs
 from framelens.jobs.stored.bulk_operations import purge, remove_jobs, sweep
 from framelens.jobs.stored.reports import StoredReports
 from framelens.questions.repository import ConversationRepository
-from framelens.store.audit import AuditLog
 from framelens.store.database import Store
 from framelens.store.videos.video_repository import VideoRepository
 from tests.app.fake_services import queue
 from tests.jobs.test_queue import until, whole
 from tests.reports.test_questions import asked
+from tests.users import AUDIT, audited
 
 pytestmark = pytest.mark.slow
 
@@ -109,6 +109,11 @@ def each_kill(template: Path, folder: Path, act: Callable[[Place], object], chec
     raise AssertionError("it does not end")
 
 
+@pytest.fixture(autouse=True)
+def audit(use_plugins: Callable[..., None]) -> None:
+    use_plugins(audit=AUDIT)
+
+
 @pytest.fixture
 def template(tmp_path: Path) -> Path:
     """A copy of the data folder, with an uploaded video and its report."""
@@ -135,7 +140,7 @@ def test_an_import_is_whole_or_not_there(template: Path, tmp_path: Path) -> None
         pictures = [place.jobs.snapshot(one.id).progress.keyframes for one in found]
         assert (len(found), len(conversations)) in ((0, 0), (1, 1))
         assert not found or (len(pictures[0]) == len(given.keyframes) and all(one.jpeg for one in pictures[0]))
-        assert len([one for one in AuditLog(place.store).entries(limit=99) if one.action == "import"]) == len(found)
+        assert num_audited(place, "import") == len(found)
 
     kills = each_kill(template, tmp_path / "data", lambda place: place.reports.add(given), check)
     assert kills > 10
@@ -148,8 +153,7 @@ def test_a_deletion_is_whole_or_did_not_begin(template: Path, tmp_path: Path) ->
     def check(place: Place) -> None:
         left = [job for job in place.jobs.recent() if job.name == "clip.mp4"]
         files = [one for one in (tmp_path / "data" / "videos").rglob("*.mp4") if one.is_file()]
-        noted = [one for one in AuditLog(place.store).entries(limit=99) if one.action == "delete"]
-        assert (len(left), len(files), len(noted)) in ((1, 1, 0), (0, 0, 1))
+        assert (len(left), len(files), num_audited(place, "delete")) in ((1, 1, 0), (0, 0, 1))
 
     assert each_kill(template, tmp_path / "data", act, check) > 5
 
@@ -160,8 +164,8 @@ def trashed(template: Path) -> None:
         place.jobs.discard([job_of(place)])
 
 
-def noted(place: Place, action: str) -> int:
-    return sum(one.action == action for one in AuditLog(place.store).entries(limit=99))
+def num_audited(place: Place, action: str) -> int:
+    return [audited_action for _, audited_action, _ in audited(place.store)].count(action)
 
 
 def test_trash_gets_all_or_none(template: Path, tmp_path: Path) -> None:
@@ -172,7 +176,7 @@ def test_trash_gets_all_or_none(template: Path, tmp_path: Path) -> None:
         assert len(place.jobs.discard([job.id for job in place.jobs.recent()])[0]) == 2
 
     def check(place: Place) -> None:
-        counts = (len(place.jobs.recent()), len(place.jobs.trash.entries()), noted(place, "trash"))
+        counts = (len(place.jobs.recent()), len(place.jobs.trash.entries()), num_audited(place, "trash"))
         assert counts in ((2, 0, 0), (0, 2, 2))
         assert len(list((tmp_path / "data" / "videos").rglob("*.mp4"))) == 1
 
@@ -186,7 +190,7 @@ def test_trash_gives_back_all_or_none(template: Path, tmp_path: Path) -> None:
         assert place.jobs.trash.restore([entry.id for entry in place.jobs.trash.entries()])
 
     def check(place: Place) -> None:
-        counts = (len(place.jobs.recent()), len(place.jobs.trash.entries()), noted(place, "untrash"))
+        counts = (len(place.jobs.recent()), len(place.jobs.trash.entries()), num_audited(place, "untrash"))
         assert counts in ((0, 1, 0), (1, 0, 1))
 
     assert each_kill(template, tmp_path / "data", act, check) > 3
@@ -200,6 +204,6 @@ def test_trash_loses_report_and_video_or_neither(template: Path, tmp_path: Path)
 
     def check(place: Place) -> None:
         files = [one for one in (tmp_path / "data" / "videos").rglob("*.mp4") if one.is_file()]
-        assert (len(place.jobs.trash.entries()), len(files), noted(place, "delete")) in ((1, 1, 0), (0, 0, 1))
+        assert (len(place.jobs.trash.entries()), len(files), num_audited(place, "delete")) in ((1, 1, 0), (0, 0, 1))
 
     assert each_kill(template, tmp_path / "data", act, check) > 5

@@ -16,12 +16,13 @@ import pytest
 
 from framelens.core.errors import AppError, ConfigError, InputError, StorageError
 from framelens.store import backup, database
-from framelens.store.accounts import AccountRow, AccountStore, SessionRow
 from framelens.store.backup import check_backup, restore_backup, write_backup
 from framelens.store.database import Row, Store
+from framelens.store.users import Users
 from framelens.store.videos.video_repository import VideoRepository
+from tests.users import ADA, add_users
 
-SECRETS = ("secret-of-cookies", "hash-of-a-session", "sk-key-of-an-engine", "words of a deleted analysis")
+SECRETS = ("hash-of-a-session", "sk-key-of-an-engine", "words of a deleted analysis")
 
 
 def fill(data: Path, *, count: int = 2) -> VideoRepository:
@@ -36,18 +37,16 @@ def fill(data: Path, *, count: int = 2) -> VideoRepository:
         document = json.dumps({"request": {"path": str(path)}}, ensure_ascii=False)
         store.save(Row(f"job{n}", "2026-01-01", f"film {n}.mp4", "done", "", document))
     videos.create_upload("unfinished.mp4", 8)
-    accounts = AccountStore(store)
-    accounts.add(AccountRow("u1", "ann", "administrator", "$argon2id$", "2026-01-01"))
-    accounts.secret(SECRETS[0])
-    accounts.add_session(SessionRow(SECRETS[1], "u1", 1.0, 1.0), created_after=0, used_after=0)
-    store.save(Row("gone", "2026-01-01", SECRETS[3], "done", "", "{}"))
+    add_users(store, ADA)
+    store.save(Row("gone", "2026-01-01", SECRETS[2], "done", "", "{}"))
     with store.changing() as connection:
+        connection.execute("INSERT INTO sessions VALUES (?, ?, 1, 1)", (SECRETS[0], ADA.id))
         connection.execute("DELETE FROM jobs WHERE id = 'gone'")
     store.close()
     for name in ("templates/mine.toml", "models/mine.toml", "surveys/x.survey"):
         (data / name).parent.mkdir(exist_ok=True)
         (data / name).write_text("{}")
-    chosen = {"FRAMELENS_BASE_URL": "http://127.0.0.1:9/v1", "FRAMELENS_API_KEY": SECRETS[2]}
+    chosen = {"FRAMELENS_BASE_URL": "http://127.0.0.1:9/v1", "FRAMELENS_API_KEY": SECRETS[1]}
     (data / "model.json").write_text(json.dumps(chosen))
     (data / "answers.sqlite").write_text("a cache")
     return videos
@@ -118,8 +117,8 @@ def test_restore_elsewhere_moves_paths_along(data: Path, tmp_path: Path) -> None
         path = Path(json.loads(row.document)["request"]["path"])
         assert path.is_relative_to(other) and path.read_bytes().startswith(b"film 00")
         assert videos.path(str(videos.find(path))) == path
-    assert len(store.recent(9)) == 2 and AccountStore(store).named("ann")
-    assert not store.select("SELECT 1 FROM sessions") and not store.select("SELECT 1 FROM secrets")
+    assert len(store.recent(9)) == 2 and Users(store).all() == [ADA]
+    assert not store.select("SELECT 1 FROM sessions")
     store.close()
     assert not list(other.glob("restoring*"))
     assert {oct(path.stat().st_mode & 0o077) for path in other.rglob("*") if path.suffix != ".lock"} == {"0o0"}

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from framelens.core.errors import AppError, InputError
 from framelens.core.roles import User, as_user
-from framelens.store.audit import AuditLog
 from framelens.store.conversations import ConversationRow, ConversationStore
 from framelens.store.database import Row, Store
 from framelens.store.library_index import EntrySummary, LibraryIndex, LibraryQuery, Passage
 from framelens.store.trash import KEPT_DAYS, Trash, TrashEntry
+from tests.users import AUDIT, audited
 
 ANN, BOB = User("u1", "ann", "analyst"), User("u2", "bob", "analyst")
 ADA, VIC = User("u3", "ada", "administrator"), User("u1", "ann", "viewer")
@@ -21,7 +22,8 @@ LATER = "2999-01-01T00:00:00+00:00"
 
 
 @pytest.fixture
-def trash(store: Store) -> Trash:
+def trash(store: Store, use_plugins: Callable[..., None]) -> Trash:
+    use_plugins(audit=AUDIT)
     return Trash(store)
 
 
@@ -87,8 +89,7 @@ def test_nothing_finds_what_is_in_the_trash(store: Store, trash: Trash) -> None:
         assert found(store, "one") == before
         assert LibraryIndex(store).choices()["tag"] == {"gate": 1}
         assert trash.entries() == [] and trash.restore(["one"]) == []
-    noted = [(one.user_name, one.action) for one in AuditLog(store).entries(limit=9)]
-    assert noted == [("ann", "untrash"), ("ann", "trash")]
+    assert audited(store) == [("ann", "trash", "one.mp4"), ("ann", "untrash", "one.mp4")]
 
 
 def test_trash_is_not_indexed_nor_taken_over(store: Store, trash: Trash) -> None:
@@ -156,8 +157,7 @@ def test_conversation_comes_back_whole(store: Store, trash: Trash) -> None:
         assert conversations.pictures(["x"]) == {"x": b"X"} and trash.entries() == []
     with as_user(BOB):
         assert trash.put(["about-one"], "conversation") == []
-    noted = [(one.action, one.object_name) for one in AuditLog(store).entries(limit=9)]
-    assert noted == [("untrash", "talk"), ("trash", "talk")]
+    assert audited(store) == [("ann", "trash", "talk"), ("ann", "untrash", "talk")]
 
 
 def test_conversation_is_deleted_for_good(store: Store, trash: Trash) -> None:

@@ -1,4 +1,4 @@
-"""Menu at the top of every page: the model in use, the pages about it, theme, language and account."""
+"""Menu at the top of every page: the model in use, the pages about it, theme and language."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import resources
+from app.components import slots
 from app.components.assets import component
 from app.components.controls import choose
 from app.context import LANGUAGE_COOKIE, LANGUAGE_KEY, default_language, page_language, services
 from app.panels.menu import engine
 from app.state import page_state
-from app.views import login
 from framelens.i18n import LANGUAGES, t
 from framelens.plugin_page import Options
 from framelens.reports.content.page_text import plain, short_model_name
@@ -29,13 +29,13 @@ _TRANSLATED_CHOICES = ("template", "report_language", "side", "sum_format", "sum
 _mount_theme = component("theme")
 
 
-def draw(paths: Sequence[str], *, shows_model: bool, shows_account: bool) -> DeltaGenerator:
+def draw(paths: Sequence[str], *, shows_model: bool, is_visitor: bool) -> DeltaGenerator:
     """Draw the menu and return the place for what `draw_model` adds; it is drawn before anything else with words.
 
     Args:
         paths: The paths of all pages, which share the theme.
         shows_model: Whether the reader may know the model in use.
-        shows_account: Whether the reader is logged in, or there are no accounts.
+        is_visitor: Whether the reader must log in first.
     """
     with (
         st.container(key="menu"),
@@ -45,8 +45,8 @@ def draw(paths: Sequence[str], *, shows_model: bool, shows_account: bool) -> Del
         words = {name: t(f"ui.theme_{name.lower()}") for name in _THEMES}
         _mount_theme(key="theme", data={"words": words, "label": t("ui.theme"), "paths": list(paths)})
         draw_language()
-        if shows_account:
-            _draw_account()
+        if not is_visitor:
+            slots.draw("menu")
     return place
 
 
@@ -69,16 +69,6 @@ def _keep_language() -> None:
     for key in st.session_state:
         if key in _TRANSLATED_CHOICES or str(key).startswith(("library_made", "library_sort", "another_template_")):
             st.session_state[key] = st.session_state[key]
-
-
-def _draw_account() -> None:
-    """Draw the account of the reader with the button that logs out; nothing without accounts."""
-    if (session := resources.login_session()) is None:
-        return
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="account"):
-        st.caption(plain(f"{session.user.name} · {t(f'login.role_{session.user.role}')}"), width="content")
-        if st.button(t("login.out"), key="log_out", type="tertiary", icon=":material/logout:"):
-            login.log_out()
 
 
 def draw_model(place: DeltaGenerator, pages: Sequence[StreamlitPage]) -> None:

@@ -128,7 +128,7 @@ def _at_a_slow_engine(scale: Scale) -> Iterator[Line]:
 def _revoked_keys(site: Site, job_id: str, count: int) -> Line:
     """Streams of events that are open while their key is revoked, of a job that doesn't end meanwhile."""
     lost = 0
-    session = site.accounts.session(site.cookies["ann"])
+    session = site.logins.session(site.cookies["ann"])
     assert session
     store = Store(site.database)
     try:
@@ -207,7 +207,7 @@ def _left_questions(site: Site, engine: _Engine, count: int) -> Line:
 
 def _asked_by(site: Site, user: str) -> set[str]:
     """Return the ids of the conversations of a user."""
-    session = site.accounts.session(site.cookies[user])
+    session = site.logins.session(site.cookies[user])
     assert session
     store = Store(site.database)
     try:

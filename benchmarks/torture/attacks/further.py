@@ -78,7 +78,7 @@ def tools(site: Site) -> Line:
 def two_apps(site: Site) -> Line:
     """Bytes for an upload that another process on the same data folder is writing."""
     count = lost = 0
-    session = site.accounts.session(site.cookies["ann"])
+    session = site.logins.session(site.cookies["ann"])
     assert session
     videos = VideoRepository(site.database.parent, (), SAMPLE)
     with site.client(Authorization=f"Bearer {site.api['ann']}") as ann, as_user(session.user):

@@ -27,7 +27,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import PASSWORD, SECRET, Site
 from framelens.core.roles import Role
-from framelens.store.access import COOKIE
+from framelens.store.authentication import COOKIE
 from tests.reverse_proxy import NAME
 
 _EVIL = "https://evil.example"
@@ -137,8 +137,8 @@ async def _opened(site: Site, name: str, cookie: str, *, query: str = "", origin
 
 def sockets(site: Site) -> Line:
     """The WebSocket from another website, without a session, with an ended session and with another user's."""
-    ended = site.accounts.redeem(site.accounts.ticket_for("ann", is_verified=True))
-    site.accounts.log_out(ended)
+    ended = site.logins.redeem(site.logins.ticket_for("ann", is_verified=True))
+    site.logins.log_out(ended)
     ann = site.cookies["ann"]
     tried = [(ann, _EVIL), *((cookie, site.url) for cookie in ("", ended, site.cookies["bob"], f"{ann}x"))]
 

@@ -67,7 +67,7 @@ def _asked(path: Path) -> dict[str, object]:
 
 def _id_of(site: Site, path: Path) -> str:
     """Return the id that the page would get for a file in an allowed folder."""
-    session = site.accounts.session(site.cookies["ann"])
+    session = site.logins.session(site.cookies["ann"])
     assert session
     with as_user(session.user):
         return VideoRepository(site.database.parent, (site.input_folder,), SAMPLE).from_path(str(path))

@@ -22,7 +22,7 @@ from benchmarks.torture.attacks import engine, further, page, paths, state
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import PASSWORD, SECRET, Site, attacked_site
 from framelens.api import AllowedHosts, Gate, routes
-from framelens.store.access import COOKIE
+from framelens.store.authentication import COOKIE
 from tests.reverse_proxy import CADDY, NAME, NGINX
 
 _EVIL = "https://evil.example"
@@ -291,23 +291,11 @@ def _caching(site: Site) -> Line:
 
 def _cookies(site: Site, scale: Scale) -> Line:
     draw, good = Random(scale.seed), site.cookies["ann"]
-    token, _, signature = good.rpartition(".")
-    changed = [
-        good[:-1],
-        token,
-        f"{token}.",
-        f".{signature}",
-        f"{token}.{signature[::-1]}",
-        signature,
-        "",
-        "a.b",
-        good * 9,
-    ]
-    changed += [f"{token[::-1]}.{signature}", f"{site.cookies['bob'].rpartition('.')[0]}.{signature}"]
+    changed = [good[::-1], good[:-1], good.swapcase(), "", "a.b", good * 9]
     for _ in range(scale.count(1000)):
-        place = draw.randrange(len(good) - 1)  # the last letter has bits that count for nothing
-        changed.append(good[:place] + draw.choice("abcXYZ019-_".replace(good[place], "")) + good[place + 1 :])
-    lost = sum(site.accounts.session(one) is not None for one in changed)
+        index = draw.randrange(len(good))
+        changed.append(good[:index] + draw.choice("abcXYZ019-_".replace(good[index], "")) + good[index + 1 :])
+    lost = sum(site.logins.session(one) is not None for one in changed)
     with site.client() as stranger:
         for one in changed[:50]:
             answer = stranger.get("/_stcore/metrics", headers={"Cookie": f"{COOKIE}={one}"})
@@ -323,11 +311,11 @@ def _fixation(site: Site) -> Line:
     with site.client(Cookie=f"{COOKIE}={planted}", Origin=site.url) as victim:
         answer = victim.post("/api/session", json=sent)
         fresh = answer.cookies.get(COOKIE, "")
-        found = site.accounts.session(planted)
+        found = site.logins.session(planted)
         lost += answer.status_code != 204 or fresh in ("", planted) or found is None or found.user.name != "bob"
         lost += not all(word in answer.headers["set-cookie"] for word in ("Secure", "HttpOnly", "SameSite=strict"))
-    site.accounts.log_out(fresh)
-    lost += site.accounts.session(fresh) is not None
+    site.logins.log_out(fresh)
+    lost += site.logins.session(fresh) is not None
     return Line("planted sessions", 3, lost)
 
 

@@ -16,7 +16,7 @@ from framelens.plugin.outputs import safe_stem, unused_name
 from framelens.plugin.processes import BackgroundTasks
 from framelens.plugin.reports import FORMATS, ReportFile, files_of, shareable_value
 from framelens.plugin.storage import Failure, Store
-from framelens.plugin.users import AccountStore
+from framelens.plugin.users import Users
 from framelens.plugins.batch.batch import Batch, BatchVideo, request_for
 from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.results import REPORTS, VideoStatus, results_of, status_of
@@ -151,7 +151,7 @@ class PageBatches:
         if batch.user_id == current_user().id:
             self._submit_videos(batch, cancel)
         else:  # an administrator continues it, for its owner
-            with as_user(AccountStore(self._store).owner(batch.user_id)):
+            with as_user(Users(self._store).owner(batch.user_id)):
                 self._submit_videos(batch, cancel)
 
     def _submit_videos(self, batch: Batch, cancel: threading.Event) -> None:

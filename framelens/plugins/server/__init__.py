@@ -1,4 +1,4 @@
-"""Plugin for servers: the HTTP API, MCP, models behind an OpenAI-compatible address, accounts and backups."""
+"""Plugin for servers: the HTTP API, MCP, models behind an OpenAI-compatible address, keys and backups."""
 
 from framelens.plugin import hook
 
@@ -6,7 +6,8 @@ from framelens.plugin import hook
 @hook
 def commands() -> dict[str, str]:
     """Return the commands."""
-    return {name: f"{__name__}.commands.{name}:run" for name in ("serve", "mcp", "admin")}
+    names = ("serve", "mcp", "admin keys", "admin backup", "admin restore")
+    return {name: f"{__name__}.commands.{name.rpartition(' ')[2]}:run" for name in names}
 
 
 @hook

@@ -24,7 +24,7 @@ from framelens.plugin.files import new_id
 from framelens.plugin.links import FetchProgress, LinkFetcher
 from framelens.plugin.processes import BackgroundTasks
 from framelens.plugin.storage import Failure, from_json, to_json
-from framelens.plugin.users import AccountStore, require_role
+from framelens.plugin.users import Users, require_role
 from framelens.plugins.server.api_records import ApiKeyRow, ApiStore, SubmissionRow
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Submissions:
 
     def __init__(self, store: Store, videos: VideoRepository, jobs: Jobs, links: LinkFetcher, log_path: Path) -> None:
         self._records = ApiStore(store)
-        self._accounts = AccountStore(store)
+        self._users = Users(store)
         self._videos = videos
         self._jobs = jobs
         self._links = links
@@ -142,7 +142,7 @@ class Submissions:
         process = self._jobs.process
         for row in reversed(self._records.fetches("fetching")):
             if not process.is_alive(row.owner) and self._records.take_over(row, process.name):
-                with as_user(self._accounts.owner(row.user_id)):
+                with as_user(self._users.owner(row.user_id)):
                     self._begin(row.job_id, from_json(row.document, Submission))
 
     def get(self, job_id: str) -> FetchState | None:

@@ -16,8 +16,8 @@ from framelens.plugins.server import api_keys, webhooks
 from framelens.plugins.server.api_records import ApiStore
 from framelens.plugins.server.routes import routes
 from framelens.plugins.server.v1.application import programs
-from framelens.store.accounts import AccountRow, AccountStore
 from tests.plugins.server.v1.conftest import client_of
+from tests.users import ADA, EVE, add_users
 
 OF_PROGRAMS: dict[str, Role] = {
     "GET /": "viewer",
@@ -60,10 +60,8 @@ def test_no_other_route_is_open() -> None:
 
 @pytest.fixture
 def viewer_key(services: Services) -> str:
-    accounts = AccountStore(services.store)
-    accounts.add(AccountRow("u1", "ada", "administrator", "", ""))
-    accounts.add(AccountRow("u2", "vic", "viewer", "", ""))
-    return api_keys.create(ApiStore(services.store), "vic", account_id="u2")
+    add_users(services.store, ADA, EVE)
+    return api_keys.create(ApiStore(services.store), "eve", account_id=EVE.id)
 
 
 @pytest.mark.parametrize("name", [name for name, role in OF_PROGRAMS.items() if role != "viewer"])

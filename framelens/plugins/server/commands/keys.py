@@ -11,7 +11,7 @@ from dataclasses import asdict
 from functools import wraps
 
 from framelens import InputError
-from framelens.plugin import Settings, load, t
+from framelens.plugin import load, t
 from framelens.plugin.command_line import (
     Options,
     argument,
@@ -23,12 +23,12 @@ from framelens.plugin.command_line import (
     whole_number,
 )
 from framelens.plugin.storage import Store, open_store
-from framelens.plugin.users import Accounts, AuditLog
+from framelens.plugin.users import AuditLog, Users
 from framelens.plugins.server import api_keys
 from framelens.plugins.server.api_records import ApiKeyRow, ApiStore
 from framelens.plugins.server.rate_limit import PER_MINUTE, parse_limit
 
-Act = Callable[[Options, Store, Settings], None]
+Act = Callable[[Options, Store], None]
 
 
 def in_store(act: Act) -> Callable[[Options], int]:
@@ -39,7 +39,7 @@ def in_store(act: Act) -> Callable[[Options], int]:
         settings = load()
         use_language(options, settings)
         with closing(open_store(settings.data_dir)) as store:
-            act(options, store, settings)
+            act(options, store)
         return 0
 
     return run_action
@@ -48,13 +48,13 @@ def in_store(act: Act) -> Callable[[Options], int]:
 @group("keys", help="cli.keys_command")
 @json_option
 @in_store
-def run(options: Options, store: Store, settings: Settings) -> None:
+def run(options: Options, store: Store) -> None:
     """List the keys.
 
     Raises:
         AppError: The store refuses.
     """
-    _list(options, store, settings)
+    _list(options, store)
 
 
 @run.command("create", help="cli.keys_create")
@@ -76,11 +76,11 @@ def run(options: Options, store: Store, settings: Settings) -> None:
 @option("--user", metavar="ACCOUNT", help="cli.keys_user")
 @json_option
 @in_store
-def _create(options: Options, store: Store, settings: Settings) -> None:
-    accounts = Accounts(store, settings.access)
-    if options.user is None and accounts.exist():
+def _create(options: Options, store: Store) -> None:
+    users = Users(store)
+    if options.user is None and users.exist():
         raise InputError("key_user_needed", name=options.key_name)
-    account_id = accounts.named(options.user).id if options.user else ""
+    account_id = users.named(options.user).id if options.user else ""
     limits = {"per_minute": options.limit, "jobs": options.jobs}
     key = api_keys.create(ApiStore(store), options.key_name, account_id=account_id, **limits)
     AuditLog(store).record("key_created", object_name=options.key_name)
@@ -94,28 +94,28 @@ def _create(options: Options, store: Store, settings: Settings) -> None:
 @run.command("list", help="cli.keys_list")
 @json_option
 @in_store
-def _list_named(options: Options, store: Store, settings: Settings) -> None:
-    _list(options, store, settings)
+def _list_named(options: Options, store: Store) -> None:
+    _list(options, store)
 
 
-def _list(options: Options, store: Store, settings: Settings) -> None:
+def _list(options: Options, store: Store) -> None:
     keys = ApiStore(store).keys()
-    users = {one.id: one.name for one in Accounts(store, settings.access).all()}
+    names = {user.id: user.name for user in Users(store).all()}
     if options.json:
-        print_json([_document(key, users) for key in keys])
+        print_json([_document(key, names) for key in keys])
         return
     if not keys:
         print(t("cli.keys_none"), file=sys.stderr)
-    for one in keys:
-        line = t("cli.keys_line", name=one.name, created=one.created, limit=one.per_minute, jobs=one.jobs)
-        print(" · ".join(filter(None, (line, users.get(one.account_id)))))
+    for key in keys:
+        line = t("cli.keys_line", name=key.name, created=key.created, limit=key.per_minute, jobs=key.jobs)
+        print(" · ".join(filter(None, (line, names.get(key.account_id)))))
 
 
 @run.command("revoke", help="cli.keys_revoke")
 @argument("key_name", metavar="NAME", help="cli.keys_name")
 @json_option
 @in_store
-def _revoke(options: Options, store: Store, _: Settings) -> None:
+def _revoke(options: Options, store: Store) -> None:
     api_keys.revoke(ApiStore(store), options.key_name)
     AuditLog(store).record("key_revoked", object_name=options.key_name)
     if options.json:
@@ -124,6 +124,6 @@ def _revoke(options: Options, store: Store, _: Settings) -> None:
     print(t("cli.keys_revoked", name=options.key_name), file=sys.stderr)
 
 
-def _document(key: ApiKeyRow, users: Mapping[str, str]) -> dict[str, object]:
+def _document(key: ApiKeyRow, names: Mapping[str, str]) -> dict[str, object]:
     shown = {name: value for name, value in asdict(key).items() if name not in ("id", "sha256", "account_id")}
-    return shown | ({"user": users[key.account_id]} if key.account_id in users else {})
+    return shown | ({"user": names[key.account_id]} if key.account_id in names else {})

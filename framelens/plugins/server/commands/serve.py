@@ -38,7 +38,7 @@ from framelens.plugin.models import (
     readiness,
     resolve_model,
 )
-from framelens.plugin.storage import log_to
+from framelens.plugin.storage import DATABASE, log_to, open_checked_store
 from framelens.plugins.server.listening import open_socket, serve_until
 from framelens.plugins.server.tool_calls import tool_call_parser
 
@@ -76,13 +76,16 @@ def run(options: Options) -> NoReturn:
     """Serve until the process is stopped.
 
     Raises:
-        AppError: A setting is wrong, the engine can't be started, or the address is in use.
+        AppError: A setting is wrong, there are accounts and no plugin for them, the engine can't be started, or the
+            address is in use.
         Cancelled: SIGINT or SIGTERM ended it.
     """
     options.model_path = options.model_path or options.model
     settings = _settings(options)
     use_language(options, settings)
     log_to(settings.data_dir)
+    if settings.access.expects_accounts or (settings.data_dir / DATABASE).exists():
+        open_checked_store(settings.data_dir, settings.access).close()
     listening = open_socket(options.host, options.port)
     if settings.base_url:
         _serve_remote(settings, options, listening)

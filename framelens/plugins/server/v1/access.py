@@ -18,7 +18,7 @@ from framelens.plugin import LOCAL_USER, as_user, in_language
 from framelens.plugin.api import SAFE_HEADERS, accepted_language
 from framelens.plugin.chat import as_app_error
 from framelens.plugin.storage import Store
-from framelens.plugin.users import Accounts, User
+from framelens.plugin.users import User, Users
 from framelens.plugins.server import api_keys
 from framelens.plugins.server.api_records import ApiKeyRow, ApiStore
 from framelens.plugins.server.rate_limit import RateLimiter
@@ -37,10 +37,10 @@ PUBLIC = ("/docs", "/openapi.json")
 class Access:
     """ASGI middleware of the whole API. The key of a request is in `scope["state"]["key"]`."""
 
-    def __init__(self, app: ASGIApp, *, store: Store, accounts: Accounts, log_path: Path) -> None:
+    def __init__(self, app: ASGIApp, *, store: Store, log_path: Path) -> None:
         self._app = app
         self._records = ApiStore(store)
-        self._accounts = accounts
+        self._users = Users(store)
         self._log_path = log_path
         self._limiter = RateLimiter()
 
@@ -84,9 +84,10 @@ class Access:
 
     def _admit(self, headers: Headers) -> tuple[ApiKeyRow, User]:
         key = api_keys.check(self._records, headers.get("authorization", ""))
-        user = self._accounts.user_of_key(key.account_id)
+        if self._users.exist() and not self._users.get(key.account_id):
+            raise InputError("api_key_without_user")
         self._limiter.check(key)
-        return key, user
+        return key, self._users.owner(key.account_id)
 
 
 def problem_response(error: AppError, **more: object) -> Response:

@@ -49,7 +49,7 @@ def build(services: Services) -> ASGIApp:
     """Return the API on these services, with its access checks."""
     app = programs()
     app.state.services = services
-    return Access(_Heads(app), store=services.store, accounts=services.accounts, log_path=services.log_path)
+    return Access(_Heads(app), store=services.store, log_path=services.log_path)
 
 
 class _Heads:

@@ -15,7 +15,6 @@ import pytest
 
 from benchmarks.endurance import differences, said
 from framelens.cli.main import main
-from framelens.store.audit import AuditLog
 from framelens.store.backup import check_backup
 from framelens.store.database import Store
 from tests.analysis.requests.test_orchestrator import introducing
@@ -114,12 +113,6 @@ def test_backup_of_a_running_app_opens_elsewhere(
             (tmp_path / "later.json").write_bytes(later["json"])
             (tmp_path / "resumed.json").write_bytes(reports(api, going)["json"])
     assert list(differences(said(tmp_path / "later.json"), said(tmp_path / "resumed.json"))) == []
-    store = Store(second / "data" / "framelens.sqlite")
-    assert [one.action for one in AuditLog(store).entries(limit=9, actions=["backup", "restore"])] == ["restore"]
-    store.close()
-    store = Store(first / "data" / "framelens.sqlite")
-    assert [one.object_name for one in AuditLog(store).entries(limit=9, actions=["backup"])] == ["b.zip"]
-    store.close()
 
 
 @pytest.mark.slow

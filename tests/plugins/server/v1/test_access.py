@@ -15,8 +15,8 @@ from framelens.composition import Services
 from framelens.plugins.server import api_keys, rate_limit
 from framelens.plugins.server.api_records import ApiStore
 from framelens.plugins.server.v1 import access
-from framelens.store.accounts import AccountRow, AccountStore
 from tests.plugins.server.v1.conftest import HOST, client_of
+from tests.users import ADA, BEN, EVE, add_users
 
 PROBLEM = "application/problem+json"
 
@@ -289,16 +289,16 @@ def test_every_operation_and_field_is_described(api: TestClient) -> None:
 
 
 def test_requests_of_an_api_key_have_its_users_role(gate: Gate, services: Services) -> None:
-    store, people = ApiStore(services.store), AccountStore(services.store)
-    for id_, name, role in (("u1", "ada", "administrator"), ("u2", "ben", "analyst"), ("u3", "eve", "viewer")):
-        people.add(AccountRow(id_, name, role, "", ""))
+    store = ApiStore(services.store)
+    add_users(services.store, ADA, BEN, EVE)
     sent = {"Tus-Resumable": "1.0.0", "Upload-Length": "4"}
-    keys = {name: api_keys.create(store, name, account_id=id_) for id_, name in (("u2", "ben"), ("u3", "eve"))}
+    keys = {user.name: api_keys.create(store, user.name, account_id=user.id) for user in (BEN, EVE)}
     keys["old"] = api_keys.create(store, "old")
     with TestClient(Starlette(routes=routes(gate))) as client:
         for name, status in (("ben", 201), ("eve", 403), ("old", 401)):
             headers = {**sent, "Authorization": f"Bearer {keys[name]}"}
             assert client.post("/api/v1/uploads", headers=headers).status_code == status, name
-        services.accounts.remove("ben")
+        with services.store.changing() as connection:
+            connection.execute("DELETE FROM accounts WHERE id = ?", (BEN.id,))
         headers = {**sent, "Authorization": f"Bearer {keys['ben']}"}
         assert client.post("/api/v1/uploads", headers=headers).json()["key"] == "api_key_wrong"

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from contextlib import suppress
 
-from framelens.core.errors import InputError
+from framelens import InputError
 
 PER_ADDRESS, ADDRESS_SECONDS = 30, 60.0
 """Most attempts from an address: enough for an office behind one address at nine o'clock, too few to guess passwords.

@@ -26,7 +26,8 @@ from framelens.plugin.command_line import (
     use_language,
 )
 from framelens.plugin.storage import open_store
-from framelens.plugin.users import AccountRow, Accounts, Role
+from framelens.plugin.users import Role
+from framelens.plugins.accounts.accounts import Account, Accounts
 
 Act = Callable[[Options, Accounts], None]
 name_argument = argument("account_name", metavar="NAME", help="cli.users_name")
@@ -40,7 +41,7 @@ def with_accounts(act: Act) -> Callable[[Options], int]:
         settings = load()
         use_language(options, settings)
         with closing(open_store(settings.data_dir)) as store:
-            act(options, Accounts(store, settings.access))
+            act(options, Accounts(store))
         return 0
 
     return run_action
@@ -67,7 +68,7 @@ def run(options: Options, accounts: Accounts) -> None:
 def _add(options: Options, accounts: Accounts) -> None:
     password = None if options.no_password else _typed(options.account_name)
     account = accounts.add(options.account_name, password, options.role)
-    _report(options, _document(account), t("cli.users_added", name=account.name, role=_shown(account.role)))
+    _report(options, _document(account), t("cli.users_added", name=account.name, role=_role_name(account.role)))
 
 
 @run.command("list", help="cli.users_list")
@@ -78,15 +79,16 @@ def _list_named(options: Options, accounts: Accounts) -> None:
 
 
 def _list(options: Options, accounts: Accounts) -> None:
-    found = accounts.all()
+    listed = accounts.all()
     if options.json:
-        print_json([_document(one) for one in found])
+        print_json(list(map(_document, listed)))
         return
-    if not found:
+    if not listed:
         print(t("cli.users_none"), file=sys.stderr)
-    for one in found:
-        login = t("cli.users_by_password" if one.password else "cli.users_by_service")
-        print(t("cli.users_line", name=one.name, role=_shown(one.role), created=one.created, login=login))
+    for account in listed:
+        login = t("cli.users_by_password" if account.password else "cli.users_by_service")
+        role = _role_name(account.role)
+        print(t("cli.users_line", name=account.name, role=role, created=account.created, login=login))
 
 
 @run.command("remove", help="cli.users_remove")
@@ -103,9 +105,9 @@ def _remove(options: Options, accounts: Accounts) -> None:
 @json_option
 @with_accounts
 def _password(options: Options, accounts: Accounts) -> None:
-    account = accounts.named(options.account_name)
-    accounts.set_password(account.name, _typed(account.name))
-    _report(options, {"changed": account.name}, t("cli.users_changed_password", name=account.name))
+    user = accounts.users.named(options.account_name)
+    accounts.set_password(user.name, _typed(user.name))
+    _report(options, {"changed": user.name}, t("cli.users_changed_password", name=user.name))
 
 
 @run.command("role", help="cli.users_role")
@@ -115,8 +117,9 @@ def _password(options: Options, accounts: Accounts) -> None:
 @with_accounts
 def _role(options: Options, accounts: Accounts) -> None:
     accounts.set_role(options.account_name, options.role)
-    account = accounts.named(options.account_name)
-    _report(options, _document(account), t("cli.users_changed_role", name=account.name, role=_shown(account.role)))
+    account = accounts.find(options.account_name)
+    assert account
+    _report(options, _document(account), t("cli.users_changed_role", name=account.name, role=_role_name(account.role)))
 
 
 def _typed(name: str) -> str:
@@ -129,14 +132,14 @@ def _typed(name: str) -> str:
     return password
 
 
-def _report(options: Options, document: dict[str, str], words: str) -> None:
-    print(json.dumps(document, ensure_ascii=False) if options.json else words)
+def _report(options: Options, document: dict[str, str], text: str) -> None:
+    print(json.dumps(document, ensure_ascii=False) if options.json else text)
 
 
-def _shown(role: str) -> str:
+def _role_name(role: str) -> str:
     return t(f"login.role_{role}")
 
 
-def _document(account: AccountRow) -> dict[str, str]:
+def _document(account: Account) -> dict[str, str]:
     login = "password" if account.password else "service"
     return {"name": account.name, "role": account.role, "created": account.created, "login": login}

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from framelens.config import AccessSettings
 from framelens.core.roles import Role
-from framelens.store.access import COOKIE, Accounts
+from framelens.plugins.accounts.accounts import Accounts
+from framelens.store.authentication import COOKIE
 from framelens.store.database import Store
 from tests.browser.conftest import App, Visit, expect_report, expect_user, log_out, open_menu, press_sample, running
 
@@ -24,7 +24,7 @@ USERS: tuple[tuple[str, Role], ...] = (("ann", "administrator"), ("ben", "analys
 def accounts(tmp_path: Path) -> Iterator[Accounts]:
     """The accounts as the command line changes them, in another process than the app's."""
     store = Store(tmp_path / "data" / "framelens.sqlite")
-    opened = Accounts(store, AccessSettings())
+    opened = Accounts(store)
     for name, role in USERS:
         opened.add(name, PASSWORD, role)
     yield opened

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import pytest
 from streamlit import user_info
@@ -11,20 +10,29 @@ from streamlit.testing.v1 import AppTest
 
 from app import context, resources
 from framelens.composition import Services
-from framelens.core.domain import AnalysisRequest
-from framelens.core.errors import InputError
-from framelens.core.roles import Role, User, as_user, set_page_user
-from framelens.store.access import Accounts
-from tests.app.fake_services import ended
+from framelens.core.roles import Role, set_page_user
+from framelens.plugins.accounts.accounts import Accounts
+from framelens.plugins.accounts.logins import Logins
 
 PASSWORDS = {"ann": "correct horse battery", "ben": "another password", "eve": "yet another one"}
 
 
+ROLES: dict[str, Role] = {"ann": "administrator", "ben": "analyst", "eve": "viewer"}
+
+
 @pytest.fixture
 def accounts(services: Services) -> Accounts:
-    for name, role in (("ann", "administrator"), ("ben", "analyst"), ("eve", "viewer")):
-        services.accounts.add(name, PASSWORDS[name], role)  # type: ignore[arg-type]
-    return services.accounts
+    accounts = Accounts(services.store)
+    for name, role in ROLES.items():
+        accounts.add(name, PASSWORDS[name], role)
+    return accounts
+
+
+@pytest.fixture
+def logins(services: Services, accounts: Accounts) -> Logins:
+    plugin = services.authentication.plugin
+    assert isinstance(plugin, Logins)
+    return plugin
 
 
 @pytest.fixture(autouse=True)
@@ -32,8 +40,8 @@ def page_user() -> None:
     set_page_user(context._page_user)
 
 
-def as_name(name: str, accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> str:
-    cookie = accounts.log_in(name, PASSWORDS[name], "127.0.0.1")
+def as_name(name: str, logins: Logins, monkeypatch: pytest.MonkeyPatch) -> str:
+    cookie = logins.log_in(name, PASSWORDS[name], "127.0.0.1")
     monkeypatch.setattr(resources, "cookie", lambda *_: cookie)
     return cookie
 
@@ -59,9 +67,9 @@ def test_no_login_is_drawn_without_accounts(page: AppTest, services: Services) -
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "pages"), [("ann", 5), ("ben", 3), ("eve", 3)])
 def test_pages_and_engine_follow_the_role(
-    name: str, pages: int, page: AppTest, accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+    name: str, pages: int, page: AppTest, logins: Logins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    as_name(name, accounts, monkeypatch)
+    as_name(name, logins, monkeypatch)
     page.run()
     assert not page.exception
     assert len(links(page)) == pages
@@ -70,50 +78,28 @@ def test_pages_and_engine_follow_the_role(
 
 @pytest.mark.slow
 def test_logging_out_ends_the_session_and_draws_the_login(
-    page: AppTest, accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+    page: AppTest, logins: Logins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cookie = as_name("ben", accounts, monkeypatch)
+    cookie = as_name("ben", logins, monkeypatch)
     page.run().button("log_out").click().run()
-    assert accounts.session(cookie) is None
+    assert logins.session(cookie) is None
     assert not page.exception and not page.button
 
 
 @pytest.mark.slow
 def test_state_of_another_user_is_not_taken_over(
-    page: AppTest, accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+    page: AppTest, logins: Logins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    as_name("ben", accounts, monkeypatch)
+    as_name("ben", logins, monkeypatch)
     page.run()
     page.session_state["secret"] = "ben's words"
-    as_name("ann", accounts, monkeypatch)
+    as_name("ann", logins, monkeypatch)
     page.run()
     assert "secret" not in page.session_state
 
 
-ACTIONS = (
-    ("analyst", "services.videos.create_upload('a.mp4', 4)"),
-    ("analyst", "services.videos.sample()"),
-    ("analyst", "services.jobs.remove(job)"),
-    ("analyst", "services.jobs.rename(job, 'x')"),
-    ("analyst", "services.jobs.cancel_all()"),
-    ("analyst", "services.jobs.library.tag([job], 'x')"),
-    ("analyst", "services.conversations.keep_images([])"),
-    ("administrator", "services.model_switch.get(services.settings)"),
-    ("administrator", "services.switcher.stop_engine()"),
-)
-
-
-@pytest.mark.parametrize(("role", "action"), ACTIONS, ids=[action.partition("(")[0] for _, action in ACTIONS])
-def test_roles_are_checked_where_the_action_is_done(role: str, action: str, services: Services, tmp_path: Path) -> None:
-    job = ended(services, services.jobs.submit(AnalysisRequest(tmp_path / "a.mp4"), name="a.mp4")).id
-    names = {"services": services, "job": job}
-    low: Role = "viewer" if role == "analyst" else "analyst"
-    with as_user(User("1", "eve", low)), pytest.raises(InputError, match=f"role_{role}"):
-        eval(action, names)
-
-
 @pytest.mark.slow
-def test_an_expired_page_has_no_user(accounts: Accounts, page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_expired_page_has_no_user(logins: Logins, page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     def script() -> None:
         import streamlit as st
 
@@ -125,10 +111,10 @@ def test_an_expired_page_has_no_user(accounts: Accounts, page: AppTest, monkeypa
         except InputError as error:
             st.write(error.key)
 
-    cookie = as_name("ben", accounts, monkeypatch)
+    cookie = as_name("ben", logins, monkeypatch)
     shown = AppTest.from_function(script).run()
     assert shown.markdown[0].value == "ben"
-    accounts.log_out(cookie)
+    logins.log_out(cookie)
     assert shown.run().markdown[0].value == "login_needed"
 
 
@@ -169,12 +155,17 @@ def test_services_of_the_secrets_have_buttons(
     ],
 )
 def test_user_of_a_service_gets_a_ticket_by_e_mail(
-    claims: dict[str, object], said: str, page: AppTest, accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+    claims: dict[str, object],
+    said: str,
+    page: AppTest,
+    accounts: Accounts,
+    logins: Logins,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     kim = accounts.add("kim@example.org", None, "viewer")
     monkeypatch.setattr(user_info, "_get_user_info", lambda: {"is_logged_in": True, "iat": int(time.time()), **claims})
     page.run()
     assert not page.exception
-    assert [owner for owner, *_ in accounts._tickets.values()] == ([] if said else [kim.id])
+    assert [owner for owner, *_ in logins._tickets.values()] == ([] if said else [kim.name])
     assert [one.key for one in page.button] == (["login_other"] if said else [])
     assert said in " ".join(one.value for one in page.error)

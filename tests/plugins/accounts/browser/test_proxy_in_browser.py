@@ -15,13 +15,13 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from framelens.config import AccessSettings
-from framelens.store.access import COOKIE, Accounts
-from framelens.store.audit import AuditLog
+from framelens.plugins.accounts.accounts import Accounts
+from framelens.plugins.accounts.audit import entries
+from framelens.store.authentication import COOKIE
 from framelens.store.database import Store
 from tests.browser.conftest import Visit, expect_user, log_out, running
 from tests.browser.test_analyse_in_browser import is_video, upload, video_of
-from tests.browser.test_login_in_browser import PASSWORD, log_in
+from tests.plugins.accounts.browser.test_login_in_browser import PASSWORD, log_in
 from tests.reverse_proxy import NAME, NGINX, free_port, reverse_proxy
 
 pytestmark = [
@@ -34,7 +34,7 @@ BASE = "frames/"
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     opened = Store(tmp_path / "data" / "framelens.sqlite")
-    accounts = Accounts(opened, AccessSettings())
+    accounts = Accounts(opened)
     accounts.add("ann", PASSWORD, "administrator")
     accounts.add("ben@example.org", None, "analyst")
     yield opened
@@ -129,7 +129,7 @@ def test_a_user_behind_a_proxy_gets_from_login_to_logout(url: str, visit: Visit,
     log_out(page)
     expect(page.get_by_label("Password", exact=True)).to_be_visible()
     assert fetched(page, address)[0] == 401
-    assert AuditLog(store).entries(limit=1, actions=["login"])[0].object_name == "ann (127.0.0.1)"
+    assert entries(store, limit=1, actions=["login"])[0].object_name == "ann (127.0.0.1)"
     assert visit.hosts <= {url.split("/")[2], ""}
     assert [one for one in visit.complaints if "401" not in one] == []
 

@@ -1,6 +1,7 @@
 """Command `framelens admin audit`: lists who did what, the newest first."""
 
 import sys
+from contextlib import closing
 from dataclasses import asdict
 
 from framelens.plugin import load, t
@@ -16,7 +17,7 @@ from framelens.plugin.command_line import (
     whole_number,
 )
 from framelens.plugin.storage import open_store
-from framelens.plugin.users import AuditEntry, AuditLog
+from framelens.plugins.accounts.audit import ACTIONS, AuditEntry, entries
 
 _USUAL_ENTRIES = 100
 
@@ -24,7 +25,7 @@ _USUAL_ENTRIES = 100
 @command("audit", help="cli.audit_command")
 @option("--limit", type=whole_number(1, MOST_LISTED), default=_USUAL_ENTRIES, metavar="N", help="cli.audit_limit")
 @option("--user", default="", metavar="NAME", help="cli.audit_user")
-@option("--action", multiple=True, type=Choice(AuditLog.ACTIONS), help="cli.audit_action")
+@option("--action", multiple=True, type=Choice(ACTIONS), help="cli.audit_action")
 @json_option
 def run(options: Options) -> int:
     """Print the entries and return the exit code.
@@ -34,18 +35,15 @@ def run(options: Options) -> int:
     """
     settings = load()
     use_language(options, settings)
-    store = open_store(settings.data_dir)
-    try:
-        entries = AuditLog(store).entries(limit=options.limit, actions=options.action, user=options.user)
-    finally:
-        store.close()
+    with closing(open_store(settings.data_dir)) as store:
+        listed = entries(store, limit=options.limit, actions=options.action, user=options.user)
     if options.json:
-        print_json([asdict(entry) for entry in entries])
+        print_json([asdict(entry) for entry in listed])
         return 0
-    if not entries:
+    if not listed:
         print(t("cli.audit_none"), file=sys.stderr)
-    for one in entries:
-        print(_line(one))
+    for entry in listed:
+        print(_line(entry))
     return 0
 
 

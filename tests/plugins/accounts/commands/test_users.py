@@ -12,10 +12,9 @@ from framelens import config
 from framelens.cli.main import main
 from framelens.core.errors import InputError
 from framelens.core.roles import User, as_user
-from framelens.plugins.server import api_keys
-from framelens.plugins.server.api_records import ApiStore
-from framelens.plugins.server.commands import users
-from framelens.store.access import Accounts
+from framelens.plugins.accounts.accounts import Accounts
+from framelens.plugins.accounts.commands import users
+from framelens.plugins.accounts.logins import Logins
 from framelens.store.database import Store
 from framelens.store.videos.video_repository import VideoRepository
 
@@ -51,7 +50,7 @@ def test_first_account_is_an_administrator(type_in: Type, store: Store, capsys: 
     listed = json.loads(capsys.readouterr().out)
     assert [(one["name"], one["role"]) for one in listed] == [("ann@example.org", "administrator"), ("ben", "analyst")]
     assert PASSWORD not in str(store.select("SELECT * FROM accounts"))
-    assert Accounts(store, config.AccessSettings()).log_in("ann@example.org", PASSWORD, "127.0.0.1")
+    assert Logins(store, config.AccessSettings()).log_in("ann@example.org", PASSWORD, "127.0.0.1")
 
 
 @pytest.mark.slow
@@ -97,27 +96,20 @@ def test_typed_password_is_asked_for_twice(monkeypatch: pytest.MonkeyPatch, caps
 
 
 @pytest.mark.slow
-def test_changes_end_sessions_and_keys(type_in: Type, store: Store) -> None:
-    accounts, keys = Accounts(store, config.AccessSettings()), ApiStore(store)
+def test_changes_count_at_once(type_in: Type, store: Store) -> None:
+    logins = Logins(store, config.AccessSettings())
     for name in ("ann", "ben"):
         type_in(PASSWORD)
         run("add", name)
-    cookie = accounts.log_in("ben", PASSWORD, "127.0.0.1")
+    cookie = logins.log_in("ben", PASSWORD, "127.0.0.1")
     assert run("role", "ben", "viewer") == 0
-    session = accounts.session(cookie)
+    session = logins.session(cookie)
     assert session and session.user.role == "viewer"
     type_in("another password")
     assert run("password", "ben") == 0
-    assert accounts.session(cookie) is None
+    assert logins.session(cookie) is None
     with pytest.raises(InputError, match="login_wrong"):
-        accounts.log_in("ben", PASSWORD, "127.0.0.1")
-    assert main(["admin", "keys", "create", "orphan", "--language", "en"]) == 6
-    assert main(["admin", "keys", "create", "camera", "--user", "ben", "--language", "en"]) == 0
-    assert keys.keys()[0].account_id == accounts.named("ben").id
-    assert run("remove", "ben") == 0
-    assert keys.keys() == []
-    with pytest.raises(InputError, match="api_no_keys"):
-        api_keys.check(keys, "Bearer gone")
+        logins.log_in("ben", PASSWORD, "127.0.0.1")
 
 
 @pytest.mark.slow
@@ -126,7 +118,7 @@ def test_account_of_another_service_has_no_password(store: Store, capsys: pytest
     assert run() == 0
     assert "another service" in capsys.readouterr().out
     with pytest.raises(InputError, match="login_wrong"):
-        Accounts(store, config.AccessSettings()).log_in("ann@example.org", "", "127.0.0.1")
+        Logins(store, config.AccessSettings()).log_in("ann@example.org", "", "127.0.0.1")
 
 
 @pytest.mark.slow
@@ -136,9 +128,9 @@ def test_unfinished_uploads_end_with_their_account(type_in: Type, store: Store) 
         run("add", name)
     data_dir = config.load().data_dir
     videos = VideoRepository(data_dir, (), data_dir / "none.mp4")
-    accounts = Accounts(store, config.AccessSettings())
+    accounts = Accounts(store)
     for name in ("ann", "ben"):
-        with as_user(User(accounts.named(name).id, name, "analyst")):
+        with as_user(User(accounts.users.named(name).id, name, "analyst")):
             upload = videos.create_upload(f"{name}.mp4", 100)
             with videos.part(upload.id, 0) as part:
                 part.write(b"x")

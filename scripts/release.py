@@ -25,9 +25,9 @@ from check_wheel import uv
 ROOT = Path(__file__).resolve().parent.parent
 VERSION = re.compile(r"\d+\.\d+\.\d+")
 PROJECT_VERSION = re.compile(r'^version = "(.+)"$', re.MULTILINE)
-NAME = re.compile(r"\b(framelens(?:-engine)?[:-])\d+\.\d+\.\d+")
-"""Names of images and of the wheel with their version, in the files of NAMING."""
-NAMING = ("deploy/**/*", "docs/guide/*.md", "README*.md")
+NAME = re.compile(r"""(\bframelens(?:-engine)?[:-]|framelens\[\w+\]==|^ +"version": ")\d+\.\d+\.\d+""", re.MULTILINE)
+"""Names of images, of the wheel and of the package with their version, in the files of NAMING."""
+NAMING = ("deploy/**/*", "docs/guide/*.md", "README*.md", "server.json")
 UNRELEASED = "## [Unreleased]\n"
 
 

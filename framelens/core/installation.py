@@ -27,6 +27,8 @@ _PACKAGES = {
     "speech": ("faster_whisper", "sherpa_onnx"),
 }
 """Modules that each extra brings."""
+_TEMPORARY = ("archive-v0", "environments-v2")
+"""Folders of uv's cache with environments of `uvx`."""
 
 
 def require(*modules: str) -> None:
@@ -60,6 +62,8 @@ def constraints(name: str) -> Path:
 
 def install_line(extra: str) -> str:
     """Return the command that adds an extra to this installation, as a line for a shell."""
+    if is_temporary():
+        return f'uv tool install "framelens[{",".join(sorted({"app", extra} - {"cpu", "gpu"}))}]"'
     if extra in ("cpu", "gpu"):
         return shlex.join([sys.executable, "-m", "framelens", "download", "--engine"])
     beside = Path(sys.executable).with_name("uv")
@@ -67,6 +71,11 @@ def install_line(extra: str) -> str:
     is_uv = uv and not _has_pip()
     program = [uv, "pip", "install", "--python", sys.executable] if is_uv else [sys.executable, "-m", "pip", "install"]
     return " ".join(f'"{part}"' if "[" in part else shlex.quote(part) for part in [*program, *wanted_packages(extra)])
+
+
+def is_temporary() -> bool:
+    """Return whether this Python's environment is one that `uvx` throws away."""
+    return any(part in _TEMPORARY for part in Path(sysconfig.get_path("purelib")).parts)
 
 
 def _is_folder() -> bool:

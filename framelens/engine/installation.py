@@ -34,7 +34,7 @@ import psutil
 from framelens.core.domain import Device
 from framelens.core.errors import AppError, Cancelled, EngineError
 from framelens.core.events import EngineProgress, ProgressListener
-from framelens.core.installation import constraints, install_line, wanted_packages
+from framelens.core.installation import constraints, install_line, is_temporary, wanted_packages
 from framelens.core.redaction import redact
 from framelens.core.units import human_size
 from framelens.engine.base import Engine, NullEngine
@@ -51,8 +51,6 @@ _CUDA_BYTES = 2_200_000_000
 """Bytes of CUDA and Triton that the ordinary build of PyTorch brings."""
 _TORCH = ("torch", "torchvision", "torchaudio", "torchcodec")
 """Packages that PyTorch's index for CPUs has in builds of its own."""
-_TEMPORARY = ("archive-v0", "environments-v2")
-"""Folders of uv's cache with environments of `uvx`."""
 _POLL_SECONDS = 0.5
 _DRIVER_SECONDS = 20.0
 _PIN = re.compile(r"^([a-z0-9][a-z0-9-]*)==(\S+)")
@@ -115,9 +113,9 @@ def engine_extra() -> Device:
 
 def _hindrance(extra: str) -> AppError | None:
     """Return why nothing can be installed into this environment, None if it can."""
-    packages = Path(sysconfig.get_path("purelib"))
-    if any(part in _TEMPORARY for part in packages.parts):
+    if is_temporary():
         return EngineError("environment_temporary")
+    packages = Path(sysconfig.get_path("purelib"))
     is_managed = sys.prefix == sys.base_prefix and Path(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED").exists()
     if is_managed or not os.access(packages, os.W_OK):
         return EngineError("environment_read_only", folder=str(packages), line=install_line(extra))

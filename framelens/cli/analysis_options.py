@@ -7,27 +7,22 @@ from pathlib import Path
 from framelens import config
 from framelens.analysis.planning.frame_budget import FIT, parse_frames
 from framelens.analysis.prompts.templates import Templates, built_in
-from framelens.cli.common import parse_selection, selection_options, speakers_option, split_list, use_language
+from framelens.cli.common import (
+    parse_selection,
+    selection_options,
+    speakers_option,
+    split_list,
+    use_language,
+    whole_number,
+)
 from framelens.cli.grammar import Options, flag, option, together
 from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest
-from framelens.core.errors import AppError, ConfigError
+from framelens.core.errors import AppError
 from framelens.engine.recognisers import local_diariser, local_recogniser
 from framelens.i18n import error_text, language, t
 from framelens.jobs.analyses import build_request, with_named
 
 _MOST_JOBS = 16
-
-
-def job_count(text: str) -> int:
-    """Parse the number of concurrent analyses.
-
-    Raises:
-        ConfigError: It isn't a number from 1 to 16.
-    """
-    number = int(text) if text.isdecimal() else 0
-    if not 1 <= number <= _MOST_JOBS:
-        raise ConfigError("jobs_wrong", given=text, most=_MOST_JOBS)
-    return number
 
 
 engine_options = together(
@@ -44,7 +39,7 @@ analysis_options = together(
     engine_options,
     flag("--no-model", help="cli.no_model"),
     flag("--yes", help="cli.yes"),
-    option("--jobs", type=job_count, metavar="N", help=lambda: t("cli.jobs", most=_MOST_JOBS)),
+    option("--jobs", type=whole_number(1, _MOST_JOBS), metavar="N", help=lambda: t("cli.jobs", most=_MOST_JOBS)),
     flag("--anew", help="cli.anew"),
 )
 """Options of a request, of the model, and of the queue."""

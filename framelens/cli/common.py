@@ -125,14 +125,14 @@ def in_services(opened: Services) -> Iterator[None]:
 @contextmanager
 def engine_notices_said(opened: Services, say: Callable[[str], None]) -> Iterator[None]:
     """Pass notices about the engine to `say`, and after the context new notices about engines that are left out."""
-    said = opened.engine_notices
-    for notice in said:
+    earlier = opened.engine_notices
+    for notice in earlier:
         say(notice_text(notice))
     try:
         yield
     finally:
         for notice in opened.engine_notices if opened.engine.is_pooled else ():
-            if notice not in said:
+            if notice not in earlier:
                 say(notice_text(notice))
 
 

@@ -234,14 +234,14 @@ class Group(Command, click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a subcommand; one that is named as "module:object" is imported."""
-        found: Any = self.commands.get(cmd_name)
-        command: click.Command | None = resolve_name(found) if isinstance(found, str) else found
+        entry: Any = self.commands.get(cmd_name)
+        command: click.Command | None = resolve_name(entry) if isinstance(entry, str) else entry
         return command
 
     def purpose(self, name: str) -> str:
         """Return what a subcommand is for, without importing it."""
-        found = self.commands[name]
-        return found.get_short_help_str() if isinstance(found, click.Command) else label(f"cli.{name}_command", name)
+        entry = self.commands[name]
+        return entry.get_short_help_str() if isinstance(entry, click.Command) else label(f"cli.{name}_command", name)
 
 
 def command(name: str, *, help: Text, **attributes: Any) -> Callable[[Callable[[Options], int]], Command]:

@@ -99,12 +99,12 @@ def _sections(ctx: click.Context) -> Iterator[tuple[str, Iterable[tuple[str, str
 
 
 def _subcommands(command: Group, ctx: click.Context) -> Iterator[tuple[str, Iterable[tuple[str, str]]]]:
-    known = {name: (name, command.purpose(name)) for name in command.list_commands(ctx)}
+    rows = {name: (name, command.purpose(name)) for name in command.list_commands(ctx)}
     for group, names in COMMAND_GROUPS.items() if ctx.parent is None else ():
-        if members := [known.pop(name) for name in names if name in known]:
+        if members := [rows.pop(name) for name in names if name in rows]:
             yield group, members
-    if known:
-        yield "commands" if ctx.parent else "others", known.values()
+    if rows:
+        yield "commands" if ctx.parent else "others", rows.values()
 
 
 def _rows(rows: Iterable[tuple[str, str]], width: int) -> Iterator[str]:

@@ -151,8 +151,8 @@ def check_output_file(option: str, path: Path, *, inputs: Iterable[Path], overwr
             "output_exists": it exists and may not be replaced; "output_is_folder"; "output_is_special": it
             is a device, a pipe, a socket or standard output.
     """
-    for one in inputs:
-        inputs_of = (one, *(beside.path for beside in files_beside(one) if beside.path))
+    for video in inputs:
+        inputs_of = (video, *(beside.path for beside in files_beside(video) if beside.path))
         if same := next((file for file in inputs_of if is_same_file(file, path)), None):
             raise ConfigError("output_is_input", option=option, given=shown_path(path), input=shown_path(same))
     if path.is_dir():
@@ -197,10 +197,10 @@ def _format_for(name: str, asked: str | None) -> str:
     """Return the format of a report file; if the name has an ending, it must be the ending of the format."""
     from framelens.reports.formats import FORMATS, format_of, usable_format
 
-    found = format_of(name)
-    if asked is None and found is None and Path(name).suffix:
-        known = ", ".join(dict.fromkeys(one.suffix for one in FORMATS.values()))
-        raise ConfigError("output_ending", option="--output", given=name, allowed=known)
+    named = format_of(name)
+    if asked is None and named is None and Path(name).suffix:
+        allowed = ", ".join(dict.fromkeys(form.suffix for form in FORMATS.values()))
+        raise ConfigError("output_ending", option="--output", given=name, allowed=allowed)
     if asked and Path(name).suffix:
         check_ending("--output", Path(name), [Path(f"x{FORMATS[asked].suffix}").suffix])
-    return usable_format(asked or found or "markdown")
+    return usable_format(asked or named or "markdown")

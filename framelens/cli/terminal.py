@@ -102,7 +102,7 @@ def console(*, to_errors: bool = False, width: int | None = None) -> Console:
 
     class CleanConsole(Console):
         def print(self, *objects: Any, **options: Any) -> None:
-            if not any(isinstance(one, Table) for one in objects):
+            if not any(isinstance(item, Table) for item in objects):
                 super().print(*objects, **options)
                 return
             with self.capture() as taken:
@@ -113,8 +113,8 @@ def console(*, to_errors: bool = False, width: int | None = None) -> Console:
             raise BrokenPipeError  # rich itself would end the program with exit code 1
 
         def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-            for one in super().render(renderable, options):
-                yield one if one.control else Segment(clean(one.text), one.style)
+            for segment in super().render(renderable, options):
+                yield segment if segment.control else Segment(clean(segment.text), segment.style)
 
     return CleanConsole(file=_raw(sys.stderr if to_errors else sys.stdout), highlight=False, width=width)
 

@@ -187,7 +187,7 @@ def _outline(
     standing = _standing(read)
     states = _states(read, standing)
     shown = [state for state in states if _is_page(state, measures)]
-    num_frames = sum(len(one.frames) for one in shown)
+    num_frames = sum(len(state.frames) for state in shown)
     if not shown or num_frames < _FEWEST_PAGES_SHARE * len(frames):
         has_text = sum(len(state.lines) > 0 for state in states) > len(states) / 2
         return Outline((), (), _speech_chapters(cues, edges), "moving_text" if has_text else "little_text")
@@ -236,10 +236,10 @@ def _standing(read: _Read) -> tuple[PageLine, ...]:
     """Return the lines that stand on most of the pages: headers, footers, page numbers, the menu of an editor."""
     with_text = [lines for _, lines in read if lines]
     often = _frequent(with_text, 0.5)
-    known, pages = _Known(), []
+    seen, pages = _SeenPages(), []
     for state in _states(read, often):
-        if state.lines and known.find(state.lines) is None:
-            known.add(state.lines)
+        if state.lines and seen.find(state.lines) is None:
+            seen.add(state.lines)
             pages.append(state.whole)
     return _frequent(pages, _STANDING_SHARE)
 
@@ -252,15 +252,15 @@ def _frequent(pages: Sequence[tuple[PageLine, ...]], share: float) -> tuple[Page
     for lines in pages:
         heights = sorted(line.height for line in lines)
         usual = heights[len(heights) // 2] if heights else 0.0
-        marks = {place: line for line in lines for place in _places(line, usual)}
+        marks = {mark: line for line in lines for mark in _marks(line, usual)}
         counts.update(marks.keys())
-        for place, line in marks.items():
-            first.setdefault(place, line)
-    kept = [place for place, count in counts.items() if count >= fewest]
-    return tuple({id(first[place]): first[place] for place in kept}.values())
+        for mark, line in marks.items():
+            first.setdefault(mark, line)
+    kept = [mark for mark, count in counts.items() if count >= fewest]
+    return tuple({id(first[mark]): first[mark] for mark in kept}.values())
 
 
-def _places(line: PageLine, usual: float) -> Iterator[tuple[str, int]]:
+def _marks(line: PageLine, usual: float) -> Iterator[tuple[str, int]]:
     """Yield the marks by which a line is recognised on other pages, at two rasters, so that no edge separates them."""
     key = line.masked if line.height <= 1.2 * usual or line.is_numbering else line.key
     for offset in (0.0, 0.5):
@@ -272,8 +272,8 @@ def _own(lines: Iterable[PageLine], standing: Sequence[PageLine]) -> tuple[PageL
         line
         for line in lines
         if not any(
-            abs(line.middle - one.middle) < 0.04 and (line.masked == one.masked or is_like(line, one))
-            for one in standing
+            abs(line.middle - other.middle) < 0.04 and (line.masked == other.masked or is_like(line, other))
+            for other in standing
         )
     )
 
@@ -325,8 +325,8 @@ def _share(lines: Sequence[PageLine], others: Sequence[PageLine]) -> float:
     keys = {other.key for other in others}
     length = sum(len(line.text) for line in lines)
     exact = sum(len(line.text) for line in lines if line.key in keys)
-    found = length - sum(len(line.text) for line in _new(lines, others))
-    return (found if exact >= _ALIKE * found else exact) / length if length else 0.0
+    alike = length - sum(len(line.text) for line in _new(lines, others))
+    return (alike if exact >= _ALIKE * alike else exact) / length if length else 0.0
 
 
 def _new(lines: Sequence[PageLine], others: Sequence[PageLine]) -> tuple[PageLine, ...]:
@@ -351,7 +351,7 @@ def _is_scrolled(earlier: Sequence[PageLine], later: Sequence[PageLine]) -> bool
     return len(moves) > 1 and abs(median(moves)) > 0.02 and median(abs(move - median(moves)) for move in moves) < 0.02
 
 
-class _Known:
+class _SeenPages:
     """Pages that were shown, to find the one that returns without comparing all."""
 
     def __init__(self) -> None:
@@ -367,9 +367,9 @@ class _Known:
     def find(self, lines: Sequence[PageLine]) -> int | None:
         """Return the index of the first page with these lines, None for a new page."""
         keys = {line.key for line in lines}
-        counts = Counter(place for key in keys for place in self._by_key.get(key, ()))
-        near = sorted(place for place, count in counts.items() if count >= _ALIKE * len(keys))
-        return next((place for place in near if _returns(lines, self.pages[place])), None)
+        counts = Counter(index for key in keys for index in self._by_key.get(key, ()))
+        near = sorted(index for index, count in counts.items() if count >= _ALIKE * len(keys))
+        return next((index for index in near if _returns(lines, self.pages[index])), None)
 
 
 def _returns(lines: Sequence[PageLine], page: Sequence[PageLine]) -> bool:
@@ -387,7 +387,7 @@ def _is_still(state: _State, measures: Measures | None) -> bool:
     if measures is None or not measures.motion:
         return True
     step, start = measures.step_seconds, measures.start_seconds
-    first, last = (round((one.time_seconds - start) / step) for one in (state.frames[0], state.frames[-1]))
+    first, last = (round((frame.time_seconds - start) / step) for frame in (state.frames[0], state.frames[-1]))
     values = measures.motion[max(0, first - 2) : last + 3]
     return not values or median(values) <= _STILL
 
@@ -396,25 +396,25 @@ def _pages(
     states: Sequence[_State], turns: Sequence[float], measures: Measures | None, edges: tuple[float, float]
 ) -> Iterator[OutlinePage]:
     """Yield the pages; a state without text between two states of a page belongs to it."""
-    shown = [one for one in _bridged(states) if not one.lines or _is_still(one, measures)]
+    shown = [state for state in _bridged(states) if not state.lines or _is_still(state, measures)]
     starts = _starts(shown, turns, edges[0])
-    known, made = _Known(), list[OutlinePage]()
+    seen, made = _SeenPages(), list[OutlinePage]()
     for index, (state, start) in enumerate(zip(shown, starts, strict=True)):
         if not state.lines:
             continue
         end = starts[index + 1] if index + 1 < len(starts) else max(edges[1], start)
         numbers = tuple(frame.number for frame in state.frames)
-        place_before = known.find(state.lines)
+        index_before = seen.find(state.lines)
         aspect = state.frames[-1].aspect
         title, body = structured(state.own or state.lines, aspect)
         page = OutlinePage(
             len(made) + 1, numbers[-1], numbers, start, end, title.text, body, is_doubtful=title.is_doubtful
         )
-        if place_before is not None:
-            first = made[place_before]
+        if index_before is not None:
+            first = made[index_before]
             back = first.returns_to or first.number
             page = replace(page, title=first.title, body=(), returns_to=back, is_doubtful=first.is_doubtful)
-        known.add(state.lines)
+        seen.add(state.lines)
         made.append(page)
         yield page
 
@@ -457,15 +457,17 @@ def _speech_chapters(cues: Sequence[Cue], edges: tuple[float, float]) -> tuple[C
         return ()
     least = (end - spoken[0].start_seconds) / number / 2
     starts = [0]
-    pauses = sorted(range(1, len(spoken)), key=lambda place: _pause(spoken[place - 1], spoken[place]), reverse=True)
-    for place in pauses:
-        at = spoken[place].start_seconds
-        is_apart = end - at >= least and all(abs(at - spoken[start].start_seconds) >= least for start in starts)
+    pauses = sorted(range(1, len(spoken)), key=lambda index: _pause(spoken[index - 1], spoken[index]), reverse=True)
+    for index in pauses:
+        seconds = spoken[index].start_seconds
+        is_apart = end - seconds >= least and all(
+            abs(seconds - spoken[start].start_seconds) >= least for start in starts
+        )
         if len(starts) < number and is_apart:
-            starts.append(place)
+            starts.append(index)
     starts.sort()
-    times = [*(spoken[place].start_seconds for place in starts), end]
-    titles = [_first_words(spoken[place:after]) for place, after in pairwise([*starts, len(spoken)])]
+    times = [*(spoken[index].start_seconds for index in starts), end]
+    titles = [_first_words(spoken[index:after]) for index, after in pairwise([*starts, len(spoken)])]
     return tuple(
         Chapter(title, "", 0, start, after) for title, (start, after) in zip(titles, pairwise(times), strict=True)
     )

@@ -136,11 +136,11 @@ def lines_of(texts: Iterable[ScreenText], aspect: float) -> tuple[PageLine, ...]
     ]
     made: list[PageLine] = []
     for line in sorted(read, key=lambda line: (line.left, line.top)):
-        place = next((at for at, one in enumerate(made) if _is_next(one, line)), None)
-        if place is None:
+        index = next((index for index, before in enumerate(made) if _is_next(before, line)), None)
+        if index is None:
             made.append(line)
         else:
-            made[place] = _joined(made[place], line)
+            made[index] = _joined(made[index], line)
     return tuple(sorted(made, key=lambda line: (line.top, line.left)))
 
 
@@ -175,7 +175,7 @@ def structured(lines: Sequence[PageLine], aspect: float) -> tuple[TextBlock, tup
     codes = [block.text for block in blocks if block.type == "code"]
     if title and sum(map(len, codes)) < 0.5 * sum(len(line.text) for line in lines):
         whole = _blocks(title)
-        return replace(whole[0], type="paragraph", text=_cut(" ".join(one.text for one in whole))), tuple(blocks)
+        return replace(whole[0], type="paragraph", text=_cut(" ".join(block.text for block in whole))), tuple(blocks)
     shown = max(codes, key=len) if codes else blocks[0].text
     rows = [line.strip() for line in shown.splitlines() if any(map(str.isalnum, line))] or [shown]
     first = next(filter(_SYMBOLS.search, rows), rows[0])  # a menu above code has no symbols of programs
@@ -241,11 +241,11 @@ def _grid(lines: Iterable[PageLine]) -> list[list[PageLine]]:
 
 def _segments(lines: list[PageLine], aspect: float) -> list[list[PageLine]]:
     """Return lines in reading order: columns one after the other where a gutter separates them."""
-    if len(lines) < 4 or not (found := _gutter(lines, aspect)):
+    if len(lines) < 4 or not (gutter := _gutter(lines, aspect)):
         return [lines] if lines else []
-    first, last, at = found
+    first, last, edge = gutter
     within = lines[first:last]
-    left, right = [line for line in within if line.right <= at], [line for line in within if line.right > at]
+    left, right = [line for line in within if line.right <= edge], [line for line in within if line.right > edge]
     return [
         *([lines[:first]] if first else []),
         *_segments(left, aspect),
@@ -268,9 +268,9 @@ def _gutter(lines: Sequence[PageLine], aspect: float) -> tuple[int, int, float] 
             if index < len(lines) and not is_across and index not in gaps:
                 continue
             run = lines[first:index]
-            left, right = [one for one in run if one.right <= at], [one for one in run if one.right > at]
+            left, right = [line for line in run if line.right <= at], [line for line in run if line.right > at]
             if _are_columns(left, right):
-                width = min(one.left for one in right) - max(one.right for one in left)
+                width = min(line.left for line in right) - max(line.right for line in left)
                 if best is None or (len(run), width) > best[:2]:
                     best = (len(run), width, first, index, at)
             first = index + 1 if is_across else index
@@ -278,7 +278,7 @@ def _gutter(lines: Sequence[PageLine], aspect: float) -> tuple[int, int, float] 
 
 
 def _is_apart(above: Sequence[PageLine], line: PageLine) -> bool:
-    gap = line.top - max(one.bottom for one in above[-4:])
+    gap = line.top - max(other.bottom for other in above[-4:])
     return gap > 0.15 and gap > 4 * line.height
 
 
@@ -301,10 +301,10 @@ def _are_cells(left: Sequence[PageLine], right: Sequence[PageLine]) -> bool:
         return True
     if any(_bullet(line.text) for line in (*left, *right)):
         return False
-    counts = [sum(abs(line.middle - one.middle) < 0.4 * line.height for one in (*left, *cells)) for line in left]
+    counts = [sum(abs(line.middle - other.middle) < 0.4 * line.height for other in (*left, *cells)) for line in left]
     if sum(count > 2 for count in counts) >= 0.5 * len(counts):
         return True
-    rows = sum(any(abs(line.middle - one.middle) < 0.4 * line.height for one in right) for line in left)
+    rows = sum(any(abs(line.middle - other.middle) < 0.4 * line.height for other in right) for line in left)
     is_short = median(len(line.text) for line in (*left, *right)) < 20
     return is_short and rows >= 0.8 * len(left) and len(right) >= len(left)
 
@@ -404,7 +404,7 @@ def _is_wrapped(group: Sequence[PageLine], line: PageLine, lines: Sequence[PageL
     most = 3.0 if _bullet(first.text) or _NUMBER.match(first.text) else 0.6
     if not -0.6 * line.height < indent < most * line.height:
         return False
-    column = max(one.right for one in lines if one.left < last.right and one.right > last.left)
+    column = max(other.right for other in lines if other.left < last.right and other.right > last.left)
     word = line.text.split()[0] if not _is_wide(line.text[0]) else line.text[0]
     width = (line.right - line.left) * _width(word) / max(1, _width(line.text))
     if last.right + width + 0.8 * line.height < column:
@@ -463,17 +463,17 @@ def _unnumbered(text: str) -> str:
 
 def _numbered(lines: Sequence[PageLine]) -> dict[PageLine, str] | None:
     """Map lines to their line numbers if they are numbered from top to bottom at even distances, else None."""
-    found = [(line, match[1]) for line in lines if (match := _LINE_NUMBER.match(line.text))]
-    found.sort(key=lambda pair: pair[0].middle)
+    numbers = [(line, match[1]) for line in lines if (match := _LINE_NUMBER.match(line.text))]
+    numbers.sort(key=lambda pair: pair[0].middle)
     steps = [
         (line.middle - above.middle) / max(0.1, int(number) - int(before))
-        for (above, before), (line, number) in pairwise(found)
+        for (above, before), (line, number) in pairwise(numbers)
     ]
     if len(steps) < 2:
         return None
     usual = median(steps)
     even = sum(abs(step - usual) < 0.15 * usual for step in steps)
-    return dict(found) if even >= 0.8 * len(steps) else None
+    return dict(numbers) if even >= 0.8 * len(steps) else None
 
 
 def _code(lines: Sequence[PageLine]) -> TextBlock:

@@ -56,9 +56,9 @@ def check_texts(**texts: object) -> None:
         raise TypeError(f"{wrong} must be a str, not {type(texts[wrong]).__name__}")
 
 
-def as_sequence(given: Any) -> Sequence[Any]:
+def as_sequence(values: Any) -> Sequence[Any]:
     """Return several values unchanged, and a single value in a sequence; a text is a single value."""
-    return (given,) if isinstance(given, str | os.PathLike | Analysis | int | float) else cast(Sequence[Any], given)
+    return (values,) if isinstance(values, str | os.PathLike | Analysis | int | float) else cast(Sequence[Any], values)
 
 
 def file_path(path: PathLike) -> Path:

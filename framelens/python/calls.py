@@ -337,8 +337,10 @@ def ask_events(
             conversation = replace(services.conversations.get(about.id), current=about.current)
         else:
             named = [
-                services.reports.add(one) if isinstance(one, Analysis) else session._source_path(os.fspath(one), cancel)
-                for one in as_sequence(about)
+                services.reports.add(subject)
+                if isinstance(subject, Analysis)
+                else session._source_path(os.fspath(subject), cancel)
+                for subject in as_sequence(about)
             ]
             taken = FrameOptions(
                 language(), frame_number(frames), clip, None if subtitles is None else file_path(subtitles), use_model

@@ -59,8 +59,8 @@ class ChatModel(EngineChat):
 def _completed(fields: dict[str, Any]) -> dict[str, Any]:
     """Return the fields, with missing fields from the settings and the engine."""
     settings = config.load()
-    known = {"base_url": next(iter(settings.base_urls), ""), "api_key": settings.api_key}
-    fields = {**known, **{name: value for name, value in fields.items() if value is not None}}
+    defaults = {"base_url": next(iter(settings.base_urls), ""), "api_key": settings.api_key}
+    fields = {**defaults, **{name: value for name, value in fields.items() if value is not None}}
     if not fields["base_url"]:
         raise ConfigError("chat_model_address")
     fields["base_url"] = normal_base_url(str(fields["base_url"]))

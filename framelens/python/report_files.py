@@ -43,10 +43,10 @@ def report(
         InputError: The file is no report, or the report would be empty in this format.
     """
     with localised(_language_of(analysis, language)):
-        known = _known(format)
+        name = _format_named(format)
         analysis = _one(analysis, conversations)
         wanted = language or analysis.request.language
-        files = files_of(known, analysis, wanted, f"report{_FORMATS[known].suffix}", appendix=appendix)
+        files = files_of(name, analysis, wanted, f"report{_FORMATS[name].suffix}", appendix=appendix)
         return next(files).data
 
 
@@ -76,12 +76,12 @@ def save_report(
     """
     with localised(_language_of(analysis, language)):
         target = given_path(path)
-        known = _known(format or format_of(target.name) or target.suffix or target.name)
+        name = _format_named(format or format_of(target.name) or target.suffix or target.name)
         analysis = _one(analysis, conversations)
         if is_same_file(target, analysis.video.path):
             raise ConfigError("output_is_input", option="path", given=str(target), input=str(analysis.video.path))
         wanted = language or analysis.request.language
-        files = files_of(known, analysis, wanted, target.name, appendix=appendix)
+        files = files_of(name, analysis, wanted, target.name, appendix=appendix)
         with storage_errors("report_not_written", target):
             return [target.parent / file.name for file in written(files, target.parent)]
 
@@ -104,7 +104,7 @@ def _language_of(analysis: object, language: Language | None) -> Language:
     return checked_language(language, analysis.request.language if isinstance(analysis, Analysis) else None)
 
 
-def _known(format: str) -> str:
+def _format_named(format: str) -> str:
     if format not in _FORMATS:
         raise ConfigError("formats_unknown", given=format, known=", ".join(_FORMATS))
     return format
@@ -113,7 +113,7 @@ def _known(format: str) -> str:
 def _one(analysis: Analysis | str | os.PathLike[str], conversations: bool) -> Analysis:
     if isinstance(analysis, Analysis):
         return analysis if conversations else analysis.without_conversations()
-    found = load_reports(analysis)
-    if len(found) != 1:
-        raise InputError("reports_several", name=Path(analysis).name, count=len(found))
-    return _one(found[0], conversations)
+    reports = load_reports(analysis)
+    if len(reports) != 1:
+        raise InputError("reports_several", name=Path(analysis).name, count=len(reports))
+    return _one(reports[0], conversations)

@@ -86,13 +86,13 @@ class Session:
         from framelens.jobs.analyses import with_named
 
         check_texts(model=model, base_url=base_url, api_key=api_key)
-        given = {
+        arguments = {
             "FRAMELENS_BASE_URL": base_url,
             "FRAMELENS_API_KEY": api_key,
             "FRAMELENS_DATA_DIR": os.fspath(data_dir or ""),
             "VLLM_MODEL_PATH": model,
         }
-        environ = {**os.environ, **(settings or {}), **{name: value for name, value in given.items() if value}}
+        environ = {**os.environ, **(settings or {}), **{name: value for name, value in arguments.items() if value}}
         self.language = checked_language(language, usual_language(environ))
         with localised(self.language):
             if unread := config.unread_env_file(environ):

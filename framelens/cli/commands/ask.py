@@ -211,7 +211,7 @@ def _conversation(about: Sequence[str], clip: Selection, options: Options, cance
         return services().conversations.get(options.conversation)
 
     frame_options = FrameOptions(language(), options.frames, clip, options.subtitles, not options.no_model)
-    about = [file_of(one) for one in about]
+    about = [file_of(word) for word in about]
     with open_progress(quiet=options.quiet) as progress:
         return value_of(services().asking.begin(about, frame_options, cancel), progress.show)
 
@@ -256,8 +256,8 @@ class _Printer:
             case EngineProgress(phase) as progress if phase != self._phase and not self._quiet and sys.stderr.isatty():
                 self._phase = phase
                 self._say(phase_text(progress))
-            case Queued(place) if place and not self._quiet:
-                self._say(t("ask.queued", place=place))
+            case Queued(position) if position and not self._quiet:
+                self._say(t("ask.queued", place=position))
             case Looking(step) if f"look.{step}" != self._phase and not self._quiet and sys.stderr.isatty():
                 self._phase = f"look.{step}"
                 self._say(t(f"ask.look.{step}"))
@@ -332,13 +332,13 @@ def _manage(options: Options) -> None:
     if options.export:
         from framelens.questions.export import as_markdown, document
 
-        one = kept.get(options.export)
-        names = services().reports.video_names(one)
+        conversation = kept.get(options.export)
+        names = services().reports.video_names(conversation)
         if options.json:
-            print_json(document(one, names))
+            print_json(document(conversation, names))
         else:
-            print(as_markdown(one, names), end="")
-        services().jobs.audit.record("export", one.id)
+            print(as_markdown(conversation, names), end="")
+        services().jobs.audit.record("export", conversation.id)
     elif options.rename:
         kept.rename(kept.get(options.rename[0]).id, options.rename[1])
     elif options.delete:
@@ -347,11 +347,11 @@ def _manage(options: Options) -> None:
         _list(options)
 
 
-def _delete(one: Conversation, options: Options) -> None:
-    name = one_line(one.name)
+def _delete(conversation: Conversation, options: Options) -> None:
+    name = one_line(conversation.name)
     if options.for_good and not (options.yes or confirm_deletion(name)):
         return
-    moved = services().conversations.discard(one.id)
+    moved = services().conversations.discard(conversation.id)
     if not options.for_good:
         print_trashed(moved)
         return
@@ -370,24 +370,24 @@ def _list(options: Options) -> None:
         about = library.reports_on(sha256=services().switcher.session.extractions.sha256(path))
     elif options.texts:
         about = [library.resolve_id(options.texts[0])]
-    found = services().conversations.find(options.search or "", analysis_ids=about, limit=_MOST_LISTED)
-    ids = {analysis_id for one in found for analysis_id in one.about}
-    names = {one: entry.name if (entry := library.entry(one)) else "" for one in ids}
+    conversations = services().conversations.find(options.search or "", analysis_ids=about, limit=_MOST_LISTED)
+    ids = {analysis_id for conversation in conversations for analysis_id in conversation.about}
+    names = {analysis_id: entry.name if (entry := library.entry(analysis_id)) else "" for analysis_id in ids}
     if options.json:
         rows = [
-            {"id": one.id, "created": one.created, "name": one.name,
-             "about": [{"analysis": analysis_id, "video": names[analysis_id]} for analysis_id in one.about]}
-            for one in found
+            {"id": conversation.id, "created": conversation.created, "name": conversation.name,
+             "about": [{"analysis": analysis_id, "video": names[analysis_id]} for analysis_id in conversation.about]}
+            for conversation in conversations
         ]  # fmt: skip
         print_json(rows)
         return
-    if not found:
+    if not conversations:
         print(t("ask.none"))
         return
     table = Table(box=None, pad_edge=False)
     for column in ("id", "created", "question", "video"):
         table.add_column(t(f"ask.column_{column}"), no_wrap=column in ("id", "created"))
-    for one in found:
-        videos = Text(", ".join(one_line(names[analysis_id]) for analysis_id in one.about))
-        table.add_row(one.id, local_minute(one.created), Text(one_line(one.name)), videos)
+    for conversation in conversations:
+        videos = Text(", ".join(one_line(names[analysis_id]) for analysis_id in conversation.about))
+        table.add_row(conversation.id, local_minute(conversation.created), Text(one_line(conversation.name)), videos)
     wide_console().print(table)

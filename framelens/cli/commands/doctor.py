@@ -114,11 +114,17 @@ def _of_plugins(settings: config.Settings) -> Iterator[CheckFinding]:
 
 def _add_preflight(findings: tuple[CheckFinding, ...], settings: config.Settings) -> tuple[CheckFinding, ...]:
     """Add the preflight's findings that stop or hinder a start."""
-    said = {finding.key for finding in findings}
-    new = [one for one in launch_checks(settings).find(None) if one.severity != "tells" and one.key not in said]
-    if any(one.key in _SUMS for one in new):
-        if _WEIGHTS in said:
-            new = [dataclasses.replace(one, severity="stops") if one.key in _SUMS else one for one in new]
+    keys = {finding.key for finding in findings}
+    new = [
+        finding
+        for finding in launch_checks(settings).find(None)
+        if finding.severity != "tells" and finding.key not in keys
+    ]
+    if any(finding.key in _SUMS for finding in new):
+        if _WEIGHTS in keys:
+            new = [
+                dataclasses.replace(finding, severity="stops") if finding.key in _SUMS else finding for finding in new
+            ]
         new += [
             doctor_finding("model_fits", "hinders", model=model_offer.model)
             for model_offer in model_offers(settings)[:1]
@@ -212,7 +218,7 @@ def _lines(
     facts: SystemFacts,
     findings: tuple[CheckFinding, ...],
     settings: config.Settings,
-    given: Mapping[str, Mapping[str, str]],
+    more: Mapping[str, Mapping[str, str]],
     path: Path,
 ) -> Iterator[str]:
     yield from finding_lines(findings, good="✅")
@@ -220,7 +226,7 @@ def _lines(
         "machine": _machine(facts),
         "packages": ((name, version) for name, version in facts.packages.items() if version),
         "settings": ((name, value) for name, value in _effective_settings(settings) if value),
-        **{name: values.items() for name, values in given.items()},
+        **{name: values.items() for name, values in more.items()},
     }
     for name, rows in sections.items():
         yield from ("", t(f"cli.doctor_{name}", path=path))

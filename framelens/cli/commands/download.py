@@ -66,16 +66,16 @@ def run(options: Options) -> int:
             return 0
     hub = _hub(options)
     allow_pickle = options.allow_pickle or settings.allow_pickle
-    found = resolve_named_model(options.model or with_recommended(settings).model_path, settings.data_dir)
-    if found.hub_id is None:  # it names a local folder
-        assert found.folder is not None
-        folder = found.folder.absolute()
+    reference = resolve_named_model(options.model or with_recommended(settings).model_path, settings.data_dir)
+    if reference.hub_id is None:  # it names a local folder
+        assert reference.folder is not None
+        folder = reference.folder.absolute()
     else:
-        named = options.folder or Path("~/models") / found.hub_id.rsplit("/", 1)[-1]
+        named = options.folder or Path("~/models") / reference.hub_id.rsplit("/", 1)[-1]
         folder = Path(typed_path(str(named))).absolute()
         cancel = cancel_on_signals()
         with ProgressLine(quiet=options.quiet) as line:
-            download(found.hub_id, line.show_phase, cancel, hub=hub, folder=folder, allow_pickle=allow_pickle)
+            download(reference.hub_id, line.show_phase, cancel, hub=hub, folder=folder, allow_pickle=allow_pickle)
     check_model_folder(folder, allow_pickle=allow_pickle)
     print(t("cli.downloaded", folder=folder))
     print(f"VLLM_MODEL_PATH={folder}")
@@ -170,14 +170,14 @@ def _lines(now: Readiness, model: ModelCandidate, *, is_asked: bool) -> Iterator
         yield model.need.words()
     if now.offers:
         yield t("models.missing.offers_asked" if is_asked else "models.missing.offers_cli")
-    for number, one in enumerate(now.offers, start=1):
-        yield f"  {number if is_asked else '-'}  {_about(one)}"
+    for number, offer in enumerate(now.offers, start=1):
+        yield f"  {number if is_asked else '-'}  {_about(offer)}"
 
 
-def _about(one: ModelCandidate) -> str:
-    size = human_size(one.download_bytes or 0)
-    place = t("models.missing.here" if one.download_bytes == 0 else "models.missing.size", size=size)
-    return " · ".join(filter(None, (one.model, one.licence, place)))
+def _about(model: ModelCandidate) -> str:
+    size = human_size(model.download_bytes or 0)
+    size_text = t("models.missing.here" if model.download_bytes == 0 else "models.missing.size", size=size)
+    return " · ".join(filter(None, (model.model, model.licence, size_text)))
 
 
 def _ask(now: Readiness, model: ModelCandidate, settings: Settings, options: Options) -> Settings:
@@ -187,7 +187,7 @@ def _ask(now: Readiness, model: ModelCandidate, settings: Settings, options: Opt
         print(f"  y  {t('cli.answer_download', model=model.model, size=size)}", file=sys.stderr)
     print(f"  n  {t('cli.answer_without')}", file=sys.stderr)
     print(f"  q  {t('cli.answer_quit')}", file=sys.stderr)
-    choices = {str(number): one for number, one in enumerate(now.offers, start=1)}
+    choices = {str(number): offer for number, offer in enumerate(now.offers, start=1)}
     while True:
         print(t("cli.answer"), end=" ", file=sys.stderr, flush=True)
         word = sys.stdin.readline()

@@ -57,7 +57,7 @@ def run(options: Options) -> int:
     Raises:
         AppError: An analysis or a JSON file can't be found or read, or a file can't be written.
     """
-    files = [*filter(None, [options.json_file]), *(Path(typed_path(one)) for one in options.ids if _is_file(one))]
+    files = [*filter(None, [options.json_file]), *(Path(typed_path(word)) for word in options.ids if _is_file(word))]
     if not (options.ids or files) or (files and len(files) < len(options.ids) + bool(options.json_file)):
         raise ConfigError("export_what")
     for name in options.output:
@@ -69,7 +69,7 @@ def run(options: Options) -> int:
         paths = _write_all(reports_in(files), options, files)
     else:
         with open_library(config.load()) as services:
-            ids = [services.jobs.library.resolve_id(one) for one in options.ids]
+            ids = [services.jobs.library.resolve_id(word) for word in options.ids]
             paths = _write_all(_reports(ids, services.reports.get, missing), options, [])
             for job_id in ids:
                 services.jobs.audit.record("export", job_id, services.jobs.brief(job_id).name)
@@ -156,10 +156,10 @@ def _write_one(analyses: Iterable[Analysis], options: Options, inputs: Sequence[
     Raises:
         ConfigError: There are several reports or formats, or the file may not be written.
     """
-    formats, found = options.format or (None,), list(islice(analyses, 2))
-    if len(formats) > 1 or len(found) > 1:
+    formats, reports = options.format or (None,), list(islice(analyses, 2))
+    if len(formats) > 1 or len(reports) > 1:
         raise ConfigError("output_not_folder", option="--output", given=shown_path(path))
     output = file_output(options, path, formats[0], tuple(inputs))
-    for analysis in found:
+    for analysis in reports:
         output.write(analysis, path, options.language or analysis.request.language)
-    return [path for _ in found]
+    return [path for _ in reports]

@@ -87,9 +87,9 @@ def _run_several(options: Options, settings: Settings, cancel: threading.Event) 
     """Print the keyframes of each video below its path; save the pictures of each video in a subfolder of --output."""
     from framelens.video.inputs import resolve
 
-    found = resolve(options.videos)
-    if found.is_one_file:
-        (item,) = found.items
+    inputs = resolve(options.videos)
+    if inputs.is_one_file:
+        (item,) = inputs.items
         if item.error:
             raise item.error
         check_file(item.path)
@@ -97,11 +97,11 @@ def _run_several(options: Options, settings: Settings, cancel: threading.Event) 
         return _run(item.path, options, settings, cancel)
     if option := next((name for name in ("zip", "sheet") if getattr(options, name)), None):
         raise ConfigError("file_of_several", option=f"--{option}")
-    paths, folders, codes = [item.path for item in found.items], dict[Path, Path](), [0]
+    paths, folders, codes = [item.path for item in inputs.items], dict[Path, Path](), [0]
     for path in paths if options.output else ():
         folders[path] = _own_folder(options.output, path, folders.values())
     _check_outputs(options, paths, folders.values())
-    for item in found.items:
+    for item in inputs.items:
         try:
             if item.error:
                 raise item.error
@@ -190,9 +190,9 @@ def deliver(
     else:
         terminal.console().print(_table(chosen))
     saved = (("frames_written", options.zip), ("frames_written", options.output), ("sheet_written", options.sheet))
-    for key, place in saved:
-        if place:
-            print(t(f"cli.{key}", path=place), file=sys.stderr if options.json else sys.stdout)
+    for key, target in saved:
+        if target:
+            print(t(f"cli.{key}", path=target), file=sys.stderr if options.json else sys.stdout)
 
 
 def _save(path: Path, chosen: KeyframesChosen, options: Options, cancel: threading.Event) -> None:

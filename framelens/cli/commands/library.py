@@ -130,21 +130,21 @@ def _list(options: Options) -> int:
     )
     near = _near(typed)
     limit = options.limit
-    found = library.find(wanted, order=options.sort, offset=0, limit=limit, near=list(near))
-    hits = {entry.id: library.hits(entry.id, typed, near=near.get(entry.id)) for entry in found}
+    entries = library.find(wanted, order=options.sort, offset=0, limit=limit, near=list(near))
+    hits = {entry.id: library.hits(entry.id, typed, near=near.get(entry.id)) for entry in entries}
     if options.json:
-        documents = [{**_document(entry), "hits": [asdict(hit) for hit in hits[entry.id]]} for entry in found]
+        documents = [{**_document(entry), "hits": [asdict(hit) for hit in hits[entry.id]]} for entry in entries]
         print_json({"total": library.count(wanted, near=list(near)), "analyses": documents})
         return 0
     if typed and library.is_plain:
         print(t("library.plain"), file=sys.stderr)
-    if not found:
+    if not entries:
         print(t("library.none" if typed or wanted != LibraryQuery() else "library.empty"))
         return 0
-    wide_console().print(_table(found, hits))
+    wide_console().print(_table(entries, hits))
     total = library.count(wanted, near=list(near))
-    if total > len(found):
-        print(t("library.shown", shown=len(found), total=total), file=sys.stderr)
+    if total > len(entries):
+        print(t("library.shown", shown=len(entries), total=total), file=sys.stderr)
     return 0
 
 
@@ -155,7 +155,7 @@ def _near(typed: str) -> dict[str, int]:
         return {}
     try:
         search.catch_up()
-        return {one.job_id: one.place for one in search.near(typed)}
+        return {passage.job_id: passage.place for passage in search.near(typed)}
     except AppError as error:
         print(t("library.meaning_failed", why=error_text(error)), file=sys.stderr)
         return {}
@@ -185,7 +185,9 @@ def _part(start_seconds: float, end_seconds: float | None) -> str:
     """Format the analysed range of the video, "" for the whole video."""
     if not start_seconds and end_seconds is None:
         return ""
-    return "–".join("" if one is None else clock(one).partition(".")[0] for one in (start_seconds, end_seconds))
+    return "–".join(
+        "" if seconds is None else clock(seconds).partition(".")[0] for seconds in (start_seconds, end_seconds)
+    )
 
 
 def _hit_line(hit: Hit) -> Text:
@@ -243,7 +245,7 @@ def _rename(options: Options) -> int:
 @opened
 def _tag(options: Options) -> int:
     job_id, library = services().jobs.library.resolve_id(options.id), services().jobs.library
-    for tag in filter(None, (one.strip() for one in options.tags)):
+    for tag in filter(None, (tag.strip() for tag in options.tags)):
         (library.untag if options.remove else library.tag)([job_id], tag)
     return _print_entries([job_id], options)
 
@@ -257,7 +259,7 @@ def _tag(options: Options) -> int:
 def _delete(options: Options) -> int:
     if options.for_good:
         return _delete_for_good(options)
-    moved, errors = services().jobs.discard([services().jobs.library.resolve_id(one) for one in options.ids])
+    moved, errors = services().jobs.discard([services().jobs.library.resolve_id(word) for word in options.ids])
     print_trashed(moved)
     return _print_errors(errors)
 
@@ -266,28 +268,30 @@ def _delete_for_good(options: Options) -> int:
     """Delete analyses, and conversations in the trash, permanently."""
     listed: dict[str, str] = {}  # name by id
     trashed: dict[str, TrashEntry] = {}
-    for one in options.ids:
-        match _resolved(one):
+    for word in options.ids:
+        match _resolved(word):
             case TrashEntry() as entry:
                 trashed[entry.id] = entry
-            case LibraryEntry() as found:
-                listed[found.id] = found.name
+            case LibraryEntry() as entry_listed:
+                listed[entry_listed.id] = entry_listed.name
     if not _is_confirmed([*listed.values(), *(entry.name for entry in trashed.values())], options):
         return 0
     jobs, videos = services().jobs, services().videos
     return _print_removed([*remove_jobs(jobs, videos, listed), *purge(jobs, videos, trashed.values())])
 
 
-def _resolved(given: str) -> LibraryEntry | TrashEntry:
+def _resolved(word: str) -> LibraryEntry | TrashEntry:
     """Return the entry with this id or beginning of an id, from the library or else from the trash."""
     library = services().jobs.library
     try:
-        entry = library.entry(library.resolve_id(given))
+        entry = library.entry(library.resolve_id(word))
     except InputError as error:
         entry = None
-        if error.key != "job_unknown" or not any(one.id.startswith(given) for one in services().jobs.trash.entries()):
+        if error.key != "job_unknown" or not any(
+            trashed.id.startswith(word) for trashed in services().jobs.trash.entries()
+        ):
             raise
-    return entry or services().jobs.trash.resolve(given)
+    return entry or services().jobs.trash.resolve(word)
 
 
 def _is_confirmed(names: Iterable[str], options: Options) -> bool:
@@ -297,12 +301,12 @@ def _is_confirmed(names: Iterable[str], options: Options) -> bool:
 def _print_removed(done: Iterable[Removed]) -> int:
     """Print the permanently deleted entries and return the exit code."""
     errors = []
-    for one in done:
-        if one.error:
-            errors.append(one.error)
+    for removed in done:
+        if removed.error:
+            errors.append(removed.error)
         else:
-            key = "cli.library_deleted_video" if one.with_video else "cli.library_deleted"
-            print(t(key, name=_line(one.name)), file=sys.stderr)
+            key = "cli.library_deleted_video" if removed.with_video else "cli.library_deleted"
+            print(t(key, name=_line(removed.name)), file=sys.stderr)
     return _print_errors(errors)
 
 
@@ -348,7 +352,7 @@ def _trash(options: Options) -> int:
 @json_option
 @opened
 def _restore(options: Options) -> int:
-    ids = list(dict.fromkeys(services().jobs.trash.resolve(one).id for one in options.ids))
+    ids = list(dict.fromkeys(services().jobs.trash.resolve(word).id for word in options.ids))
     restored = services().jobs.trash.restore(ids)
     for entry in restored:
         if entry.kind == "conversation":
@@ -379,5 +383,5 @@ def _print_entries(ids: list[str], options: Options) -> int:
 
 
 def _document(entry: LibraryEntry) -> dict[str, Any]:
-    known = {**asdict(entry), "state": services().jobs.state_of(entry)}
-    return {name: value for name, value in known.items() if name not in ("owner", "has_cover")}
+    fields = {**asdict(entry), "state": services().jobs.state_of(entry)}
+    return {name: value for name, value in fields.items() if name not in ("owner", "has_cover")}

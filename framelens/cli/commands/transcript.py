@@ -122,7 +122,7 @@ def _document(transcript: Transcript, cues: Sequence[Cue]) -> dict[str, object]:
         document["speakers_guessed"] = transcript.speakers_guessed
     named = ({**asdict(cue), "speaker": speaker_name(transcript, cue.speaker)} for cue in cues)
     left_out = () if transcript.speakers else ("speaker",)
-    return {**document, "cues": [{key: one[key] for key in one if key not in left_out} for one in named]}
+    return {**document, "cues": [{key: cue[key] for key in cue if key not in left_out} for cue in named]}
 
 
 def _hear(path: Path, services: Services, options: Options, cancel: threading.Event) -> Found:
@@ -177,5 +177,5 @@ def named_source(word: str, services: Services) -> tuple[Path | None, Analysis |
     if word != STANDARD_STREAM and not path.exists() and Path(word).name == word and not path.suffix:
         return None, services.jobs.snapshot(services.jobs.library.resolve_id(word)).analysis
     check_file(path)
-    known = next(iter(report_ids(services.jobs, services.switcher.session.extractions, path)), None)
-    return path, services.jobs.snapshot(known).analysis if known else None
+    job_id = next(iter(report_ids(services.jobs, services.switcher.session.extractions, path)), None)
+    return path, services.jobs.snapshot(job_id).analysis if job_id else None

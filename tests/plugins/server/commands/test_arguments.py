@@ -38,11 +38,6 @@ def test_numbers_out_of_range_are_refused(words: list[str], number: str, capsys:
     assert f"“{number}” is not a whole number from " in refused(capsys, *words, number)[0]
 
 
-@pytest.mark.parametrize("words", [["admin", "backup", ""], ["admin", "restore", ""], ["admin", "keys", "create", ""]])
-def test_blank_paths_and_names_are_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert "it is blank" in refused(capsys, *words)[0]
-
-
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

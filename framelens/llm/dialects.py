@@ -6,10 +6,10 @@ where it is found on this machine. It doesn't change what is sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 from framelens import registry
 
@@ -63,6 +63,22 @@ class LocalServer:
     ask_models: AskModels
 
 
+class StreamDialect:
+    """Reader of one stream; this one takes it as OpenAI and vLLM send it."""
+
+    def lines(self, line: str) -> list[str]:
+        """Return the lines that a line stands for."""
+        return [line]
+
+    def data(self, text: str) -> str:
+        """Return the data of an event as one JSON value."""
+        return text
+
+    def choice(self, choice: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a choice of an event, or of a whole answer, with the strings that OpenAI declares."""
+        return choice
+
+
 @dataclass(frozen=True)
 class Dialects:
     """Dialects of engines.
@@ -71,11 +87,13 @@ class Dialects:
         refusals: Rules as in `framelens.llm.refusal_wordings`, which are tried first.
         marks: Marks within answers.
         servers: Engines that may run on this machine.
+        stream: Returns the reader of a stream.
     """
 
     refusals: tuple[Rule, ...] = ()
     marks: Marks | None = None
     servers: tuple[LocalServer, ...] = ()
+    stream: Callable[[], StreamDialect] = StreamDialect
 
 
 @cache

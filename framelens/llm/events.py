@@ -3,8 +3,8 @@
 Engines and gateways refuse within a stream: in an event called "error", in an object without choices, in bare text, or
 in a body that is no stream at all. All of these are raised as the client's own exception. Data that is no JSON and no
 refusal, such as the comment of another server that a gateway has wrapped, is skipped. An answer is complete with
-[DONE], even if no piece of it has a reason for its end. A whole answer of an engine that doesn't stream is one event;
-MiniMax repeats it after its pieces. The chunks are brought into one shape by `framelens.llm.chunks`.
+[DONE], even if no piece of it has a reason for its end. A whole answer of an engine that doesn't stream is one event.
+Lines and chunks are brought into one shape by the dialect of the stream and by `framelens.llm.chunks`.
 """
 
 import json
@@ -18,6 +18,7 @@ import openai
 from openai._streaming import ServerSentEvent, SSEDecoder
 
 from framelens.llm.chunks import finish_reason, normal_chunk
+from framelens.llm.dialects import StreamDialect, dialects
 from framelens.llm.refusal_wordings import match_refusal
 from framelens.llm.refusals import is_refusal, read_json, said_in
 
@@ -27,9 +28,6 @@ _BROKEN_ERROR = '{"error": "', '"}'
 """Transformers sends a sentence in JSON that is invalid if the sentence has quotation marks."""
 _KEEP_ALIVE = frozenset({"", "null", "ping", "pong", "heartbeat", "keepalive", "keep-alive"})
 _DONE = re.compile(r"\[DONE\]|DONE\Z", re.IGNORECASE)
-_FIRST_HALF = re.compile(r'(?<!\\)(\\u[dD][89abAB][0-9a-fA-F]{2})(?=")')
-_SECOND_HALF = re.compile(r'(?<=")(?=\\u[dD][c-fC-F][0-9a-fA-F]{2})')
-"""Escapes of half a character at the end and at the beginning of a string."""
 _COMMENT = ":"
 """Beginning of lines that keep a connection open while there is no event."""
 _MARK = b"\xef\xbb\xbf"
@@ -37,22 +35,16 @@ _MARK = b"\xef\xbb\xbf"
 
 
 class _Lines(SSEDecoder):
-    """The client's decoder of lines, which ignores the field `error` of older versions of llama.cpp.
+    """The client's decoder of lines, for lines in a dialect."""
 
-    Gateways that wrap another gateway's stream write the field's name twice, and some servers leave out the empty line
-    that ends an event.
-    """
+    def __init__(self, dialect: StreamDialect) -> None:
+        super().__init__()
+        self._dialect = dialect
 
     def decode(self, line: str) -> ServerSentEvent | None:
         """Add a line, and return the event that it ends."""
-        ended = None
-        if line.startswith("data:") and self._data and not _is_cut("\n".join(self._data)):
-            ended = super().decode("")
-        if line.startswith("error:"):
-            self._event, line = "error", line.replace("error", "data", 1)
-        while line.startswith("data:") and line[5:].lstrip().startswith("data:"):
-            line = line[5:].lstrip()
-        return super().decode(line) or ended
+        events = [super(_Lines, self).decode(plain) for plain in self._dialect.lines(line)]
+        return next(filter(None, events), None)
 
 
 class EventDecoder:
@@ -62,8 +54,7 @@ class EventDecoder:
         self._bare = b""
         self._has_events = self._has_ended = self._has_reason = self._has_choices = self._has_said = False
         self._foreign = ""  # the first event that is no part of an answer, such as another API's
-        self._pieces: list[str] = []
-        self._half = ""  # the escape of half a character, whose other half is in the next event
+        self._dialect = dialects().stream()
 
     def iter_bytes(self, iterator: Iterator[bytes]) -> Iterator[ServerSentEvent]:
         """Raise NotImplementedError: all requests are read on an event loop."""
@@ -76,7 +67,7 @@ class EventDecoder:
             openai.APIError: The stream is a refusal, or contains a refusal.
             ValueError: The body is neither a stream nor an answer, such as a page.
         """
-        async for event in _Lines().aiter_bytes(self._noted(iterator)):
+        async for event in _Lines(self._dialect).aiter_bytes(self._noted(iterator)):
             self._has_events = True
             said = event.data.strip().strip('"')
             if _DONE.match(said):
@@ -87,13 +78,13 @@ class EventDecoder:
                 return
             if {said.lower(), event.event} & _KEEP_ALIVE or (self._has_ended and _is_cut(said)):
                 continue
-            data = self._checked(event.event, self._joined(event.data))
+            data = self._checked(event.event, self._dialect.data(event.data))
             if data and "choices" not in data and data.get("type") not in _KEEP_ALIVE:
                 self._foreign = self._foreign or event.data
-            chunk = normal_chunk(data)
+            chunk = normal_chunk(data, self._dialect)
             deltas = [choice["delta"] for choice in chunk["choices"]]
             self._has_said = self._has_said or any(delta[name] for delta in deltas for name in delta if name != "role")
-            yield _event(self._unrepeated(chunk, data))
+            yield _event(chunk)
         self._check_choices()
         if not self._has_events:
             for event in self._bare_events():
@@ -111,14 +102,6 @@ class EventDecoder:
             yield piece
         self._has_ended = True
         yield b"\n\n"  # the last event of some servers lacks it
-
-    def _joined(self, data: str) -> str:
-        """Return the data of an event, with a character that was split over two events joined in the second event."""
-        if self._half:
-            data, self._half = _SECOND_HALF.sub(self._half.replace("\\", r"\\"), data, count=1), ""
-        if match := _FIRST_HALF.search(data):
-            self._half, data = match[0], data[: match.start()] + data[match.end() :]
-        return data
 
     def _checked(self, kind: str | None, sent: str) -> dict[str, Any]:
         """Return the JSON of an event, empty if it is none; raise for a refusal, or a damaged piece of an answer."""
@@ -149,17 +132,6 @@ class EventDecoder:
         if self._foreign and not (self._has_said or is_empty_answer):
             raise ValueError(said_in(self._foreign))
 
-    def _unrepeated(self, chunk: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-        """Return a chunk without the text of earlier chunks, if it has a whole message in place of a piece."""
-        for choice in chunk["choices"]:
-            delta = choice["delta"]
-            is_whole = not any(one.get("delta") for one in data["choices"] if isinstance(one, dict))
-            if is_whole and (before := "".join(self._pieces)) and delta["content"].startswith(before):
-                delta["content"] = delta["content"].removeprefix(before)
-                delta.pop("reasoning_content", None)
-            self._pieces.append(delta["content"])
-        return chunk
-
     def _bare_events(self) -> Iterator[ServerSentEvent]:
         """Yield the events of a body that is no stream, or of a stream that ended before its first event."""
         lines = self._bare.decode(errors="replace").split("\n")
@@ -171,7 +143,7 @@ class EventDecoder:
         if is_refusal(answer):
             raise _refusal(answer)
         if isinstance(answer, dict) and "choices" in answer:
-            yield _event(normal_chunk(answer, is_whole=True))
+            yield _event(normal_chunk(answer, self._dialect, is_whole=True))
         elif text and match_refusal(said_in(text), is_faulty=False)[0]:
             raise _refusal(text)
         else:
@@ -242,7 +214,7 @@ def _refusal(body: object) -> openai.APIError:
 
 def _ending(reason: str) -> ServerSentEvent:
     """Return an event that ends an answer; without a reason the answer counts as broken off."""
-    return _event(normal_chunk({"choices": [{"delta": {}, "finish_reason": reason}]}))
+    return _event(normal_chunk({"choices": [{"delta": {}, "finish_reason": reason}]}, StreamDialect()))
 
 
 def _event(chunk: dict[str, Any]) -> ServerSentEvent:

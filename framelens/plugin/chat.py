@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from framelens.llm.dialects import LocalServer as LocalServer
     from framelens.llm.dialects import Marks as Marks
     from framelens.llm.dialects import Rule as Rule
+    from framelens.llm.dialects import StreamDialect as StreamDialect
     from framelens.llm.error_mapping import engine_error as engine_error
     from framelens.llm.limits import limits_of as limits_of
     from framelens.llm.messages import data_url as data_url

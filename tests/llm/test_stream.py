@@ -421,7 +421,6 @@ def raw(data: object) -> str:
 
 
 RED, STOP, DONE = event(delta={"content": "red"}), event(delta={}, finish_reason="stop"), "data: [DONE]\n\n"
-THOUGHT = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
 COMMENTS = (
     ": keepalive",
     ": OPENROUTER PROCESSING",
@@ -449,10 +448,7 @@ CALLED = {"index": 0, "id": "1", "type": "function", "function": {"name": "json_
         *((raw(comment) + RED + raw(comment) + STOP + DONE, "") for comment in COMMENTS),
         (RED + "data: : keepalive\n" + STOP + DONE, ""),
         (RED + 'event: ping\ndata: {"message": "still working"}\n\n' + STOP + DONE, ""),
-        ((RED + STOP + DONE).replace("\n\n", "\n"), ""),
-        (event(delta="red") + STOP + DONE, ""),
         (RED + 'data: "[DONE]"\n\n', ""),
-        ((RED + STOP + DONE).replace("data: ", "data: data: "), ""),
         (RED + STOP, ""),
         (RED + STOP.rstrip(), ""),
         (RED + STOP + raw({"choices": []}) + raw({"choices": None}) + raw({"id": "x"}) + DONE, ""),
@@ -463,26 +459,16 @@ CALLED = {"index": 0, "id": "1", "type": "function", "function": {"name": "json_
         (RED + STOP + raw({"code": 0, "message": "Success", "choices": [], "usage": {}}) + DONE, ""),
         (event(delta={"content": None}) + RED + event(delta={"content": None}, finish_reason="stop"), ""),
         (event(message={"content": "red"}, finish_reason="stop") + DONE, ""),
-        (event(text="red", finish_reason="stop") + DONE, ""),
         (event(delta={"refusal": "red"}) + STOP, ""),
         (event(delta={"content": None, "tool_calls": [CALLED]}) + event(delta={}, finish_reason="tool_calls"), ""),
-        (event(delta={"function_call": {"name": "x", "arguments": "red"}}) + STOP, ""),
         (RED + event(delta={"tool_calls": [CALLED]}) + event(delta={}, finish_reason="tool_calls"), ""),
         (RED + raw({"choices": [{"index": 1, "delta": {"content": "blue"}}]}) + STOP + DONE, ""),
         (raw({"id": None, "created": 1.5, "model": None, "choices": [{"delta": {"content": "red"}}]}) + DONE, ""),
-        (event(delta={"content": [{"type": "text", "text": "red"}]}) + STOP, ""),
-        (
-            event(delta={"content": [THOUGHT]}) + event(delta={"content": [{"type": "text", "text": "red"}]}) + STOP,
-            "hm",
-        ),
-        (RED + event(message={"role": "assistant", "content": "red"}, finish_reason="stop"), ""),
         (event(delta={"reasoning_content": "hm", "content": ""}) + RED + STOP, "hm"),
         (event(delta={"reasoning": "hm"}) + RED + STOP, "hm"),
-        (event(delta={"thinking": "hm"}) + RED + STOP, "hm"),
-        (event(delta={"reasoning_details": [{"type": "reasoning.text", "text": "hm"}]}) + RED + STOP, "hm"),
     ],
 )
-def test_dialects_of_streams_give_the_same_answer(sent: str, reasoning: str) -> None:
+def test_forms_of_streams_give_the_same_answer(sent: str, reasoning: str) -> None:
     with serve(streaming(sent)) as server:
         pieces = stream_pieces(chat_of(server), QUESTION)
         thoughts = ""
@@ -581,7 +567,6 @@ def test_answer_that_a_filter_withholds_names_the_filter(reason: str) -> None:
 @pytest.mark.parametrize(
     ("sent", "key"),
     [
-        (RED + 'error: {"code": 500, "message": "Context size has been exceeded."}\n\n', "context_exceeded"),
         (RED + raw({"error": {"message": "Provider left"}, "choices": [{"delta": {}, "finish_reason": "error"}]}),
          "engine_refused"),
         (RED + raw({"result": {"text": "Context length exceeded"}}), "context_exceeded"),
@@ -636,22 +621,13 @@ def test_half_a_character_is_replaced() -> None:
         assert ask(chat_of(server), QUESTION).text == "a \ufffd cat, \U0001f600"
 
 
-@pytest.mark.parametrize("said", [["a \ud83d", "\ude00 b"], ["a ", "\ud83d", "\ude00 b"], ["\\ud83d", "\ude00"]])
-def test_halves_of_a_character_in_two_events_are_joined(said: list[str]) -> None:
-    with serve(streaming(*(event(delta={"content": one}) for one in said), STOP)) as server:
-        answer = ask(chat_of(server), QUESTION).text
-    assert answer == ("a \U0001f600 b" if len(said[0]) < 5 else "\\ud83d\ufffd")
-
-
 @pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": None, "completion_tokens": 2}, {"prompt_tokens": 7}])
 def test_missing_counts_are_not_zero(usage: object) -> None:
     with serve(streaming(RED, STOP, raw({"choices": [], "usage": usage}), DONE)) as server:
         assert ask(chat_of(server), QUESTION).usage is None
 
 
-@pytest.mark.parametrize(
-    "message", [{"content": "red"}, {"content": [{"type": "text", "text": "red"}]}, {"content": None, "refusal": "red"}]
-)
+@pytest.mark.parametrize("message", [{"content": "red"}, {"content": None, "refusal": "red"}])
 def test_whole_answer_without_a_reason_is_complete(message: dict[str, Any]) -> None:
     whole = Whole(json.dumps({"choices": [{"message": message}]}).encode(), content_type="application/json")
     with serve(raising(whole)) as server:

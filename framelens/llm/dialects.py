@@ -67,7 +67,7 @@ class StreamDialect:
     """Reader of one stream; this one takes it as OpenAI and vLLM send it."""
 
     def lines(self, line: str) -> list[str]:
-        """Return the lines that a line stands for."""
+        """Return the lines that a line means."""
         return [line]
 
     def data(self, text: str) -> str:

@@ -30,7 +30,7 @@ class AnyStream(StreamDialect):
         self._answer = ""
 
     def lines(self, line: str) -> list[str]:
-        """Return the lines that a line stands for."""
+        """Return the lines that a line means."""
         if line.startswith("error:"):
             return ["event: error", line.replace("error", "data", 1)]
         while line.startswith("data:") and line[5:].lstrip().startswith("data:"):

@@ -86,11 +86,6 @@ class Parameter(click.Parameter):
         record = super().get_help_record(ctx)
         return (record[0], text_of(self.text)) if record else None
 
-    @property
-    def shown_name(self) -> str:
-        """Return the name in errors, such as "-n/--frames"."""
-        return self.human_readable_name if isinstance(self, click.Argument) else "/".join(self.opts)
-
 
 class Argument(Parameter, click.Argument):  # type: ignore[misc] # neither has a record without a text
     """An argument of a command."""
@@ -99,6 +94,10 @@ class Argument(Parameter, click.Argument):  # type: ignore[misc] # neither has a
         """Return the name for the usage line: in brackets if it may be left out, with dots if it may be repeated."""
         name = self.human_readable_name if self.required else f"[{self.human_readable_name}]"
         return [f"{name}…" if self.nargs == -1 else name]
+
+
+argument = partial(click.argument, cls=Argument)
+"""Return a decorator that adds an argument to a command."""
 
 
 class Option(Parameter, click.Option):
@@ -146,20 +145,14 @@ def parse_path(text: str) -> Path:
     return Path(typed_path(text))
 
 
-def argument(name: str, *, help: Text, **attributes: Any) -> Callable[[FunctionT], FunctionT]:
-    """Return a decorator that adds an argument to a command."""
-    return click.argument(name, cls=Argument, help=help, **attributes)
-
-
 def option(*names: str, help: Text, **attributes: Any) -> Callable[[FunctionT], FunctionT]:
     """Return a decorator that adds an option to a command; the values of a `multiple` option may be tuples."""
     short = [SHORT[name] for name in names if name in SHORT]
     return click.option(*short, *names, cls=Option, help=help, **{"callback": _settle, **attributes})
 
 
-def flag(*names: str, help: Text, **attributes: Any) -> Callable[[FunctionT], FunctionT]:
-    """Return a decorator that adds an option without a value."""
-    return option(*names, help=help, is_flag=True, **attributes)
+flag = partial(option, is_flag=True)
+"""Return a decorator that adds an option without a value to a command."""
 
 
 def together(*decorators: Callable[[Any], Any]) -> Callable[[FunctionT], FunctionT]:
@@ -244,14 +237,13 @@ class Group(Command, click.Group):
         return entry.get_short_help_str() if isinstance(entry, click.Command) else label(f"cli.{name}_command", name)
 
 
-def command(name: str, *, help: Text, **attributes: Any) -> Callable[[Callable[[Options], int]], Command]:
-    """Return a decorator that makes a function a command."""
-    return click.command(name, cls=Command, help=help, **attributes)
+command = partial(click.command, cls=Command)
+"""Return a decorator that makes a function of options a command."""
 
 
-def group(name: str, *, help: Text, **attributes: Any) -> Callable[[Callable[[Options], int]], Group]:
+def group(name: str, *, help: Text) -> Callable[[Callable[[Options], int]], Group]:
     """Return a decorator that makes a function a group, which is called where no subcommand is named."""
-    return click.command(name, cls=Group, help=help, invoke_without_command=True, **attributes)
+    return click.command(name, cls=Group, help=help, invoke_without_command=True)
 
 
 def _with_options(function: Callable[[Options], int], stopped: str) -> Callable[..., int]:

@@ -22,7 +22,7 @@ from click.exceptions import Exit, NoArgsIsHelpError
 
 from framelens import i18n
 from framelens.cli import terminal
-from framelens.cli.grammar import Group, Options, Parameter, add_common_options, flag
+from framelens.cli.grammar import Group, Options, add_common_options, flag
 from framelens.core import own_version
 from framelens.core.domain import Language
 from framelens.core.errors import AppError, Cancelled, ConfigError, StorageError, as_app_error
@@ -150,21 +150,26 @@ class _Commands(Group):
         self.commands = commands
         return list(commands)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the first word names, in either spelling."""
+        return super().resolve_command(ctx, [_ALIASES.get(args[0], args[0]), *args[1:]])
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command; a faulty one of a plugin is left out.
 
         Raises:
             ConfigError: "plugin_failed", if the command is a plugin's that can't be imported.
         """
-        name = _ALIASES.get(cmd_name, cmd_name)
-        if name in _COMMANDS or name not in self.list_commands(ctx):
-            return super().get_command(ctx, name)
+        if cmd_name in _COMMANDS or cmd_name not in self.list_commands(ctx):
+            return super().get_command(ctx, cmd_name)
         from framelens.registry import PLUGIN_FAULTS
 
-        part: Any = self.commands[name]
+        part: Any = self.commands[cmd_name]
         try:
             made: click.Command = part if isinstance(part, Group) else resolve_name(part.value)
-            made.name = name
+            made.name = cmd_name
             add_common_options(made)
         except PLUGIN_FAULTS as error:
             if isinstance(error, ModuleNotFoundError) and (missing := as_app_error(error)).key == "extra_missing":
@@ -211,14 +216,15 @@ def _usage_text(error: click.UsageError) -> str:
             return _unknown_option(name, next(iter(error.possibilities or ()), ""))
         case click.NoSuchCommand(command_name=name):
             return _unknown_command(name, next(iter(error.possibilities or ()), ""), error.ctx)
-        case click.MissingParameter(param=Parameter() as parameter):
-            return t("cli.usage.required", names=parameter.shown_name)
+        case click.MissingParameter(param=click.Parameter() as parameter):
+            return t("cli.usage.required", names=parameter.get_error_hint(error.ctx).replace("'", ""))
         case click.BadOptionUsage(option_name=name, ctx=click.Context() as ctx):
             option = next(option for option in ctx.command.params if name in option.opts)
             key = "no_value" if getattr(option, "is_flag", False) else "values"
             return t("cli.usage.argument", name=name, message=t(f"cli.usage.{key}", n=option.nargs))
-        case click.BadParameter(param=Parameter() as parameter):
-            return t("cli.usage.argument", name=parameter.shown_name, message=error.message)
+        case click.BadParameter(param=click.Parameter() as parameter):
+            name = parameter.get_error_hint(error.ctx).replace("'", "")
+            return t("cli.usage.argument", name=name, message=error.message)
     return error.format_message()
 
 

@@ -7,7 +7,6 @@ bars, tables and files is imported on first use, so that the decoder worker does
 from __future__ import annotations
 
 import json
-import os
 import sys
 import threading
 from collections.abc import Collection, Iterable
@@ -40,7 +39,7 @@ from framelens.config import Settings
 from framelens.core.domain import Keyframe, Notice, VideoInfo
 from framelens.core.errors import ConfigError, StorageError, VideoError
 from framelens.core.events import KeyframesChosen
-from framelens.core.files import absolute, fitting_name, name_key, shown_path, typed_path, unused_name
+from framelens.core.files import fitting_name, name_key, shown_path, unused_name
 from framelens.core.units import clock
 from framelens.i18n import error_text, notice_text, t
 from framelens.jobs.keyframes import consume, frames_that_fit, open_updates
@@ -49,6 +48,7 @@ from framelens.reports.files import TABLE_NAME, atomic_write
 from framelens.store.fs_utils import log_to, storage_errors
 from framelens.video.extractor import full_pictures
 from framelens.video.files import check_file
+from framelens.video.inputs import Inputs, resolve
 from framelens.video.worker_pool import worker_started
 
 if TYPE_CHECKING:
@@ -76,25 +76,19 @@ def run(options: Options) -> int:
         use_language(options, settings)
         log_to(settings.data_dir)
         cancel = cancel_on_signals()
-        path = absolute(Path(typed_path(options.videos[0])))
-        if len(options.videos) == 1 and os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises for a name too long
-            _check_outputs(options, [path])
-            return _run(path, options, settings, cancel)
-        return _run_several(options, settings, cancel)
-
-
-def _run_several(options: Options, settings: Settings, cancel: threading.Event) -> int:
-    """Print the keyframes of each video below its path; save the pictures of each video in a subfolder of --output."""
-    from framelens.video.inputs import resolve
-
-    inputs = resolve(options.videos)
-    if inputs.is_one_file:
+        inputs = resolve(options.videos)
+        if not inputs.is_one_file:
+            return _run_several(inputs, options, settings, cancel)
         (item,) = inputs.items
         if item.error:
             raise item.error
         check_file(item.path)
         _check_outputs(options, [item.path])
         return _run(item.path, options, settings, cancel)
+
+
+def _run_several(inputs: Inputs, options: Options, settings: Settings, cancel: threading.Event) -> int:
+    """Print the keyframes of each video below its path; save the pictures of each video in a subfolder of --output."""
     if option := next((name for name in ("zip", "sheet") if getattr(options, name)), None):
         raise ConfigError("file_of_several", option=f"--{option}")
     paths, folders, codes = [item.path for item in inputs.items], dict[Path, Path](), [0]

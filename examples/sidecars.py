@@ -4,7 +4,7 @@
 
 Without an option, all three are written: talk.nfo, talk.mp4.xmp and talk.chapters.txt (FFmpeg's metadata, which
 `ffmpeg -i talk.mp4 -i talk.chapters.txt -map_metadata 1 -codec copy with-chapters.mp4` puts into a copy). A file that
-exists is left as it is, unless `--replace` is given.
+exists is kept, unless `--replace` is given.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     for kind in KINDS:
         parser.add_argument(f"--{kind}", action="store_true")
-    parser.add_argument("--replace", action="store_true", help="write files that exist anew")
+    parser.add_argument("--replace", action="store_true", help="replace files that exist")
     parser.add_argument("--no-model", action="store_true")
     given = parser.parse_args()
 

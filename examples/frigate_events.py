@@ -68,7 +68,7 @@ def polled_events(frigate: httpx.Client, given: argparse.Namespace) -> Iterator[
         time.sleep(given.every)
 
 
-def told_events(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def reported_events(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Yield the events that a broker reports as ended; the broker may be away in between."""
     from paho.mqtt import client as mqtt
 
@@ -82,10 +82,10 @@ def told_events(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
     broker.connect_async(host, int(port or 1883))
     broker.loop_start()
     while True:
-        told = json.loads(messages.get())
-        event = told.get("after") or {}
+        message = json.loads(messages.get())
+        event = message.get("after") or {}
         is_wanted = given.camera in (None, event.get("camera")) and given.label in (None, event.get("label"))
-        if told.get("type") == "end" and event.get("has_clip") and is_wanted:
+        if message.get("type") == "end" and event.get("has_clip") and is_wanted:
             yield event
 
 
@@ -136,7 +136,7 @@ def main() -> int:
     given.output.mkdir(parents=True, exist_ok=True)
     failures = 0
     with httpx.Client(base_url=given.frigate, timeout=60) as frigate, framelens.Session(language="en") as session:
-        events = told_events(given) if given.mqtt and given.follow else polled_events(frigate, given)
+        events = reported_events(given) if given.mqtt and given.follow else polled_events(frigate, given)
         for event in events:
             failures += not report_on(event, frigate, session, given)
     return failures

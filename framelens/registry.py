@@ -261,12 +261,8 @@ def functions(place: str) -> Iterator[Callable[..., Any]]:
 
 
 def results(place: str, *arguments: object) -> Iterator[Any]:
-    """Call the functions of plugins for a place; yield their results other than None.
-
-    Raises:
-        AppError: A function raised this error for the user.
-    """
-    yield from (result for part in placed(place) if (result := part.call(*arguments)) is not None)
+    """Call the functions of plugins for a place, like `Part.call`; yield their results other than None."""
+    return (result for part in placed(place) if (result := part.call(*arguments)) is not None)
 
 
 def page_names() -> tuple[str, ...]:

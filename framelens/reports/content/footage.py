@@ -49,7 +49,7 @@ class Activity:
 
 @dataclass(frozen=True)
 class LightChange:
-    """A moment at which the picture stays brighter or darker."""
+    """A moment at which the picture gets much brighter or darker, and stays so."""
 
     time_seconds: float
     is_on: bool

@@ -30,6 +30,7 @@ from framelens.core.domain import (
 )
 from framelens.core.links import Link
 from framelens.core.outline import NoPages, OutlinePage
+from framelens.reports.content.footage import LightChange
 
 FORMAT_VERSION: Final = 3
 """Increased when a field changes its meaning or is removed, not when a field is added."""
@@ -340,13 +341,6 @@ class ActivityForm(Struct, frozen=True):
     keyframe: int | None
 
 
-class LightForm(Struct, frozen=True):
-    """A moment at which the picture gets much brighter or darker, and stays so."""
-
-    time_seconds: float
-    is_on: bool
-
-
 class FootageForm(Struct, frozen=True):
     """Type of the video: a film has shots, a camera shows one place or is a single take.
 
@@ -355,7 +349,7 @@ class FootageForm(Struct, frozen=True):
 
     type: Literal["film", "camera"]
     activities: tuple[ActivityForm, ...]
-    lights: tuple[LightForm, ...]
+    lights: tuple[LightChange, ...]
 
 
 class ReportForm(Struct, frozen=True, kw_only=True):

@@ -96,9 +96,7 @@ def _footage(analysis: Analysis) -> schema.FootageForm:
         frame = picture_at(analysis.keyframes, activity)
         forms.append(build(schema.ActivityForm, activity, keyframe=frame and frame.number))
     kind = footage_of(decode)
-    changes = light_changes(decode.measures) if kind == "camera" else ()
-    lights = tuple(build(schema.LightForm, change) for change in changes)
-    return schema.FootageForm(kind, tuple(forms), lights)
+    return schema.FootageForm(kind, tuple(forms), light_changes(decode.measures) if kind == "camera" else ())
 
 
 def _conversation(conversation: ReportedConversation, *, pictures: bool) -> schema.ConversationForm:

@@ -20,7 +20,7 @@ from framelens.core.redaction import redact
 from framelens.engine.base import Endpoint, Engine, EngineStatus
 from framelens.engine.endpoints import health_url, is_vllm, served_models
 from framelens.engine.short_requests import NoAnswer, get_json, get_text
-from framelens.llm.refusals import is_page, refused, said_in
+from framelens.llm.refusals import is_page, message_in, refused
 
 _OF_TLS = {"remote_certificate": "CERTIFICATE_VERIFY_FAILED", "remote_tls": "SSL"}
 """Errors of TLS, by the words of Python's ssl module."""
@@ -66,8 +66,8 @@ def normal_base_urls(base_urls: str) -> tuple[str, ...]:
     Raises:
         ConfigError: An address is not an http(s) URL, or the list is empty.
     """
-    given = re.split(r"[,\s]+", base_urls.strip(", \t\n\r"))
-    return tuple(dict.fromkeys(normal_base_url(one or base_urls) for one in given))
+    addresses = re.split(r"[,\s]+", base_urls.strip(", \t\n\r"))
+    return tuple(dict.fromkeys(normal_base_url(address or base_urls) for address in addresses))
 
 
 def model_conflict(served: Mapping[str, str]) -> EngineError | None:
@@ -168,15 +168,15 @@ class RemoteEngine(Engine):
         if answer.status is None:
             key = next((key for key, words in _OF_TLS.items() if words in str(answer)), "")
             return EngineError(key, base_url=self.base_url, reason=str(answer)) if key else self._unreachable(answer)
-        said = said_in(answer.body) or str(answer)
+        reason = message_in(answer.body) or str(answer)
         if answer.status < 500 and is_page(answer.body):
-            return EngineError("remote_web_page", reason=said, **about)
+            return EngineError("remote_web_page", reason=reason, **about)
         error = refused(answer.status, answer.headers, answer.body)
         if error.key == "engine_key_rejected":
-            return EngineError("remote_key_rejected", reason=said, **about)
+            return EngineError("remote_key_rejected", reason=reason, **about)
         if isinstance(error, EngineError) and (answer.status >= 500 or error.key in _AS_SAID):
             return error
-        return EngineError("remote_not_openai", reason=said, **about)
+        return EngineError("remote_not_openai", reason=reason, **about)
 
     def _unreachable(self, answer: NoAnswer) -> EngineError:
         if isinstance(unusable := answer.__cause__, ConfigError):  # a proxy of the environment
@@ -186,7 +186,7 @@ class RemoteEngine(Engine):
     def _choose_model(self, served: list[str]) -> str:
         if self.model in served:
             return self.model
-        if self.model and (same := [one for one in served if _bare_name(one) == _bare_name(self.model)]):
+        if self.model and (same := [name for name in served if _bare_name(name) == _bare_name(self.model)]):
             return same[0]
         if not self.model and len(served) == 1:
             return served[0]

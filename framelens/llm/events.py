@@ -20,7 +20,7 @@ from openai._streaming import ServerSentEvent, SSEDecoder
 from framelens.llm.chunks import finish_reason, normal_chunk
 from framelens.llm.dialects import StreamDialect, dialects
 from framelens.llm.refusal_wordings import match_refusal
-from framelens.llm.refusals import is_refusal, read_json, said_in
+from framelens.llm.refusals import is_refusal, message_in, read_json
 
 _MOST_BARE = 2**20
 """Bytes that are kept of a body that is no stream."""
@@ -52,7 +52,7 @@ class EventDecoder:
 
     def __init__(self) -> None:
         self._bare = b""
-        self._has_events = self._has_ended = self._has_reason = self._has_choices = self._has_said = False
+        self._has_events = self._has_ended = self._has_reason = self._has_choices = self._has_content = False
         self._foreign = ""  # the first event that is no part of an answer, such as another API's
         self._dialect = dialects().stream()
 
@@ -69,21 +69,23 @@ class EventDecoder:
         """
         async for event in _Lines(self._dialect).aiter_bytes(self._noted(iterator)):
             self._has_events = True
-            said = event.data.strip().strip('"')
-            if _DONE.match(said):
+            text = event.data.strip().strip('"')
+            if _DONE.match(text):
                 self._check_choices()
                 if not self._has_reason:
                     yield _ending("stop")
                 yield ServerSentEvent(data="[DONE]")
                 return
-            if {said.lower(), event.event} & _KEEP_ALIVE or (self._has_ended and _is_cut(said)):
+            if {text.lower(), event.event} & _KEEP_ALIVE or (self._has_ended and _is_cut(text)):
                 continue
             data = self._checked(event.event, self._dialect.data(event.data))
             if data and "choices" not in data and data.get("type") not in _KEEP_ALIVE:
                 self._foreign = self._foreign or event.data
             chunk = normal_chunk(data, self._dialect)
             deltas = [choice["delta"] for choice in chunk["choices"]]
-            self._has_said = self._has_said or any(delta[name] for delta in deltas for name in delta if name != "role")
+            self._has_content = self._has_content or any(
+                delta[name] for delta in deltas for name in delta if name != "role"
+            )
             yield _event(chunk)
         self._check_choices()
         if not self._has_events:
@@ -114,10 +116,10 @@ class EventDecoder:
             for choice in choices if isinstance(choices, list) else ():
                 self._has_reason = self._has_reason or bool(isinstance(choice, dict) and finish_reason(choice))
             return data
-        if match_refusal(said_in(sent), is_faulty=False)[0]:
+        if match_refusal(message_in(sent), is_faulty=False)[0]:
             raise _refusal(sent if data is None else data)  # under keys that aren't known
         if _is_cut(sent):
-            raise ValueError(said_in(sent))
+            raise ValueError(message_in(sent))
         if not isinstance(data, dict):
             self._foreign = self._foreign or sent
             return {}
@@ -129,8 +131,8 @@ class EventDecoder:
         An answer without a word may have the comments of another server around it.
         """
         is_empty_answer = self._has_choices and self._foreign.startswith(":")
-        if self._foreign and not (self._has_said or is_empty_answer):
-            raise ValueError(said_in(self._foreign))
+        if self._foreign and not (self._has_content or is_empty_answer):
+            raise ValueError(message_in(self._foreign))
 
     def _bare_events(self) -> Iterator[ServerSentEvent]:
         """Yield the events of a body that is no stream, or of a stream that ended before its first event."""
@@ -144,10 +146,10 @@ class EventDecoder:
             raise _refusal(answer)
         if isinstance(answer, dict) and "choices" in answer:
             yield _event(normal_chunk(answer, self._dialect, is_whole=True))
-        elif text and match_refusal(said_in(text), is_faulty=False)[0]:
+        elif text and match_refusal(message_in(text), is_faulty=False)[0]:
             raise _refusal(text)
         else:
-            raise ValueError(said_in(text))
+            raise ValueError(message_in(text))
 
 
 async def peeked(answer: Any) -> Any:
@@ -194,13 +196,13 @@ async def whole_answer(body: bytes) -> dict[str, Any]:
     async def pieces() -> AsyncIterator[bytes]:
         yield body
 
-    text, found = "", dict[str, Any]()
+    text, last = "", dict[str, Any]()
     async for event in EventDecoder().aiter_bytes(pieces()):
         chunk = read_json(event.data)
         for choice in chunk["choices"] if isinstance(chunk, dict) else ():
             text += choice["delta"]["content"]
-            found = {**choice, **found}
-    return {**found, "delta": {"content": text}}
+            last = {**choice, **last}
+    return {**last, "delta": {"content": text}}
 
 
 def _is_cut(data: str) -> bool:

@@ -150,7 +150,7 @@ class _Splitter:
             answer = self._joined(is_reasoning=False)
             if _json_end(answer, 0) != len(answer):
                 self._begin()
-        answer, reasoning = (self._joined(is_reasoning=one) for one in (False, True))
+        answer, reasoning = (self._joined(is_reasoning=is_reasoning) for is_reasoning in (False, True))
         return SplitAnswer(answer, reasoning)
 
     def _begin(self) -> None:
@@ -207,12 +207,12 @@ def _kind(match: re.Match[str]) -> str:
 
 
 def _begins(text: str, start: int, index: int) -> bool:
-    """Return whether reasoning may begin at `place`: at the start of the answer, or of a line."""
+    """Return whether reasoning may begin at `index`: at the start of the answer, or of a line."""
     return not text[start:index].strip() or text[:index].rstrip(" \t").endswith("\n")
 
 
 def _is_after(text: str, end: int, index: int) -> bool:
-    """Return whether only blanks are between the `end` of a JSON answer, -1 without an answer, and `place`."""
+    """Return whether only blanks are between the `end` of a JSON answer, -1 without an answer, and `index`."""
     return 0 <= end <= index and not text[end:index].strip()
 
 
@@ -220,7 +220,7 @@ def _is_idle(text: str, marks: list[re.Match[str]]) -> bool:
     """Return whether the first two marks hold no reasoning, and nothing but marks follows them."""
     if len(marks) < 2 or _kind(marks[1]) != "close":
         return False
-    gaps = (text[one.end() : other.start()] for one, other in pairwise(marks))
+    gaps = (text[mark.end() : after.start()] for mark, after in pairwise(marks))
     return not any(map(str.strip, gaps)) and not text[marks[-1].end() :].strip()
 
 

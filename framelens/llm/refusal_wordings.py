@@ -60,8 +60,8 @@ _RULES: tuple[Rule, ...] = (
                                  r"|multi(?:ple)?[ -]images?|[单一][张幅个]", f"!{_SIZE}|format"),
     ("busy", r"rate[-_ ]?limit|too many requests|overload|temporarily unavailable|\bbusy\b|throttl"
              r"|(?:tokens?|requests?|images?) per (?:min|day|sec)"),
-    ("quota", r"insufficient[_ ](?:quota|balance|credit)|exceeded your current quota|credits\b"),
-    ("filter", r"content[_ ]?(?:filter|policy|management|moderation)|safety|moderation"),
+    ("quota", r"insufficient[_ ](?:quota|credit)|\bbalance\b|exceeded your current quota|credits\b"),
+    ("filter", r"content[_ ]?(?:filter|policy|management|moderation)|inappropriate|safety|moderation"),
     ("format", r"response_format|json_schema|\bjson[ -]?(?:schema|mode|object|output)\b|json_(?:mode|object)|logprobs"
                r"|json ?模式|结构化输出"),
     ("context", _CONTEXT, _EXCESS, f"!{_ANSWER_ALONE}", f"!{_PICTURE}.* per (?:prompt|request)"),

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from framelens.llm.messages import text_part as text_part
     from framelens.llm.messages import with_pictures as with_pictures
     from framelens.llm.refusals import is_refusal as is_refusal
+    from framelens.llm.refusals import message_in as message_in
     from framelens.llm.refusals import read_json as read_json
     from framelens.llm.refusals import refused as refused
-    from framelens.llm.refusals import said_in as said_in
     from framelens.llm.retries import repeated as repeated
     from framelens.llm.stream import ask as ask
     from framelens.llm.text_fallback import prove_sight as prove_sight

@@ -46,7 +46,10 @@ def test_conditions_change_with_prompt_texts(
         '{"model": "http://127.0.0.1:1/v1 whisper-1", "language": "de"}',
     ],
 )
-def test_conditions_change_with_the_settings_of_speech(speech: str, tmp_path: Path) -> None:
+def test_conditions_change_with_the_settings_of_speech(
+    speech: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_session, "has_recogniser", lambda: True)
     given = {
         "FRAMELENS_BASE_URL": "http://127.0.0.1:1/v1",
         "FRAMELENS_SPEECH": "http://127.0.0.1:1/v1 whisper-1",

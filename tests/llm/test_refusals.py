@@ -22,12 +22,12 @@ from framelens.llm.refusals import (
     SYSTEM_ROLE,
     is_refusal,
     may_be_dying,
+    message_in,
     read_json,
     refused,
     refused_in_answer,
     refused_in_stream,
     refused_parameter,
-    said_in,
 )
 
 ANSWERS = json.loads((Path(__file__).parent / "vllm_answers.json").read_text(encoding="utf-8"))
@@ -154,6 +154,8 @@ def test_no_other_refusal_is_about_roles() -> None:
         (500, "it broke", EngineError),
         (400, "temperature must be between 0 and 1", EngineError),
         (400, "Incorrect API key provided", EngineError),
+        (400, "Input data may contain inappropriate content.", EngineError),
+        (400, "account balance is insufficient", EngineError),
         (400, "The model `m` does not exist.", ModelNotFound),
     ],
 )
@@ -302,7 +304,7 @@ def test_error_of_a_choice_is_quoted_with_its_code(error: object, key: str, said
 def test_nested_or_endless_json_is_read_as_text() -> None:
     assert read_json("[" * 100_000) is None
     assert refused(500, {}, "[" * 100_000).key == "engine_refused"
-    assert len(said_in("x" * 100_000)) == 500
+    assert len(message_in("x" * 100_000)) == 500
 
 
 def test_keys_in_a_refusal_are_hidden() -> None:

@@ -39,13 +39,13 @@ RULES: tuple[Rule, ...] = (
               r"|named|on-demand|find|llm provider|deployment.*does not exist",
      r"!image|vision|input|tool|system|param|json|temperature|penalty|max_?\w*tokens"),
     ("busy", r"饱和"),
-    ("quota", r"quota|your budget|over budget|exceededbudget|\bbalance\b|more credits|credits? balance|included credits"
+    ("quota", r"quota|your budget|over budget|exceededbudget|more credits|credits? balance|included credits"
               r"|(?:usage|spending|key|free tier|inference)\b.*(?:limit|exhausted)|suspended"
               r"|good standing|[额余](?:度|额|量)|欠费|使用上限", "!increase"),
     ("busy", r"繁忙|服务器?忙|压力|排队|频率(?!惩罚)|并发|concurrency|high traffic|healthy"
              r"|(?:full|long) queue|queue.*(?:full|long|exceed)|slow down|please wait|waited too long"
              r"|request limit\b|tier capacity|status code 429|(?:is|still|currently) loading|not ready|try again at"),
-    ("filter", r"inappropriate|inspection|sensitive|flagged|high risk|exists risk|prohibited|敏感|审核|违规"),
+    ("filter", r"inspection|sensitive|flagged|high risk|exists risk|prohibited|敏感|审核|违规"),
     ("key", r"鉴权|认证|令牌|密钥|login fail"),
     ("place", r"(?:country|region|territory|location)\b.*not|have been blocked|legal reasons|法律"),
     ("crash", r"runner (?:process )?has|model has crashed|unixsocket|\bpost predict"),

@@ -20,12 +20,12 @@ from framelens.plugin.analyses import PictureEmbedder
 from framelens.plugin.chat import (
     engine_error,
     is_refusal,
+    message_in,
     on_request_loop,
     read_json,
     refused,
     repeated,
     request_loop,
-    said_in,
 )
 from framelens.plugin.engines import RequestTooLarge
 
@@ -155,7 +155,9 @@ def _parse_vectors(response: httpx.Response, count: int) -> list[list[float]]:
         answer = sorted(parsed["data"], key=lambda one: one["index"])  # type: ignore[index]
         vectors = [[float(value) for value in one["embedding"]] for one in answer]
     except (KeyError, TypeError, ValueError) as error:
-        raise EngineError("embeddings_odd", reason=f"{type(error).__name__}: {said_in(response.text)[:200]}") from error
+        raise EngineError(
+            "embeddings_odd", reason=f"{type(error).__name__}: {message_in(response.text)[:200]}"
+        ) from error
     if len(vectors) != count or len({len(vector) for vector in vectors}) != 1 or not vectors[0]:
         raise EngineError("embeddings_odd", reason=f"{len(vectors)} != {count}")
     return vectors

@@ -41,10 +41,10 @@ from framelens.plugin.chat import (
     as_app_error,
     connect,
     limits_of,
+    message_in,
     prove_sight,
     read_json,
     refused,
-    said_in,
 )
 from framelens.plugin.engines import Endpoint, Engine, RequestTooLarge
 from framelens.plugin.files import redact
@@ -481,7 +481,7 @@ def _converted_error(answer: httpx.Response, engine_name: str, name: str) -> _Re
     code, param = (error.get("code"), error.get("param")) if isinstance(error, dict) else (None, None)
     return _Refused(
         status,
-        said_in(answer.text).replace(engine_name, name),
+        message_in(answer.text).replace(engine_name, name),
         code=code if isinstance(code, str) else None,
         param=param and str(param),
     )

@@ -28,11 +28,11 @@ from framelens.plugin.chat import (
     EngineClient,
     engine_error,
     is_refusal,
+    message_in,
     read_json,
     refused,
     repeated,
     request_loop,
-    said_in,
 )
 from framelens.plugin.speech import SoundPiece, Spoken
 from framelens.plugin.texts import foreign_number
@@ -184,7 +184,7 @@ def _parse(response: httpx.Response) -> Mapping[str, Any]:
     if not response.is_success or is_refusal(answer):
         raise refused(response.status_code, response.headers, response.text)
     if not isinstance(answer, dict) or not isinstance(answer.get("text"), str):
-        shown = said_in(response.text)[:200]
+        shown = message_in(response.text)[:200]
         raise EngineError("speech_answer_unreadable", base_url=str(response.url), answer=shown)
     return answer
 

@@ -29,7 +29,7 @@ def _written(path: Path, data: bytes) -> Path:
 
 def _gif(folder: Path) -> bytearray:
     """Of few frames: each is laid out on the whole canvas, however small the file is."""
-    return _small(folder / "small.gif", 10, codec="gif", pixel_format="rgb8", rate=10, options={})
+    return _small(folder / "small.gif", 4, codec="gif", pixel_format="rgb8", rate=10, options={})
 
 
 def gif_of(width: int, height: int) -> Callable[[Path], Path]:
@@ -204,7 +204,7 @@ def deep_picture(folder: Path) -> Path:
     image[:] = 7
     return write_video(
         folder / "deep.mov",
-        (image.repeat(375, axis=0).repeat(375, axis=1) for _ in range(2)),
+        (image.repeat(250, axis=0).repeat(250, axis=1) for _ in range(2)),
         codec="png",
         pixel_format="rgb24",
         options={},
@@ -247,5 +247,5 @@ FILES: dict[str, Callable[[Path], Path]] = {
     "table of 100 million sizes": table_of(b"stsz", 100_000_000),
     "table of 2 billion times": table_of(b"stts", 0x7FFF_FFFF),
     "table of 500 million chunks": table_of(b"stco", 500_000_000),
-    "thousands of tiny packets": tiny_packets(20_000),
+    "thousands of tiny packets": tiny_packets(5_000),
 }

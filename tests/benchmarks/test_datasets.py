@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from base64 import b64decode
 from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 from pyarrow import Table, parquet
 
 from benchmarks.datasets.__main__ import main
@@ -24,21 +21,10 @@ CHOICES = ["a red card", "a blue card", "a green card", "a yellow card"]
 
 
 def behave(body: dict[str, Any]) -> Iterator[str]:
-    """Answer with the letter B, and say yes about pictures that are blue."""
+    """Answer with the letter B."""
     schema = ((body.get("response_format") or {}).get("json_schema") or {}).get("schema") or {}
-    pictures = [
-        part["image_url"]["url"]
-        for message in body["messages"]
-        if isinstance(message["content"], list)
-        for part in message["content"]
-        if part["type"] == "image_url"
-    ]
     if "B" in schema.get("enum", ()):
         yield '"B"'
-    elif "yes" in schema.get("enum", ()):
-        red, _, blue = Image.open(BytesIO(b64decode(pictures[-1].partition(",")[2]))).resize((1, 1)).getpixel((0, 0))
-        absent = "absent" in json.dumps(body) or "not " in json.dumps(body["messages"][-1])
-        yield '"yes"' if (blue > 150 > red) != absent else '"no"'
     else:
         yield "x"
 
@@ -107,22 +93,6 @@ def test_readers_take_questions_choices_and_answers(tmp_path: Path) -> None:
     assert [overlap((0, 2), (1, 3)), overlap((0, 1), (2, 3)), overlap(None, (0, 1))] == [1 / 3, 0.0, 0.0]
 
 
-@pytest.mark.thorough
-@pytest.mark.slow
-def test_choices_are_scored_by_duration_and_task(
-    engine: Server, videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    lines = scores("longvideobench", long_video_bench(tmp_path), videos, tmp_path / "out.jsonl", capsys)
-    assert [" ".join(line.split()) for line in lines] == [
-        "all 2 accuracy 50.0 %",
-        "duration up to 15 s 2 accuracy 50.0 %",
-        "task E2O 1 accuracy 100.0 %",
-        "task T3O 1 accuracy 0.0 %",
-    ]
-    lines = scores("video-mme", video_mme(tmp_path), videos, tmp_path / "out.jsonl", capsys, "--look", "global")
-    assert [line.split()[-2] for line in lines] == ["50.0", "50.0", "100.0", "0.0"]
-
-
 @pytest.mark.slow
 def test_second_run_continues_with_what_is_left(
     engine: Server, videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -135,12 +105,3 @@ def test_second_run_continues_with_what_is_left(
     asked = len(engine.requests)
     assert "2 accuracy 50.0 %" in " ".join(scores("video-mme", path, videos, out, capsys)[0].split())
     assert len(engine.requests) == asked
-
-
-@pytest.mark.thorough
-@pytest.mark.slow
-def test_moments_are_scored_by_their_overlap(
-    engine: Server, videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    whole, *_ = scores("timelens", timelens(tmp_path), videos, tmp_path / "out.jsonl", capsys)
-    assert " ".join(whole.split()) == "all 2 R1@0.3 100.0 % R1@0.5 50.0 % R1@0.7 50.0 % mIoU 66.7 %"

@@ -26,7 +26,7 @@ def is_there(module: str, name: str) -> bool:
         return str(error.name).split(".")[0] not in ("framelens", "app", "benchmarks")  # a program to compare with
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.every_plugin
 def test_benchmarks_import_what_there_is() -> None:
     wanted = {one: path.name for path in BENCHMARKS.rglob("*.py") for one in imported(path)}

@@ -8,21 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.keyframes.memo import Memo
 from benchmarks.keyframes.memory import peak_megabytes
-from benchmarks.keyframes.speed import Cost, Round, cost
-from benchmarks.keyframes.table import markdown
+from benchmarks.keyframes.speed import Cost, Round
 
 
 def test_a_tool_is_divided_by_the_mean_of_its_neighbours() -> None:
     one = Round(before=Cost(3, 6), tool=Cost(8, 12), after=Cost(5, 6), start=Cost(2, 2), bare_start=Cost(1, 1))
     assert (one.by_clock, one.by_clock_without_start, one.by_processor) == (2.0, 2.0, 2.0)
-
-
-@pytest.mark.slow
-def test_the_processor_time_of_a_child_that_ended_is_counted() -> None:
-    code = "import time\nwhile time.process_time() < 0.3: pass"
-    assert cost(lambda: subprocess.run([sys.executable, "-c", code], check=True)).processor >= 0.3
 
 
 @pytest.mark.slow
@@ -38,25 +30,3 @@ def test_memory_counts_new_descendants_only() -> None:
     assert any(120 < peak < 200 for peak in peaks), peaks
     other.communicate(b"\n")
     assert len(ours) == 200_000_000
-
-
-def test_an_answer_is_asked_for_once_for_each_file_and_question(tmp_path: Path) -> None:
-    video = tmp_path / "video.mp4"
-    video.write_bytes(b"1")
-    asked: list[str] = []
-
-    def hear(question: str) -> list[str]:
-        found: list[str] = Memo(tmp_path / "memo.json").get(
-            video, question, lambda: asked.append(question) or [question]
-        )
-        return found
-
-    assert [hear("a"), hear("a"), hear("b")] == [["a"], ["a"], ["b"]]
-    assert asked == ["a", "b"]
-    video.write_bytes(b"other")
-    hear("a")
-    assert asked == ["a", "b", "a"]
-
-
-def test_a_table_is_markdown() -> None:
-    assert list(markdown(["tool", "share"], [["ours", "1"]])) == ["| tool | share |", "|---|---:|", "| ours | 1 |", ""]

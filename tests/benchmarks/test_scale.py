@@ -61,17 +61,3 @@ def test_tokens_of_a_frame_are_those_of_the_model() -> None:
     assert scale.frame_tokens(entry, (896, 504), 16) == 32 * 18 + 16
     with pytest.raises(ValueError, match="does not see"):
         scale.frame_tokens(built_in().find("Qwen3-8B").entry, (896, 504), 16)
-
-
-def test_the_command_prints_a_row_for_each_number(capsys: pytest.CaptureFixture[str]) -> None:
-    assert scale.main(["--cameras", "1", "20", "--hours", "0.2"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    rows = [line for line in lines if line.startswith("| ")]
-    assert [row.split("|")[1].strip() for row in rows] == ["cameras", "1", "20"]
-    assert len({row.count("|") for row in rows}) == 1
-    assert "decode 165" in next(line for line in lines if line.startswith("cameras until"))
-
-
-def test_a_model_too_large_for_the_card_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    assert scale.main(["--model", "Qwen2.5-VL-72B-Instruct", "--gpu-memory", "24"]) == 2
-    assert "does not fit" in capsys.readouterr().err

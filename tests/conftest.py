@@ -5,16 +5,19 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator
+from functools import partialmethod
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import pytest_timeout
+from argon2 import PasswordHasher
 
 from framelens import config, i18n, registry
 from framelens.core.domain import Language
@@ -25,8 +28,7 @@ from framelens.engine.local.transformers import transformers_launcher
 from framelens.engine.local.vllm import vllm_launcher
 from framelens.jobs.engine_session import EngineSession
 from framelens.llm import retries
-from framelens.video import worker_pool
-from tests.forked_workers import start_worker
+from tests.forked_workers import ForkedPopen, waitpid
 
 FIXTURES = Path(__file__).parent / "fixtures"
 # Small and quick: no compilation, a cache of 1 GiB, the length that the test models were made for.
@@ -213,11 +215,21 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retries, "_FIRST_PAUSE_SECONDS", 0.01)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cheap_hashes() -> Iterator[None]:
+    """A hash of a password takes a fifth of a second of the processor, on purpose; no test is about that."""
+    cheap = partialmethod(PasswordHasher.__init__, time_cost=1, memory_cost=8, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PasswordHasher, "__init__", cheap)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def forked_workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fork the decoders that the tests' own process starts, but where the start is what is tested."""
+    """Fork the programs of FrameLens that the tests' own process starts, but where the start is what is tested."""
     if sys.platform.startswith("linux") and not request.node.get_closest_marker("own_start"):
-        monkeypatch.setattr(worker_pool, "_start_worker", start_worker)
+        monkeypatch.setattr(subprocess, "Popen", ForkedPopen)
+        monkeypatch.setattr(os, "waitpid", waitpid)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import shlex
 import tomllib
 from collections.abc import Iterator
 from importlib.util import find_spec
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -279,13 +278,6 @@ def _texts(part: object) -> Iterator[str]:
             yield from _texts(one)
     else:
         yield str(part)
-
-
-@each_document
-def test_no_heading_skips_a_level(document: Path) -> None:
-    levels = headings(document.read_text(encoding="utf-8"))
-    assert levels[0] == 1
-    assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
 def test_gallery_has_every_format_that_fits_the_sample() -> None:

@@ -167,7 +167,7 @@ def each(kind: str) -> pytest.MarkDecorator:
     seen: Counter[str] = Counter()
     params = []
     for one in alone:
-        name = " ".join(one.split()[:2])
+        name = " ".join([word for word in one.split() if not re.match(r"[A-Z_]+=", word)][:2])
         seen[name] += 1
         starts_engine = [pytest.mark.engine] if name == "framelens serve" else []
         again = [pytest.mark.thorough] if kind != "setting" and seen[name] > _ALWAYS else []

@@ -42,11 +42,6 @@ def test_changelog_begins_with_what_is_unreleased() -> None:
     assert not released or released[0] == version
 
 
-def test_changelog_uses_the_sections_of_its_form() -> None:
-    sections = set(re.findall(r"^### (.+)$", read("CHANGELOG.md"), re.MULTILINE))
-    assert sections <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
-
-
 @pytest.mark.every_plugin
 def test_every_path_in_contributing_exists() -> None:
     named = set(
@@ -120,16 +115,6 @@ def test_release_workflow_makes_the_files_of_the_script() -> None:
 def test_actions_are_pinned_to_a_commit(workflow: str) -> None:
     used = re.findall(r"uses: (?!\./)(.+)", read(f".github/workflows/{workflow}"))
     assert used and [one for one in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[\d.]+", one)] == []
-
-
-def test_commit_hooks_run_what_make_lint_runs() -> None:
-    (repository,) = load(".pre-commit-config.yaml")["repos"]
-    assert repository["repo"] == "local"
-    recipe = read("Makefile").split("\nlint:\n")[1].split("\n\n")[0]
-    commands = re.findall(r"\.venv/bin/[\w-]+(?: (?:check|format --check|app framelens|scripts/\w+\.py))?", recipe)
-    entries = [hook["entry"].replace(" --force-exclude", "") for hook in repository["hooks"]]
-    assert sorted(entries) == sorted(commands)
-    assert {hook["language"] for hook in repository["hooks"]} == {"system"}
 
 
 def test_type_marker_is_part_of_the_package() -> None:

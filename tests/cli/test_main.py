@@ -75,6 +75,7 @@ def test_closed_standard_streams_are_no_fault(closed: str, tmp_path: Path) -> No
     assert done.returncode in (0, 4) and "Traceback" not in done.stderr, done.stderr  # 4: no model would start here
 
 
+@pytest.mark.own_start
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
 @pytest.mark.parametrize("words", [["doctor"], ["analyse", "--help"]])
@@ -92,6 +93,7 @@ def test_a_full_disk_behind_the_output_is_named(words: list[str], tmp_path: Path
     assert "磁盘空间已用完" in done.stderr and "No space" not in done.stderr
 
 
+@pytest.mark.own_start
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
 def test_a_full_disk_behind_the_messages_ends_nothing(video: Path, tmp_path: Path) -> None:
@@ -217,6 +219,7 @@ def until_asked(server: Server, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.own_start
 @pytest.mark.slow
 @pytest.mark.parametrize("number", first_of([signal.SIGTERM, signal.SIGINT, signal.SIGHUP]))
 def test_a_signal_ends_it_with_130_and_no_process(number: int, video: Path, tmp_path: Path) -> None:
@@ -266,6 +269,7 @@ def test_a_folder_is_started_asked_and_stopped(tiny_vl: Path, video: Path, tmp_p
     assert mine == []
 
 
+@pytest.mark.own_start
 @pytest.mark.slow
 def test_a_reader_who_has_enough_is_no_fault(tmp_path: Path) -> None:
     environment = {**os.environ, "LANG": "C.UTF-8", "FRAMELENS_DATA_DIR": str(tmp_path)}

@@ -132,16 +132,6 @@ def test_empty_range_is_exit_code_3_with_duration(arguments: list[str], video: P
 
 
 @pytest.mark.slow
-def test_a_file_that_is_no_video_is_exit_code_3(tmp_path: Path) -> None:
-    (tmp_path / "clip.mp4").write_text("This is not a video.\n" * 50)
-    for path in ("clip.mp4", "nothing.mp4", "."):
-        done = run(path, "--json", cwd=tmp_path)
-        assert done.returncode == 3, done.stderr
-        assert "Traceback" not in done.stderr
-        assert done.stdout == ""
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("option", ["--zip", "--output", "--sheet"])
 def test_files_that_can_not_be_written_are_exit_code_5(option: str, video: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")

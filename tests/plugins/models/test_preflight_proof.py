@@ -21,7 +21,7 @@ from framelens.plugins.models.preflight.run import preflight
 from tests.conftest import ready
 from tests.models.checkpoints import AWQ, GPTQ, QWEN2, QWEN3_MOE, checkpoint
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]  # each is a start of some fifteen seconds
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,7 @@ CASES = {
 }
 
 
-ALWAYS = {"heads"}
-"""The quickest. The others are for `make proofs`: each is a start of some fifteen seconds."""
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name in ALWAYS else pytest.mark.thorough) for name in CASES]
-)
+@pytest.mark.parametrize("name", CASES)
 def test_the_engine_fails_for_the_cause_that_was_told_before(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

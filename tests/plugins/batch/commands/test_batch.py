@@ -215,16 +215,6 @@ def test_watching_what_is_no_folder_is_an_error(tmp_path: Path) -> None:
     assert "is not a folder" in done.stderr
 
 
-@pytest.mark.thorough
-@pytest.mark.slow
-def test_subtitles_added_later_give_another_report(tmp_path: Path) -> None:
-    video = write_card_video(tmp_path / "talk.mp4", ["red", "blue"])
-    words = ("batch", video, "--no-model", "--json", "--output", tmp_path / "results")
-    assert run(*words, cwd=tmp_path).returncode == 0
-    (tmp_path / "talk.en.srt").write_text("1\n00:00:00,100 --> 00:00:00,900\nHello\n")
-    assert [event["was_done"] for event in lines(run(*words, cwd=tmp_path).stdout) if "was_done" in event] == [False]
-
-
 @pytest.mark.parametrize("watches", [False, True])
 @pytest.mark.parametrize(
     ("output", "said"), [("-", "standard output"), ("x" * 300, "too long a name")], ids=["dash", "long"]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -173,15 +171,3 @@ def test_help_and_a_wrong_size_are_in_chinese(
     assert capsys.readouterr().out.startswith("用法：framelens models [-h]")
     assert main.main(["models", "sight", "--size", "3"]) == 2
     assert "不是像素尺寸" in capsys.readouterr().err
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
-@pytest.mark.parametrize("words", [["--formats", "--json"], ["--fit", "24"]])
-def test_a_full_disk_behind_the_output_is_named(words: list[str], tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "framelens.cli.main", "models", *words, "--language", "en"]
-    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
-        done = subprocess.run(
-            command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False
-        )
-    assert done.returncode == 5 and done.stderr.count("\n") == 1, done.stderr

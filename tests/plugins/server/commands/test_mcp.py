@@ -102,13 +102,10 @@ def _num_asked(engine: Server, question: str) -> int:
 
 
 async def called(client: Any, tool: str, **arguments: object) -> dict[str, Any]:
-    import jsonschema  # it takes two seconds, and each worker imports every test file
-
+    """What a tool answers, which the client has held against the tool's schema."""
     done = await client.call_tool(tool, arguments)
     assert not done.is_error, done.content[0].text
     document: dict[str, Any] = json.loads(done.content[0].text)
-    schemas = {one.name: one.output_schema for one in (await client.list_tools()).tools}
-    jsonschema.validate(done.structured_content, schemas[tool])
     assert done.structured_content == document
     assert "instruction" in document.pop("note")
     return document

@@ -32,11 +32,10 @@ from typing import Any
 import psutil
 import simpy
 
-from framelens.models.architecture import image_tokens
 from framelens.models.catalogue import built_in
 from framelens.models.catalogue_parser import CatalogueEntry
-from framelens.models.memory import weights_bytes
-from framelens.models.placement import GpuCard, propose_divided
+from framelens.models.memory import MemoryEstimate
+from framelens.models.placement import GpuCard, Proposal
 from framelens.video.extractor import probe
 
 # NVIDIA's data sheet of the H100 SXM: dense BF16 operations and bytes a second.
@@ -197,12 +196,12 @@ def engine_rates(entry: CatalogueEntry, card_gib: float) -> tuple[float, float, 
     Raises:
         ValueError: The model doesn't fit the card.
     """
-    proposals = propose_divided(entry, GpuCard(card_gib, 9.0), tensor_parallel=1, pipeline_parallel=1)
+    proposals = Proposal.divided(entry, GpuCard(card_gib, 9.0), tensor_parallel=1, pipeline_parallel=1)
     if not proposals:
         raise ValueError(f"{entry.id} does not fit a card with {card_gib:g} GB")
     shape, proposal = entry.shape, proposals[0]
     prefill = _PREFILL_SHARE * _PEAK_OPERATIONS / (2 * shape.active_parameters)
-    step = weights_bytes(shape) / (_STEP_SHARE * _PEAK_BYTES)
+    step = MemoryEstimate.weights_bytes(shape) / (_STEP_SHARE * _PEAK_BYTES)
     return prefill, step, proposal.sum.cache_tokens(proposal.budget_bytes)
 
 
@@ -210,7 +209,7 @@ def frame_tokens(entry: CatalogueEntry, size: tuple[int, int], frames: int) -> i
     """Return the tokens of a frame of this size with its mark."""
     if entry.shape.vision is None:
         raise ValueError(f"{entry.id} does not see")
-    return image_tokens(entry.shape.vision, *size) + _MARK_TOKENS
+    return entry.shape.vision.image_tokens(*size) + _MARK_TOKENS
 
 
 @dataclass(frozen=True)

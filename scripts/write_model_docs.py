@@ -18,9 +18,9 @@ from framelens.core.domain import Language  # noqa: E402
 from framelens.core.units import gib_text  # noqa: E402
 from framelens.i18n import in_language, language, t  # noqa: E402
 from framelens.models.catalogue import built_in  # noqa: E402
-from framelens.models.formats import NUMBER_FORMATS, format_of  # noqa: E402
-from framelens.models.memory import estimate_memory  # noqa: E402
-from framelens.models.placement import GpuCard, Proposal, propose_for_cards, propose_for_cpu  # noqa: E402
+from framelens.models.formats import NUMBER_FORMATS, NumberFormat  # noqa: E402
+from framelens.models.memory import MemoryEstimate  # noqa: E402
+from framelens.models.placement import GpuCard, Proposal, propose_for_cpu  # noqa: E402
 from framelens.models.serving_plan import Plan  # noqa: E402
 from framelens.plugins.models.formatting import format_cells, parameters_text  # noqa: E402
 
@@ -58,9 +58,9 @@ def _catalogue() -> str:
     rows = []
     for entry in built_in().by_id.values():
         shape = entry.shape
-        weights = estimate_memory(shape, Plan()).bytes_of("text_weights", "vision_weights")
+        weights = MemoryEstimate.of(shape, Plan()).bytes_of("text_weights", "vision_weights")
         cells = [f"`{entry.id}`", parameters_text(shape), t(f"models.{_sight(entry.sees)}")]
-        cells += [t(f"models.format.{format_of(shape).key}.name"), gib_text(weights)]
+        cells += [t(f"models.format.{NumberFormat.of(shape).key}.name"), gib_text(weights)]
         cells += [f"{shape.text.max_positions:,}", entry.licence, entry.about[language()]]
         rows.append(cells)
     columns = _names("model", "parameters", "sees", "format", "weights", "context", "licence", "about")
@@ -76,7 +76,7 @@ def _fit() -> str:
     rows = []
     for name, machine in _MACHINES:
         best = (
-            propose_for_cards(machine, entries) if isinstance(machine, GpuCard) else propose_for_cpu(machine, entries)
+            Proposal.for_cards(machine, entries) if isinstance(machine, GpuCard) else propose_for_cpu(machine, entries)
         )[0]
         rows.append([name, f"`{best.entry.id}`", gib_text(best.sum.card_bytes), str(best.frames), _settings(best)])
     return _table(_names("here", "model", "needs", "frames", "how"), rows)

@@ -15,17 +15,8 @@ from framelens.i18n import t
 from framelens.models.architecture import Shape
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.formats import prefers_float32
-from framelens.models.placement import (
-    USABLE,
-    GpuCard,
-    MemoryNeed,
-    Proposal,
-    estimate_need,
-    find_card,
-    propose_for_cards,
-    propose_for_cpu,
-)
-from framelens.models.serving_plan import parse_plan
+from framelens.models.placement import USABLE, GpuCard, MemoryNeed, Proposal, find_card, propose_for_cpu
+from framelens.models.serving_plan import Plan
 
 _KEPT = 128
 """Number of cached lists of proposals, for the catalogue and for single models."""
@@ -103,7 +94,7 @@ class HardwareProfile:
         """
         share = arguments.get("gpu_memory_utilization") if self.card else None
         usable = float(share) if isinstance(share, int | float) else USABLE
-        return estimate_need(shape, parse_plan(arguments, device=self.device), self.bytes_each, usable=usable)
+        return MemoryNeed.of(shape, Plan.parse(arguments, device=self.device), self.bytes_each, usable=usable)
 
     def words(self) -> str:
         """Return a description for the user."""
@@ -131,4 +122,4 @@ def _proposals(place: HardwareProfile, entries: _Entries) -> tuple[Proposal, ...
     """List the models that run on this hardware; for the whole catalogue, this is half the time of the first page."""
     if place.card is None:
         return propose_for_cpu(place.memory_gib, entries.all, wide=place.wide)
-    return propose_for_cards(place.card, entries.all, cards=place.cards)
+    return Proposal.for_cards(place.card, entries.all, cards=place.cards)

@@ -9,7 +9,7 @@ from pathlib import Path
 from framelens.core.errors import ModelNotFound
 from framelens.engine.model_resolution import ModelReference, resolve_model
 from framelens.i18n import language, sentences, t
-from framelens.models.catalogue import Match, is_ollama_name, load_catalogue
+from framelens.models.catalogue import Catalogue, Match, is_ollama_name
 from framelens.models.catalogue_parser import CatalogueEntry
 
 _OF_OLLAMA = ("model_is_ollama", "model_named_by_ollama")
@@ -59,7 +59,7 @@ def _explain(name: str, data_dir: Path) -> ModelNotFound | None:
     """Return why `name` can't be on a hub; None if it may be on a hub, or is a path that doesn't exist."""
     owner, slash, _ = name.partition("/")
     try:
-        match = load_catalogue(data_dir / "models").find(name)
+        match = Catalogue.load(data_dir / "models").find(name)
     except ModelNotFound as error:
         nearest = str(error.values.get("nearest", ""))
         if error.key == "model_is_ollama":

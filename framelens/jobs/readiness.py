@@ -25,10 +25,10 @@ from framelens.engine.local.model_arguments import effective_arguments
 from framelens.engine.model_names import resolve_named_model
 from framelens.engine.model_resolution import resolve_model
 from framelens.i18n import t
-from framelens.models.catalogue import load_catalogue
+from framelens.models.catalogue import Catalogue
 from framelens.models.catalogue_parser import CatalogueEntry
-from framelens.models.memory import weights_bytes
-from framelens.models.placement import USABLE, MemoryNeed, Proposal, least_bytes
+from framelens.models.memory import MemoryEstimate
+from framelens.models.placement import USABLE, MemoryNeed, Proposal
 
 Kind = Literal["ready", "download", "none"]
 _OFFERS = 2
@@ -64,18 +64,18 @@ class ModelCandidate:
     @classmethod
     def of(cls, hub_id: str, settings: Settings) -> ModelCandidate:
         """Return a model of a hub as it would run here with these settings."""
-        entry = load_catalogue(settings.data_dir / "models").by_id.get(hub_id)
+        entry = Catalogue.load(settings.data_dir / "models").by_id.get(hub_id)
         if entry is None:
             return cls(hub_id, None)
         need = HardwareProfile.here().need(entry.shape, effective_arguments(settings))
-        return cls(hub_id, weights_bytes(entry.shape), need, entry=entry)
+        return cls(hub_id, MemoryEstimate.weights_bytes(entry.shape), need, entry=entry)
 
     @classmethod
     def of_proposal(cls, proposal: Proposal) -> ModelCandidate:
         """Return a model as it is proposed for this machine."""
         entry, needed = proposal.entry, proposal.sum.card_bytes
-        size = 0 if resolve_model(entry.id).folder is not None else weights_bytes(entry.shape)
-        least = min(needed, least_bytes(entry.shape, proposal.plan.device))
+        size = 0 if resolve_model(entry.id).folder is not None else MemoryEstimate.weights_bytes(entry.shape)
+        least = min(needed, MemoryNeed.least_of(entry.shape, proposal.plan.device))
         need = MemoryNeed(needed, least, round(proposal.budget_bytes / USABLE))
         return cls(entry.id, size, need, proposal.config_without_code, entry)
 
@@ -212,7 +212,7 @@ def model_offers(settings: Settings) -> tuple[ModelCandidate, ...]:
 
     A chosen model is left out, unless it needs a configuration other than the settings' to fit.
     """
-    place, entries = HardwareProfile.here(), load_catalogue(settings.data_dir / "models").by_id
+    place, entries = HardwareProfile.here(), Catalogue.load(settings.data_dir / "models").by_id
     found = [ModelCandidate.of_proposal(one) for one in place.recommended(tuple(entries.values()))]
     used = entries.get(settings.model_path)
     if used is not None and place.need(used.shape, effective_arguments(settings)).fits:

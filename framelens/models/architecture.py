@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Pictures = Literal["patches", "pieces"]
-FRAME = (448, 252)
+_MAX_CARDS_PER_MACHINE = 8
+_FRAME = (448, 252)
 """Width and height in pixels of the smallest frames that are sent: in requests with many frames, or to a CPU."""
 
 
@@ -134,6 +135,29 @@ class Vision:
         merged = self.hidden * (self.patches_per_token if self.pictures == "patches" else 1)
         return layers + merged * (merged + self.output)
 
+    @property
+    def largest_tokens(self) -> int:
+        """Return the tokens of the most costly picture that is accepted, with which vLLM measures its activations."""
+        return self.most_pieces if self.pictures == "patches" else self._with_thumbnail(self.most_pieces)
+
+    def image_tokens(self, width: int = _FRAME[0], height: int = _FRAME[1]) -> int:
+        """Return about the tokens of a picture of so many pixels, without the marks around it; of a small frame."""
+        if self.pictures == "patches":
+            return self._patched(width, height)
+        return self._with_thumbnail(min(self.most_pieces, math.ceil(width * height / self.unit_px**2)))
+
+    def _with_thumbnail(self, pieces: int) -> int:
+        return self.tokens * (1 + pieces if pieces > 1 else 1)
+
+    def _patched(self, width: int, height: int) -> int:
+        """Return the tokens after rounding the sides to whole tokens; a picture that is too large is scaled down."""
+        unit = self.unit_px
+        columns, rows = max(1, round(width / unit)), max(1, round(height / unit))
+        if columns * rows > self.most_pieces:
+            shrink = math.sqrt(self.most_pieces * unit**2 / (width * height))
+            columns, rows = max(1, int(width * shrink / unit)), max(1, int(height * shrink / unit))
+        return columns * rows
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -164,29 +188,26 @@ class Shape:
         idle = 1 - self.text.experts_per_token / self.text.experts if self.text.experts else 0
         return self.parameters - round(self.text.routed * idle)
 
+    def tensor_sizes(self, cards: int) -> tuple[int, ...]:
+        """Return the tensor parallel sizes up to `cards` with which vLLM divides every layer, ascending from 1.
 
-def image_tokens(vision: Vision, width: int, height: int) -> int:
-    """Return about the tokens of a picture of `width` × `height` pixels, without the marks around it."""
-    if vision.pictures == "patches":
-        return _patched(vision, width, height)
-    return _with_thumbnail(vision, min(vision.most_pieces, math.ceil(width * height / vision.unit_px**2)))
+        Heads are divided: their number must be a multiple of the size, and the number of the cache's heads a multiple
+        or a divisor of it, unless attention is latent. A quantised layer is divided between its groups.
+        """
+        return tuple(size for size in range(1, cards + 1) if size == 1 or self._is_divisible(size))
 
+    def ways_to_divide(self, cards: int) -> tuple[int, int]:
+        """Return the tensor and pipeline parallel sizes for `cards` cards.
 
-def largest_picture_tokens(vision: Vision) -> int:
-    """Return the tokens of the most costly picture that the model accepts, with which vLLM measures its activations."""
-    return vision.most_pieces if vision.pictures == "patches" else _with_thumbnail(vision, vision.most_pieces)
+        Cards beyond eight are usually in another machine, where only a pipeline is fast enough.
+        """
+        tensor = max(size for size in self.tensor_sizes(min(cards, _MAX_CARDS_PER_MACHINE)) if cards % size == 0)
+        return tensor, cards // tensor
 
-
-def _with_thumbnail(vision: Vision, pieces: int) -> int:
-    """Return the tokens of a picture in pieces, to which a thumbnail is added if there are several."""
-    return vision.tokens * (1 + pieces if pieces > 1 else 1)
-
-
-def _patched(vision: Vision, width: int, height: int) -> int:
-    """Return the tokens after rounding the sides to whole tokens; a picture that is too large is scaled down."""
-    unit = vision.unit_px
-    columns, rows = max(1, round(width / unit)), max(1, round(height / unit))
-    if columns * rows > vision.most_pieces:
-        shrink = math.sqrt(vision.most_pieces * unit**2 / (width * height))
-        columns, rows = max(1, int(width * shrink / unit)), max(1, int(height * shrink / unit))
-    return columns * rows
+    def _is_divisible(self, size: int) -> bool:
+        text, cache = self.text, self.text.cache
+        part = size * ((self.quantisation.group_size if self.quantisation else 0) or 1)
+        if text.heads % size or text.intermediate % part:
+            return False
+        are_shared = cache.heads % size == 0 or size % cache.heads == 0
+        return cache.latent or (are_shared and text.heads * cache.head_dim % part == 0)

@@ -4,6 +4,8 @@
 Ollama's names. A bad file is reported as a problem and never disables the others.
 """
 
+from __future__ import annotations
+
 import difflib
 import re
 from collections.abc import Iterator, Mapping
@@ -19,14 +21,7 @@ from framelens.core.engines.model_hub import model_on_page
 from framelens.core.errors import AppError, ModelNotFound
 from framelens.core.files import typed_path
 from framelens.core.toml_lines import toml_files
-from framelens.models.catalogue_parser import (
-    CatalogueEntry,
-    CatalogueFile,
-    MisnamedModel,
-    entry_of_shape,
-    parse,
-    raw_models,
-)
+from framelens.models.catalogue_parser import CatalogueEntry, CatalogueFile, MisnamedModel, parse, raw_models
 from framelens.models.checkpoint import read_config, shape_in
 
 Why = Literal["exact", "short", "folder", "misnamed", "ollama", "ollama_folder"]
@@ -67,6 +62,29 @@ class Catalogue:
     by_id: Mapping[str, CatalogueEntry]
     misnamed: tuple[MisnamedModel, ...] = ()
     problems: tuple[AppError, ...] = ()
+
+    @classmethod
+    def load(cls, folder: Path | None) -> Catalogue:
+        """Load the built-in models and the models of the *.toml files in `folder`, sorted by name.
+
+        An entry with an existing id replaces it, so that an outdated model card can be corrected.
+
+        Args:
+            folder: Folder of the user's files; treated as empty if it doesn't exist.
+
+        Returns:
+            The catalogue; unreadable files are in its `problems`.
+        """
+        ours = built_in()
+        entries, misnamed, problems = dict(ours.by_id), list(ours.misnamed), []
+        for read in _read_folder(folder) if folder else ():
+            if isinstance(read, AppError):
+                problems.append(read)
+            else:
+                entries |= {entry.id: entry for entry in read.entries}
+                misnamed += read.misnamed
+        kept = tuple(name for name in misnamed if all(id_ in entries for id_ in name.means))
+        return cls(MappingProxyType(entries), kept, tuple(problems))
 
     def of_type(self, model_type: object) -> CatalogueEntry | None:
         """Return the first model of this `model_type`, None if there is none."""
@@ -111,12 +129,17 @@ class Catalogue:
         if not file.is_file():
             match = self.find(name)
             return match.entry, match
-        config = read_config(file.parent)
-        entry = entry_of_shape(file.parent.name, shape_in(file.parent, config), config)
+        entry = self.entry_in(file.parent)
         try:
             return entry, self.find(str(file.parent))
         except ModelNotFound:
             return entry, None
+
+    @staticmethod
+    def entry_in(folder: Path) -> CatalogueEntry:
+        """Return an entry for the model in a folder, by its config.json; raise ModelNotFound as `shape_in`."""
+        config = read_config(folder)
+        return CatalogueEntry.of_shape(folder.absolute().name, shape_in(folder, config), config)
 
     def _exact(self, text: str) -> Match | None:
         return next((Match(text, entry) for id_, entry in self.by_id.items() if id_.lower() == text.lower()), None)
@@ -191,29 +214,6 @@ def built_in() -> Catalogue:
         entries |= {entry.id: entry for entry in read.entries}
         misnamed += read.misnamed
     return Catalogue(MappingProxyType(entries), tuple(misnamed))
-
-
-def load_catalogue(folder: Path | None) -> Catalogue:
-    """Load the built-in models and the models of the *.toml files in `folder`, sorted by name.
-
-    An entry with an existing id replaces it, so that an outdated model card can be corrected.
-
-    Args:
-        folder: Folder of the user's files; treated as empty if it doesn't exist.
-
-    Returns:
-        The catalogue; unreadable files are in its `problems`.
-    """
-    ours = built_in()
-    entries, misnamed, problems = dict(ours.by_id), list(ours.misnamed), []
-    for read in _read_folder(folder) if folder else ():
-        if isinstance(read, AppError):
-            problems.append(read)
-        else:
-            entries |= {entry.id: entry for entry in read.entries}
-            misnamed += read.misnamed
-    kept = tuple(one for one in misnamed if all(id_ in entries for id_ in one.means))
-    return Catalogue(MappingProxyType(entries), kept, tuple(problems))
 
 
 @cache

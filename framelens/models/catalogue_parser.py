@@ -5,6 +5,8 @@ is read; a model that is another model stored differently names that model as `b
 differences.
 """
 
+from __future__ import annotations
+
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -87,11 +89,11 @@ class CatalogueEntry:
         """Return whether the model accepts pictures."""
         return self.shape.vision is not None
 
-
-def entry_of_shape(name: str, shape: Shape, config: Mapping[str, Any]) -> CatalogueEntry:
-    """Build an entry for a model that no catalogue describes, of this shape and config.json."""
-    nothing: Mapping[Language, str] = {"zh": "", "en": ""}
-    return CatalogueEntry(name, "", shape.parameters, "", "", nothing, shape, config=config)
+    @classmethod
+    def of_shape(cls, name: str, shape: Shape, config: Mapping[str, Any]) -> CatalogueEntry:
+        """Build an entry for a model that no catalogue describes, of this shape and config.json."""
+        nothing: Mapping[Language, str] = {"zh": "", "en": ""}
+        return cls(name, "", shape.parameters, "", "", nothing, shape, config=config)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ on a CPU: without AMX, vLLM's 4-bit kernel unpacks the weights again for every s
 many tokens a second with AWQ as in bfloat16.
 """
 
+from __future__ import annotations
+
 from collections.abc import Set
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -36,6 +38,16 @@ class NumberFormat:
     cpu: Runs
     arguments: MappingProxyType[str, Any] | None = None
 
+    @staticmethod
+    def of(shape: Shape) -> NumberFormat:
+        """Return the format in which the checkpoint itself is stored."""
+        quantised = shape.quantisation
+        if quantised is None:
+            return BY_KEY[_PLAIN[shape.dtype]]
+        if quantised.method in _STORED and (quantised.method != "gptq" or quantised.bits == 4):
+            return BY_KEY[_STORED[quantised.method]]
+        return BY_KEY["int8" if quantised.bits == 8 else "gptq"]
+
 
 def _arguments(**values: Any) -> MappingProxyType[str, Any]:
     return MappingProxyType(values)
@@ -52,21 +64,11 @@ NUMBER_FORMATS: tuple[NumberFormat, ...] = (
     NumberFormat("gguf_q8", 8.5, None, None, "no"),
     NumberFormat("gguf_q4", 4.85, None, None, "no"),
 )
-BY_KEY = MappingProxyType({one.key: one for one in NUMBER_FORMATS})
+BY_KEY = MappingProxyType({number_format.key: number_format for number_format in NUMBER_FORMATS})
 _BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 _FEW_CORES = 2
-_STORED = {"awq": "awq", "gptq": "gptq", "fp8": "fp8"}
+_STORED: dict[str, FormatKey] = {"awq": "awq", "gptq": "gptq", "fp8": "fp8"}
 _PLAIN: dict[str, FormatKey] = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
-
-
-def format_of(shape: Shape) -> NumberFormat:
-    """Return the format in which the checkpoint itself is stored."""
-    quantised = shape.quantisation
-    if quantised is None:
-        return BY_KEY[_PLAIN[shape.dtype]]
-    if quantised.method in _STORED and (quantised.method != "gptq" or quantised.bits == 4):
-        return BY_KEY[_STORED[quantised.method]]  # type: ignore[index]
-    return BY_KEY["int8" if quantised.bits == 8 else "gptq"]
 
 
 def has_bfloat16(flags: Set[str]) -> bool:

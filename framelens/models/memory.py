@@ -18,6 +18,8 @@ keeps the embedding; three sixteenths of all weights, and packed weights a secon
 allocator does not return.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,9 +27,9 @@ from typing import Any, Literal
 
 from framelens.core.domain import Device
 from framelens.core.units import GIB
-from framelens.models.architecture import Shape, Vision, largest_picture_tokens
+from framelens.models.architecture import Shape, Vision
 from framelens.models.formats import stored
-from framelens.models.serving_plan import Plan, number_bytes, parse_plan
+from framelens.models.serving_plan import Plan, number_bytes
 
 TermKey = Literal["text_weights", "vision_weights", "working", "cache", "engine"]
 _BLOCK_TOKENS: Mapping[Device, int] = {"gpu": 16, "cpu": 128}
@@ -64,6 +66,21 @@ class MemoryEstimate:
     cache_bytes_per_token: int
     """Bytes per token on the fullest card."""
 
+    @classmethod
+    def of(cls, shape: Shape, plan: Plan) -> MemoryEstimate:
+        """Estimate the memory that `shape` needs when it is served by `plan`."""
+        text, vision = _weight_bytes(shape, plan)
+        weights = [_text_weights(shape, plan, text)]
+        if shape.vision:
+            weights.append(_vision_weights(shape.vision, plan, vision))
+        terms = (*weights, _cache(shape, plan), _working(shape, plan), _engine(shape, plan, weights))
+        return cls(plan, terms, cache_bytes_per_token(shape, plan))
+
+    @staticmethod
+    def weights_bytes(shape: Shape) -> int:
+        """Return the bytes of the weights in the checkpoint's own format: the stored size, else an estimate."""
+        return shape.stored_bytes or round(sum(_counted_bytes(shape, Plan())))
+
     @property
     def card_bytes(self) -> int:
         """Return the bytes on the fullest card."""
@@ -81,23 +98,12 @@ class MemoryEstimate:
     def cache_tokens(self, budget_bytes: int) -> int:
         """Return the number of tokens that the cache holds if the engine may use `budget_bytes` of each card."""
         left = budget_bytes - self.bytes_of("text_weights", "vision_weights", "working", "engine")
-        return tokens_in(max(0, left), self.cache_bytes_per_token, self.plan.device)
+        return self.tokens_in(max(0, left))
 
-
-def estimate_memory(shape: Shape, plan: Plan) -> MemoryEstimate:
-    """Estimate the memory that `shape` needs when it is served by `plan`."""
-    text, vision = _weight_bytes(shape, plan)
-    weights = [_text_weights(shape, plan, text)]
-    if shape.vision:
-        weights.append(_vision_weights(shape.vision, plan, vision))
-    terms = (*weights, _cache(shape, plan), _working(shape, plan), _engine(shape, plan, weights))
-    return MemoryEstimate(plan, terms, cache_bytes_per_token(shape, plan))
-
-
-def tokens_in(cache_bytes: int, bytes_per_token: int, device: Device) -> int:
-    """Return the tokens that a cache of `cache_bytes` holds, in whole blocks."""
-    block = _BLOCK_TOKENS[device]
-    return cache_bytes // (bytes_per_token * block) * block
+    def tokens_in(self, cache_bytes: int) -> int:
+        """Return the tokens that a cache of `cache_bytes` holds, in whole blocks."""
+        block = _BLOCK_TOKENS[self.plan.device]
+        return cache_bytes // (self.cache_bytes_per_token * block) * block
 
 
 def cache_bytes_per_token(shape: Shape, plan: Plan) -> int:
@@ -107,14 +113,9 @@ def cache_bytes_per_token(shape: Shape, plan: Plan) -> int:
     return on_stage * cache.heads_per_card(plan.tensor_parallel) * cache.numbers_per_head * number_bytes(shape, plan)
 
 
-def weights_bytes(shape: Shape) -> int:
-    """Return the bytes of the weights in the checkpoint's own format: the stored size, else an estimate."""
-    return shape.stored_bytes or round(sum(_counted_bytes(shape, Plan())))
-
-
 def float32_bytes(shape: Shape, arguments: Mapping[str, Any], cache_bytes: int) -> int:
     """Return the bytes that the model needs in float32 on a CPU, with a cache of `cache_bytes`."""
-    needed = estimate_memory(shape, parse_plan({**arguments, "dtype": "float32"}, device="cpu"))
+    needed = MemoryEstimate.of(shape, Plan.parse({**arguments, "dtype": "float32"}, device="cpu"))
     return needed.card_bytes - needed.bytes_of("cache") + cache_bytes
 
 
@@ -124,7 +125,7 @@ def float32_bytes(shape: Shape, arguments: Mapping[str, Any], cache_bytes: int) 
 def _weight_bytes(shape: Shape, plan: Plan) -> tuple[float, float]:
     """Return the bytes of language model and vision tower in the plan's format, scaled by the checkpoint's size."""
     text, vision = _counted_bytes(shape, plan)
-    scale = weights_bytes(shape) / sum(_counted_bytes(shape, Plan()))
+    scale = MemoryEstimate.weights_bytes(shape) / sum(_counted_bytes(shape, Plan()))
     return text * scale, vision * scale
 
 
@@ -205,7 +206,7 @@ def _working_bytes(shape: Shape, plan: Plan) -> int:
 
 def _picture_tokens(vision: Vision, plan: Plan) -> int:
     """Return the tokens of the largest picture that the plan allows."""
-    most = largest_picture_tokens(vision)
+    most = vision.largest_tokens
     if plan.largest_picture_px is None or vision.pictures != "patches":
         return most
     return min(most, math.ceil(plan.largest_picture_px / vision.unit_px**2))

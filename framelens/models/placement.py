@@ -23,10 +23,10 @@ from framelens.core.domain import Device
 from framelens.core.errors import ConfigError
 from framelens.core.units import GIB, gib_number
 from framelens.i18n import t
-from framelens.models.architecture import FRAME, Shape, image_tokens
+from framelens.models.architecture import Shape
 from framelens.models.catalogue_parser import CatalogueEntry
-from framelens.models.formats import BY_KEY, FormatKey, NumberFormat, format_of, is_faster_wide
-from framelens.models.memory import MemoryEstimate, estimate_memory
+from framelens.models.formats import BY_KEY, FormatKey, NumberFormat, is_faster_wide
+from framelens.models.memory import MemoryEstimate
 from framelens.models.serving_plan import Plan
 
 USUAL_LENGTH = 8192  # tokens, as in framelens.config.DEFAULT_VLLM_CONFIG
@@ -47,7 +47,6 @@ _NEWER = "2025-09"
 rule of thumb and not measured here. Scores that makers report on long videos (MLVU): Qwen2.5-VL-7B 70.2, Qwen3-VL-8B
 78.1."""
 _AMPERE = 8.0  # compute capability
-_MAX_CARDS_PER_MACHINE = 8
 _USUAL_CAPABILITY = 8.6  # most Ampere cards
 _KNOWN: tuple[tuple[str, float, float], ...] = (
     ("rtx 2080 ti", 11, 7.5), ("rtx 2080", 8, 7.5), ("rtx 2070", 8, 7.5), ("rtx 2060", 6, 7.5), ("titan rtx", 24, 7.5),
@@ -86,6 +85,34 @@ class Proposal:
     config: Mapping[str, Any]
     environment: Mapping[str, str] = field(default_factory=dict)
 
+    @staticmethod
+    def for_cards(card: GpuCard, entries: Iterable[CatalogueEntry], *, cards: int = 1) -> tuple[Proposal, ...]:
+        """Propose models for `cards` cards like `card`, best first."""
+        proposals = (_on_cards(entry, card, cards) for entry in entries)
+        return _rank([proposal for proposal in proposals if proposal is not None], entries)
+
+    @staticmethod
+    def divided(
+        entry: CatalogueEntry, card: GpuCard, *, tensor_parallel: int, pipeline_parallel: int
+    ) -> tuple[Proposal, ...]:
+        """Propose settings for a model that is divided among cards like `card`.
+
+        Args:
+            entry: The model.
+            card: One of the cards.
+            tensor_parallel: Cards among which each layer is divided.
+            pipeline_parallel: Stages among which the layers are divided.
+
+        Returns:
+            One proposal for each number format in which the model fits: the checkpoint's own, then vLLM's conversions.
+        """
+        budget, proposals = int(card.memory_gib * GIB * USABLE), []
+        for chosen in _formats(entry, card):
+            base = _plan(entry.shape, chosen, "gpu", tensor_parallel, pipeline_parallel)
+            if proposal := _fit(entry, chosen or NumberFormat.of(entry.shape).key, base, budget, card):
+                proposals.append(proposal)
+        return tuple(proposals)
+
     @property
     def may_be_recommended(self) -> bool:
         """Return whether vLLM runs the model with pictures and without code that comes with it."""
@@ -118,6 +145,19 @@ class MemoryNeed:
     there_bytes: int
     usable: float = USABLE
 
+    @classmethod
+    def of(cls, shape: Shape, plan: Plan, there_bytes: int, *, usable: float = USABLE) -> MemoryNeed:
+        """Estimate the need of a model served by `plan`, to compare with `there_bytes` of memory."""
+        needed = MemoryEstimate.of(shape, plan).card_bytes
+        return cls(needed, min(cls.least_of(shape, plan.device), needed), there_bytes, usable)
+
+    @staticmethod
+    def least_of(shape: Shape, device: Device) -> int:
+        """Return the least bytes to serve a model: for a request of the shortest proposed context on one card."""
+        longest = shape.text.max_positions or USUAL_LENGTH
+        plan = replace(_plan(shape, None, device, 1, 1), max_model_len=min(_LENGTHS[-1], longest), eager=True)
+        return MemoryEstimate.of(shape, plan).card_bytes
+
     @property
     def usable_bytes(self) -> int:
         """Return the bytes that may be used."""
@@ -147,26 +187,6 @@ class MemoryNeed:
         return t("models.need_settings" if self.can_fit else "models.need_not", **values)
 
 
-def estimate_need(shape: Shape, plan: Plan, there_bytes: int, *, usable: float = USABLE) -> MemoryNeed:
-    """Estimate the memory that a model served by `plan` needs, to compare with `there_bytes` of memory."""
-    least = least_bytes(shape, plan.device)
-    needed = estimate_memory(shape, plan).card_bytes
-    return MemoryNeed(needed, min(least, needed), there_bytes, usable)
-
-
-def least_bytes(shape: Shape, device: Device) -> int:
-    """Return the least memory in bytes to serve a model: for a request of the shortest proposed context on one card."""
-    longest = shape.text.max_positions or USUAL_LENGTH
-    plan = replace(_plan(shape, None, device, 1, 1), max_model_len=min(_LENGTHS[-1], longest), eager=True)
-    return estimate_memory(shape, plan).card_bytes
-
-
-def propose_for_cards(card: GpuCard, entries: Iterable[CatalogueEntry], *, cards: int = 1) -> tuple[Proposal, ...]:
-    """Propose models for `cards` cards like `card`, best first."""
-    found = (_on_cards(entry, card, cards) for entry in entries)
-    return _rank([proposal for proposal in found if proposal is not None], entries)
-
-
 def propose_for_cpu(
     memory_gib: float, entries: Iterable[CatalogueEntry], *, wide: bool = False
 ) -> tuple[Proposal, ...]:
@@ -181,68 +201,17 @@ def propose_for_cpu(
     return _rank(found, entries)
 
 
-def propose_divided(
-    entry: CatalogueEntry, card: GpuCard, *, tensor_parallel: int, pipeline_parallel: int
-) -> tuple[Proposal, ...]:
-    """Propose settings for a model that is divided among cards like `card`.
-
-    Args:
-        entry: The model.
-        card: One of the cards.
-        tensor_parallel: Cards among which each layer is divided.
-        pipeline_parallel: Stages among which the layers are divided.
-
-    Returns:
-        One proposal for each number format in which the model fits: the checkpoint's own, then vLLM's conversions.
-    """
-    budget = int(card.memory_gib * GIB * USABLE)
-    found = []
-    for chosen in _formats(entry, card):
-        base = _plan(entry.shape, chosen, "gpu", tensor_parallel, pipeline_parallel)
-        if proposal := _fit(entry, chosen or format_of(entry.shape).key, base, budget, card):
-            found.append(proposal)
-    return tuple(found)
-
-
-def ways_to_divide(shape: Shape, cards: int) -> tuple[int, int]:
-    """Return the tensor and pipeline parallel sizes for `cards` cards.
-
-    Cards beyond eight are usually in another machine, where only a pipeline is fast enough.
-    """
-    tensor = max(size for size in tensor_sizes(shape, min(cards, _MAX_CARDS_PER_MACHINE)) if cards % size == 0)
-    return tensor, cards // tensor
-
-
-def tensor_sizes(shape: Shape | None, cards: int) -> tuple[int, ...]:
-    """Return the tensor parallel sizes up to `cards` with which vLLM divides every layer, ascending, beginning with 1.
-
-    Heads are divided: their number must be a multiple of the size, and the number of the cache's heads a multiple or a
-    divisor of it, unless attention is latent. A quantised layer is divided between its groups. Without a known shape
-    every size counts.
-    """
-    return tuple(size for size in range(1, cards + 1) if size == 1 or shape is None or _is_divisible(shape, size))
-
-
-def _is_divisible(shape: Shape, size: int) -> bool:
-    text, cache = shape.text, shape.text.cache
-    part = size * ((shape.quantisation.group_size if shape.quantisation else 0) or 1)
-    if text.heads % size or text.intermediate % part:
-        return False
-    are_shared = cache.heads % size == 0 or size % cache.heads == 0
-    return cache.latent or (are_shared and text.heads * cache.head_dim % part == 0)
-
-
 # ---- one model -------------------------------------------------------------------------------------------------------
 
 
 def _on_cards(entry: CatalogueEntry, card: GpuCard, cards: int) -> Proposal | None:
-    tensor, pipeline = ways_to_divide(entry.shape, cards)
-    return next(iter(propose_divided(entry, card, tensor_parallel=tensor, pipeline_parallel=pipeline)), None)
+    tensor, pipeline = entry.shape.ways_to_divide(cards)
+    return next(iter(Proposal.divided(entry, card, tensor_parallel=tensor, pipeline_parallel=pipeline)), None)
 
 
 def _formats(entry: CatalogueEntry, card: GpuCard) -> Iterator[FormatKey | None]:
     """List the formats to try: the checkpoint's own if the card runs it, then vLLM's conversions while loading."""
-    least = format_of(entry.shape).least_capability
+    least = NumberFormat.of(entry.shape).least_capability
     halved = entry.shape.quantisation is None and card.runs < _AMPERE
     if halved or (least is not None and card.runs >= least):
         yield "fp16" if halved else None
@@ -253,7 +222,7 @@ def _formats(entry: CatalogueEntry, card: GpuCard) -> Iterator[FormatKey | None]
 
 def _on_cpu(entry: CatalogueEntry, memory_gib: float, wide: bool) -> Proposal | None:
     """Propose 32 bits if they are faster here and leave 8192 tokens, else 16; transformers uses the stored format."""
-    stored = format_of(entry.shape)
+    stored = NumberFormat.of(entry.shape)
     is_mixture_in_4_bits = entry.shape.text.experts > 0 and stored.bits < 8
     if stored.key == "fp8" or is_mixture_in_4_bits:
         return None
@@ -295,7 +264,7 @@ def _fit(entry: CatalogueEntry, key: FormatKey, base: Plan, budget: int, card: G
     for least, eager, tried in ((2, base.eager, long), (1, base.eager, usual), (1, True, usual)):
         for length in tried:
             plan = replace(base, max_model_len=length, eager=eager)
-            sum_ = estimate_memory(entry.shape, plan)
+            sum_ = MemoryEstimate.of(entry.shape, plan)
             held = sum_.cache_tokens(budget) / length
             if held >= least:
                 return _proposal(entry, key, plan, sum_, budget, held, card)
@@ -314,7 +283,7 @@ def _proposal(
     vision, frames = entry.shape.vision, 0
     if vision is not None:
         each = min(
-            image_tokens(vision, *FRAME),
+            vision.image_tokens(),
             _PICTURE_TOKENS if vision.pictures == "patches" else 10**6,
         )
         frames = max(1, min(_MAX_FRAMES, (plan.max_model_len - _REST_TOKENS) // (each + 16)))
@@ -390,6 +359,8 @@ class GpuCard:
 
     SIZES_GIB: ClassVar = (8, 11, 12, 16, 24, 32, 40, 48, 80, 96, 141)
     """Sizes in which cards are sold."""
+    USABLE: ClassVar = USABLE
+    """Usable share of a memory."""
     memory_gib: float
     capability: float | None = None
     name: str = ""
@@ -399,6 +370,16 @@ class GpuCard:
         """Return the compute capability, or most Ampere cards' capability if it is unknown."""
         return self.capability if self.capability is not None else _USUAL_CAPABILITY
 
+    @staticmethod
+    def parse_gigabytes(text: str) -> float | None:
+        """Parse an amount of memory such as "24", "24GB" or "24 GiB"; return None for anything else."""
+        plain = text.strip().lower()
+        try:
+            number = float(plain.removesuffix("gib").removesuffix("gb").removesuffix("g").strip())
+        except ValueError:
+            return None
+        return number if 0 < number < 100_000 else None
+
     @classmethod
     def parse(cls, text: str) -> GpuCard:
         """Parse a card's memory in GB, such as "24" or "24GB", or its name, such as "RTX 4090".
@@ -406,7 +387,7 @@ class GpuCard:
         Raises:
             ConfigError: It is neither.
         """
-        number = parse_gigabytes(text)
+        number = cls.parse_gigabytes(text)
         card = find_card(text) or (cls(number) if number else None)  # "4090" is a name
         if card is None:
             raise ConfigError("card_unknown", given=text)
@@ -431,13 +412,3 @@ def find_card(name: str, memory_gib: float | None = None) -> GpuCard | None:
         if f" {known} " in text or text.startswith(f" {re.sub('[rg]tx ', '', known)} "):
             return GpuCard(memory_gib or named_gib or usual_gib, capability, name)
     return GpuCard(memory_gib, None, name) if memory_gib else None
-
-
-def parse_gigabytes(text: str) -> float | None:
-    """Parse an amount of memory such as "24", "24GB" or "24 GiB"; return None for anything else."""
-    plain = text.strip().lower()
-    try:
-        number = float(plain.removesuffix("gib").removesuffix("gb").removesuffix("g").strip())
-    except ValueError:
-        return None
-    return number if 0 < number < 100_000 else None

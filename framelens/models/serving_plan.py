@@ -1,5 +1,7 @@
 """Serving settings of a model: the arguments of vLLM that decide how much memory it needs."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -40,31 +42,31 @@ class Plan:
         """Return the number of cards."""
         return self.tensor_parallel * self.pipeline_parallel
 
+    @classmethod
+    def parse(cls, arguments: Mapping[str, Any], *, device: Device = "gpu", sequences: int = 1) -> Plan:
+        """Build the plan of a VLLM_CONFIG; missing settings are vLLM's defaults, and a length of 8192.
 
-def parse_plan(arguments: Mapping[str, Any], *, device: Device = "gpu", sequences: int = 1) -> Plan:
-    """Build the plan of a VLLM_CONFIG; missing settings are vLLM's defaults, and a length of 8192.
-
-    Args:
-        arguments: Settings that have passed `core.engines.vllm_arguments.check_arguments`. A data type doesn't affect
-            quantised weights.
-        device: The device that runs the model.
-        sequences: Requests in flight.
-    """
-    usual = Plan(max_num_seqs=128 if device == "cpu" else 256)
-    pixels = (arguments.get("mm_processor_kwargs") or {}).get("max_pixels")
-    named = _FORMATS.get(str(arguments.get("dtype")))
-    return Plan(
-        max_model_len=_number(arguments.get("max_model_len"), usual.max_model_len),
-        sequences=sequences,
-        format="fp8" if str(arguments.get("quantization")).startswith("fp8") else named,
-        largest_picture_px=pixels if isinstance(pixels, int) else None,
-        tensor_parallel=_number(arguments.get("tensor_parallel_size"), 1),
-        pipeline_parallel=_number(arguments.get("pipeline_parallel_size"), 1),
-        batched_tokens=_number(arguments.get("max_num_batched_tokens"), usual.batched_tokens),
-        max_num_seqs=_number(arguments.get("max_num_seqs"), usual.max_num_seqs),
-        eager=bool(arguments.get("enforce_eager", device == "cpu")),
-        device=device,
-    )
+        Args:
+            arguments: Settings that have passed `core.engines.vllm_arguments.check_arguments`. A data type doesn't
+                affect quantised weights.
+            device: The device that runs the model.
+            sequences: Requests in flight.
+        """
+        usual = cls(max_num_seqs=128 if device == "cpu" else 256)
+        pixels = (arguments.get("mm_processor_kwargs") or {}).get("max_pixels")
+        named = _FORMATS.get(str(arguments.get("dtype")))
+        return cls(
+            max_model_len=_number(arguments.get("max_model_len"), usual.max_model_len),
+            sequences=sequences,
+            format="fp8" if str(arguments.get("quantization")).startswith("fp8") else named,
+            largest_picture_px=pixels if isinstance(pixels, int) else None,
+            tensor_parallel=_number(arguments.get("tensor_parallel_size"), 1),
+            pipeline_parallel=_number(arguments.get("pipeline_parallel_size"), 1),
+            batched_tokens=_number(arguments.get("max_num_batched_tokens"), usual.batched_tokens),
+            max_num_seqs=_number(arguments.get("max_num_seqs"), usual.max_num_seqs),
+            eager=bool(arguments.get("enforce_eager", device == "cpu")),
+            device=device,
+        )
 
 
 def number_bytes(shape: Shape, plan: Plan) -> int:

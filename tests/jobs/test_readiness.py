@@ -22,7 +22,7 @@ from framelens.engine.engine_builder import build_engine
 from framelens.engine.hardware_profile import HardwareProfile
 from framelens.engine.local.model_arguments import least_cache_gib
 from framelens.jobs import readiness
-from framelens.models.catalogue import load_catalogue
+from framelens.models.catalogue import Catalogue
 from framelens.models.placement import Proposal, propose_for_cpu
 from framelens.store.model_records import confirm_download, confirmed_downloads
 from tests.app.fake_services import ScriptedEngine
@@ -61,7 +61,7 @@ def test_recommended_model_takes_the_place_of_the_default(settings: Settings) ->
     assert SMALL not in {one.model for one in now.offers}
     recommended = readiness.with_recommended(settings)
     assert (recommended.model_path, recommended.vllm_config["max_model_len"] > 0) == (SMALL, True)
-    entries = tuple(load_catalogue(None).by_id.values())
+    entries = tuple(Catalogue.load(None).by_id.values())
     for_research = [one.entry.is_for_research for one in HardwareProfile.here().proposals(entries)]
     assert any(for_research) and for_research == sorted(for_research)
 
@@ -180,7 +180,7 @@ def test_proposals_are_made_once_for_the_same_models(monkeypatch: pytest.MonkeyP
         return propose(memory_gib, *given, **more)
 
     monkeypatch.setattr(hardware_profile, "propose_for_cpu", counted)
-    entries = tuple(load_catalogue(None).by_id.values())[:3]
+    entries = tuple(Catalogue.load(None).by_id.values())[:3]
     here, other = (HardwareProfile("here", None, memory_gib=gib) for gib in (911.5, 17.5))
     first = here.proposals(entries)
     assert here.proposals(entries) == first == propose(911.5, entries) and made == [911.5]
@@ -193,7 +193,7 @@ def test_proposals_are_made_once_for_the_same_models(monkeypatch: pytest.MonkeyP
 def test_recommended_context_fits_the_cache_of_a_cpu(memory_gib: float, settings: Settings) -> None:
     """The launcher of the engine makes the cache; a request that doesn't fit into it would end the start."""
     place = HardwareProfile("here", None, memory_gib=memory_gib)
-    best = place.recommended(tuple(load_catalogue(None).by_id.values()))[0]
+    best = place.recommended(tuple(Catalogue.load(None).by_id.values()))[0]
     chosen = replace(settings, model_path=best.entry.id, vllm_config=best.config)
     taken = best.plan.max_model_len * best.sum.cache_bytes_per_token
     assert taken <= kv_cache_gib(0, least_cache_gib(chosen)) * GIB < taken + GIB

@@ -15,7 +15,7 @@ from framelens.core.units import gib_text
 from framelens.models.catalogue import built_in
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.checkpoint import loaded_bytes, read_config, shape_in, weights_in
-from framelens.models.memory import weights_bytes
+from framelens.models.memory import MemoryEstimate
 
 each_entry = pytest.mark.parametrize("entry", built_in().by_id.values(), ids=lambda entry: entry.id)
 
@@ -28,7 +28,9 @@ NOT_COUNTED = {"gemma4": 0.20, "minicpmv4_6": 0.11}
 def test_counts_are_near_the_published_figures(entry: CatalogueEntry) -> None:
     near = NOT_COUNTED.get(entry.shape.model_type, 0.03)
     assert replace(entry.shape, published=0).parameters == pytest.approx(entry.parameters, rel=near)
-    assert weights_bytes(replace(entry.shape, stored_bytes=0)) == pytest.approx(weights_bytes(entry.shape), rel=near)
+    assert MemoryEstimate.weights_bytes(replace(entry.shape, stored_bytes=0)) == pytest.approx(
+        MemoryEstimate.weights_bytes(entry.shape), rel=near
+    )
 
 
 @each_entry
@@ -43,14 +45,17 @@ def test_weights_of_a_folder_are_those_of_its_files(name: str, tiny_vl: Path, tm
     held = len(data) - 8 - struct.unpack("<Q", data[:8])[0]
     config = read_config(folder)
     assert weights_in(folder) == (held, held // 2)
-    assert (shape_in(folder, config).parameters, weights_bytes(shape_in(folder, config))) == (held // 2, held)
-    assert weights_bytes(shape_in(folder, {**config, "dtype": "float32"})) == 2 * held
+    assert (shape_in(folder, config).parameters, MemoryEstimate.weights_bytes(shape_in(folder, config))) == (
+        held // 2,
+        held,
+    )
+    assert MemoryEstimate.weights_bytes(shape_in(folder, {**config, "dtype": "float32"})) == 2 * held
     index = folder / "model.safetensors.index.json"
     (folder / "consolidated.safetensors").write_bytes(data)
     for weight_map, found in (({"a": "model.safetensors"}, held), ({"a": "missing.safetensors"}, 0)):
         index.write_text(json.dumps({"weight_map": weight_map}))
         assert weights_in(folder)[0] == found
-    assert weights_bytes(shape_in(folder, config)) == pytest.approx(held, rel=0.1), "as counted"
+    assert MemoryEstimate.weights_bytes(shape_in(folder, config)) == pytest.approx(held, rel=0.1), "as counted"
 
 
 def test_weights_of_an_unknown_family_are_named(tmp_path: Path, tiny_vl: Path) -> None:

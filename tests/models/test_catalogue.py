@@ -8,7 +8,7 @@ import pytest
 
 from framelens.core.errors import ModelNotFound
 from framelens.i18n import LANGUAGES, error_text
-from framelens.models.catalogue import built_in, load_catalogue
+from framelens.models.catalogue import Catalogue, built_in
 
 OWN = """
 family = "Mine"
@@ -122,7 +122,7 @@ def test_catalogue_names_and_figures_match_their_family() -> None:
 
 def test_a_file_in_the_folder_adds_its_models(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text("\ufeff" + OWN, encoding="utf-8")
-    catalogue = load_catalogue(tmp_path)
+    catalogue = Catalogue.load(tmp_path)
     assert not catalogue.problems
     assert catalogue.find("Tiny-1B").entry.about["zh"] == "试试"
     assert len(catalogue.by_id) == len(built_in().by_id) + 1
@@ -132,7 +132,7 @@ def test_own_catalogue_file_overrides_and_extends_models(tmp_path: Path) -> None
     (tmp_path / "a.toml").write_text(
         'family = "Qwen3"\n[[models]]\nid = "Qwen/Qwen3-8B"\nbase = "Qwen/Qwen3-8B-AWQ"\nlicence = "New"\n'
     )
-    entry = load_catalogue(tmp_path).by_id["Qwen/Qwen3-8B"]
+    entry = Catalogue.load(tmp_path).by_id["Qwen/Qwen3-8B"]
     assert (entry.licence, entry.shape.quantisation is not None) == ("New", True)
     assert built_in().by_id["Qwen/Qwen3-8B"].licence == "Apache-2.0"
 
@@ -159,7 +159,7 @@ def test_wrong_catalogue_value_is_named_with_its_line(
 ) -> None:
     (tmp_path / "bad.toml").write_text(OWN.replace(was, becomes), encoding="utf-8")
     (tmp_path / "good.toml").write_text(OWN, encoding="utf-8")
-    catalogue = load_catalogue(tmp_path)
+    catalogue = Catalogue.load(tmp_path)
     (problem,) = catalogue.problems
     assert (problem.key, problem.values["line"], problem.values["key"]) == ("model_file_wrong", line, key)
     assert all("bad.toml" in error_text(problem, language) for language in LANGUAGES)
@@ -169,6 +169,6 @@ def test_wrong_catalogue_value_is_named_with_its_line(
 @pytest.mark.parametrize("content", [b"family = ", b"\xff\xfe", b'a = "' + b"x" * 300_000, b"[" * 2000])
 def test_what_is_no_toml_is_a_sentence_too(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "bad.toml").write_bytes(content)
-    (problem,) = load_catalogue(tmp_path).problems
+    (problem,) = Catalogue.load(tmp_path).problems
     assert all(error_text(problem, language) for language in LANGUAGES)
-    assert load_catalogue(tmp_path / "absent").problems == ()
+    assert Catalogue.load(tmp_path / "absent").problems == ()

@@ -9,10 +9,10 @@ import pytest
 
 from framelens.core.errors import ModelNotFound
 from framelens.i18n import error_text
-from framelens.models.architecture import Shape, image_tokens, largest_picture_tokens
+from framelens.models.architecture import Shape
 from framelens.models.catalogue import built_in, raw_built_in
 from framelens.models.config import read_shape
-from framelens.models.memory import estimate_memory
+from framelens.models.memory import MemoryEstimate
 from framelens.models.serving_plan import Plan
 
 QWEN = {
@@ -98,7 +98,7 @@ def test_any_config_gives_an_estimate_or_an_error(id_: str) -> None:
         for odd in (None, 0, -1, 1, 1.5, True, "x", [], {}, [[]], 10**9):
             table[key] = odd
             try:
-                assert estimate_memory(read_shape(config), Plan(tensor_parallel=2)).total_bytes > 0
+                assert MemoryEstimate.of(read_shape(config), Plan(tensor_parallel=2)).total_bytes > 0
             except ModelNotFound as error:
                 assert error_text(error, "zh")
         table[key] = was
@@ -115,8 +115,8 @@ def test_an_odd_config_of_another_family_is_an_error_too(name: str) -> None:
             table[key] = odd
             with suppress(ModelNotFound):
                 shape = read_shape(config)
-                assert estimate_memory(shape, Plan(tensor_parallel=2)).total_bytes > 0
-                assert shape.vision is None or image_tokens(shape.vision, 1280, 720) > 0
+                assert MemoryEstimate.of(shape, Plan(tensor_parallel=2)).total_bytes > 0
+                assert shape.vision is None or shape.vision.image_tokens(1280, 720) > 0
         table[key] = was
 
 
@@ -151,17 +151,17 @@ def test_quantisation_is_read_from_each_method_that_is_in_use() -> None:
 
 def test_image_tokens_are_near_those_of_processors() -> None:
     """The figures come from the processors for a frame of 1280 × 720."""
-    assert image_tokens(shape_of("Qwen/Qwen2.5-VL-7B-Instruct").vision, 1280, 720) == 46 * 26  # type: ignore[arg-type]
-    assert image_tokens(shape_of("Qwen/Qwen3-VL-8B-Instruct").vision, 1280, 720) == 40 * 22  # type: ignore[arg-type]
-    assert image_tokens(shape_of("llava-hf/llava-1.5-7b-hf").vision, 1280, 720) == 576  # type: ignore[arg-type]
+    assert shape_of("Qwen/Qwen2.5-VL-7B-Instruct").vision.image_tokens(1280, 720) == 46 * 26  # type: ignore[union-attr]
+    assert shape_of("Qwen/Qwen3-VL-8B-Instruct").vision.image_tokens(1280, 720) == 40 * 22  # type: ignore[union-attr]
+    assert shape_of("llava-hf/llava-1.5-7b-hf").vision.image_tokens(1280, 720) == 576  # type: ignore[union-attr]
     tiles = shape_of("deepseek-ai/deepseek-vl2-tiny").vision
-    assert tiles and image_tokens(tiles, 384, 384) == pytest.approx(14 * 15 * 2 + 1, rel=0.1)
+    assert tiles and tiles.image_tokens(384, 384) == pytest.approx(14 * 15 * 2 + 1, rel=0.1)
     fixed, sixteenth = (shape_of(name).vision for name in ("google/gemma-4-E2B-it", "openbmb/MiniCPM-V-4.6"))
-    assert fixed and image_tokens(fixed, 1280, 720) == image_tokens(fixed, 448, 252) == 280
-    assert sixteenth and image_tokens(sixteenth, 448, 448) == 64
+    assert fixed and fixed.image_tokens(1280, 720) == fixed.image_tokens(448, 252) == 280
+    assert sixteenth and sixteenth.image_tokens(448, 448) == 64
     slices = shape_of("openbmb/MiniCPM-V-2_6").vision
-    assert slices and image_tokens(slices, 448, 448) == 64
-    assert slices and image_tokens(slices, 1344, 1344) == 64 * 10
+    assert slices and slices.image_tokens(448, 448) == 64
+    assert slices and slices.image_tokens(1344, 1344) == 64 * 10
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_models_outside_the_catalogue_are_counted(name: str, published: float) -
 
 def test_a_picture_of_fixed_cost_is_its_own_largest() -> None:
     vision = shape_of("llava-hf/llava-1.5-7b-hf").vision
-    assert vision and largest_picture_tokens(vision) == 576
+    assert vision and vision.largest_tokens == 576
 
 
 def test_layers_that_keep_less_make_the_cache_an_upper_limit() -> None:
@@ -201,7 +201,7 @@ def test_layers_that_keep_less_make_the_cache_an_upper_limit() -> None:
 
 def test_the_largest_picture_is_that_of_the_processor() -> None:
     assert [
-        largest_picture_tokens(shape.vision)
+        shape.vision.largest_tokens
         for id_ in ("Qwen/Qwen2.5-VL-7B-Instruct", "Qwen/Qwen3-VL-2B-Instruct", "openbmb/MiniCPM-V-2_6")
         if (shape := shape_of(id_)).vision
     ] == [16384, 16384, 640]

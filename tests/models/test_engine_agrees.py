@@ -13,7 +13,7 @@ from framelens.core.units import GIB
 from framelens.engine.local.child_process import GUARD
 from framelens.engine.local.local_engine import LocalEngine
 from framelens.models.config import read_shape
-from framelens.models.memory import estimate_memory, tokens_in
+from framelens.models.memory import MemoryEstimate
 from framelens.models.serving_plan import Plan
 from tests.conftest import ENGINE_ARGUMENTS, ready
 
@@ -40,7 +40,7 @@ def test_the_cache_holds_what_the_engine_says_it_holds(
     shape = read_shape(json.loads((tiny_vl.parent / name / "config.json").read_text()))
     assert ENGINE_ARGUMENTS["max_model_len"] == _PLAN.max_model_len and ENGINE_ARGUMENTS["dtype"] == "float32"
     tokens, length, requests = reported(vl_engine if name == "tiny-vl" else text_engine)
-    ours = tokens_in(GIB, estimate_memory(shape, _PLAN).cache_bytes_per_token, "cpu")
+    ours = MemoryEstimate.of(shape, _PLAN).tokens_in(GIB)
     assert ours == pytest.approx(tokens, rel=0.01)
     assert ours / length == pytest.approx(requests, rel=0.01)
 
@@ -54,7 +54,7 @@ def test_a_small_models_processes_take_what_the_sum_says(
     """
     shape = read_shape(json.loads((tiny_vl.parent / name / "config.json").read_text()))
     ready(vl_engine if name == "tiny-vl" else text_engine)
-    ours = estimate_memory(shape, _PLAN)
+    ours = MemoryEstimate.of(shape, _PLAN)
     expected = ours.card_bytes - ours.bytes_of("cache", "working") + GIB
     assert taken(name) == pytest.approx(expected, rel=0.10)
 

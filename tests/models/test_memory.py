@@ -7,8 +7,8 @@ import pytest
 from framelens.core.units import GIB
 from framelens.models.architecture import Shape
 from framelens.models.catalogue import built_in
-from framelens.models.memory import MemoryEstimate, estimate_memory
-from framelens.models.serving_plan import Plan, parse_plan
+from framelens.models.memory import MemoryEstimate
+from framelens.models.serving_plan import Plan
 
 VL_7B = "Qwen/Qwen2.5-VL-7B-Instruct"
 VL_72B = "Qwen/Qwen2.5-VL-72B-Instruct"
@@ -20,7 +20,7 @@ def shape_of(id_: str) -> Shape:
 
 
 def sum_of(id_: str, **settings: object) -> MemoryEstimate:
-    return estimate_memory(shape_of(id_), Plan(**settings))  # type: ignore[arg-type]
+    return MemoryEstimate.of(shape_of(id_), Plan(**settings))  # type: ignore[arg-type]
 
 
 # ---- published figures -----------------------------------------------------------------------------------------------
@@ -133,14 +133,14 @@ def test_smaller_images_and_fewer_requests_need_less() -> None:
 
 
 def test_vllm_config_says_how_a_model_is_served() -> None:
-    plan = parse_plan(
+    plan = Plan.parse(
         {"max_model_len": "8k", "dtype": "half", "tensor_parallel_size": 2, "enforce_eager": True, "max_num_seqs": 4,
          "mm_processor_kwargs": {"max_pixels": 1003520}}, sequences=3,
     )  # fmt: skip
     assert plan == Plan(8000, 3, "fp16", 1003520, 2, max_num_seqs=4, eager=True)
-    assert parse_plan({}) == Plan()
-    assert parse_plan({"quantization": "fp8"}).format == "fp8"
-    assert parse_plan({"max_model_len": "auto"}, device="cpu") == Plan(device="cpu", max_num_seqs=128, eager=True)
+    assert Plan.parse({}) == Plan()
+    assert Plan.parse({"quantization": "fp8"}).format == "fp8"
+    assert Plan.parse({"max_model_len": "auto"}, device="cpu") == Plan(device="cpu", max_num_seqs=128, eager=True)
 
 
 def test_what_is_left_of_a_card_is_counted_in_whole_blocks() -> None:

@@ -13,9 +13,9 @@ from framelens.core.engines import vllm_arguments
 from framelens.core.units import GIB
 from framelens.models.catalogue import built_in
 from framelens.models.formats import prefers_float32
-from framelens.models.memory import estimate_memory, float32_bytes
-from framelens.models.placement import GpuCard, Proposal, find_card, propose_for_cards, propose_for_cpu, ways_to_divide
-from framelens.models.serving_plan import parse_plan
+from framelens.models.memory import MemoryEstimate, float32_bytes
+from framelens.models.placement import GpuCard, Proposal, find_card, propose_for_cpu
+from framelens.models.serving_plan import Plan
 
 ENTRIES = tuple(built_in().by_id.values())
 
@@ -23,14 +23,14 @@ ENTRIES = tuple(built_in().by_id.values())
 def on(name: str, cards: int = 1) -> tuple[Proposal, ...]:
     card = find_card(name)
     assert card
-    return propose_for_cards(card, ENTRIES, cards=cards)
+    return Proposal.for_cards(card, ENTRIES, cards=cards)
 
 
 MACHINES: dict[str, tuple[Proposal, ...]] = {
-    "24 GB": propose_for_cards(GpuCard(24), ENTRIES),
-    "16 GB": propose_for_cards(GpuCard(16), ENTRIES),
-    "12 GB": propose_for_cards(GpuCard(12), ENTRIES),
-    "8 GB": propose_for_cards(GpuCard(8), ENTRIES),
+    "24 GB": Proposal.for_cards(GpuCard(24), ENTRIES),
+    "16 GB": Proposal.for_cards(GpuCard(16), ENTRIES),
+    "12 GB": Proposal.for_cards(GpuCard(12), ENTRIES),
+    "8 GB": Proposal.for_cards(GpuCard(8), ENTRIES),
     "RTX 2080 Ti": on("RTX 2080 Ti"),
     "16 × RTX 2080 Ti": on("RTX 2080 Ti", 16),
     "RTX 4090": on("NVIDIA GeForce RTX 4090 D"),
@@ -46,8 +46,8 @@ def test_proposed_settings_fit_by_their_own_estimate(machine: str) -> None:
     for proposal in MACHINES[machine]:
         if proposal.entry.engine != "vllm":
             continue
-        plan = parse_plan(proposal.config, device=proposal.plan.device)
-        again = estimate_memory(proposal.entry.shape, plan)
+        plan = Plan.parse(proposal.config, device=proposal.plan.device)
+        again = MemoryEstimate.of(proposal.entry.shape, plan)
         assert again.card_bytes <= proposal.budget_bytes, proposal.entry.id
         assert again.card_bytes == proposal.sum.card_bytes
         assert proposal.concurrency >= 1
@@ -104,7 +104,7 @@ def test_linear_attention_comes_later_on_a_cpu() -> None:
 
 
 def test_32b_fits_two_24_gb_gpus_only_as_awq() -> None:
-    names = {proposal.entry.name for proposal in propose_for_cards(GpuCard(24, 8.6), ENTRIES, cards=2)}
+    names = {proposal.entry.name for proposal in Proposal.for_cards(GpuCard(24, 8.6), ENTRIES, cards=2)}
     assert "DeepSeek-R1-Distill-Qwen-32B" not in names
     assert {"QwQ-32B-AWQ", "Qwen2.5-VL-32B-Instruct-AWQ"} <= names
 
@@ -140,13 +140,13 @@ def test_a_model_that_vllm_lacks_is_given_to_the_other_engine() -> None:
     ],
 )
 def test_heads_and_groups_limit_tensor_parallel_size(id_: str, cards: int, sizes: tuple[int, int]) -> None:
-    assert ways_to_divide(built_in().by_id[id_].shape, cards) == sizes
+    assert built_in().by_id[id_].shape.ways_to_divide(cards) == sizes
 
 
 def test_more_memory_never_offers_less() -> None:
-    names = [{one.entry.id for one in propose_for_cards(GpuCard(gib), ENTRIES)} for gib in (8, 12, 16, 24, 48, 80)]
+    names = [{one.entry.id for one in Proposal.for_cards(GpuCard(gib), ENTRIES)} for gib in (8, 12, 16, 24, 48, 80)]
     assert all(before <= after for before, after in pairwise(names))
-    assert propose_for_cards(GpuCard(0.5), ENTRIES) == propose_for_cpu(0.5, ENTRIES) == ()
+    assert Proposal.for_cards(GpuCard(0.5), ENTRIES) == propose_for_cpu(0.5, ENTRIES) == ()
 
 
 def test_picture_limit_counts_frames_as_they_are_sent() -> None:
@@ -198,7 +198,7 @@ def test_large_models_come_last_on_a_cpu_smaller_first() -> None:
     slow = [one.entry.shape.active_parameters for one in found if one.is_slow]
     assert [one.is_slow for one in found] == sorted(one.is_slow for one in found)
     assert slow and slow == sorted(slow)
-    assert not any(one.is_slow for one in propose_for_cards(GpuCard(80), ENTRIES))
+    assert not any(one.is_slow for one in Proposal.for_cards(GpuCard(80), ENTRIES))
 
 
 @pytest.mark.parametrize("flag", ["avx512_bf16", "amx_bf16", "bf16"])
@@ -223,7 +223,7 @@ def test_float32_needs_what_was_measured() -> None:
     """22.7 GB at the peak of a benchmark, whose cache held two requests."""
     arguments = {"max_model_len": 8192, "dtype": "float32", "max_num_seqs": 8,
                  "mm_processor_kwargs": {"max_pixels": 1003520}}  # fmt: skip
-    needed = estimate_memory(VL_3B.shape, parse_plan(arguments, device="cpu", sequences=2))
+    needed = MemoryEstimate.of(VL_3B.shape, Plan.parse(arguments, device="cpu", sequences=2))
     assert needed.card_bytes == pytest.approx(22.73e9, rel=0.05)
     assert float32_bytes(VL_3B.shape, arguments, needed.bytes_of("cache")) == needed.card_bytes
 

@@ -17,13 +17,13 @@ from framelens.engine.hardware import cpu_cores, cpu_flags, installed_vllm, memo
 from framelens.engine.local.vllm import fit_arguments
 from framelens.engine.model_resolution import check_model_folder, resolve_model
 from framelens.models.architecture import Shape
-from framelens.models.catalogue import load_catalogue
+from framelens.models.catalogue import Catalogue
 from framelens.models.checkpoint import shape_in
 from framelens.models.config import read_shape
 from framelens.models.formats import is_faster_wide, prefers_float32
-from framelens.models.memory import estimate_memory, float32_bytes
+from framelens.models.memory import MemoryEstimate, float32_bytes
 from framelens.models.placement import USABLE
-from framelens.models.serving_plan import parse_plan
+from framelens.models.serving_plan import Plan
 
 
 def computes_wide(settings: Settings) -> bool:
@@ -53,7 +53,7 @@ def least_cache_gib(settings: Settings) -> int:
     shape, arguments = shape_of(settings), effective_arguments(settings)
     if shape is None or not isinstance(length := arguments.get("max_model_len"), int):
         return 0
-    each = estimate_memory(shape, parse_plan(arguments, device="cpu")).cache_bytes_per_token
+    each = MemoryEstimate.of(shape, Plan.parse(arguments, device="cpu")).cache_bytes_per_token
     return math.ceil(max(0, length) * each / GIB)
 
 
@@ -71,7 +71,7 @@ def shape_of(settings: Settings) -> Shape | None:
         return None
     if folder is not None:
         return known_shape(read_object(folder / "config.json"), folder)
-    entry = load_catalogue(settings.data_dir / "models").by_id.get(settings.model_path)
+    entry = Catalogue.load(settings.data_dir / "models").by_id.get(settings.model_path)
     return entry.shape if entry else None
 
 

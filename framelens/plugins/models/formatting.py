@@ -2,16 +2,7 @@
 
 from framelens.plugin import t
 from framelens.plugin.machine import Device
-from framelens.plugin.models import (
-    CatalogueEntry,
-    GpuCard,
-    MemoryEstimate,
-    MemoryNeed,
-    NumberFormat,
-    Shape,
-    format_of,
-    least_bytes,
-)
+from framelens.plugin.models import CatalogueEntry, GpuCard, MemoryEstimate, MemoryNeed, NumberFormat, Shape
 from framelens.plugin.texts import gib_number, gib_text
 
 _SEVEN_BILLION = 7_615_616_512  # parameters of Qwen2.5-7B
@@ -26,11 +17,11 @@ def why_nothing_fits(entry: CatalogueEntry, card: GpuCard | None, need: MemoryNe
 
 def why_not(entry: CatalogueEntry, card: GpuCard | None) -> str:
     """Return what a model needs that doesn't run on `card` (None: a CPU)."""
-    least = format_of(entry.shape).least_capability
+    least = NumberFormat.of(entry.shape).least_capability
     if card is not None and entry.shape.quantisation is not None and least is not None and card.runs < least:
         return t("models.needs_card", capability=least)
     device: Device = "gpu" if card else "cpu"
-    return t("models.needs", gib=gib_number(least_bytes(entry.shape, device)))
+    return t("models.needs", gib=gib_number(MemoryNeed.least_of(entry.shape, device)))
 
 
 def parameters_text(shape: Shape, *, named: bool = False) -> str:

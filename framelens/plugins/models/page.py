@@ -7,7 +7,7 @@ import streamlit as st
 from framelens import AppError
 from framelens.plugin import requires, t
 from framelens.plugin.machine import HardwareProfile
-from framelens.plugin.models import load_catalogue
+from framelens.plugin.models import Catalogue
 from framelens.plugin.texts import error_words, plain
 from framelens.plugin_page import PageTools
 from framelens.plugins.models.panels import (
@@ -45,7 +45,7 @@ def draw(ui: PageTools) -> None:
     """Draw the page. The engine's state refreshes by itself, the rest on interaction."""
     st.markdown(f"## {t('ui.page_models')}")
     _draw_way_back(ui)
-    catalogue, here = load_catalogue(ui.services.settings.data_dir / "models"), HardwareProfile.here()
+    catalogue, here = Catalogue.load(ui.services.settings.data_dir / "models"), HardwareProfile.here()
     current_model.draw(ui)
     st.markdown(f"##### {t('models.page.choose')}")
     cards.draw(ui)

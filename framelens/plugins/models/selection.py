@@ -9,17 +9,7 @@ from typing import Any
 from framelens import ModelNotFound
 from framelens.plugin.engines import config_text
 from framelens.plugin.machine import Fix, HardwareProfile
-from framelens.plugin.models import (
-    Catalogue,
-    CatalogueEntry,
-    Match,
-    Proposal,
-    entry_of_shape,
-    read_config,
-    resolve_model,
-    shape_in,
-    weights_bytes,
-)
+from framelens.plugin.models import Catalogue, CatalogueEntry, Match, MemoryEstimate, Proposal, resolve_model
 
 
 @dataclass(frozen=True)
@@ -43,7 +33,7 @@ class ModelChoice:
         """Return the approximate download size: 0 where nothing is missing, None where it is unknown."""
         if self.folder is not None:
             return 0
-        return weights_bytes(self.entry.shape) if self.entry else None
+        return MemoryEstimate.weights_bytes(self.entry.shape) if self.entry else None
 
 
 @dataclass(frozen=True)
@@ -118,16 +108,13 @@ def _entry_of(folder: Path, match: Match | None) -> CatalogueEntry | None:
     Raises:
         ModelNotFound: The folder has no valid config.json.
     """
-    config = read_config(folder)
     try:
-        shape = shape_in(folder, config)
+        entry = Catalogue.entry_in(folder)
     except ModelNotFound as error:
         if error.key in ("model_type_unknown", "model_type_weights"):
             return None
         raise
-    if match is not None:
-        return replace(match.entry, shape=shape)
-    return entry_of_shape(folder.absolute().name, shape, config)
+    return replace(match.entry, shape=entry.shape) if match is not None else entry
 
 
 def proposal_for(choice: ModelChoice, place: HardwareProfile) -> Proposal | None:

@@ -13,7 +13,7 @@ from framelens.plugin import Settings, t
 from framelens.plugin.engines import Engine, effective_arguments, shape_of, usual_side
 from framelens.plugin.files import new_id
 from framelens.plugin.machine import installed_vllm
-from framelens.plugin.models import format_of, parse_plan
+from framelens.plugin.models import NumberFormat, Plan
 from framelens.plugin.processes import ProgressListener
 from framelens.plugin.storage import ModelRecords, harmless
 
@@ -133,5 +133,5 @@ def usual_size(settings: Settings) -> tuple[int, int]:
 def _format(settings: Settings) -> str:
     if (shape := shape_of(settings)) is None:
         return ""
-    chosen = parse_plan(effective_arguments(settings)).format if settings.engine == "vllm" else None
-    return chosen if chosen and shape.quantisation is None else format_of(shape).key
+    chosen = Plan.parse(effective_arguments(settings)).format if settings.engine == "vllm" else None
+    return chosen if chosen and shape.quantisation is None else NumberFormat.of(shape).key

@@ -10,7 +10,7 @@ import pytest
 from framelens.core.domain import Language
 from framelens.i18n import LANGUAGES, t
 from framelens.models.catalogue import built_in
-from framelens.models.memory import estimate_memory
+from framelens.models.memory import MemoryEstimate
 from framelens.models.serving_plan import Plan
 from framelens.plugins.models import preflight
 from framelens.plugins.models.preflight.subject import rule_table
@@ -29,7 +29,7 @@ from tests.test_i18n import all_texts
 )
 def test_every_term_says_in_words_what_it_was_made_from(id_: str, language: Language) -> None:
     for plan in (Plan(), Plan(eager=True), Plan(device="cpu")):
-        for term in estimate_memory(built_in().by_id[id_].shape, plan).terms:
+        for term in MemoryEstimate.of(built_in().by_id[id_].shape, plan).terms:
             assert t(f"models.formula.{term.formula}", language, **term.values)
             assert t(f"models.term.{term.key}", language)
 

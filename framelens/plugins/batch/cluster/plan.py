@@ -12,19 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from framelens import ConfigError, EngineError, Notice
-from framelens.plugin.models import (
-    USABLE,
-    Catalogue,
-    CatalogueEntry,
-    GpuCard,
-    Plan,
-    Proposal,
-    Shape,
-    estimate_memory,
-    propose_divided,
-    propose_for_cards,
-    tensor_sizes,
-)
+from framelens.plugin.models import Catalogue, CatalogueEntry, GpuCard, MemoryEstimate, Plan, Proposal, Shape
 from framelens.plugin.texts import GIB, gib_text
 
 _MAX_NODES = 1000
@@ -172,7 +160,7 @@ def _folder(model: str, entry: CatalogueEntry) -> str:
 
 
 def _check_tensor_parallel(entry: CatalogueEntry, hardware: ClusterHardware, size: int) -> None:
-    sizes = tensor_sizes(entry.shape, hardware.cards)
+    sizes = entry.shape.tensor_sizes(hardware.cards)
     possible = ", ".join(str(one) for one in sizes if hardware.cards % one == 0)
     if size < 1 or hardware.cards % size:
         raise ConfigError("cluster_tensor_cards", size=size, cards=hardware.cards, possible=possible)
@@ -208,7 +196,7 @@ def _choose(
     fitting = [
         (layout, proposal)
         for layout in layouts
-        for proposal in propose_divided(entry, card, tensor_parallel=layout.tensor, pipeline_parallel=layout.pipeline)
+        for proposal in Proposal.divided(entry, card, tensor_parallel=layout.tensor, pipeline_parallel=layout.pipeline)
     ]
     as_stored = [one for one in fitting if "quantization" not in one[1].config]
     for found in (filter(_fits_well, as_stored), as_stored, filter(_fits_well, fitting), fitting):
@@ -226,7 +214,7 @@ def _fits_well(candidate: tuple[ClusterLayout, Proposal]) -> bool:
 
 def _layouts(hardware: ClusterHardware, shape: Shape, tensor: int | None) -> Iterator[ClusterLayout]:
     """Yield the possible layouts: most copies first, copies within a machine before those that span several."""
-    sizes = [tensor] if tensor else tensor_sizes(shape, hardware.cards)
+    sizes = [tensor] if tensor else shape.tensor_sizes(hardware.cards)
     within = []
     for size in sizes:
         for stages in range(1, hardware.cards // size + 1):
@@ -253,7 +241,7 @@ def _does_not_fit(
 ) -> EngineError:
     """Build the refusal: what is missing on each card, a number of machines that would do, another model."""
     shape, card = entry.shape, hardware.card
-    whole = tensor or max(size for size in tensor_sizes(shape, hardware.cards) if hardware.cards % size == 0)
+    whole = tensor or max(size for size in shape.tensor_sizes(hardware.cards) if hardware.cards % size == 0)
     stages = min(shape.text.layers, hardware.nodes * hardware.cards // whole)
     smallest = Plan(
         max_model_len=min(_LEAST_LENGTH, shape.text.max_positions or _LEAST_LENGTH), max_num_seqs=8, eager=True,
@@ -264,10 +252,10 @@ def _does_not_fit(
         pipeline = nodes * hardware.cards // whole
         if pipeline > shape.text.layers:
             break
-        if propose_divided(entry, card, tensor_parallel=whole, pipeline_parallel=pipeline):
+        if Proposal.divided(entry, card, tensor_parallel=whole, pipeline_parallel=pipeline):
             enough = nodes
             break
-    others = propose_for_cards(card, catalogue.by_id.values(), cards=hardware.total_cards)
+    others = Proposal.for_cards(card, catalogue.by_id.values(), cards=hardware.total_cards)
     other = next(
         (
             one.entry.id
@@ -279,8 +267,8 @@ def _does_not_fit(
     values = {
         "model": entry.id,
         "machines": f"{hardware.nodes} × {hardware.cards}",
-        "needed": gib_text(estimate_memory(shape, smallest).card_bytes),
-        "usable": gib_text(card.memory_gib * GIB * USABLE),
+        "needed": gib_text(MemoryEstimate.of(shape, smallest).card_bytes),
+        "usable": gib_text(card.memory_gib * GIB * GpuCard.USABLE),
         "other": other,
     }
     if enough:
@@ -297,7 +285,7 @@ def _with_requests(proposal: Proposal) -> Proposal:
     if wanted <= proposal.plan.max_num_seqs:
         return proposal
     plan = replace(proposal.plan, max_num_seqs=wanted)
-    sum_ = estimate_memory(proposal.entry.shape, plan)
+    sum_ = MemoryEstimate.of(proposal.entry.shape, plan)
     if sum_.cache_tokens(proposal.budget_bytes) < _LEAST_AT_ONCE * plan.max_model_len:
         return proposal
     return replace(proposal, plan=plan, sum=sum_, config={**proposal.config, "max_num_seqs": wanted})
@@ -312,7 +300,7 @@ def _reasons(plan: ClusterPlan) -> Iterator[Notice]:
     weights = sum(term.total_bytes for term in sum_.terms if term.key in ("text_weights", "vision_weights"))
     yield Notice("cluster_memory", {
         "model": plan.entry.id, "weights": gib_text(weights), "needed": gib_text(sum_.card_bytes),
-        "usable": gib_text(card.memory_gib * GIB * USABLE),
+        "usable": gib_text(card.memory_gib * GIB * GpuCard.USABLE),
     }, "info")  # fmt: skip
     heads, kv_heads = text.heads, text.cache.heads
     if layout.tensor == 1 and layout.pipeline == 1:

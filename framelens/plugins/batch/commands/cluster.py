@@ -30,7 +30,7 @@ from framelens.plugin.command_line import (
     wide_console,
 )
 from framelens.plugin.machine import CheckFinding
-from framelens.plugin.models import GpuCard, load_catalogue, meant_text
+from framelens.plugin.models import Catalogue, GpuCard, meant_text
 from framelens.plugin.storage import to_json
 from framelens.plugin.texts import gib_number
 from framelens.plugins.batch.cluster.check import (
@@ -85,7 +85,7 @@ port_option = option(
 @json_option
 def _plan(options: Options) -> int:
     settings = _settings(options)
-    catalogue = load_catalogue(settings.data_dir / "models")
+    catalogue = Catalogue.load(settings.data_dir / "models")
     for problem in catalogue.problems:
         print(error_text(problem), file=sys.stderr)
     hardware = parse_gpus(options.gpus, GpuCard.parse(options.gpu_memory))

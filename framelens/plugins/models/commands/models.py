@@ -31,13 +31,11 @@ from framelens.plugin.models import (
     Catalogue,
     CatalogueEntry,
     GpuCard,
+    MemoryEstimate,
     MemoryNeed,
-    estimate_memory,
-    load_catalogue,
+    Plan,
     match_text,
     meant_text,
-    parse_gigabytes,
-    parse_plan,
 )
 from framelens.plugin.texts import GIB
 from framelens.plugins.models.commands import checks, tables
@@ -69,7 +67,7 @@ def _in_catalogue(ask: Callable[[Options, Catalogue, Settings], Any], options: O
     settings = load()
     use_language(options, settings)
     export_environment(settings)
-    catalogue = load_catalogue(settings.data_dir / "models")
+    catalogue = Catalogue.load(settings.data_dir / "models")
     for problem in catalogue.problems:
         print(error_text(problem), file=sys.stderr)
     document = ask(options, catalogue, settings)
@@ -109,8 +107,8 @@ def _show(options: Options, catalogue: Catalogue, settings: Settings) -> Any:
     arguments = {**settings.vllm_config, **engine_arguments(options.config or "")}
     entry, match = catalogue.find_entry(options.model)
     shape = entry.shape
-    plan = parse_plan(arguments, device="cpu" if options.cpu else "gpu", sequences=options.requests)
-    sum_ = estimate_memory(shape, plan)
+    plan = Plan.parse(arguments, device="cpu" if options.cpu else "gpu", sequences=options.requests)
+    sum_ = MemoryEstimate.of(shape, plan)
     place, named = HardwareProfile.here(), match.entry.id if match else options.model
     effective = effective_arguments(replace(settings, model_path=named, vllm_config=arguments))
     need = place.need(shape, effective)
@@ -182,7 +180,7 @@ def _parse_hardware(text: str, cards: int) -> HardwareProfile:
     where, _, amount = plain.partition(":")
     if where != "cpu":
         return HardwareProfile(text, GpuCard.parse(text), cards)
-    number = parse_gigabytes(amount) if amount else memory_bytes() / GIB
+    number = GpuCard.parse_gigabytes(amount) if amount else memory_bytes() / GIB
     if number is None:
         raise ConfigError("card_unknown", given=text)
     return replace(HardwareProfile.of((), "cpu", number), key=text)

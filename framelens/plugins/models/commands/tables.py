@@ -9,17 +9,14 @@ from rich.table import Table
 from framelens.plugin import language, t
 from framelens.plugin.command_line import wide_console
 from framelens.plugin.models import (
-    FRAME,
     NUMBER_FORMATS,
     CatalogueEntry,
     GpuCard,
     Match,
     MemoryEstimate,
+    NumberFormat,
     Proposal,
     Shape,
-    format_of,
-    image_tokens,
-    weights_bytes,
 )
 from framelens.plugin.texts import gib_text, labelled
 from framelens.plugins.models.formatting import format_cells, parameters_text, requests_text, term_rows, why_not
@@ -43,14 +40,14 @@ def print_catalogue(
     table = _table(names, right)
     for entry in entries:
         shape = entry.shape
-        weights = weights_bytes(shape)
+        weights = MemoryEstimate.weights_bytes(shape)
         table.add_row(
             entry.id,
             parameters_text(shape),
             t("models.sees" if entry.sees else "models.blind"),
             f"{shape.text.max_positions:,}",
             gib_text(weights),
-            t(f"models.format.{format_of(shape).key}.name"),
+            t(f"models.format.{NumberFormat.of(shape).key}.name"),
             t("models.fits") if entry.id in fitting else why_not(entry, card),
             entry.licence_words(),
         )
@@ -69,8 +66,8 @@ def entry_document(entry: CatalogueEntry, proposal: Proposal | None) -> dict[str
         "active_parameters": shape.active_parameters,
         "sees": entry.sees,
         "context": shape.text.max_positions,
-        "weights_bytes": weights_bytes(shape),
-        "format": format_of(shape).key,
+        "weights_bytes": MemoryEstimate.weights_bytes(shape),
+        "format": NumberFormat.of(shape).key,
         "licence": entry.licence,
         "released": entry.released,
         "engine": entry.engine,
@@ -92,7 +89,7 @@ def print_sum(entry: CatalogueEntry | None, asked: str, shape: Shape, sum_: Memo
     facts = [
         parameters_text(shape, named=True),
         sees,
-        t(f"models.format.{format_of(shape).key}.name"),
+        t(f"models.format.{NumberFormat.of(shape).key}.name"),
     ]
     facts += [labelled(t("models.column_context"), f"{shape.text.max_positions:,}")]
     facts += [entry.licence_words(), entry.released] if entry else []
@@ -110,7 +107,7 @@ def print_sum(entry: CatalogueEntry | None, asked: str, shape: Shape, sum_: Memo
     console.print(_sum_table(sum_))
     console.print(t("models.per_token", kib=f"{sum_.cache_bytes_per_token / 1024:.4g}"))
     if shape.vision:
-        least, most = (image_tokens(shape.vision, *size) for size in (FRAME, _LARGE_FRAME))
+        least, most = shape.vision.image_tokens(), shape.vision.image_tokens(*_LARGE_FRAME)
         console.print(t("models.picture", least=f"{least:,}", most=f"{most:,}"))
     console.print(t("models.estimate"))
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from framelens.plugin import Settings, t
 from framelens.plugin.machine import HardwareProfile
-from framelens.plugin.models import ModelCandidate, Proposal, load_catalogue, weights_bytes
+from framelens.plugin.models import Catalogue, MemoryEstimate, ModelCandidate, Proposal
 from framelens.plugin.texts import gib_number, human_size, joined, plain
 from framelens.plugin_page import ButtonKind, PageTools
 from framelens.plugins.models.panels.current_model import is_changing
@@ -52,14 +52,14 @@ def _why(card: Card, one: ModelCandidate, best: ModelCandidate) -> str:
 
 def model_cards(settings: Settings) -> dict[Card, ModelCandidate]:
     """Return the recommended model, the best that is clearly quicker, and the smallest, each model once."""
-    entries = load_catalogue(settings.data_dir / "models").by_id
+    entries = Catalogue.load(settings.data_dir / "models").by_id
     found = HardwareProfile.here().recommended(tuple(entries.values()))
     free = [one for one in found if not one.entry.is_for_research] or list(found)
     if not free:
         return {}
     limit = free[0].entry.shape.active_parameters * _QUICK
     quick = [one for one in free if one.entry.shape.active_parameters <= limit]
-    smallest = min(free, key=lambda one: weights_bytes(one.entry.shape))
+    smallest = min(free, key=lambda one: MemoryEstimate.weights_bytes(one.entry.shape))
     cards: dict[Card, Proposal] = {"best": free[0], "quick": (quick or free)[0], "small": smallest}
     known: dict[str, Card] = {}
     for card, one in cards.items():

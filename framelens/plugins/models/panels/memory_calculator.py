@@ -10,7 +10,6 @@ from framelens.plugin import t
 from framelens.plugin.machine import Device, HardwareProfile
 from framelens.plugin.models import (
     NUMBER_FORMATS,
-    USABLE,
     Catalogue,
     FormatKey,
     GpuCard,
@@ -18,9 +17,6 @@ from framelens.plugin.models import (
     NumberFormat,
     Plan,
     Shape,
-    estimate_memory,
-    format_of,
-    ways_to_divide,
 )
 from framelens.plugin.texts import GIB, gib_text, plain
 from framelens.plugin_page import PageTools
@@ -57,7 +53,7 @@ def draw(ui: PageTools, catalogue: Catalogue, here: HardwareProfile) -> None:
         key="sum_where",
     )
     plan, size_gib = _draw_controls(ui, shape, device, here)
-    sum_ = estimate_memory(shape, plan)
+    sum_ = MemoryEstimate.of(shape, plan)
     _draw_bar(ui, sum_, size_gib)
     if device == "gpu":
         _draw_sizes(sum_)
@@ -92,7 +88,7 @@ def _draw_controls(ui: PageTools, shape: Shape, device: Device, here: HardwarePr
     if device == "gpu":
         tensor = second[1].selectbox(t("models.page.calculation_tp"), (1, 2, 4, 8), key="sum_tp")
         pipeline = second[2].selectbox(t("models.page.calculation_pp"), (1, 2, 4), key="sum_pp")
-        if ways_to_divide(shape, tensor)[0] != tensor:
+        if shape.ways_to_divide(tensor)[0] != tensor:
             words = t("models.page.calculation_tp_bad", heads=shape.text.heads, n=tensor)
             ui.show_warning(words)
     size = _draw_size(st.columns(3)[0], device, here)
@@ -133,7 +129,7 @@ def _formats(shape: Shape, device: Device) -> list[FormatKey]:
     """List the other formats of the weights; a quantised checkpoint keeps its own."""
     if shape.quantisation is not None:
         return []
-    own = format_of(shape).key
+    own = NumberFormat.of(shape).key
     return [
         one.key
         for one in NUMBER_FORMATS
@@ -144,7 +140,7 @@ def _formats(shape: Shape, device: Device) -> list[FormatKey]:
 def _format_name(shape: Shape, key: FormatKey | Literal["stored"]) -> str:
     if key != _STORED:
         return t(f"models.format.{key}.name")
-    name = t(f"models.format.{format_of(shape).key}.name")
+    name = t(f"models.format.{NumberFormat.of(shape).key}.name")
     return t("models.page.calculation_stored", name=name)
 
 
@@ -152,7 +148,7 @@ def _format_name(shape: Shape, key: FormatKey | Literal["stored"]) -> str:
 
 
 def _draw_bar(ui: PageTools, sum_: MemoryEstimate, size_gib: float) -> None:
-    available = size_gib * GIB * USABLE
+    available = size_gib * GIB * GpuCard.USABLE
     key = "calculation_of_card" if sum_.plan.device == "gpu" else "calculation_of_cpu"
     amounts = {
         "needs": gib_text(sum_.card_bytes, digits=2),
@@ -171,7 +167,7 @@ def _draw_bar(ui: PageTools, sum_: MemoryEstimate, size_gib: float) -> None:
 
 
 def _draw_sizes(sum_: MemoryEstimate) -> None:
-    sizes = [size for size in GpuCard.SIZES_GIB if sum_.card_bytes <= size * GIB * USABLE]
+    sizes = [size for size in GpuCard.SIZES_GIB if sum_.card_bytes <= size * GIB * GpuCard.USABLE]
     if not sizes:
         st.caption(plain(t("models.page.calculation_fits_none", n=sum_.plan.cards)))
         return

@@ -17,14 +17,14 @@ from framelens.plugin.files import typed_path
 from framelens.plugin.machine import CheckFinding, HardwareProfile, Severity
 from framelens.plugin.models import (
     Catalogue,
+    MemoryEstimate,
+    NumberFormat,
+    Plan,
     Proposal,
     chosen_hub,
     download_text,
-    estimate_memory,
-    format_of,
     free_bytes,
     match_text,
-    parse_plan,
 )
 from framelens.plugin.texts import gib_text, plain, sentences
 from framelens.plugin_page import Options, PageTools
@@ -116,7 +116,7 @@ def _facts(choice: ModelChoice) -> list[str]:
     sees = t(f"models.page.sees_{'yes' if entry.sees else 'no'}")
     positions = shape.text.max_positions
     length = t("models.context", n=positions) if positions else ""
-    name = t(f"models.format.{format_of(shape).key}.name")
+    name = t(f"models.format.{NumberFormat.of(shape).key}.name")
     return [one for one in (parameters_text(shape, named=True), sees, name, length, entry.licence_words()) if one]
 
 
@@ -191,8 +191,8 @@ def _draw_memory(ui: PageTools, choice: ModelChoice, wanted: ModelSettings, plac
     """Draw how much of this machine's memory these settings take."""
     assert choice.entry
     config = wanted.config or {}
-    plan = parse_plan(config, device=place.device)
-    sum_ = estimate_memory(choice.entry.shape, plan)
+    plan = Plan.parse(config, device=place.device)
+    sum_ = MemoryEstimate.of(choice.entry.shape, plan)
     need = place.need(choice.entry.shape, config)
     available, about = need.usable_bytes, need.words()
     if need.fits:

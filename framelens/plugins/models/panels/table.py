@@ -14,7 +14,7 @@ from framelens import AppError
 from framelens.plugin import language, t
 from framelens.plugin.engines import config_text
 from framelens.plugin.machine import HardwareProfile, memory_bytes
-from framelens.plugin.models import Catalogue, CatalogueEntry, GpuCard, Proposal, format_of, least_bytes
+from framelens.plugin.models import Catalogue, CatalogueEntry, GpuCard, MemoryNeed, NumberFormat, Proposal
 from framelens.plugin.texts import GIB, gib_number, joined, plain
 from framelens.plugin_page import PageTools
 from framelens.plugins.models.formatting import parameters_text, why_not
@@ -68,7 +68,7 @@ def _draw_table(
     used = settings.model_path if ui.has_model() and not settings.base_url else ""
     rest = sorted(
         (entry for entry in entries if has_rest and entry.id not in fitting),
-        key=lambda one: least_bytes(one.shape, place.device),
+        key=lambda one: MemoryNeed.least_of(one.shape, place.device),
     )
     rows = [_row(one, place, used) for one in found]
     draw_rows(
@@ -120,8 +120,8 @@ def _rest_row(entry: CatalogueEntry, place: HardwareProfile, used: str) -> Model
         id=entry.id,
         name=entry.name,
         about=_about(entry),
-        facts=(t(f"models.format.{format_of(entry.shape).key}.name"), "", "", entry.licence_words()),
-        share=least_bytes(entry.shape, place.device) / place.bytes_each,
+        facts=(t(f"models.format.{NumberFormat.of(entry.shape).key}.name"), "", "", entry.licence_words()),
+        share=MemoryNeed.least_of(entry.shape, place.device) / place.bytes_each,
         memory=why_not(entry, place.card),
         is_used=entry.id == used,
     )

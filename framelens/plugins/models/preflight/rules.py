@@ -12,17 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from framelens.plugin.machine import CheckFinding, Fix, old_cards
-from framelens.plugin.models import (
-    FRAME,
-    USABLE,
-    MemoryNeed,
-    chosen_hub,
-    estimate_memory,
-    estimate_need,
-    image_tokens,
-    tensor_sizes,
-    tokens_in,
-)
+from framelens.plugin.models import GpuCard, MemoryEstimate, MemoryNeed, chosen_hub
 from framelens.plugin.texts import GIB, gib_text
 from framelens.plugins.models.preflight.local_vllms import VLLM_SHARE, LocalVllm, visible_cards
 from framelens.plugins.models.preflight.subject import Check, PreflightSubject, Rule, Values, another_model
@@ -167,12 +157,16 @@ def _num_devices(subject: PreflightSubject) -> int | None:
 def _fewer_ways(subject: PreflightSubject, _: Values) -> Fix:
     """Return the fix that divides each layer among as many devices as there are and as the model allows."""
     ways = subject.tensor_parallel
-    return Fix({_TP: tensor_sizes(subject.shape, min(ways, _num_devices(subject) or ways))[-1]})
+    return Fix({_TP: _most_ways(subject, min(ways, _num_devices(subject) or ways))})
+
+
+def _most_ways(subject: PreflightSubject, devices: int) -> int:
+    return subject.shape.tensor_sizes(devices)[-1] if subject.shape else devices
 
 
 def _one_stage(subject: PreflightSubject, _: Values) -> Fix:
     """Return the fix that divides the model in a single stage among the available devices."""
-    best = tensor_sizes(subject.shape, _num_devices(subject) or 1)[-1]
+    best = _most_ways(subject, _num_devices(subject) or 1)
     return Fix({key: best if key == _TP else 1 for key in (_TP, _PP) if key in subject.arguments})
 
 
@@ -202,10 +196,10 @@ def _small_cache(subject: PreflightSubject) -> Values | None:
     shape, wanted, space = subject.shape, subject.max_model_len, _cache_bytes(subject)
     if shape is None or wanted is None or space is None or not _is_counted(subject):
         return None
-    one = estimate_memory(shape, replace(subject.plan, sequences=1))
+    one = MemoryEstimate.of(shape, replace(subject.plan, sequences=1))
     if one.bytes_of("cache") <= space * _MARGIN:
         return None
-    return {"length": wanted, "possible": tokens_in(space, one.cache_bytes_per_token, subject.machine.device)}
+    return {"length": wanted, "possible": one.tokens_in(space)}
 
 
 def _is_counted(subject: PreflightSubject) -> bool:
@@ -235,7 +229,7 @@ def _large_weights(subject: PreflightSubject) -> Values | None:
     shape, size = subject.shape, subject.machine.least_card_bytes
     if shape is None or size is None or any(subject.arguments.get(key) for key in _OFFLOADS):
         return None
-    weights = estimate_memory(shape, subject.plan).bytes_of("text_weights", "vision_weights")
+    weights = MemoryEstimate.of(shape, subject.plan).bytes_of("text_weights", "vision_weights")
     return {"weights": gib_text(weights), "memory": gib_text(size)} if weights > size else None
 
 
@@ -244,7 +238,7 @@ def _large_uncounted(subject: PreflightSubject) -> Values | None:
     machine, weights = subject.machine, subject.model.weights_bytes
     there = machine.memory_bytes if machine.device == "cpu" else (machine.least_card_bytes or 0) * subject.processes
     shrinks = any(subject.arguments.get(key) for key in (*_OFFLOADS, "quantization"))
-    if subject.model.shape is not None or not there or shrinks or weights <= there * USABLE:
+    if subject.model.shape is not None or not there or shrinks or weights <= there * GpuCard.USABLE:
         return None
     return {"weights": gib_text(weights), "memory": gib_text(there)}
 
@@ -254,7 +248,7 @@ def _short_cache(subject: PreflightSubject) -> Values | None:
     shape, size = subject.shape, subject.machine.least_card_bytes
     if shape is None or size is None or any(subject.arguments.get(key) for key in _OFFLOADS) or _large_weights(subject):
         return None
-    needed, budget = estimate_memory(shape, subject.plan), int(size * _utilisation(subject))
+    needed, budget = MemoryEstimate.of(shape, subject.plan), int(size * _utilisation(subject))
     if not needed.cache_bytes_per_token or not _is_counted(subject):
         return None
     held, wanted = needed.cache_tokens(budget), subject.max_model_len or shape.text.max_positions
@@ -314,9 +308,9 @@ def _need(subject: PreflightSubject) -> MemoryNeed | None:
     shape, there = subject.shape, subject.machine.memory_bytes
     if shape is None or there is None:
         return None
-    need = estimate_need(shape, subject.plan, there)
+    need = MemoryNeed.of(shape, subject.plan, there)
     space = (_cache_bytes(subject) if subject.sets_cache else None) or 0
-    beyond = max(0, space - estimate_memory(shape, subject.plan).bytes_of("cache"))
+    beyond = max(0, space - MemoryEstimate.of(shape, subject.plan).bytes_of("cache"))
     return replace(need, needed_bytes=need.needed_bytes + beyond)
 
 
@@ -348,7 +342,7 @@ def _many_pictures(subject: PreflightSubject) -> Values | None:
     if shape is None or shape.vision is None or wanted is None or not limit:
         return None
     most = subject.plan.largest_picture_px
-    each = image_tokens(shape.vision, *FRAME)
+    each = shape.vision.image_tokens()
     if most is not None and shape.vision.pictures == "patches":
         each = min(each, math.ceil(most / shape.vision.unit_px**2))
     possible = max(0, wanted - _REST_TOKENS) // each

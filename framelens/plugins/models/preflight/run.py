@@ -21,16 +21,7 @@ from framelens.plugin.engines import (
     vllm_launcher,
 )
 from framelens.plugin.machine import CheckFinding, HardwareProfile, ModelFacts, gather_facts
-from framelens.plugin.models import (
-    Catalogue,
-    Match,
-    hub_config,
-    hub_weights_bytes,
-    load_catalogue,
-    loaded_bytes,
-    raw_built_in,
-    weights_bytes,
-)
+from framelens.plugin.models import Catalogue, Match, MemoryEstimate, hub_config, hub_weights_bytes, loaded_bytes
 from framelens.plugins.models.preflight import check
 from framelens.plugins.models.preflight.local_vllms import local_vllms
 from framelens.plugins.models.preflight.subject import CheckedModel, PreflightSubject
@@ -70,7 +61,7 @@ def subject_of(
     """Gather the facts about these settings on this machine, with the arguments of `preflight`."""
     settings = settings if given is None else replace(settings, vllm_config=dict(given))
     given = settings.vllm_config
-    facts, catalogue = gather_facts(settings), load_catalogue(settings.data_dir / "models")
+    facts, catalogue = gather_facts(settings), Catalogue.load(settings.data_dir / "models")
     model = _with_kin(_model(settings, facts.model, catalogue, asks_hub=asks_hub), catalogue)
     fault = _fault(given) if settings.engine == "vllm" else None
     is_fitted = settings.engine == "vllm" and fault is None
@@ -108,9 +99,10 @@ def _model(settings: Settings, found: ModelFacts, catalogue: Catalogue, *, asks_
     entry = match.entry if match is not None and match.why == "exact" else None
     if asks_hub and match is None and found.error is None and found.may_be_fetched:
         return _on_hub(model, name)
-    config: Mapping[str, Any] | None = raw_built_in().get(entry.id, {}).get("config") if entry else None
-    shape = entry.shape if entry else None
-    return replace(model, config=config, shape=shape, match=match, absent_bytes=weights_bytes(shape) if shape else 0)
+    if entry is None:
+        return replace(model, match=match)
+    needed = MemoryEstimate.weights_bytes(entry.shape)
+    return replace(model, config=entry.config, shape=entry.shape, match=match, absent_bytes=needed)
 
 
 def _on_hub(model: CheckedModel, name: str) -> CheckedModel:
@@ -119,7 +111,7 @@ def _on_hub(model: CheckedModel, name: str) -> CheckedModel:
     stored = hub_weights_bytes(name) if config else 0
     shape = known_shape(config)
     shape = replace(shape, stored_bytes=stored) if shape else None
-    needed = weights_bytes(shape) if shape else stored
+    needed = MemoryEstimate.weights_bytes(shape) if shape else stored
     return replace(model, config=config, shape=shape, absent_bytes=needed, weights_bytes=stored)
 
 

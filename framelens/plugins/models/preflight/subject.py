@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from framelens import AppError
 from framelens.plugin.machine import CheckFinding, Device, Fix, ModelFacts, Severity, SystemFacts
-from framelens.plugin.models import CatalogueEntry, Match, Plan, Shape, parse_plan
+from framelens.plugin.models import CatalogueEntry, Match, Plan, Shape
 from framelens.plugins.models.preflight.local_vllms import LocalVllm
 
 _OTHER_CONFIG = ("hf_overrides", "hf_config_path", "config_format", "model_impl")
@@ -112,14 +112,14 @@ class PreflightSubject:
         """Return the requested length, or None if the engine chooses it."""
         if self.arguments.get("max_model_len") in (None, -1, "-1", "auto"):
             return None
-        return parse_plan(self.arguments).max_model_len
+        return Plan.parse(self.arguments).max_model_len
 
     @property
     def plan(self) -> Plan:
         """Return the serving plan. With "auto" vLLM computes in 16 bits with weights that are stored in 32."""
         stored = self.shape.dtype if self.shape else ""
         dtype = {"dtype": "bfloat16"} if self.dtype == "auto" and stored == "float32" else {}
-        return parse_plan({**self.arguments, **dtype}, device=self.machine.device)
+        return Plan.parse({**self.arguments, **dtype}, device=self.machine.device)
 
     def has_older_card(self, capability: tuple[int, int]) -> bool:
         """Return whether a card is known to have a lower compute capability."""

@@ -27,17 +27,9 @@ from framelens.plugin.command_line import (
     use_language,
     whole_number,
 )
-from framelens.plugin.engines import Engine, build_engine, check_folder, engine_arguments, read_object
+from framelens.plugin.engines import Engine, build_engine, check_folder, engine_arguments, known_shape, read_object
 from framelens.plugin.machine import Device, cpu_features, installed_vllm
-from framelens.plugin.models import (
-    CatalogueEntry,
-    chosen_hub,
-    confirmed_downloads,
-    load_catalogue,
-    read_shape,
-    readiness,
-    resolve_model,
-)
+from framelens.plugin.models import Catalogue, CatalogueEntry, chosen_hub, confirmed_downloads, readiness, resolve_model
 from framelens.plugin.storage import DATABASE, log_to, open_checked_store
 from framelens.plugins.server.listening import open_socket, serve_until
 from framelens.plugins.server.tool_calls import tool_call_parser
@@ -220,7 +212,7 @@ def _find_config(settings: Settings) -> Mapping[str, Any] | CatalogueEntry | Non
     if folder is not None:
         return read_object(folder / "config.json")
     try:
-        return load_catalogue(settings.data_dir / "models").find(settings.model_path).entry
+        return Catalogue.load(settings.data_dir / "models").find(settings.model_path).entry
     except AppError:
         return None
 
@@ -230,7 +222,7 @@ def _engine(options: Options, known: Mapping[str, Any] | CatalogueEntry | None) 
         chosen: Kind = options.engine
         return chosen
     if isinstance(known, Mapping):
-        known = load_catalogue(None).of_type(known.get("model_type"))
+        known = Catalogue.load(None).of_type(known.get("model_type"))
     return choose_engine(
         options.device,
         installed=(installed_vllm() or (None,))[0],
@@ -287,12 +279,8 @@ def _tool_settings(
 def _has_vision(known: Mapping[str, Any] | CatalogueEntry | None) -> bool | None:
     if isinstance(known, CatalogueEntry):
         return known.sees
-    if known is None:
-        return None
-    try:
-        return read_shape(known).vision is not None
-    except AppError:
-        return None
+    shape = known_shape(known)
+    return None if shape is None else shape.vision is not None
 
 
 def _key(options: Options, settings: Settings) -> tuple[str, bool]:

@@ -14,9 +14,9 @@ from framelens.core.engines import vllm_arguments
 from framelens.core.errors import AppError
 from framelens.i18n import error_text, in_language, notice_text
 from framelens.models.catalogue import built_in
-from framelens.models.memory import estimate_memory
+from framelens.models.memory import MemoryEstimate
 from framelens.models.placement import GpuCard, find_card
-from framelens.models.serving_plan import parse_plan
+from framelens.models.serving_plan import Plan
 from framelens.plugins.batch.cluster.commands import ENGINE_IMAGE, RAY_IMAGE, ClusterNetwork, cluster_commands
 from framelens.plugins.batch.cluster.plan import ClusterPlan, parse_gpus, plan_cluster
 from tests.cli.test_grammar import refused
@@ -75,7 +75,7 @@ def test_every_plan_is_one_that_vllm_can_divide(gpus: str) -> None:
         assert used + division.idle == hardware.total_cards
         if division.nodes > 1:
             assert division.tensor * division.pipeline == division.nodes * hardware.cards
-        again = estimate_memory(found.entry.shape, parse_plan(found.proposal.config))
+        again = MemoryEstimate.of(found.entry.shape, Plan.parse(found.proposal.config))
         assert again.card_bytes <= found.proposal.budget_bytes
         assert found.requests >= 1
 

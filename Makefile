@@ -9,7 +9,7 @@ PARALLEL = -n auto --dist loadfile $(IN_ORDER)
 # All others: what starts engines on one worker, the rest on another. With a third they wait for each other.
 SHARED = -n 2 --dist loadgroup $(IN_ORDER)
 
-.PHONY: app test check install lint bench bench-keyframes bench-keyframes-sets bench-analysis bench-ask bench-api bench-endurance bench-fleet torture proofs pins release sbom audit sample models
+.PHONY: app test check install lint bench bench-keyframes bench-keyframes-sets bench-analysis bench-ask bench-api bench-endurance bench-fleet torture proofs pins release site sbom audit sample models
 
 app:
 	$(PYTHON) scripts/bootstrap.py app
@@ -30,7 +30,8 @@ install:
 lint:
 	$(PYTHON) scripts/bootstrap.py develop
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports && \
-	  .venv/bin/deptry app framelens && .venv/bin/python scripts/check_words.py
+	  .venv/bin/deptry app framelens && .venv/bin/python scripts/check_words.py && \
+  .venv/bin/python scripts/make_site.py
 
 bench:
 	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks
@@ -107,6 +108,10 @@ pins:
 # A release of VERSION, up to its tag; nothing is pushed. CHECKED=1: linters and tests have passed already.
 release:
 	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python scripts/release.py "$(VERSION)" $(if $(CHECKED),--checked)
+
+# The documents as a site in OUT (site), in English and below zh/ in Chinese. A link that leads nowhere ends with an error.
+site:
+	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python scripts/make_site.py $(OUT)
 
 # What comes with FrameLens: licences against NOTICE, then a bill of materials (CycloneDX) in OUT.
 sbom:

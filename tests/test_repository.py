@@ -109,6 +109,7 @@ def test_release_workflow_makes_the_files_of_the_script() -> None:
     assert "secrets." not in read(".github/workflows/release.yml")
     rights = {name: job.get("permissions", {}) for name, job in workflow["jobs"].items()}
     assert workflow["permissions"] == {"contents": "read"} and rights["pypi"] == {"id-token": "write"}
+    assert rights["pages"] == {"pages": "write", "id-token": "write"} and "make site" in steps("release.yml")["site"]
 
 
 @pytest.mark.parametrize("workflow", ["ci.yml", "release.yml"])

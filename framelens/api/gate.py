@@ -184,9 +184,9 @@ class AllowedHosts:
         """Return whether the origin is the page at `host`, whose name was checked. A different port is another page."""
         if origin in self.origins:
             return True
-        scheme, _, place = origin.partition("://")
+        scheme, _, address = origin.partition("://")
         port = _DEFAULT_PORTS.get(scheme)
-        return port is not None and place.removesuffix(f":{port}") == host.removesuffix(f":{port}")
+        return port is not None and address.removesuffix(f":{port}") == host.removesuffix(f":{port}")
 
 
 class PageProtection:
@@ -286,7 +286,8 @@ class GuardedRoute(Route):
     def roles(self) -> dict[str, Role | None]:
         """Return the role by method and path; a route of a plugin may list several."""
         methods = self.methods or set()
-        return {f"{one} {self.path}": self.role for one in sorted(methods - {"HEAD"} if "GET" in methods else methods)}
+        listed = methods - {"HEAD"} if "GET" in methods else methods
+        return {f"{method} {self.path}": self.role for method in sorted(listed)}
 
 
 class Gate:

@@ -7,10 +7,12 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from contextvars import ContextVar
+from functools import wraps
 from typing import TYPE_CHECKING, get_args
 
+from framelens import config
 from framelens.cli import terminal
 from framelens.cli.grammar import Choice, Options, flag, option, parse_path, together
 from framelens.core.codec import to_document
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from framelens.composition import Services
     from framelens.config import Settings
     from framelens.engine.check_findings import CheckFinding, Severity
+    from framelens.store.database import Store
     from framelens.store.trash import TrashEntry
 
 _services: ContextVar[Services] = ContextVar("services")
@@ -140,6 +143,22 @@ def use_language(options: Options, settings: Settings) -> None:
     """Use the language of `--language`, else of the settings, for the rest of the command."""
     if wanted := options.language or settings.language:
         set_language(wanted)
+
+
+def with_store(function: Callable[[Options, Store], None]) -> Callable[[Options], int]:
+    """Return a command's function that opens the store of the settings for this one, and returns the exit code."""
+
+    @wraps(function)
+    def run(options: Options) -> int:
+        from framelens.store.database import open_store
+
+        settings = config.load()
+        use_language(options, settings)
+        with closing(open_store(settings.data_dir)) as store:
+            function(options, store)
+        return 0
+
+    return run
 
 
 def confirm_deletion(names: str) -> bool:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from framelens.cli.common import use_language as use_language
     from framelens.cli.common import whole_number as whole_number
     from framelens.cli.common import wide_console as wide_console
+    from framelens.cli.common import with_store as with_store
     from framelens.cli.common import worst_exit_code as worst_exit_code
     from framelens.cli.grammar import Choice as Choice
     from framelens.cli.grammar import Group as Group

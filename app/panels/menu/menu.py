@@ -30,7 +30,7 @@ _mount_theme = component("theme")
 
 
 def draw(paths: Sequence[str], *, shows_model: bool, is_visitor: bool) -> DeltaGenerator:
-    """Draw the menu and return the place for what `draw_model` adds; it is drawn before anything else with words.
+    """Draw the menu and return the container for what `draw_model` adds; it is drawn before anything else with words.
 
     Args:
         paths: The paths of all pages, which share the theme.
@@ -41,13 +41,13 @@ def draw(paths: Sequence[str], *, shows_model: bool, is_visitor: bool) -> DeltaG
         st.container(key="menu"),
         _open(shows_model=shows_model),
     ):
-        place = st.container(gap="small")
-        words = {name: t(f"ui.theme_{name.lower()}") for name in _THEMES}
-        _mount_theme(key="theme", data={"words": words, "label": t("ui.theme"), "paths": list(paths)})
+        container = st.container(gap="small")
+        labels = {name: t(f"ui.theme_{name.lower()}") for name in _THEMES}
+        _mount_theme(key="theme", data={"words": labels, "label": t("ui.theme"), "paths": list(paths)})
         draw_language()
         if not is_visitor:
             slots.draw("menu")
-    return place
+    return container
 
 
 def draw_language() -> None:
@@ -71,9 +71,9 @@ def _keep_language() -> None:
             st.session_state[key] = st.session_state[key]
 
 
-def draw_model(place: DeltaGenerator, pages: Sequence[StreamlitPage]) -> None:
+def draw_model(container: DeltaGenerator, pages: Sequence[StreamlitPage]) -> None:
     """Draw the model in use and the links to the pages about it."""
-    with place:
+    with container:
         engine.draw()
         with st.container(gap="xsmall"):
             for page in pages:
@@ -87,5 +87,5 @@ def _open(*, shows_model: bool) -> DeltaGenerator:
     status = services().engine.status()
     has_model = engine.has_model()
     model = plain(short_model_name(status.model)) if has_model else t("models.missing.none")
-    words = f":{engine.COLOURS[status.state if has_model else 'stopped']}[●] {model}"
-    return st.popover(words, type="tertiary", key="menu_open")
+    label = f":{engine.COLOURS[status.state if has_model else 'stopped']}[●] {model}"
+    return st.popover(label, type="tertiary", key="menu_open")

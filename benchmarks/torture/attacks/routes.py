@@ -29,7 +29,7 @@ _EVIL = "https://evil.example"
 _SLOW_FULL = 500
 _GUESSES = 60
 _MOST_ATTEMPTS = 30
-"""Logins of an address in a minute (framelens/store/login_limits.py)."""
+"""Logins of an address in a minute (framelens/plugins/accounts/login_limits.py)."""
 _OTHERS = {"job": "A" * 12, "video": "B" * 32}
 _FORGED = (
     {"X-Forwarded-For": "127.0.0.1"},

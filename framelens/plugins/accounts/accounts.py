@@ -3,7 +3,6 @@
 import re
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
-from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
@@ -16,9 +15,10 @@ from framelens.plugin.users import AuditLog, Role, User, Users, normal_name
 
 LEAST_CHARACTERS, MOST_CHARACTERS = 10, 200
 """Length of a password. Without rules about its characters, length is what counts (NIST SP 800-63B)."""
-_NAME = re.compile(r"[\w.@+-]{1,254}")
+NAME = re.compile(r"[\w.@+-]{1,254}")
+HASHER = PasswordHasher()
+"""argon2-cffi's defaults, the second choice of RFC 9106: 64 MiB and 50 ms."""
 _COLUMNS = "id, name, role, password, created"
-_OTHERS = "SELECT count(*), ifnull(sum(role = 'administrator'), 0) FROM accounts WHERE name <> ?"
 
 
 @dataclass(frozen=True)
@@ -75,15 +75,14 @@ class Accounts:
             ConfigError: "account_name_wrong", "password_short" or "password_long".
             InputError: "account_name_taken".
         """
-        if not is_name(name := normal_name(name)):
+        if not NAME.fullmatch(name := normal_name(name)):
             raise ConfigError("account_name_wrong", name=single_line(name)[:80])
-        hashed = "" if password is None else _hashed(password)
+        hashed = "" if password is None else hash_password(password)
         created = datetime.now(UTC).isoformat(timespec="seconds")
         with self._store.changing() as connection:
             if self.find(name):
                 raise InputError("account_name_taken", name=name)
-            ((others, _),) = connection.execute(_OTHERS, (name,))
-            account = Account(new_id(), name, role if others else "administrator", hashed, created)
+            account = Account(new_id(), name, role if self.users.exist() else "administrator", hashed, created)
             connection.execute(f"INSERT INTO accounts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)", astuple(account))
         self._audit.record("account_added", account.id, f"{name}: {account.role}")
         return account
@@ -94,28 +93,19 @@ class Accounts:
         Raises:
             InputError: "account_unknown" or "account_last_administrator".
         """
-        user = self.users.named(name)
-        with self._store.changing() as connection:
-            ((others, administrators),) = connection.execute(_OTHERS, (user.name,))
-            if others and not administrators:
-                raise InputError("account_last_administrator", name=user.name)
-            connection.execute("DELETE FROM accounts WHERE id = ?", (user.id,))
+        user = self._change(name, "DELETE FROM accounts WHERE id = ?")
         drop_unfinished_uploads(self._store.folder, user.id)
         self._audit.record("account_removed", user.id, user.name)
 
-    def set_role(self, name: str, role: Role) -> None:
-        """Change what an account may do, from its next request on.
+    def set_role(self, name: str, role: Role) -> Account:
+        """Change what an account may do, from its next request on, and return the account.
 
         Raises:
             InputError: "account_unknown" or "account_last_administrator".
         """
-        user = self.users.named(name)
-        with self._store.changing() as connection:
-            ((_, administrators),) = connection.execute(_OTHERS, (user.name,))
-            if not administrators and role != "administrator":
-                raise InputError("account_last_administrator", name=user.name)
-            connection.execute("UPDATE accounts SET role = ? WHERE id = ?", (role, user.id))
+        user = self._change(name, "UPDATE accounts SET role = ? WHERE id = ?", role)
         self._audit.record("account_changed", user.id, f"{user.name}: {role}")
+        return next(account for account in self.all() if account.id == user.id)
 
     def set_password(self, name: str, password: str) -> None:
         """Change a password; the sessions of the account end.
@@ -124,38 +114,45 @@ class Accounts:
             ConfigError: "password_short" or "password_long".
             InputError: "account_unknown".
         """
-        user, hashed = self.users.named(name), _hashed(password)
-        with self._store.changing() as connection:
-            connection.execute("UPDATE accounts SET password = ? WHERE id = ?", (hashed, user.id))
-            connection.execute("DELETE FROM sessions WHERE account_id = ?", (user.id,))
+        with self._store.together():
+            user = self._change(name, "UPDATE accounts SET password = ? WHERE id = ?", hash_password(password))
+            self._change(name, "DELETE FROM sessions WHERE account_id = ?")
         self._audit.record("account_changed", user.id, f"{user.name}: password")
+
+    def _change(self, name: str, statement: str, *values: str) -> User:
+        """Execute a statement with the values and the id of an account; return the account's user.
+
+        Raises:
+            InputError: "account_unknown"; or "account_last_administrator": the others would have no administrator.
+        """
+        user = self.users.named(name)
+        with self._store.changing() as connection:
+            connection.execute(statement, (*values, user.id))
+            roles = {other.role for other in self.users.all()}
+            if roles and "administrator" not in roles:
+                raise InputError("account_last_administrator", name=user.name)
+        return user
 
     def _select(self, clause: str, *values: str) -> list[Account]:
         return [Account(*row) for row in self._store.select(f"SELECT {_COLUMNS} FROM accounts {clause}", *values)]
 
 
-def is_name(name: str) -> bool:
-    """Return whether an account can have this name."""
-    return bool(_NAME.fullmatch(name))
-
-
-@cache
-def hasher() -> PasswordHasher:
-    """Return what hashes passwords, with argon2-cffi's defaults, the second choice of RFC 9106: 64 MiB and 50 ms."""
-    return PasswordHasher()
-
-
 def fits(hashed: str, password: str) -> bool:
     """Return whether a password has this hash."""
     try:
-        return hasher().verify(hashed, password[: MOST_CHARACTERS + 1])
+        return HASHER.verify(hashed, password[: MOST_CHARACTERS + 1])
     except (Argon2Error, InvalidHashError):
         return False
 
 
-def _hashed(password: str) -> str:
+def hash_password(password: str) -> str:
+    """Return the hash of a password.
+
+    Raises:
+        ConfigError: "password_short" or "password_long".
+    """
     if len(password) < LEAST_CHARACTERS:
         raise ConfigError("password_short", least=LEAST_CHARACTERS)
     if len(password) > MOST_CHARACTERS:
         raise ConfigError("password_long", most=MOST_CHARACTERS)
-    return hasher().hash(password)
+    return HASHER.hash(password)

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, get_args
 
 from framelens import StorageError
 from framelens.plugin import current_user
@@ -18,27 +17,11 @@ _log = logging.getLogger(__name__)
 MOST_ENTRIES = 100_000
 """Entries that are kept, some 15 MB."""
 _MOST_CHARACTERS = 300  # in a name
-Action = Literal[
-    "upload",
-    "analyse",
-    "trash",
-    "untrash",
-    "delete",
-    "switch",
-    "export",
-    "import",
-    "login",
-    "logout",
-    "login_failed",
-    "account_added",
-    "account_removed",
-    "account_changed",
-    "key_created",
-    "key_revoked",
-    "backup",
-    "restore",
-]
-ACTIONS: tuple[Action, ...] = get_args(Action)
+ACTIONS = (
+    *("upload", "analyse", "trash", "untrash", "delete", "switch", "export", "import", "login", "logout"),
+    *("login_failed", "account_added", "account_removed", "account_changed", "key_created", "key_revoked"),
+    *("backup", "restore"),
+)
 
 
 @dataclass(frozen=True)
@@ -55,12 +38,12 @@ class AuditEntry:
     time: str
     user_id: str
     user_name: str
-    action: Action
+    action: str
     object_id: str
     object_name: str
 
 
-def record(store: Store, action: Action, object_id: str, object_name: str) -> None:
+def record(store: Store, action: str, object_id: str, object_name: str) -> None:
     """Record an action of the user of the context. Never raises: a full disk is logged."""
     user, now = current_user(), datetime.now(UTC).isoformat(timespec="milliseconds")
     values = (now, user.id, user.name, action, object_id, single_line(object_name)[:_MOST_CHARACTERS])

@@ -13,15 +13,15 @@ PER_ADDRESS, ADDRESS_SECONDS = 30, 60.0
 """
 PER_ACCOUNT, ACCOUNT_SECONDS = 10, 900.0
 """Most failures with a name, however many addresses they come from: under 1,000 guesses a day."""
-PLACES = 1 << 16
+BUCKETS = 1 << 16
 """Number of counts, so that memory stays bounded. Which count a name or an address uses is unpredictable."""
 
 
 class Recent:
     """Count of events in the last seconds, by a key. Not thread-safe.
 
-    The hash of a key, which differs in each process, chooses one of PLACES counts. Keys with the same place are counted
-    together, so no number of keys evicts the count of another key.
+    The hash of a key, which differs in each process, chooses one of BUCKETS counts. Several keys may share a count, so
+    no number of keys evicts the count of another key.
     """
 
     def __init__(self, most: int, seconds: float) -> None:
@@ -31,18 +31,18 @@ class Recent:
 
     def wait_seconds(self, key: str, now: float) -> int:
         """Return the seconds until another event may happen, 0 if it may happen now."""
-        times = self._times.get(hash(key) % PLACES, deque())
+        times = self._times.get(hash(key) % BUCKETS, deque())
         while times and times[0] <= now - self._seconds:
             times.popleft()
         return max(1, round(times[0] + self._seconds - now + 0.5)) if len(times) >= self._most else 0
 
     def add(self, key: str, now: float) -> None:
         """Count an event."""
-        self._times.setdefault(hash(key) % PLACES, deque(maxlen=self._most)).append(now)
+        self._times.setdefault(hash(key) % BUCKETS, deque(maxlen=self._most)).append(now)
 
     def forget(self, key: str) -> None:
         """Forget the events of a key."""
-        self._times.pop(hash(key) % PLACES, None)
+        self._times.pop(hash(key) % BUCKETS, None)
 
 
 class LoginLimiter:

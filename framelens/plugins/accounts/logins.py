@@ -17,8 +17,8 @@ from framelens import InputError, StorageError
 from framelens.plugin import as_user
 from framelens.plugin.files import readable
 from framelens.plugin.storage import Store
-from framelens.plugin.users import AccessSettings, AuditLog, LoginSession, User, Users, normal_name
-from framelens.plugins.accounts.accounts import Account, Accounts, fits, hasher, is_name
+from framelens.plugin.users import AccessSettings, AuditLog, LoginSession, User, normal_name
+from framelens.plugins.accounts.accounts import NAME, Account, Accounts, fits, hash_password
 from framelens.plugins.accounts.login_limits import LoginLimiter
 
 _TOUCH_SECONDS = 60.0
@@ -100,10 +100,10 @@ class Logins:
             InputError: "login_no_account" or "login_unverified".
         """
         name = normal_name(email)
-        if not is_verified or not is_name(name):
+        if not is_verified or not NAME.fullmatch(name):
             raise InputError("login_unverified", name=readable(name)[:80])
         if self._accounts.find(name) is None:
-            if not (self._settings.new_user_role and Users(self._store).exist()):
+            if not (self._settings.new_user_role and self._accounts.users.exist()):
                 raise InputError("login_no_account", name=name)
             self._accounts.add(name, None, self._settings.new_user_role)
         now, ticket = time.monotonic(), secrets.token_urlsafe(32)
@@ -164,7 +164,7 @@ class Logins:
     @cached_property
     def _unknown(self) -> str:
         """Return a hash to compare the passwords of unknown names with."""
-        return hasher().hash(secrets.token_urlsafe())
+        return hash_password(secrets.token_urlsafe())
 
     def _begin(self, account: Account, address: str) -> str:
         token, now = secrets.token_urlsafe(32), time.time()

@@ -46,8 +46,7 @@ class CountingHasher(accounts_module.PasswordHasher):
 def hasher(monkeypatch: pytest.MonkeyPatch) -> CountingHasher:
     """Cheap hashes, since the tests are not about argon2."""
     cheap = CountingHasher(time_cost=1, memory_cost=8, parallelism=1)
-    for module in (accounts_module, logins_module):
-        monkeypatch.setattr(module, "hasher", lambda: cheap)
+    monkeypatch.setattr(accounts_module, "HASHER", cheap)
     return cheap
 
 
@@ -250,9 +249,9 @@ def test_success_forgets_failures_and_memory_is_bounded() -> None:
         limiter.admit("ann", f"10.0.0.{number}")
         limiter.succeed("ann")
     recent = login_limits.Recent(3, 60.0)
-    for number in range(2 * login_limits.PLACES):
+    for number in range(2 * login_limits.BUCKETS):
         recent.add(str(number), 0.0)
-    assert len(recent._times) <= login_limits.PLACES
+    assert len(recent._times) <= login_limits.BUCKETS
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}])

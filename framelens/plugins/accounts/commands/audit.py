@@ -1,10 +1,9 @@
 """Command `framelens admin audit`: lists who did what, the newest first."""
 
 import sys
-from contextlib import closing
 from dataclasses import asdict
 
-from framelens.plugin import load, t
+from framelens.plugin import t
 from framelens.plugin.command_line import (
     MOST_LISTED,
     Choice,
@@ -13,10 +12,10 @@ from framelens.plugin.command_line import (
     json_option,
     option,
     print_json,
-    use_language,
     whole_number,
+    with_store,
 )
-from framelens.plugin.storage import open_store
+from framelens.plugin.storage import Store
 from framelens.plugins.accounts.audit import ACTIONS, AuditEntry, entries
 
 _USUAL_ENTRIES = 100
@@ -27,24 +26,17 @@ _USUAL_ENTRIES = 100
 @option("--user", default="", metavar="NAME", help="cli.audit_user")
 @option("--action", multiple=True, type=Choice(ACTIONS), help="cli.audit_action")
 @json_option
-def run(options: Options) -> int:
-    """Print the entries and return the exit code.
-
-    Raises:
-        AppError: A setting is wrong, or the store refuses.
-    """
-    settings = load()
-    use_language(options, settings)
-    with closing(open_store(settings.data_dir)) as store:
-        listed = entries(store, limit=options.limit, actions=options.action, user=options.user)
+@with_store
+def run(options: Options, store: Store) -> None:
+    """Print the entries."""
+    listed = entries(store, limit=options.limit, actions=options.action, user=options.user)
     if options.json:
         print_json([asdict(entry) for entry in listed])
-        return 0
+        return
     if not listed:
         print(t("cli.audit_none"), file=sys.stderr)
     for entry in listed:
         print(_line(entry))
-    return 0
 
 
 def _line(entry: AuditEntry) -> str:

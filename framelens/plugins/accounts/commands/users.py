@@ -6,14 +6,11 @@ which other users of the machine could see.
 
 import json
 import sys
-from collections.abc import Callable
-from contextlib import closing
-from functools import wraps
 from getpass import getpass
 from typing import get_args
 
 from framelens import ConfigError
-from framelens.plugin import load, t
+from framelens.plugin import t
 from framelens.plugin.command_line import (
     Choice,
     Options,
@@ -23,40 +20,31 @@ from framelens.plugin.command_line import (
     json_option,
     option,
     print_json,
-    use_language,
+    with_store,
 )
-from framelens.plugin.storage import open_store
+from framelens.plugin.storage import Store
 from framelens.plugin.users import Role
 from framelens.plugins.accounts.accounts import Account, Accounts
 
-Act = Callable[[Options, Accounts], None]
 name_argument = argument("account_name", metavar="NAME", help="cli.users_name")
 
 
-def with_accounts(act: Act) -> Callable[[Options], int]:
-    """Return the function that acts on the accounts, and returns the exit code."""
+@with_store
+def _list(options: Options, store: Store) -> None:
+    accounts = Accounts(store).all()
+    if options.json:
+        print_json(list(map(_document, accounts)))
+        return
+    if not accounts:
+        print(t("cli.users_none"), file=sys.stderr)
+    for account in accounts:
+        login = t("cli.users_by_password" if account.password else "cli.users_by_service")
+        role = _role_name(account.role)
+        print(t("cli.users_line", name=account.name, role=role, created=account.created, login=login))
 
-    @wraps(act)
-    def run_action(options: Options) -> int:
-        settings = load()
-        use_language(options, settings)
-        with closing(open_store(settings.data_dir)) as store:
-            act(options, Accounts(store))
-        return 0
 
-    return run_action
-
-
-@group("users", help="cli.users_command")
-@json_option
-@with_accounts
-def run(options: Options, accounts: Accounts) -> None:
-    """List the accounts.
-
-    Raises:
-        AppError: The store refuses.
-    """
-    _list(options, accounts)
+run = group("users", help="cli.users_command")(json_option(_list))
+run.command("list", help="cli.users_list")(json_option(_list))
 
 
 @run.command("add", help="cli.users_add")
@@ -64,47 +52,28 @@ def run(options: Options, accounts: Accounts) -> None:
 @option("--role", type=Choice(get_args(Role)), default="analyst", help="cli.users_role_name")
 @flag("--no-password", help="cli.users_no_password")
 @json_option
-@with_accounts
-def _add(options: Options, accounts: Accounts) -> None:
+@with_store
+def _add(options: Options, store: Store) -> None:
     password = None if options.no_password else _typed(options.account_name)
-    account = accounts.add(options.account_name, password, options.role)
+    account = Accounts(store).add(options.account_name, password, options.role)
     _report(options, _document(account), t("cli.users_added", name=account.name, role=_role_name(account.role)))
-
-
-@run.command("list", help="cli.users_list")
-@json_option
-@with_accounts
-def _list_named(options: Options, accounts: Accounts) -> None:
-    _list(options, accounts)
-
-
-def _list(options: Options, accounts: Accounts) -> None:
-    listed = accounts.all()
-    if options.json:
-        print_json(list(map(_document, listed)))
-        return
-    if not listed:
-        print(t("cli.users_none"), file=sys.stderr)
-    for account in listed:
-        login = t("cli.users_by_password" if account.password else "cli.users_by_service")
-        role = _role_name(account.role)
-        print(t("cli.users_line", name=account.name, role=role, created=account.created, login=login))
 
 
 @run.command("remove", help="cli.users_remove")
 @name_argument
 @json_option
-@with_accounts
-def _remove(options: Options, accounts: Accounts) -> None:
-    accounts.remove(options.account_name)
+@with_store
+def _remove(options: Options, store: Store) -> None:
+    Accounts(store).remove(options.account_name)
     _report(options, {"removed": options.account_name}, t("cli.users_removed", name=options.account_name))
 
 
 @run.command("password", help="cli.users_password")
 @name_argument
 @json_option
-@with_accounts
-def _password(options: Options, accounts: Accounts) -> None:
+@with_store
+def _password(options: Options, store: Store) -> None:
+    accounts = Accounts(store)
     user = accounts.users.named(options.account_name)
     accounts.set_password(user.name, _typed(user.name))
     _report(options, {"changed": user.name}, t("cli.users_changed_password", name=user.name))
@@ -114,11 +83,9 @@ def _password(options: Options, accounts: Accounts) -> None:
 @name_argument
 @argument("role", type=Choice(get_args(Role)), metavar="ROLE", help="cli.users_role_name")
 @json_option
-@with_accounts
-def _role(options: Options, accounts: Accounts) -> None:
-    accounts.set_role(options.account_name, options.role)
-    account = accounts.find(options.account_name)
-    assert account
+@with_store
+def _role(options: Options, store: Store) -> None:
+    account = Accounts(store).set_role(options.account_name, options.role)
     _report(options, _document(account), t("cli.users_changed_role", name=account.name, role=_role_name(account.role)))
 
 

@@ -16,7 +16,7 @@ from framelens.plugin_page import PageTools
 from framelens.plugins.accounts.logins import Logins
 
 _COLUMNS = (1, 1, 1)
-_WORDS = ("name", "password", "go", "failed")
+_TEXTS = ("name", "password", "go", "failed")
 
 
 def draw(ui: PageTools) -> None:
@@ -25,9 +25,9 @@ def draw(ui: PageTools) -> None:
         st.markdown("## FrameLens")
         st.caption(t("login.about"))
         ticket = _draw_providers(ui) if "is_logged_in" in st.user else ""
-        words = {word: t(f"login.{word}") for word in _WORDS}
+        texts = {key: t(f"login.{key}") for key in _TEXTS}
         url = f"{ui.api_url('session', with_key=False)}?lang={language()}"
-        ui.mount("login", __package__, key="login", data={"url": url, "ticket": ticket, "words": words})
+        ui.mount("login", __package__, key="login", data={"url": url, "ticket": ticket, "words": texts})
 
 
 def draw_account(ui: PageTools) -> None:

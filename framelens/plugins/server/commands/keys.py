@@ -5,13 +5,11 @@ A new key is the only line of standard output; everything else goes to standard 
 
 import json
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Mapping
 from dataclasses import asdict
-from functools import wraps
 
 from framelens import InputError
-from framelens.plugin import load, t
+from framelens.plugin import t
 from framelens.plugin.command_line import (
     Options,
     argument,
@@ -19,42 +17,32 @@ from framelens.plugin.command_line import (
     json_option,
     option,
     print_json,
-    use_language,
     whole_number,
+    with_store,
 )
-from framelens.plugin.storage import Store, open_store
+from framelens.plugin.storage import Store
 from framelens.plugin.users import AuditLog, Users
 from framelens.plugins.server import api_keys
 from framelens.plugins.server.api_records import ApiKeyRow, ApiStore
 from framelens.plugins.server.rate_limit import PER_MINUTE, parse_limit
 
-Act = Callable[[Options, Store], None]
+
+@with_store
+def _list(options: Options, store: Store) -> None:
+    keys = ApiStore(store).keys()
+    names = {user.id: user.name for user in Users(store).all()}
+    if options.json:
+        print_json([_document(key, names) for key in keys])
+        return
+    if not keys:
+        print(t("cli.keys_none"), file=sys.stderr)
+    for key in keys:
+        line = t("cli.keys_line", name=key.name, created=key.created, limit=key.per_minute, jobs=key.jobs)
+        print(" · ".join(filter(None, (line, names.get(key.account_id)))))
 
 
-def in_store(act: Act) -> Callable[[Options], int]:
-    """Return the function that acts with the store open, and returns the exit code."""
-
-    @wraps(act)
-    def run_action(options: Options) -> int:
-        settings = load()
-        use_language(options, settings)
-        with closing(open_store(settings.data_dir)) as store:
-            act(options, store)
-        return 0
-
-    return run_action
-
-
-@group("keys", help="cli.keys_command")
-@json_option
-@in_store
-def run(options: Options, store: Store) -> None:
-    """List the keys.
-
-    Raises:
-        AppError: The store refuses.
-    """
-    _list(options, store)
+run = group("keys", help="cli.keys_command")(json_option(_list))
+run.command("list", help="cli.keys_list")(json_option(_list))
 
 
 @run.command("create", help="cli.keys_create")
@@ -75,7 +63,7 @@ def run(options: Options, store: Store) -> None:
 )
 @option("--user", metavar="ACCOUNT", help="cli.keys_user")
 @json_option
-@in_store
+@with_store
 def _create(options: Options, store: Store) -> None:
     users = Users(store)
     if options.user is None and users.exist():
@@ -91,30 +79,10 @@ def _create(options: Options, store: Store) -> None:
     print(key)
 
 
-@run.command("list", help="cli.keys_list")
-@json_option
-@in_store
-def _list_named(options: Options, store: Store) -> None:
-    _list(options, store)
-
-
-def _list(options: Options, store: Store) -> None:
-    keys = ApiStore(store).keys()
-    names = {user.id: user.name for user in Users(store).all()}
-    if options.json:
-        print_json([_document(key, names) for key in keys])
-        return
-    if not keys:
-        print(t("cli.keys_none"), file=sys.stderr)
-    for key in keys:
-        line = t("cli.keys_line", name=key.name, created=key.created, limit=key.per_minute, jobs=key.jobs)
-        print(" · ".join(filter(None, (line, names.get(key.account_id)))))
-
-
 @run.command("revoke", help="cli.keys_revoke")
 @argument("key_name", metavar="NAME", help="cli.keys_name")
 @json_option
-@in_store
+@with_store
 def _revoke(options: Options, store: Store) -> None:
     api_keys.revoke(ApiStore(store), options.key_name)
     AuditLog(store).record("key_revoked", object_name=options.key_name)

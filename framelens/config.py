@@ -116,6 +116,7 @@ class Settings:
     sources: SourceSettings  # of videos that programs name by address
     user_limits: UserLimits
     passed_on: dict[str, str] = field(repr=False)  # variables in .env for the hub's client and the engine
+    objects: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)  # parts of the JSON settings
     dtype_chosen: bool = False  # VLLM_CONFIG of the environment or `.env` names a dtype
 
     def __post_init__(self) -> None:
@@ -206,8 +207,9 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
         if is_secret(name):
             remember_secret(value)
     parse_hub(values)
-    speech, network, limits = (_object(f"FRAMELENS_{name}", values) for name in ("SPEECH", "NETWORK", "LIMITS"))
-    speech_base_url, speech_model_path = _server(speech.get("model", ""))
+    objects = {name: _object(name, values) for name in _PARTS}
+    speech, network, limits = (objects[f"FRAMELENS_{name}"] for name in ("SPEECH", "NETWORK", "LIMITS"))
+    speech_base_url, speech_model_path = _server(speech["model"])
     embedding_base_url, embedding_model = _served("FRAMELENS_EMBEDDING", values)
     finder_base_url, finder_model = _served("FRAMELENS_FINDER", values)
     return Settings(
@@ -229,9 +231,9 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
         speech_model_path=speech_model_path,
         speech_base_url=speech_base_url,
         speech_api_key=_key("FRAMELENS_SPEECH_API_KEY", values),
-        speech_config=speech.get("config", {}),
-        speech_language=speech.get("language", "").lower(),
-        speaker_model_path=speech.get("speaker_models", ""),
+        speech_config=speech["config"],
+        speech_language=speech["language"].lower(),
+        speaker_model_path=speech["speaker_models"],
         embedding_base_url=embedding_base_url,
         embedding_model=embedding_model,
         embedding_api_key=_key("FRAMELENS_EMBEDDING_API_KEY", values),
@@ -239,16 +241,15 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
         finder_model=finder_model,
         finder_api_key=_key("FRAMELENS_FINDER_API_KEY", values),
         serve_api_key=_key("FRAMELENS_SERVE_API_KEY", values),
-        access=_access(values, network),
+        access=_access(values, objects["FRAMELENS_ACCOUNTS"], network),
         sources=SourceSettings(
-            urls=network.get("source_urls", ()),
-            private_networks=network.get("private_networks", ()),
-            most_bytes=limits.get("download_gb", 20) * 1000**3,
+            urls=network["source_urls"],
+            private_networks=network["private_networks"],
+            most_bytes=limits["download_gb"] * 1000**3,
         ),
-        user_limits=UserLimits(
-            upload_bytes=limits.get("user_upload_gb", 1000) * 1000**3, jobs=limits.get("user_jobs", 500)
-        ),
+        user_limits=UserLimits(upload_bytes=limits["user_upload_gb"] * 1000**3, jobs=limits["user_jobs"]),
         passed_on={key: value for key, value in values.items() if key.startswith(_PASSED_ON) and key not in _OURS},
+        objects=objects,
         dtype_chosen="dtype" in engine_arguments(variables.get("VLLM_CONFIG", "")),
     )
 
@@ -422,15 +423,14 @@ def _input_dirs(text: str) -> tuple[Path, ...]:
     return tuple(folder.resolve() for folder in folders)
 
 
-def _access(values: Mapping[str, str], network: Mapping[str, Any]) -> AccessSettings:
-    accounts = _object("FRAMELENS_ACCOUNTS", values)
+def _access(values: Mapping[str, str], accounts: Mapping[str, Any], network: Mapping[str, Any]) -> AccessSettings:
     return AccessSettings(
         insecure=_choice("FRAMELENS_INSECURE", values, ("off", "on")) == "on",
-        expects_accounts=bool(accounts),
-        idle_seconds=accounts.get("idle_hours", 12) * 3600.0,
-        session_seconds=accounts.get("session_hours", 168) * 3600.0,
-        new_user_role=accounts.get("new_users", ""),
-        trusted_proxies=network.get("trusted_proxies", ()),
+        expects_accounts=bool(_parse_object("FRAMELENS_ACCOUNTS", values.get("FRAMELENS_ACCOUNTS", ""))),
+        idle_seconds=accounts["idle_hours"] * 3600.0,
+        session_seconds=accounts["session_hours"] * 3600.0,
+        new_user_role=accounts["new_users"],
+        trusted_proxies=network["trusted_proxies"],
     )
 
 
@@ -450,7 +450,7 @@ def _served(key: str, values: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _object(name: str, values: Mapping[str, str]) -> dict[str, Any]:
-    """Return the checked parts of a setting that is a JSON object; null is a part that isn't set.
+    """Return the checked parts of a setting that is a JSON object; null is a part that isn't set, as is a missing part.
 
     FRAMELENS_SPEECH may also be the model alone.
 
@@ -458,14 +458,16 @@ def _object(name: str, values: Mapping[str, str]) -> dict[str, Any]:
         ConfigError: The setting isn't an object, a part is unknown, or its value is wrong.
     """
     text, known = values.get(name, "").strip(), _PARTS[name]
+    defaults = {part: default for part, (_, default) in known.items()}
     if name == "FRAMELENS_SPEECH" and not text.startswith(("{", "[")):
-        return {"model": text}
+        return {**defaults, "model": text}
     parts = _parse_object(name, text)
     for part in parts.keys() - known:
         if nearest := closest(part, known):
             raise ConfigError("setting_part_misspelt", key=name, part=part, nearest=nearest)
         raise ConfigError("setting_part_unknown", key=name, part=part, allowed=", ".join(known))
-    return {part: known[part](f"{name}: {part}", value) for part, value in parts.items() if value is not None}
+    given = {part: known[part][0](f"{name}: {part}", value) for part, value in parts.items() if value is not None}
+    return defaults | given
 
 
 def _text(key: str, value: object) -> str:
@@ -546,24 +548,22 @@ def _shown(value: object) -> str:
 
 
 _HOURS = partial(_checked_number, low=1, high=8760)
-_PARTS: dict[str, dict[str, Callable[[str, object], Any]]] = {
+_NEW_USERS = partial(_checked_choice, allowed=tuple(filter(None, get_args(NewUserRole))))
+_PARTS: dict[str, dict[str, tuple[Callable[[str, object], Any], Any]]] = {
     "FRAMELENS_SPEECH": {
-        "model": _text, "language": _text, "speaker_models": _text, "config": _speech_arguments,
+        "model": (_text, ""), "language": (_text, ""), "speaker_models": (_text, ""), "config": (_speech_arguments, {}),
     },
-    "FRAMELENS_ACCOUNTS": {
-        "idle_hours": _HOURS, "session_hours": _HOURS,
-        "new_users": partial(_checked_choice, allowed=tuple(filter(None, get_args(NewUserRole)))),
-    },
+    "FRAMELENS_ACCOUNTS": {"idle_hours": (_HOURS, 12), "session_hours": (_HOURS, 168), "new_users": (_NEW_USERS, "")},
     "FRAMELENS_NETWORK": {
-        "trusted_proxies": _networks, "private_networks": _networks, "source_urls": _source_urls,
+        "trusted_proxies": (_networks, ()), "private_networks": (_networks, ()), "source_urls": (_source_urls, ()),
     },
     "FRAMELENS_LIMITS": {
-        "download_gb": partial(_checked_number, low=1, high=10_000),
-        "user_upload_gb": partial(_checked_number, low=1, high=1_000_000),
-        "user_jobs": partial(_checked_number, low=1, high=1_000_000),
+        "download_gb": (partial(_checked_number, low=1, high=10_000), 20),
+        "user_upload_gb": (partial(_checked_number, low=1, high=1_000_000), 1000),
+        "user_jobs": (partial(_checked_number, low=1, high=1_000_000), 500),
     },
 }  # fmt: skip
-"""The settings that are JSON objects, with their parts and what reads each."""
+"""The settings that are JSON objects, with their parts, what reads each, and its default."""
 _EXAMPLES = {
     "VLLM_CONFIG": '{"max_model_len": 4096, "dtype": "half"}',
     "FRAMELENS_SPEECH": '{"model": "small", "language": "en"}',

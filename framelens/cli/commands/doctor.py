@@ -182,35 +182,14 @@ def _effective_settings(settings: config.Settings) -> Iterator[tuple[str, str]]:
 
 def _by_variable(settings: config.Settings) -> dict[str, object]:
     """Return the settings in the units of their variables."""
-    access, sources, limits = settings.access, settings.sources, settings.user_limits
     return {
         "VLLM_MODEL_PATH": settings.model_path,
         "VLLM_CONFIG": settings.vllm_config,
         **{f"FRAMELENS_{name.upper()}": getattr(settings, name) for name in _OWN_FIELDS},
-        "FRAMELENS_SPEECH": {
-            "model": f"{settings.speech_base_url} {settings.speech_model_path}".strip(),
-            "language": settings.speech_language,
-            "speaker_models": settings.speaker_model_path,
-            "config": settings.speech_config,
-        },
         "FRAMELENS_EMBEDDING": f"{settings.embedding_base_url} {settings.embedding_model}".strip(),
         "FRAMELENS_FINDER": f"{settings.finder_base_url} {settings.finder_model}".strip(),
-        "FRAMELENS_INSECURE": access.insecure,
-        "FRAMELENS_ACCOUNTS": {
-            "idle_hours": int(access.idle_seconds / 3600),
-            "session_hours": int(access.session_seconds / 3600),
-            "new_users": access.new_user_role,
-        },
-        "FRAMELENS_NETWORK": {
-            "trusted_proxies": access.trusted_proxies,
-            "private_networks": sources.private_networks,
-            "source_urls": sources.urls,
-        },
-        "FRAMELENS_LIMITS": {
-            "download_gb": sources.most_bytes // 1000**3,
-            "user_upload_gb": limits.upload_bytes // 1000**3,
-            "user_jobs": limits.jobs,
-        },
+        "FRAMELENS_INSECURE": settings.access.insecure,
+        **settings.objects,
     }
 
 

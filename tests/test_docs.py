@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from framelens.analysis.planning.frame_budget import KEYFRAMES
+from framelens.questions.conversation import MOST_IMAGES, AskSettings
 from framelens.reports.formats import FORMATS
 from framelens.reports.json.reader import read
+from framelens.store.trash import KEPT_DAYS
 from tests.cli.walk import contexts, parsed
 
 pytestmark = pytest.mark.usefixtures("english")
@@ -204,6 +207,25 @@ def test_every_relative_link_leads_somewhere(document: Path) -> None:
         linked = document.parent / path if path else document
         assert linked.exists(), target
         assert not anchor or anchor in anchors(linked.read_text(encoding="utf-8")), target
+
+
+@pytest.mark.parametrize(
+    "page, english, chinese, value",
+    [
+        ("keyframes", "model holds; {} if not given", "不写则为 {}，", KEYFRAMES),
+        ("ask", "at most {} of them", "最多 {} 张", MOST_IMAGES),
+        ("ask", "0 to 2 ({} if not given)", "0 到 2（默认 {}）", AskSettings.temperature),
+        ("ask", "drawn from ({})", "选取（默认 {}）", AskSettings.top_p),
+        ("ask", "1 to 4096 tokens ({})", "1 到 4096 个 token（默认 {}）", AskSettings.max_tokens),
+        ("ask", "together, up to {}", "合计的 token 数，最多 {}", AskSettings.context_tokens),
+        ("ask", "100000 frames ({}, ", "100000 帧（{}，", AskSettings.search_frames),
+        ("ask", "86400 seconds ({})", "86400 秒（{}）", AskSettings.search_seconds),
+        ("library", "below the cards for {} days", "{} 天内", KEPT_DAYS),
+    ],
+)
+def test_a_default_in_the_guide_is_that_of_the_code(page: str, english: str, chinese: str, value: float) -> None:
+    texts = [(ROOT / f"docs/guide/{page}.{code}.md").read_text(encoding="utf-8") for code in ("en", "zh")]
+    assert [phrase.format(value) in text for phrase, text in zip((english, chinese), texts, strict=True)] == [True] * 2
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs/guide").glob("*.en.md")), ids=lambda path: path.name)

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import HumanMessage
@@ -21,8 +21,6 @@ from framelens.llm.text_fallback import CARD_SIDE, FEWEST_TOKENS, plain_picture
 
 Colour = Literal["red", "blue", "green", "yellow", "white", "purple", "orange", "cyan"]
 Form = Literal["circle", "square", "triangle", "star"]
-COLOURS: tuple[Colour, ...] = get_args(Colour)
-FORMS: tuple[Form, ...] = get_args(Form)
 _INKS: dict[Colour, tuple[int, int, int]] = {
     "red": (205, 25, 30), "blue": (25, 60, 215), "green": (20, 165, 50), "yellow": (240, 230, 35),
     "white": (250, 250, 250), "purple": (135, 30, 175), "orange": (250, 150, 10), "cyan": (35, 210, 225),
@@ -39,31 +37,32 @@ _QUALITY = 92
 class VisionCard:
     """Content of a test card; `digit` is 0 … 9."""
 
+    COLOURS: ClassVar[tuple[Colour, ...]] = get_args(Colour)
+    FORMS: ClassVar[tuple[Form, ...]] = get_args(Form)
     colour: Colour
     form: Form
     digit: int
 
-
-def draw_card(card: VisionCard, width: int, height: int) -> bytes:
-    """Draw the card as a JPEG of `width` x `height` pixels."""
-    picture = Image.new("RGB", (width, height), _INKS[card.colour])
-    pen, ink = ImageDraw.Draw(picture), _contrast(_INKS[card.colour])
-    size, middle = _SIZE * min(width, height), (width / 2, height / 2)
-    line = max(1, round(size / 16))
-    box = (middle[0] - size, middle[1] - size, middle[0] + size, middle[1] + size)
-    if card.form == "circle":
-        pen.ellipse(box, outline=ink, width=line)
-    elif card.form == "square":
-        pen.rectangle(box, outline=ink, width=line)
-    else:
-        corners = _STAR if card.form == "star" else ((0, -1), (1, 0.8), (-1, 0.8))
-        points = [(middle[0] + x * size, middle[1] + y * size) for x, y in corners]
-        pen.line([*points, *points[:2]], fill=ink, width=line, joint="curve")
-    font = ImageFont.load_default(max(8, round(size * 0.6)))
-    pen.text((middle[0], middle[1] + size * 0.1), str(card.digit), fill=ink, font=font, anchor="mm")
-    buffer = BytesIO()
-    picture.save(buffer, "JPEG", quality=_QUALITY)
-    return buffer.getvalue()
+    def draw(self, width: int, height: int) -> bytes:
+        """Draw the card as a JPEG of `width` x `height` pixels."""
+        picture = Image.new("RGB", (width, height), _INKS[self.colour])
+        pen, ink = ImageDraw.Draw(picture), _contrast(_INKS[self.colour])
+        size, middle = _SIZE * min(width, height), (width / 2, height / 2)
+        line = max(1, round(size / 16))
+        box = (middle[0] - size, middle[1] - size, middle[0] + size, middle[1] + size)
+        if self.form == "circle":
+            pen.ellipse(box, outline=ink, width=line)
+        elif self.form == "square":
+            pen.rectangle(box, outline=ink, width=line)
+        else:
+            corners = _STAR if self.form == "star" else ((0, -1), (1, 0.8), (-1, 0.8))
+            points = [(middle[0] + x * size, middle[1] + y * size) for x, y in corners]
+            pen.line([*points, *points[:2]], fill=ink, width=line, joint="curve")
+        font = ImageFont.load_default(max(8, round(size * 0.6)))
+        pen.text((middle[0], middle[1] + size * 0.1), str(self.digit), fill=ink, font=font, anchor="mm")
+        buffer = BytesIO()
+        picture.save(buffer, "JPEG", quality=_QUALITY)
+        return buffer.getvalue()
 
 
 def _contrast(colour: tuple[int, int, int]) -> tuple[int, int, int]:

@@ -35,10 +35,7 @@ if TYPE_CHECKING:
     from framelens.llm.text_fallback import rejection as rejection
     from framelens.llm.text_fallback import text_prompt as text_prompt
     from framelens.llm.text_fallback import unseen as unseen
-    from framelens.llm.vision_check import COLOURS as COLOURS
-    from framelens.llm.vision_check import FORMS as FORMS
     from framelens.llm.vision_check import VisionCard as VisionCard
-    from framelens.llm.vision_check import draw_card as draw_card
 
 else:
 

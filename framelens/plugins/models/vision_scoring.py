@@ -19,14 +19,11 @@ from langchain_core.language_models import BaseChatModel
 from framelens import Keyframe, Notice
 from framelens.plugin import t
 from framelens.plugin.chat import (
-    COLOURS,
-    FORMS,
     PicturesRefused,
     TooManyPictures,
     VisionCard,
     ask,
     data_url,
-    draw_card,
     prove_sight,
     rejection,
     unseen,
@@ -58,7 +55,11 @@ _OTHER_WORDS: Mapping[str, tuple[str, ...]] = {
 def cards(count: int, *, turn: int = 0) -> tuple[VisionCard, ...]:
     """List `count` cards, of which neighbours differ in everything; another `turn` gives another order."""
     return tuple(
-        VisionCard(COLOURS[(place * 3 + turn) % 8], FORMS[(place + turn) % 4], (place * 7 + 3 + turn) % 10)
+        VisionCard(
+            VisionCard.COLOURS[(place * 3 + turn) % 8],
+            VisionCard.FORMS[(place + turn) % 4],
+            (place * 7 + 3 + turn) % 10,
+        )
         for place in range(count)
     )
 
@@ -66,7 +67,7 @@ def cards(count: int, *, turn: int = 0) -> tuple[VisionCard, ...]:
 def as_frames(shown: Sequence[VisionCard], width: int, height: int) -> list[Keyframe]:
     """Convert the cards to keyframes of a video that shows a card each second."""
     return [
-        Keyframe(place + 1, place, float(place), "shot", 1, width, height, draw_card(card, width, height))
+        Keyframe(place + 1, place, float(place), "shot", 1, width, height, card.draw(width, height))
         for place, card in enumerate(shown)
     ]
 
@@ -209,9 +210,9 @@ def _split_by_card(text: str, count: int) -> dict[int, str]:
         for one, end in zip(found, ends, strict=True):
             numbered.setdefault(int(one[1]), text[one.end() : end])
         return dict(sorted(numbered.items()))
-    parts = [part for part in re.split(r"[\n;；。]|(?<!\d)\.\s", text) if _find_names(part, COLOURS)]
+    parts = [part for part in re.split(r"[\n;；。]|(?<!\d)\.\s", text) if _find_names(part, VisionCard.COLOURS)]
     if len(parts) == 1:
-        starts = [start for start, _ in _find_names(text, COLOURS)]
+        starts = [start for start, _ in _find_names(text, VisionCard.COLOURS)]
         parts = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
     return dict(enumerate(parts, 1))
 
@@ -226,13 +227,13 @@ def _piece_about(card: VisionCard, place: int, pieces: Mapping[int, str]) -> str
 
 def _first_colour(piece: str) -> str:
     """Return the first colour named in `piece`, "" without a colour."""
-    return next((name for _, name in _find_names(piece, COLOURS)), "")
+    return next((name for _, name in _find_names(piece, VisionCard.COLOURS)), "")
 
 
 def _score_card(card: VisionCard, piece: str) -> VisionCardResult:
     """Score the text about a card: the card's colour must be named first, its shape alone, its digit last."""
     digits = re.findall(r"(?<!\d)\d(?!\d)", piece)
-    forms = {name for _, name in _find_names(piece, FORMS)}
+    forms = {name for _, name in _find_names(piece, VisionCard.FORMS)}
     said = piece.strip(" \t\n*-;；,，、")[:_LONGEST_SAID]
     return VisionCardResult(
         card, said, _first_colour(piece) == card.colour, forms == {card.form}, digits[-1:] == [str(card.digit)]

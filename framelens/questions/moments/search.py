@@ -23,7 +23,7 @@ from typing import Protocol
 
 from framelens.core.errors import AppError, InputError
 from framelens.core.evidence import Moments, SearchEnd, VoteSample
-from framelens.llm.vision_check import VisionCard, draw_card
+from framelens.llm.vision_check import VisionCard
 from framelens.questions.moments import timeline
 from framelens.questions.moments.bisection import further_times, open_times
 from framelens.questions.votes import UNDECIDED, Vote, Voter
@@ -261,4 +261,4 @@ class _Search:
 def _controls() -> tuple[bytes, bytes]:
     """Return two pictures that have nothing in common: whatever is looked for, at least one can't show it."""
     cards = VisionCard("blue", "circle", 4), VisionCard("white", "triangle", 7)
-    return draw_card(cards[0], 448, 252), draw_card(cards[1], 448, 252)
+    return cards[0].draw(448, 252), cards[1].draw(448, 252)

@@ -13,7 +13,7 @@ from PIL import Image
 from framelens.engine.base import Endpoint
 from framelens.i18n import t
 from framelens.llm.chat import EngineChat, connect
-from framelens.llm.vision_check import COLOURS, VisionCard, draw_card
+from framelens.llm.vision_check import VisionCard
 from framelens.plugins.models.vision_scoring import VisionCheckResult, cards, check_vision, score
 from tests.llm.scripted import Refuse, Server, has_pictures, saying, serve
 
@@ -110,10 +110,10 @@ def test_light_blue_is_one_colour_in_scoring() -> None:
 
 
 def test_the_cards_are_what_they_say() -> None:
-    assert {card.colour for card in EIGHT} == set(COLOURS)
+    assert {card.colour for card in EIGHT} == set(VisionCard.COLOURS)
     assert all(one.form != other.form and one.digit != other.digit for one, other in pairwise(EIGHT))
     assert cards(8, turn=1)[0] != EIGHT[0]
-    with Image.open(BytesIO(draw_card(EIGHT[0], 448, 252))) as picture:
+    with Image.open(BytesIO(EIGHT[0].draw(448, 252))) as picture:
         assert picture.size == (448, 252)
         red, green, blue = picture.getpixel((5, 5))  # type: ignore[misc]
         assert red > 150 > max(green, blue) + 50

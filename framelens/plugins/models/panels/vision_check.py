@@ -5,7 +5,7 @@ from base64 import b64encode
 import streamlit as st
 
 from framelens.plugin import language, t
-from framelens.plugin.chat import VisionCard, draw_card
+from framelens.plugin.chat import VisionCard
 from framelens.plugin.texts import plain, short_model_name
 from framelens.plugin_page import Options, PageTools
 from framelens.plugins.models import vision_checks
@@ -81,7 +81,7 @@ def _draw_card(one: Measured) -> None:
     card = VisionCard(**one["card"])
     marks = {name: "✓" if one[name] else "✗" for name in ("colour", "form", "digit")}
     with st.container(width=_CARD_WIDTH, gap=None):
-        picture = b64encode(draw_card(card, 224, 126)).decode()
+        picture = b64encode(card.draw(224, 126)).decode()
         st.html(f'<img src="data:image/jpeg;base64,{picture}" alt="" width="{_CARD_WIDTH}">')
         st.caption(plain(t("models.vision_check.card", **marks)))
         st.caption(plain(f"“{one['said']}”" if one["said"] else t("models.vision_check.said_nothing")))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import wraps
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from rich.table import Table
 from rich.text import Text
@@ -54,6 +54,7 @@ def _day(text: str) -> str:
         raise ConfigError("date_unreadable", given=text) from error
 
 
+CommandT = TypeVar("CommandT", bound=Callable[[Options], int])
 filters = together(
     option("--state", type=Choice(get_args(State)), help="cli.library_state"),
     option("--model", default="", metavar="NAME", help="cli.library_by_model"),
@@ -102,25 +103,21 @@ def run(options: Options) -> int:
     Raises:
         AppError: A value is wrong, or the store can't be used.
     """
-    return _list(options)
+    return opened(_list)(options)
 
 
-@run.command("list", help="cli.library_list")
-@filters
-@json_option
-def _list_named(options: Options) -> int:
-    return _list(options)
+def subcommand(name: str, *options: Callable[[Any], Any]) -> Callable[[CommandT], CommandT]:
+    """Return a decorator that makes a function a subcommand, which is called with the library open."""
+
+    def add(function: CommandT) -> CommandT:
+        run.command(name, help=f"cli.library_{name}")(together(*options, json_option)(opened(function)))
+        return function
+
+    return add
 
 
-@run.command("search", help="cli.library_search")
-@argument("words", nargs=-1, required=True, metavar="WORDS", help="cli.library_words")
-@filters
-@json_option
-def _search(options: Options) -> int:
-    return _list(options)
-
-
-@opened
+@subcommand("search", argument("words", nargs=-1, required=True, metavar="WORDS", help="cli.library_words"), filters)
+@subcommand("list", filters)
 def _list(options: Options) -> int:
     library = services().jobs.library
     typed = " ".join(getattr(options, "words", ()))
@@ -206,10 +203,7 @@ def _line(text: str) -> str:
     return " ".join(text.splitlines())
 
 
-@run.command("show", help="cli.library_show")
-@id_argument
-@json_option
-@opened
+@subcommand("show", id_argument)
 def _show(options: Options) -> int:
     job_id = services().jobs.library.resolve_id(options.id)
     analysis, entry = services().reports.get(job_id), services().jobs.library.entry(job_id)
@@ -226,23 +220,19 @@ def _show(options: Options) -> int:
 # ---- actions ---------------------------------------------------------------------------------------------------------
 
 
-@run.command("rename", help="cli.library_rename")
-@id_argument
-@argument("to", metavar="NAME", help="cli.library_new_name")
-@json_option
-@opened
+@subcommand("rename", id_argument, argument("to", metavar="NAME", help="cli.library_new_name"))
 def _rename(options: Options) -> int:
     job_id = services().jobs.library.resolve_id(options.id)
     services().jobs.rename(job_id, options.to)
     return _print_entries([job_id], options)
 
 
-@run.command("tag", help="cli.library_tag")
-@id_argument
-@argument("tags", nargs=-1, required=True, metavar="TAG", help="cli.library_tags")
-@flag("--remove", help="cli.library_untag")
-@json_option
-@opened
+@subcommand(
+    "tag",
+    id_argument,
+    argument("tags", nargs=-1, required=True, metavar="TAG", help="cli.library_tags"),
+    flag("--remove", help="cli.library_untag"),
+)
 def _tag(options: Options) -> int:
     job_id, library = services().jobs.library.resolve_id(options.id), services().jobs.library
     for tag in filter(None, (tag.strip() for tag in options.tags)):
@@ -250,12 +240,12 @@ def _tag(options: Options) -> int:
     return _print_entries([job_id], options)
 
 
-@run.command("delete", help="cli.library_delete")
-@argument("ids", nargs=-1, required=True, metavar="ID", help="cli.library_id")
-@flag("--for-good", help="cli.library_for_good")
-@yes_option
-@json_option
-@opened
+@subcommand(
+    "delete",
+    argument("ids", nargs=-1, required=True, metavar="ID", help="cli.library_id"),
+    flag("--for-good", help="cli.library_for_good"),
+    yes_option,
+)
 def _delete(options: Options) -> int:
     if options.for_good:
         return _delete_for_good(options)
@@ -319,11 +309,7 @@ def _print_errors(errors: Iterable[AppError]) -> int:
     return failed
 
 
-@run.command("trash", help="cli.library_trash")
-@flag("--empty", help="cli.library_empty")
-@yes_option
-@json_option
-@opened
+@subcommand("trash", flag("--empty", help="cli.library_empty"), yes_option)
 def _trash(options: Options) -> int:
     entries = services().jobs.trash.entries()
     if options.empty and entries:
@@ -347,10 +333,7 @@ def _trash(options: Options) -> int:
     return 0
 
 
-@run.command("restore", help="cli.library_restore")
-@argument("ids", nargs=-1, required=True, metavar="ID", help="cli.library_trash_id")
-@json_option
-@opened
+@subcommand("restore", argument("ids", nargs=-1, required=True, metavar="ID", help="cli.library_trash_id"))
 def _restore(options: Options) -> int:
     ids = list(dict.fromkeys(services().jobs.trash.resolve(word).id for word in options.ids))
     restored = services().jobs.trash.restore(ids)
@@ -360,10 +343,9 @@ def _restore(options: Options) -> int:
     return _print_entries([entry.id for entry in restored if entry.kind == "report"], options)
 
 
-@run.command("import", help="cli.library_import")
-@argument("files", nargs=-1, required=True, type=parse_path, metavar="FILE", help="cli.library_files")
-@json_option
-@opened
+@subcommand(
+    "import", argument("files", nargs=-1, required=True, type=parse_path, metavar="FILE", help="cli.library_files")
+)
 def _import(options: Options) -> int:
     from framelens.jobs.stored.report_import import reports_in
 

@@ -9,6 +9,7 @@ from framelens.analysis.inputs.transcription import Found, OnProgress, OnShare, 
 from framelens.core.domain import Analysis, Language, Notice, SpeechSpans, Transcript
 from framelens.core.errors import AppError, ConfigError, InputError
 from framelens.core.files import readable, restored
+from framelens.engine.recognisers import has_recogniser
 from framelens.jobs.queue import Jobs
 from framelens.jobs.snapshot import JobSnapshot
 from framelens.video.extractor import probe, subtitles_of
@@ -130,6 +131,7 @@ def hear_video(
         cancel: Ends it within half a second; another call continues where it ended.
 
     Raises:
+        ConfigError: No plugin transcribes.
         InputError: The video has no sound.
         AppError: The model can't be used, or the video can't be read.
         Cancelled: `cancel` was set.
@@ -138,6 +140,8 @@ def hear_video(
     if not info.has_audio:
         raise InputError("no_sound", name=readable(path.name))
     if transcription.recogniser is None:
+        if not has_recogniser():
+            raise ConfigError("speech_without_plugin")
         return None, ()
     prepare()
     end = span[1] if span[1] is not None else info.duration_seconds_from_header or 0.0

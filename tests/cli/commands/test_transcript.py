@@ -10,6 +10,7 @@ import pytest
 from framelens import config
 from framelens.cli.main import main
 from framelens.composition import open_library
+from framelens.jobs import transcripts
 from framelens.jobs.transcripts import report_ids
 from tests.cards import write_card_video
 from tests.spoken import tone, write_spoken
@@ -105,11 +106,17 @@ def test_subtitles_that_give_nothing_are_named(
 
 
 @pytest.mark.slow
-def test_sound_without_a_speech_model_names_what_to_install(
-    film: Path, capsys: pytest.CaptureFixture[str], use_plugins: Callable[..., None]
+def test_sound_without_a_speech_model_names_what_is_missing(
+    film: Path,
+    capsys: pytest.CaptureFixture[str],
+    use_plugins: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     use_plugins()
     path = write_spoken(film.with_name("spoken.mkv"), sound=tone(2))
+    assert main(["transcript", str(path)]) == 2
+    assert "FRAMELENS_PLUGINS" in capsys.readouterr().err
+    monkeypatch.setattr(transcripts, "has_recogniser", lambda: True)
     assert main(["transcript", str(path)]) == 6
     out = capsys.readouterr()
     assert "[speech]" in out.err and "FRAMELENS_SPEECH" in out.err

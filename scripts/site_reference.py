@@ -20,6 +20,7 @@ from framelens.cli.help import example_lines
 from framelens.cli.main import framelens
 from framelens.core import exports
 from framelens.i18n import in_language, t
+from scripts.write_man_page import contexts
 
 _SECTIONS = ("Args", "Attributes", "Raises", "Returns", "Yields")
 _TEXTS = {
@@ -51,20 +52,11 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
-def contexts(command: click.Command = framelens, parent: click.Context | None = None) -> Iterator[click.Context]:
-    """Yield the context of a command, then those of its subcommands."""
-    ctx = click.Context(command, info_name=command.name, parent=parent)
-    yield ctx
-    for name in command.list_commands(ctx) if isinstance(command, click.Group) else ():
-        if subcommand := command.get_command(ctx, name):
-            yield from contexts(subcommand, ctx)
-
-
 def commands_page(language: str) -> str:
     """Return the page of all commands."""
     with in_language(language):  # type: ignore[arg-type]
         lines = _begin("commands", language)
-        for ctx in contexts():
+        for ctx in contexts(framelens):
             lines += _command(ctx, _TEXTS[language])
         lines += [
             f"## {t('cli.codes').strip(':：').capitalize()}",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from framelens.composition import Services
-from framelens.core.roles import User, current_user
+from framelens.core.roles import AccessSettings, User, current_user
 from framelens.store.authentication import LoginSession
 from framelens.store.database import Store
+from framelens.store.users import Users
 
 ADA = User("u1", "ada", "administrator")
 BEN = User("u2", "ben", "analyst")
@@ -30,10 +31,19 @@ class FakeSessions:
         return LoginSession(user, f"key of {cookie}") if user else None
 
 
+def sessions_of(store: Store, settings: AccessSettings) -> FakeSessions:
+    """Know a session of each user, whose cookie is the user's name."""
+    return FakeSessions(*Users(store).all())
+
+
+SESSIONS = {"parts": {"authentication": f"{__name__}:sessions_of"}}
+"""A plugin that knows these sessions, for the fixture `use_plugins`."""
+
+
 def with_sessions(services: Services, *users: User) -> FakeSessions:
     """Add accounts, each with a session whose cookie is the user's name."""
     add_users(services.store, *users)
-    sessions = FakeSessions(*users)
+    sessions = sessions_of(services.store, services.settings.access)
     services.authentication.plugin = sessions
     return sessions
 

@@ -20,7 +20,7 @@ from framelens.composition import Services
 from framelens.core.errors import ConfigError
 from tests.api.test_sessions import ANYTHING
 from tests.app.fake_services import with_bench
-from tests.users import ADA, with_sessions
+from tests.users import ADA, SESSIONS, add_users
 
 HOSTS = AllowedHosts.for_server("127.0.0.1", public_name="frames.example.org")
 FROM_PROXY = {
@@ -65,8 +65,9 @@ def open_app(services: Services) -> Iterator[Open]:
 
 
 @pytest.fixture
-def accounts(services: Services) -> None:
-    with_sessions(services, ADA)
+def accounts(services: Services, use_plugins: Callable[..., None]) -> None:
+    use_plugins(accounts=SESSIONS)
+    add_users(services.store, ADA)
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "::ffff:127.0.0.1"])

@@ -27,7 +27,7 @@ from framelens.store.database import Store
 from tests.api.test_sessions import ANYTHING
 from tests.app.fake_services import open_fake, script
 from tests.cli.test_main import command
-from tests.users import ADA, BEN, FakeSessions, add_users
+from tests.users import ADA, BEN, SESSIONS, add_users
 
 PLUGINS: dict[str, dict[str, Any]] = {
     "none": {},
@@ -48,13 +48,6 @@ def give_up(store: Store, settings: AccessSettings) -> None:
     return
 
 
-def sessions_of(store: Store, settings: AccessSettings) -> FakeSessions:
-    return FakeSessions(ADA)
-
-
-SESSIONS = {"accounts": {"parts": {"authentication": f"{__name__}:sessions_of"}}}
-
-
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     with closing(Store(tmp_path / "data" / "framelens.sqlite")) as opened:
@@ -62,13 +55,13 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def test_without_accounts_there_is_one_user(store: Store, use_plugins: Callable[..., None]) -> None:
-    for plugins in ({}, SESSIONS):
+    for plugins in ({}, {"accounts": SESSIONS}):
         use_plugins(**plugins)
         assert Authentication(store, AccessSettings()).session("") is None
 
 
 def test_with_accounts_the_cookie_says_who_asks(store: Store, use_plugins: Callable[..., None]) -> None:
-    use_plugins(**SESSIONS)
+    use_plugins(accounts=SESSIONS)
     add_users(store, ADA)
     authentication = Authentication(store, AccessSettings())
     session = authentication.session("ada")

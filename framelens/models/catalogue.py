@@ -147,10 +147,10 @@ class Catalogue:
     def _misnamed(self, text: str) -> Match | None:
         """Match a wrong name with or without its owner; no entry has such a name, so the match hides no entry."""
         wanted = _without_suffix(_last_part(text))
-        for one in self.misnamed:
-            if wanted == _without_suffix(_last_part(one.name)):
-                first, *others = (self.by_id[id_] for id_ in one.means)
-                return Match(text, first, "misnamed", tuple(others), one.why)
+        for misnamed in self.misnamed:
+            if wanted == _without_suffix(_last_part(misnamed.name)):
+                first, *others = (self.by_id[id_] for id_ in misnamed.means)
+                return Match(text, first, "misnamed", tuple(others), misnamed.why)
         return None
 
     def _short(self, text: str) -> Match | None:
@@ -173,7 +173,7 @@ class Catalogue:
             return Match(text, short.entry, "ollama") if short else None
         size = _OLLAMA_SIZE.fullmatch(named[2] or "")
         asked = {f"{named[1]}:{named[2]}" if named[2] else named[1], *((f"{named[1]}:{size[1]}",) if size else ())}
-        entry = next((one for one in self.by_id.values() if asked & set(one.ollama)), None)
+        entry = next((entry for entry in self.by_id.values() if asked & set(entry.ollama)), None)
         return Match(text, entry, "ollama") if entry else None
 
     def _ollama_folder(self, text: str) -> Match | None:
@@ -192,7 +192,7 @@ class Catalogue:
         """Return the ids of the models whose names are most like `text`."""
         by_plain = {_normalise(entry.name): entry.id for entry in self.by_id.values()}
         close = difflib.get_close_matches(_normalise(_last_part(text)), by_plain, 3, _LEAST_LIKENESS)
-        return [by_plain[one] for one in close]
+        return [by_plain[name] for name in close]
 
 
 def is_ollama_name(name: str) -> bool:
@@ -209,7 +209,7 @@ def built_in() -> Catalogue:
     misnamed: list[MisnamedModel] = []
     raw: dict[str, Mapping[str, Any]] = {}
     for file, text in texts.items():
-        read = parse(text, file=file, known=raw)
+        read = parse(text, file=file, bases=raw)
         raw |= raw_models(text)
         entries |= {entry.id: entry for entry in read.entries}
         misnamed += read.misnamed
@@ -236,7 +236,7 @@ def _merge_base(model: Mapping[str, Any], raw: Mapping[str, Mapping[str, Any]]) 
 def _read_folder(folder: Path) -> Iterator[CatalogueFile | AppError]:
     return toml_files(
         folder,
-        lambda text, path: parse(text, file=str(path), known=raw_built_in()),
+        lambda text, path: parse(text, file=str(path), bases=raw_built_in()),
         unreadable="model_file_unreadable",
         not_toml="model_file_not_toml",
     )

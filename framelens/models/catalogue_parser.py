@@ -113,14 +113,14 @@ class CatalogueFile:
     misnamed: tuple[MisnamedModel, ...] = ()
 
 
-def _both(given: object) -> object:
+def _both(value: object) -> object:
     """Return a text in both languages: a string is for both, and a missing language takes the other's."""
-    if isinstance(given, str):
-        return {"zh": given, "en": given}
-    if not isinstance(given, dict) or not given:
-        return given
-    either = next(iter(given.values()))
-    return {"zh": given.get("zh", either), "en": given.get("en", either)}
+    if isinstance(value, str):
+        return {"zh": value, "en": value}
+    if not isinstance(value, dict) or not value:
+        return value
+    either = next(iter(value.values()))
+    return {"zh": value.get("zh", either), "en": value.get("en", either)}
 
 
 _Text = Annotated[str, StringConstraints(pattern=r"\S")]
@@ -165,18 +165,18 @@ class _File(_Table):
 _T = TypeVar("_T", bound=_Table)
 
 
-def parse(text: str, *, file: str, known: Mapping[str, Mapping[str, Any]]) -> CatalogueFile:
+def parse(text: str, *, file: str, bases: Mapping[str, Mapping[str, Any]]) -> CatalogueFile:
     """Parse the entries of a catalogue file.
 
     Args:
         text: Contents of the file.
         file: Name of the file, for errors.
-        known: Raw tables of the models that a `base` may name, by id.
+        bases: Raw tables of the models that a `base` may name, by id.
 
     Raises:
         ConfigError: The text isn't TOML or a value is wrong; the error has the line.
     """
-    return _Reader(text, file, known).entries()
+    return _Reader(text, file, bases).entries()
 
 
 def raw_models(text: str) -> dict[str, Mapping[str, Any]]:
@@ -187,59 +187,59 @@ def raw_models(text: str) -> dict[str, Mapping[str, Any]]:
 class _Reader:
     """Reader of a file; `_wrong` finds the line of a wrong value."""
 
-    def __init__(self, text: str, file: str, known: Mapping[str, Mapping[str, Any]]) -> None:
-        self._lines, self._file, self._known = TomlLines(text), file, dict(known)
+    def __init__(self, text: str, file: str, bases: Mapping[str, Mapping[str, Any]]) -> None:
+        self._lines, self._file, self._bases = TomlLines(text), file, dict(bases)
 
     def entries(self) -> CatalogueFile:
         """Return all entries of the file; raise ConfigError."""
         table = self._lines.parsed(file=self._file, error_key="model_file_not_toml")
         content = self._checked(_File, table)
-        found = []
+        entries = []
         for number, model in enumerate(content.models, 1):
-            found.append(self._entry(model, content.family, ("models", number)))
-            self._known[model["id"]] = model
-        misnamed = tuple(MisnamedModel(one.name, one.means, one.why) for one in content.misnamed)
-        return CatalogueFile(tuple(found), misnamed)
+            entries.append(self._entry(model, content.family, ("models", number)))
+            self._bases[model["id"]] = model
+        misnamed = tuple(MisnamedModel(item.name, item.means, item.why) for item in content.misnamed)
+        return CatalogueFile(tuple(entries), misnamed)
 
-    def _entry(self, given: Mapping[str, Any], family: str, place: TomlEntry) -> CatalogueEntry:
-        model = self._checked(_Model, self._with_base(given, place), place)
+    def _entry(self, raw: Mapping[str, Any], family: str, table_entry: TomlEntry) -> CatalogueEntry:
+        model = self._checked(_Model, self._with_base(raw, table_entry), table_entry)
         return CatalogueEntry(
-            family=family, shape=self._shape(model, place), **model.model_dump(exclude={"weights_bytes"})
+            family=family, shape=self._shape(model, table_entry), **model.model_dump(exclude={"weights_bytes"})
         )
 
-    def _checked(self, kind: type[_T], table: Mapping[str, Any], place: TomlEntry | None = None) -> _T:
+    def _checked(self, kind: type[_T], table: Mapping[str, Any], table_entry: TomlEntry | None = None) -> _T:
         try:
             return kind.model_validate(table)
         except ValidationError as error:
             # A misspelt key is the cause of a missing key.
-            first = min(error.errors(include_url=False), key=lambda one: one["type"] != _UNKNOWN)
-            location, given = first["loc"], None if first["type"] == "missing" else first["input"]
+            first = min(error.errors(include_url=False), key=lambda item: item["type"] != _UNKNOWN)
+            location, value = first["loc"], None if first["type"] == "missing" else first["input"]
             if location[0] == "misnamed" and len(location) > 1:
-                kind, place = _Misnamed, ("misnamed", int(location[1]) + 1)  # type: ignore[assignment]
+                kind, table_entry = _Misnamed, ("misnamed", int(location[1]) + 1)  # type: ignore[assignment]
             if first["type"] == _UNKNOWN:
-                raise self._wrong(str(location[-1]), given, ", ".join(kind.model_fields), place) from error
+                raise self._wrong(str(location[-1]), value, ", ".join(kind.model_fields), table_entry) from error
             key = next(str(part) for part in reversed(location) if part in _ALLOWED)
-            raise self._wrong(key, given, _ALLOWED[key], place) from error
+            raise self._wrong(key, value, _ALLOWED[key], table_entry) from error
 
-    def _with_base(self, given: Mapping[str, Any], place: TomlEntry) -> Mapping[str, Any]:
-        if "base" not in given:
-            return given
-        base = self._known.get(given["base"]) if isinstance(given["base"], str) else None
+    def _with_base(self, raw: Mapping[str, Any], table_entry: TomlEntry) -> Mapping[str, Any]:
+        if "base" not in raw:
+            return raw
+        base = self._bases.get(raw["base"]) if isinstance(raw["base"], str) else None
         if base is None:
-            raise self._wrong("base", given["base"], ", ".join(list(self._known)[:8]) + " …", place)
-        config = given.get("config", {})
+            raise self._wrong("base", raw["base"], ", ".join(list(self._bases)[:8]) + " …", table_entry)
+        config = raw.get("config", {})
         own = (*_OWN, "weights_bytes") if config else _OWN  # a config of its own means another size
         inherited = {key: value for key, value in base.items() if key not in own}
-        return {**inherited, **given, "config": {**base["config"], **config} if isinstance(config, dict) else config}
+        return {**inherited, **raw, "config": {**base["config"], **config} if isinstance(config, dict) else config}
 
-    def _shape(self, model: _Model, place: TomlEntry) -> Shape:
+    def _shape(self, model: _Model, table_entry: TomlEntry) -> Shape:
         try:
             return read_shape(model.config, stored_bytes=model.weights_bytes or 0, published=model.parameters)
         except AppError as error:
             key = str(error.values.get("key") or error.values.get("keys") or "config").split(",")[0].rpartition(".")[2]
-            found = key if self._lines.has(key, place) else "config"
-            raise self._wrong(found, str(error), "config.json", place) from error
+            wrong = key if self._lines.has(key, table_entry) else "config"
+            raise self._wrong(wrong, str(error), "config.json", table_entry) from error
 
-    def _wrong(self, key: str, given: object, allowed: str, place: TomlEntry | None) -> ConfigError:
-        shown, line = "-" if given is None else str(given)[:200], self._lines.line(key, place)
+    def _wrong(self, key: str, value: object, allowed: str, table_entry: TomlEntry | None) -> ConfigError:
+        shown, line = "-" if value is None else str(value)[:200], self._lines.line(key, table_entry)
         return ConfigError("model_file_wrong", file=self._file, line=line, key=key, given=shown, allowed=allowed)

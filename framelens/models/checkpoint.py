@@ -27,7 +27,7 @@ def read_config(folder: Path) -> Any:
     try:
         return _read_json(folder / "config.json")
     except FileNotFoundError as error:
-        listed = ", ".join(sorted(one.name for one in folder.iterdir())[:8])
+        listed = ", ".join(sorted(file.name for file in folder.iterdir())[:8])
         raise ModelNotFound("model_config_missing", model=str(folder), files=listed or "-") from error
     except OSError as error:
         raise ModelNotFound("model_unreadable", model=str(folder), reason=error.strerror or str(error)) from error

@@ -96,7 +96,7 @@ class _Fields:
         for name in names:
             value = self.values.get(name)
             if isinstance(value, Mapping) and value:
-                stated = {key: one for key, one in value.items() if one is not None}
+                stated = {key: item for key, item in value.items() if item is not None}
                 return _Fields({**(defaults or {}), **stated}, f"{self.path}{name}.", self.model_type)
         return None
 

@@ -197,8 +197,7 @@ def propose_for_cpu(
         entries: Models to choose from.
         wide: Whether the processor reads pictures faster in float32 (`formats.prefers_float32`).
     """
-    found = [proposal for entry in entries if (proposal := _on_cpu(entry, memory_gib, wide))]
-    return _rank(found, entries)
+    return _rank([proposal for entry in entries if (proposal := _on_cpu(entry, memory_gib, wide))], entries)
 
 
 # ---- one model -------------------------------------------------------------------------------------------------------
@@ -329,7 +328,7 @@ def _config(entry: CatalogueEntry, key: FormatKey, plan: Plan, frames: int, card
 
 
 def _rank(proposals: list[Proposal], entries: Iterable[CatalogueEntry]) -> tuple[Proposal, ...]:
-    places = {family: index for index, family in enumerate(dict.fromkeys(entry.family for entry in entries))}
+    ranks = {family: index for index, family in enumerate(dict.fromkeys(entry.family for entry in entries))}
 
     def rank(proposal: Proposal) -> tuple[object, ...]:
         entry = proposal.entry
@@ -342,7 +341,7 @@ def _rank(proposals: list[Proposal], entries: Iterable[CatalogueEntry]) -> tuple
             proposal.plan.device == "cpu" and entry.shape.text.is_hybrid,
             -_size_class(entry.shape) - 2 * (entry.released >= _NEWER),
             proposal.format.bits < 8,
-            places[entry.family],
+            ranks[entry.family],
             -entry.parameters,
         )
 
@@ -405,10 +404,9 @@ def find_card(name: str, memory_gib: float | None = None) -> GpuCard | None:
         memory_gib: Memory that the card itself reports, which takes precedence.
     """
     parted = re.sub(r"(?<=rtx|gtx)(?=\d)|(?<=\d)(?=(?:ti|super|gb?)\b)", " ", name.lower())
-    words = re.sub(r"[^a-z0-9]+", " ", parted).split()
-    text = f" {' '.join(words)} ".replace(" 4090d ", " 4090 ")
+    text = f" {' '.join(re.sub(r'[^a-z0-9]+', ' ', parted).split())} ".replace(" 4090d ", " 4090 ")
     named_gib = float(match[1]) if (match := re.search(r" (\d+) gb? ", text)) else None
-    for known, usual_gib, capability in sorted(_KNOWN, key=lambda one: -len(one[0])):
-        if f" {known} " in text or text.startswith(f" {re.sub('[rg]tx ', '', known)} "):
+    for model, usual_gib, capability in sorted(_KNOWN, key=lambda card: -len(card[0])):
+        if f" {model} " in text or text.startswith(f" {re.sub('[rg]tx ', '', model)} "):
             return GpuCard(memory_gib or named_gib or usual_gib, capability, name)
     return GpuCard(memory_gib, None, name) if memory_gib else None

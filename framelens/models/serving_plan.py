@@ -76,12 +76,12 @@ def number_bytes(shape: Shape, plan: Plan) -> int:
     return 4 if shape.dtype == "float32" else 2
 
 
-def _number(given: Any, usual: int) -> int:
+def _number(value: Any, usual: int) -> int:
     """Parse a whole number, written as 8192 or as vLLM's 8k or 8K; return `usual` for None and for "auto"."""
-    if isinstance(given, str) and given[-1:] in _UNITS:
+    if isinstance(value, str) and value[-1:] in _UNITS:
         try:
-            return round(float(given[:-1]) * _UNITS[given[-1]])
+            return round(float(value[:-1]) * _UNITS[value[-1]])
         except ValueError:
             return usual
-    text = str(given)
+    text = str(value)
     return int(text) if text.isdecimal() and int(text) > 0 else usual

@@ -112,7 +112,7 @@ def test_named_subtitles_are_read_and_change_the_report(tmp_path: Path) -> None:
     assert [cue["text"] for cue in json.loads(named.stdout)["transcript"]["cues"]] == ["Hello"]
     assert json.loads(run_command(*command, cwd=tmp_path).stdout)["transcript"] is None
     refused = run_command("analyse", video, video, "--subtitles", "words.srt", cwd=tmp_path)
-    assert refused.returncode == 2 and "subtitles_of_several" in refused.stderr
+    assert refused.returncode == 2 and "belongs to one video" in refused.stderr
 
 
 @pytest.mark.slow

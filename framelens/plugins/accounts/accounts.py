@@ -16,8 +16,6 @@ from framelens.plugin.users import AuditLog, Role, User, Users, normal_name
 LEAST_CHARACTERS, MOST_CHARACTERS = 10, 200
 """Length of a password. Without rules about its characters, length is what counts (NIST SP 800-63B)."""
 NAME = re.compile(r"[\w.@+-]{1,254}")
-HASHER = PasswordHasher()
-"""argon2-cffi's defaults, the second choice of RFC 9106: 64 MiB and 50 ms."""
 _COLUMNS = "id, name, role, password, created"
 
 
@@ -140,13 +138,13 @@ class Accounts:
 def fits(hashed: str, password: str) -> bool:
     """Return whether a password has this hash."""
     try:
-        return HASHER.verify(hashed, password[: MOST_CHARACTERS + 1])
+        return PasswordHasher().verify(hashed, password[: MOST_CHARACTERS + 1])
     except (Argon2Error, InvalidHashError):
         return False
 
 
 def hash_password(password: str) -> str:
-    """Return the hash of a password.
+    """Return the hash of a password, with argon2-cffi's defaults, the second choice of RFC 9106: 64 MiB and 50 ms.
 
     Raises:
         ConfigError: "password_short" or "password_long".
@@ -155,4 +153,4 @@ def hash_password(password: str) -> str:
         raise ConfigError("password_short", least=LEAST_CHARACTERS)
     if len(password) > MOST_CHARACTERS:
         raise ConfigError("password_long", most=MOST_CHARACTERS)
-    return HASHER.hash(password)
+    return PasswordHasher().hash(password)

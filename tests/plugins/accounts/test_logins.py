@@ -46,7 +46,7 @@ class CountingHasher(accounts_module.PasswordHasher):
 def hasher(monkeypatch: pytest.MonkeyPatch) -> CountingHasher:
     """Cheap hashes, since the tests are not about argon2."""
     cheap = CountingHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(accounts_module, "HASHER", cheap)
+    monkeypatch.setattr(accounts_module, "PasswordHasher", lambda: cheap)
     return cheap
 
 

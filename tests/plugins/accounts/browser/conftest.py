@@ -1,3 +1,3 @@
 """The fixtures of the browser."""
 
-from tests.browser.conftest import browser, profile, visit  # noqa: F401
+from tests.browser.conftest import browser, clip, profile, visit  # noqa: F401

@@ -66,6 +66,21 @@ def test_changes_of_accounts_are_recorded(monkeypatch: pytest.MonkeyPatch) -> No
     ]
 
 
+@pytest.mark.every_plugin
+@pytest.mark.slow
+def test_keys_of_accounts_and_backups_are_recorded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ("users add ann --no-password", "keys create camera --user ann", "keys revoke camera"):
+        assert main(["admin", *words.split()]) == 0
+    assert main(["admin", "keys", "create", "orphan"]) == 6
+    assert main(["admin", "keys", "create", "door", "--user", "ann"]) == 0
+    assert main(["admin", "backup", str(tmp_path / "b.zip")]) == 0
+    assert main(["admin", "users", "remove", "ann"]) == 0
+    capsys.readouterr()
+    assert main(["admin", "keys", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [], "its keys end with an account"
+    assert [action for action, _ in recorded()[1:-1]] == ["key_created", "key_revoked", "key_created", "backup"]
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_text_reading")
 def test_work_of_the_command_line_is_recorded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -79,8 +79,6 @@ KINDS = {
 }
 ELSEWHERE = {
     r"framelens \w+ https://.+": "wants a server of videos; tests/store/test_links.py has one",
-    r"vllm serve .+": "wants an NVIDIA GPU",
-    r"FRAMELENS_FINDER=.+": "wants such a server; tests/plugins/search/test_finder.py serves one",
     r"nvidia-smi": "wants an NVIDIA driver",
     r"framelens serve .+ --device cuda.*": "wants an NVIDIA GPU",
     r"ffmpeg -i rtsp://.+": "wants a camera",

@@ -36,7 +36,7 @@ _SIZE = (
 )
 _BROKEN = (
     r"(?:invalid|illegal|corrupt|truncated|unsupported (?:\w+ )?(?:image\b(?! ?url)|type)|identify|decod|pars(?:e|ing)"
-    r"|download|fail|base64[- ]encoded|(?:format|media type|mime)\b.*\b(?:not|un|illegal)|格式|解析|解码|下载)"
+    r"|download|fail|base64[- ]encoded|(?:format|media type|mime)\b.{0,60}\b(?:not|un|illegal)|格式|解析|解码|下载)"
 )
 _COUNT = (
     r"(?:at most|up to|no more than|fewer|\bmax|limit|exceed|more than|too (?:many|much)|\bonly \d|accepts|allowed|[<>]"
@@ -64,7 +64,7 @@ _RULES: tuple[Rule, ...] = (
     ("filter", r"content[_ ]?(?:filter|policy|management|moderation)|inappropriate|safety|moderation"),
     ("format", r"response_format|json_schema|\bjson[ -]?(?:schema|mode|object|output)\b|json_(?:mode|object)|logprobs"
                r"|json ?模式|结构化输出"),
-    ("context", _CONTEXT, _EXCESS, f"!{_ANSWER_ALONE}", f"!{_PICTURE}.* per (?:prompt|request)"),
+    ("context", _CONTEXT, _EXCESS, f"!{_ANSWER_ALONE}", f"!{_PICTURE}.{{0,60}} per (?:prompt|request)"),
     ("picture_shape", _PICTURE + "|height|width|ratio",
      r"aspect ratio|\btoo (?:small|narrow)|must be larger than|过小|太小|宽高比"),
     ("bytes", _PICTURE, r"\btotal|\ball\b", _SIZE),
@@ -90,7 +90,11 @@ _LOOSE_RULES: tuple[Rule, ...] = (
                r"(?:fields?|keys?|inputs?|parameters?|arguments?)"),
 )  # fmt: skip
 """Rules that hold only for the refusal of a faulty request, not for the words of an engine that breaks down."""
-_SENTENCE_END = re.compile(r"\.(?=\s|$)|\.(?=[A-Z][a-z])|[。；\n]")
+_LONGEST_TEXT, _LONGEST_SENTENCE = 8_000, 800
+"""Characters in which a refusal is looked for, as rules take long for a text of nothing but their words."""
+_SENTENCE = re.compile(
+    rf"[^。；\n]{{1,{_LONGEST_SENTENCE}}}?(?:\.(?=\s|$|[A-Z][a-z])|(?=[。；\n])|\Z)|[^。；\n]{{{_LONGEST_SENTENCE}}}"
+)
 _NUMBER_OF_PICTURES = re.compile(
     r"(?<![A-Za-z\d.:])(?<!defaulted to )\d{1,4}(?![\dA-Za-z])"
     r"(?! ?(?:document|[KMG]i?B\b|bytes|px\b|(?:mega)?pixels?|tokens?|[x×] ?\d|[.,]\d|%|像素|字节|兆))"
@@ -157,7 +161,8 @@ def match_refusal(text: str, *, is_faulty: bool) -> tuple[Meaning | None, int | 
 
 def _first_match(rules: tuple[Rule, ...], text: str) -> tuple[Meaning | None, str]:
     """Return the meaning of the first rule that holds for a sentence, else for the whole text, and the sentence."""
-    for sentences in (list(filter(str.strip, _SENTENCE_END.split(text))), [text.replace("\n", " ")]):
+    whole = text[:_LONGEST_TEXT].replace("\n", " ")
+    for sentences in (_SENTENCE.findall(text[:_LONGEST_TEXT]), [whole[:_LONGEST_SENTENCE]]):
         for meaning, parts in _compiled(rules):
             for sentence in sentences:
                 if all(bool(pattern.search(sentence)) == is_needed for is_needed, pattern in parts):

@@ -112,14 +112,14 @@ class WorkerRecogniser(HubModel[WhisperReference | SherpaReference]):
         """Return the expected time of a second of speech, from earlier runs or from the size of the weights."""
         device = self._device()
         with suppress(StorageError):
-            if known := self._paces().of(self._pace_name(device)):
-                return known
+            if pace := self._paces().of(self._pace_name(device)):
+                return pace
         size = self._weights_bytes()
         return size * _WORK_OF_A_BYTE / threads_here() if size and device == "cpu" else None
 
     def _device(self) -> Device:
-        found = device_here()
-        return found if found in self._model.devices else "cpu"
+        device = device_here()
+        return device if device in self._model.devices else "cpu"
 
     def _weights_bytes(self) -> int:
         weights = self._model.weights
@@ -128,16 +128,16 @@ class WorkerRecogniser(HubModel[WhisperReference | SherpaReference]):
     def _listen(
         self, child: DecoderWorker, answers: Iterator[object], device: Device, pieces: Pieces, speech: SpeechSpans
     ) -> Iterator[Spoken]:
-        began, said = time.monotonic(), 0.0
+        began, speech_seconds = time.monotonic(), 0.0
         for part in parts(pieces):
             own = speech_between(speech, part.start_seconds, part.end_seconds)
-            said += seconds_of(own)
+            speech_seconds += seconds_of(own)
             child.ask(replace(part, speech=own))
             answer = answer_of(WordsHeard, answers)
             yield Spoken(answer.end_seconds, tuple(cues_of(answer.words)))
-        if said >= _WORTH_NOTING_SECONDS:
+        if speech_seconds >= _WORTH_NOTING_SECONDS:
             with suppress(StorageError):
-                self._paces().save(self._pace_name(device), (time.monotonic() - began) / said)
+                self._paces().save(self._pace_name(device), (time.monotonic() - began) / speech_seconds)
 
     def _paces(self) -> ModelRecords[float]:
         return ModelRecords(self._settings.data_dir, "speech_pace", float)
@@ -147,12 +147,12 @@ class WorkerRecogniser(HubModel[WhisperReference | SherpaReference]):
 
 
 def _find(child: DecoderWorker, answers: Iterator[object], pieces: Pieces) -> SpeechSpans:
-    found = list[tuple[float, float]]()
+    spans = list[tuple[float, float]]()
     for part in parts(pieces):
         if part.samples:
             child.ask(part)
-            found += answer_of(SpeechFound, answers).speech
-    return tuple(found)
+            spans += answer_of(SpeechFound, answers).speech
+    return tuple(spans)
 
 
 def parts(pieces: Pieces) -> Iterator[SoundSent]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,13 @@ def test_other_refusals_are_only_quoted(words: str) -> None:
 def test_refused_parameter_is_no_refused_model(words: str, parameter: str) -> None:
     refusal = refused_parameter(400, words, ("max_tokens", "temperature", "frequency_penalty"))
     assert refusal is not None and refusal[0] == parameter
+
+
+@pytest.mark.parametrize("word", ["media 1 ", "max_tokens ", "tokens image 1 per media key usage ", "文件大小"])
+def test_message_of_key_words_alone_is_read_in_time(word: str) -> None:
+    started = time.process_time()
+    refused(400, {}, word * 20_000)
+    assert time.process_time() - started < 3
 
 
 def test_saturation_that_is_labelled_a_quota_is_retried() -> None:

@@ -22,15 +22,11 @@ class Quantisation:
     method: str
     bits: int
     group_size: int = 0
-    zero_point: bool = False
-    covers_vision: bool = False
 
     @property
     def bits_per_weight(self) -> float:
-        """Return the bits of a number with its share of its group's 16-bit scale and zero point."""
-        if not self.group_size:
-            return float(self.bits)
-        return self.bits + (16 + (self.bits if self.zero_point else 0)) / self.group_size
+        """Return the bits of a number with its share of its group's scale and zero point."""
+        return self.bits + (20 / self.group_size if self.group_size else 0.0)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ own. Missing, wrong or differently named sizes are errors.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -249,25 +249,15 @@ def _quantisation(fields: _Fields | None) -> Quantisation | None:
     if fields is None:
         return None
     method = fields.word("quant_method").lower().replace("compressed-tensors", "compressed_tensors")
-    covers_vision = method not in ("awq", "gptq") and not _names_vision(fields)
     if method == "fp8":
-        return Quantisation(method, 8, covers_vision=covers_vision)
+        return Quantisation(method, 8)
     if method == "bitsandbytes":
-        return Quantisation(method, 4 if fields.flag("load_in_4bit") else 8, 64, covers_vision=covers_vision)
+        return Quantisation(method, 4 if fields.flag("load_in_4bit") else 8, 64)
     if method == "compressed_tensors":
         fields = _first_group(fields)
     bits = fields.number("bits", "w_bit", "num_bits")
     group = fields.values.get("group_size", fields.values.get("q_group_size"))
-    size = group if isinstance(group, int) and group > 0 else 0
-    zero_point = fields.flag("zero_point", default=method == "gptq")
-    return Quantisation(method, bits, size, zero_point, covers_vision)
-
-
-def _names_vision(fields: _Fields) -> bool:
-    """Return whether the modules excluded from quantisation include the vision tower."""
-    names = ("modules_to_not_convert", "ignore", "ignored_layers", "llm_int8_skip_modules")
-    excluded: Iterable[Any] = [module for name in names for module in fields.values.get(name) or ()]
-    return any(word in str(module) for module in excluded for word in ("visual", "vision", "vpm"))
+    return Quantisation(method, bits, group if isinstance(group, int) and group > 0 else 0)
 
 
 def _first_group(fields: _Fields) -> _Fields:

@@ -107,5 +107,5 @@ def stored(shape: Shape, key: FormatKey | None) -> Quantisation | None:
         return shape.quantisation
     wanted = BY_KEY[key]
     if key in ("awq", "gptq"):
-        return Quantisation(key, 4, 128, zero_point=True)
+        return Quantisation(key, 4, 128)
     return Quantisation(key, round(wanted.bits), 128 if wanted.bits > round(wanted.bits) else 0)

@@ -136,7 +136,7 @@ def _counted_bytes(shape: Shape, plan: Plan) -> tuple[float, float]:
     each = keeping.bits_per_weight / 8 if keeping else plain
     seen = shape.vision.weights if shape.vision else 0
     text = shape.text.linear * each + shape.text.embeddings * plain
-    return text, seen * (each if keeping and keeping.covers_vision else plain)
+    return text, seen * plain
 
 
 def _text_weights(shape: Shape, plan: Plan, whole: float) -> MemoryTerm:

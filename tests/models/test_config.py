@@ -9,7 +9,7 @@ import pytest
 
 from framelens.core.errors import ModelNotFound
 from framelens.i18n import error_text
-from framelens.models.architecture import Shape
+from framelens.models.architecture import Quantisation, Shape
 from framelens.models.catalogue import built_in, raw_built_in
 from framelens.models.config import read_shape
 from framelens.models.memory import MemoryEstimate
@@ -135,18 +135,14 @@ def test_old_flat_and_new_nested_configs_are_one_shape() -> None:
 
 
 def test_quantisation_is_read_from_each_method_that_is_in_use() -> None:
-    def stored(**given: object) -> tuple[str, int, int, bool]:
-        shape = read_shape({**QWEN, "quantization_config": given})
-        assert shape.quantisation
-        return (shape.quantisation.method, shape.quantisation.bits, shape.quantisation.group_size,
-                shape.quantisation.covers_vision)  # fmt: skip
+    def stored(**config: object) -> Quantisation | None:
+        return read_shape({**QWEN, "quantization_config": config}).quantisation
 
-    assert stored(quant_method="awq", bits=4, group_size=128, zero_point=True) == ("awq", 4, 128, False)
-    assert stored(quant_method="gptq", bits=8, group_size=-1) == ("gptq", 8, 0, False)
-    assert stored(quant_method="fp8", modules_to_not_convert=["lm_head", "visual.blocks"]) == ("fp8", 8, 0, False)
-    assert stored(quant_method="fp8") == ("fp8", 8, 0, True)
+    assert stored(quant_method="awq", bits=4, group_size=128, zero_point=True) == Quantisation("awq", 4, 128)
+    assert stored(quant_method="gptq", bits=8, group_size=-1) == Quantisation("gptq", 8, 0)
+    assert stored(quant_method="fp8", modules_to_not_convert=["lm_head", "visual.blocks"]) == Quantisation("fp8", 8, 0)
     groups = {"group_0": {"weights": {"num_bits": 4, "group_size": 64}}}
-    assert stored(quant_method="compressed-tensors", config_groups=groups)[:3] == ("compressed_tensors", 4, 64)
+    assert stored(quant_method="compressed-tensors", config_groups=groups) == Quantisation("compressed_tensors", 4, 64)
 
 
 def test_image_tokens_are_near_those_of_processors() -> None:

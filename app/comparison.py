@@ -159,8 +159,8 @@ def _statements(findings: Sequence[Finding], analysis: Analysis) -> list[Said]:
 
 def _row(title: str, sides: tuple[Sequence[Said], Sequence[Said]]) -> Value:
     """Build a row in which the words and fields that differ are marked."""
-    texts = ["\n".join(words(one.line) for one in side) for side in sides]
-    fields = [[field for one in side for field in one.fields] for side in sides]
+    texts = ["\n".join(words(entry.line) for entry in side) for side in sides]
+    fields = [[field for entry in side for field in entry.fields] for side in sides]
     marked = [
         list(_marked(side, pieces, fields[1 - index]))
         for index, (side, pieces) in enumerate(zip(sides, diff_words(*texts), strict=True))
@@ -172,9 +172,9 @@ def _row(title: str, sides: tuple[Sequence[Said], Sequence[Said]]) -> Value:
 def _marked(side: Sequence[Said], pieces: Pieces, others: Sequence[tuple[str, str]]) -> Iterator[Value]:
     differs = [mark for text, mark in pieces for _ in text]
     start = 0
-    for one in side:
+    for entry in side:
         shown = []
-        for span in one.line:
+        for span in entry.line:
             runs = _runs(span.text, differs[start : start + len(span.text)]) if span.at_seconds is None else ()
             shown += [value | {"text": text, "differs": mark} for value in spans((span,)) for text, mark in runs]
             shown += [] if runs else spans((span,))
@@ -182,7 +182,7 @@ def _marked(side: Sequence[Said], pieces: Pieces, others: Sequence[tuple[str, st
         start += 1  # the line break
         fields = [
             {"label": label, "text": text, "differs": bool(others) and (label, text) not in others}
-            for label, text in one.fields
+            for label, text in entry.fields
         ]
         yield {"spans": shown, "fields": fields}
 
@@ -191,7 +191,7 @@ def _runs(text: str, differs: Sequence[bool]) -> Pieces:
     """Split a text where the mark changes."""
     return [
         ("".join(letter for letter, _ in run), mark)
-        for mark, run in groupby(zip(text, differs, strict=True), key=lambda one: one[1])
+        for mark, run in groupby(zip(text, differs, strict=True), key=lambda pair: pair[1])
     ]
 
 

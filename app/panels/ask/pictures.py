@@ -56,27 +56,27 @@ class Pictures:
         ]
         return {"kind": "gallery", "pictures": values}
 
-    def _value(self, one: FrameRef, shown: str, *, can_look: bool) -> Value:
-        title = t("ui.frame" if one.analysis_id else "ask.page.image", n=one.number)
-        if not one.analysis_id:
-            return {"src": _url(one), "title": title, "why": one.name, "alt": one.name or title}
+    def _value(self, ref: FrameRef, shown: str, *, can_look: bool) -> Value:
+        title = t("ui.frame" if ref.analysis_id else "ask.page.image", n=ref.number)
+        if not ref.analysis_id:
+            return {"src": _url(ref), "title": title, "why": ref.name, "alt": ref.name or title}
         return {
-            **self._file(one),
-            "number": one.number,
-            "seconds": one.time_seconds,
+            **self._file(ref),
+            "number": ref.number,
+            "seconds": ref.time_seconds,
             "title": title,
-            "time": clock(one.time_seconds),
-            "why": "" if one.analysis_id == shown else self.names.get(one.analysis_id, ""),
-            "alt": t("ui.go_to", time=clock(one.time_seconds)),
-            "elsewhere": one.analysis_id != shown,
+            "time": clock(ref.time_seconds),
+            "why": "" if ref.analysis_id == shown else self.names.get(ref.analysis_id, ""),
+            "alt": t("ui.go_to", time=clock(ref.time_seconds)),
+            "elsewhere": ref.analysis_id != shown,
             "look": t("ask.page.look_closer") if can_look else "",
         }
 
-    def _file(self, one: FrameRef) -> Value:
-        if one.picture:
-            return {"src": _url(one)}
-        frame = self._keyframes(one.analysis_id).get(one.time_seconds)
-        return Renderer(one.analysis_id, ()).picture(frame) if frame else {"src": ""}
+    def _file(self, ref: FrameRef) -> Value:
+        if ref.picture:
+            return {"src": _url(ref)}
+        frame = self._keyframes(ref.analysis_id).get(ref.time_seconds)
+        return Renderer(ref.analysis_id, ()).picture(frame) if frame else {"src": ""}
 
 
 def _ranges(found: ReportedSearch) -> dict[float, Value]:
@@ -98,5 +98,5 @@ def _keyframes(analysis_id: str) -> dict[float, Keyframe]:
     return {frame.time_seconds: frame for frame in (job.analysis.keyframes if job.analysis else ())}
 
 
-def _url(one: FrameRef) -> str:
-    return resources.api_url(f"ask/pictures/{one.picture}.jpg")
+def _url(ref: FrameRef) -> str:
+    return resources.api_url(f"ask/pictures/{ref.picture}.jpg")

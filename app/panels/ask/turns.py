@@ -264,7 +264,7 @@ def _draw_reasoning(turn: Turn, *, is_open: bool = False) -> None:
 def _draw_text(view: ChatView, turn: Turn, *, is_live: bool = False) -> None:
     """Draw the text, whose citations move the player, and its cited pictures; the details of a search are folded."""
     known = {picture.number: picture for picture in view.conversation.pictures(turn.number)}
-    marks = {str(one.number): one.time_seconds for one in known.values() if one.analysis_id == view.shown}
+    marks = {str(frame.number): frame.time_seconds for frame in known.values() if frame.analysis_id == view.shown}
 
     def act(action: str, number: int) -> None:
         if action == "open" and number in known:
@@ -273,21 +273,24 @@ def _draw_text(view: ChatView, turn: Turn, *, is_live: bool = False) -> None:
             _look_closer(view, turn, known[number])
 
     made = _values(view, turn, known.values(), is_live=is_live)
-    values = [one for one in made if one.get("pictures", one.get("line", True))]  # an empty row would take a line
+    # An empty row would take a line.
+    values = [value for value in made if value.get("pictures", value.get("line", True))]
     report_blocks.draw_answer(values, marks, key=view.key(turn, "text"), on_action=act)
 
 
 def _values(view: ChatView, turn: Turn, known: Iterable[FrameRef], *, is_live: bool) -> Iterator[report_blocks.Value]:
     """Yield the results of each search with pictures of its intervals, the rest of the text, and its cited pictures."""
     gallery = partial(view.pictures.gallery, shown=view.shown, can_look=not view.is_busy)
-    others = {one: name for one, name in view.pictures.names.items() if one != view.shown}
-    frames = {(one.analysis_id, one.time_seconds): one for one in known}
+    others = {id_: name for id_, name in view.pictures.names.items() if id_ != view.shown}
+    frames = {(frame.analysis_id, frame.time_seconds): frame for frame in known}
     results, rest = found_by_search(reported_answer(turn, others))
-    for one in results:
-        video = one.search.moments.analysis_id
-        yield _search_result(one, frames)
-        yield gallery([frames[video, at] for at in one.starts if (video, at) in frames], plays=True, found=one.search)
-        yield report_blocks.paragraph(one.looked, "quiet")
+    for result in results:
+        video = result.search.moments.analysis_id
+        yield _search_result(result, frames)
+        yield gallery(
+            [frames[video, at] for at in result.starts if (video, at) in frames], plays=True, found=result.search
+        )
+        yield report_blocks.paragraph(result.looked, "quiet")
     if rest:
         yield report_blocks.prose(rest, live=is_live) | {"bare": True}
     strips = [_search(moment, view) for moment in (turn.evidence.moments if turn.evidence else ())]
@@ -296,17 +299,17 @@ def _values(view: ChatView, turn: Turn, known: Iterable[FrameRef], *, is_live: b
         said = report_blocks.prose(turn.answer, live=False) | {"bare": True}
         yield {"kind": "fold", "summary": t("ask.page.search_details"), "blocks": [said, *strips]}
     yield from () if results else strips
-    yield gallery(one for one in turn.cited if (one.analysis_id, one.time_seconds) not in shown)
+    yield gallery(frame for frame in turn.cited if (frame.analysis_id, frame.time_seconds) not in shown)
 
 
-def _search_result(one: BriefSearch, frames: Mapping[tuple[str, float], FrameRef]) -> report_blocks.Value:
+def _search_result(result: BriefSearch, frames: Mapping[tuple[str, float], FrameRef]) -> report_blocks.Value:
     """Convert what a search has found to a paragraph; the intervals of a video that isn't shown open that video."""
-    line = report_blocks.spans(one.summary)
+    line = report_blocks.spans(result.summary)
     intervals = (span for span in line if span.get("style") == "strong")
-    for span, seconds in zip(intervals, one.starts, strict=True):
-        if "at" not in span and (frame := frames.get((one.search.moments.analysis_id, seconds))):
+    for span, seconds in zip(intervals, result.starts, strict=True):
+        if "at" not in span and (frame := frames.get((result.search.moments.analysis_id, seconds))):
             span["opens"] = frame.number
-    return report_blocks.paragraph(one.summary) | {"line": line}
+    return report_blocks.paragraph(result.summary) | {"line": line}
 
 
 def _search(found: Moments, view: ChatView) -> report_blocks.Value:
@@ -350,12 +353,12 @@ def _draw_sent(turn: Turn) -> None:
         tokens = {"prompt": usage.prompt_tokens, "answer": usage.completion_tokens or 0, "context": use.context_tokens}
         lines["tokens"] = t("ask.page.sent_tokens_of", **tokens)
     lines["seconds"] = t("ask.page.sent_seconds_n", n=f"{turn.seconds:.1f}")
-    one = turn.settings
-    named = {"temperature": one.temperature, "top_p": one.top_p, "max_tokens": one.max_tokens}
-    named |= {"repetition_penalty": one.repetition_penalty} if one.repetition_penalty != 1 else {}
-    named |= {"seed": one.seed} if one.seed is not None else {}
+    settings = turn.settings
+    named = {"temperature": settings.temperature, "top_p": settings.top_p, "max_tokens": settings.max_tokens}
+    named |= {"repetition_penalty": settings.repetition_penalty} if settings.repetition_penalty != 1 else {}
+    named |= {"seed": settings.seed} if settings.seed is not None else {}
     lines["settings"] = ", ".join(f"{t(f'ask.page.{name}')} {value:g}" for name, value in named.items())
-    lines["system_prompt"] = one.system_prompt
+    lines["system_prompt"] = settings.system_prompt
     rows = [(t(f"ask.page.sent_{name}"), text) for name, text in lines.items() if text]
     st.markdown("  \n".join(f"**{plain(name)}** {plain(text)}" for name, text in rows))
 

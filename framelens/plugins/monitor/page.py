@@ -132,10 +132,10 @@ def span_seconds(samples: Sequence[Sample]) -> float:
 def machine_charts(samples: Sequence[Sample], processor: str) -> list[Chart]:
     """Build the charts of processor and memory; memory is split into FrameLens's own processes and the rest."""
     now, kept = samples[-1].machine, [sample.machine for sample in samples]
-    parts = [Series(_word(f"part_{part}"), [one.parts.get(part, 0) for one in kept]) for part in PROCESS_ROLES]
-    others = [max(0, one.memory_used_bytes - sum(one.parts.values())) for one in kept]
+    parts = [Series(_word(f"part_{part}"), [sample.parts.get(part, 0) for sample in kept]) for part in PROCESS_ROLES]
+    others = [max(0, sample.memory_used_bytes - sum(sample.parts.values())) for sample in kept]
     parts.append(Series(_word("part_others"), others))
-    note, busy = t("system.processors", name=processor, n=now.processors), [one.cpu_share for one in kept]
+    note, busy = t("system.processors", name=processor, n=now.processors), [sample.cpu_share for sample in kept]
     return [
         Chart(_word("cpu"), [Series("", busy)], unit="share", top=1.0, note=note, wide=True),
         Chart(_word("memory"), parts, unit="bytes", top=now.memory_bytes, stacked=True, wide=True),
@@ -144,17 +144,20 @@ def machine_charts(samples: Sequence[Sample], processor: str) -> list[Chart]:
 
 def card_charts(samples: Sequence[Sample], card: GpuSample) -> list[Chart]:
     """Build the charts of a card's load, memory, temperature and power; values that it doesn't report are noted."""
-    history = [next((one for one in sample.cards.cards if one.index == card.index), None) for sample in samples]
+    history = [
+        next((found_card for found_card in sample.cards.cards if found_card.index == card.index), None)
+        for sample in samples
+    ]
 
     def line(value: Callable[[GpuSample], float | None]) -> list[Series]:
-        return [Series("", [value(one) if one else None for one in history])]
+        return [Series("", [value(reading) if reading else None for reading in history])]
 
     def note(value: float | None, words: str = "") -> str:
         return _word("not_reported") if value is None else words
 
     limit = "" if card.watts_limit is None else t("system.power_limit", n=round(card.watts_limit))
-    busy, memory = line(lambda one: one.busy_share), line(lambda one: one.memory_used_bytes)
-    warm, power = line(lambda one: one.celsius), line(lambda one: one.watts)
+    busy, memory = line(lambda reading: reading.busy_share), line(lambda reading: reading.memory_used_bytes)
+    warm, power = line(lambda reading: reading.celsius), line(lambda reading: reading.watts)
     used = note(card.memory_used_bytes)
     return [
         Chart(_word("card_busy"), busy, unit="share", top=1.0, note=note(card.busy_share)),
@@ -172,16 +175,19 @@ def load_charts(samples: Sequence[Sample]) -> list[Chart]:
     history = [sample.load if isinstance(sample.load, EngineLoad) else None for sample in samples]
 
     def line(name: str, value: Callable[[EngineLoad], float | None], *, sparse: bool = False) -> Series:
-        return Series(_word(name), [value(one) if one else None for one in history], sparse)
+        return Series(_word(name), [value(reading) if reading else None for reading in history], sparse)
 
-    requests = line("running", lambda one: one.running), line("waiting", lambda one: one.waiting)
-    tokens = line("read", lambda one: one.read_per_second), line("written", lambda one: one.written_per_second)
-    found = line("cache_found", lambda one: one.prefix_share, sparse=True)
-    wait = line("first_token", lambda one: one.first_token_seconds, sparse=True)
+    requests = line("running", lambda reading: reading.running), line("waiting", lambda reading: reading.waiting)
+    tokens = (
+        line("read", lambda reading: reading.read_per_second),
+        line("written", lambda reading: reading.written_per_second),
+    )
+    found = line("cache_found", lambda reading: reading.prefix_share, sparse=True)
+    wait = line("first_token", lambda reading: reading.first_token_seconds, sparse=True)
     return [
         Chart(_word("requests"), requests),
         Chart(_word("tokens"), tokens),
-        Chart(_word("cache"), [line("cache_used", lambda one: one.cache_share), found], unit="share", top=1.0),
+        Chart(_word("cache"), [line("cache_used", lambda reading: reading.cache_share), found], unit="share", top=1.0),
         Chart(_word("first_token"), [wait], words=t("system.seconds", n="{n}")),
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -224,6 +225,16 @@ def test_every_command_has_three_short_examples() -> None:
 
 def test_there_are_at_most_sixteen_commands() -> None:
     assert sum(ctx.command_path.count(" ") == 1 for ctx in contexts()) <= 16
+
+
+def test_plugins_share_a_group(use_plugins: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
+    place = "framelens.cli.commands.doctor:run"
+    use_plugins(
+        one={"commands": {"admin eyes": place, "analyse more": place}}, other={"commands": {"admin ears": place}}
+    )
+    assert main(["admin", "ears", "--help"]) == 0
+    assert refused(capsys, "admin", "hands")[0].endswith("the commands are: eyes, ears")
+    assert main(["analyse", "--help"]) == 0, "a command of the core gets no subcommands"
 
 
 @pytest.mark.every_plugin

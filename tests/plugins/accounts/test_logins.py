@@ -14,7 +14,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from framelens.api import Gate, routes
+from framelens.api import AllowedHosts, Gate, routes
 from framelens.composition import Services
 from framelens.config import AccessSettings
 from framelens.core.errors import InputError, StorageError
@@ -24,6 +24,7 @@ from framelens.plugins.accounts import login_limits
 from framelens.plugins.accounts import logins as logins_module
 from framelens.plugins.accounts.accounts import Accounts
 from framelens.plugins.accounts.logins import Logins
+from framelens.plugins.accounts.routes import routes as login_routes
 from framelens.store.authentication import COOKIE
 from framelens.store.database import Store
 
@@ -100,6 +101,10 @@ def test_password_opens_a_session_and_its_key_the_media(
     assert client.get(f"{path}?key={key_of(client, logins)}").status_code == 200
     assert client.get(f"{path}?key={gate.key}").json()["key"] == "route_token"
     assert client.get(path).json()["key"] == "route_token"
+
+
+def test_only_the_login_is_open_to_visitors() -> None:
+    assert [route.roles for route in login_routes(Gate(AllowedHosts()), "/api")] == [{"POST /api/session": None}]  # type: ignore[attr-defined]
 
 
 def test_key_of_another_session_opens_nothing(open_app: Open, logins: Logins, services: Services) -> None:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from framelens.models.catalogue import Match as Match
     from framelens.models.catalogue_parser import CatalogueEntry as CatalogueEntry
     from framelens.models.checkpoint import loaded_bytes as loaded_bytes
-    from framelens.models.checkpoint import shape_in as shape_in
     from framelens.models.formats import NUMBER_FORMATS as NUMBER_FORMATS
     from framelens.models.formats import FormatKey as FormatKey
     from framelens.models.formats import NumberFormat as NumberFormat

@@ -26,7 +26,7 @@ import click
 from click.core import ParameterSource
 
 from framelens import i18n
-from framelens.core.errors import AppError, Cancelled
+from framelens.core.errors import AppError, Cancelled, InputError
 from framelens.core.files import typed_path
 from framelens.i18n import error_text, label, t
 from framelens.jobs import running
@@ -141,7 +141,9 @@ def language_choice() -> Choice:
 
 
 def parse_path(text: str) -> Path:
-    """Return the path that was typed, as `~/report.json` or in quotation marks."""
+    """Return the path that was typed, as `~/report.json` or in quotation marks; a blank one raises InputError."""
+    if not text.strip():
+        raise InputError("path_blank")
     return Path(typed_path(text))
 
 

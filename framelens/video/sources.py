@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from framelens import registry
-from framelens.core.errors import VideoError
+from framelens.core.errors import InputError, VideoError
 from framelens.core.files import typed_path
 from framelens.core.links import is_link, with_scheme
 
@@ -13,8 +13,11 @@ def file_of(typed: str) -> str:
     """Return the path of a plugin's video for a typed address; `typed` if it names a file or no plugin reads it.
 
     Raises:
+        InputError: "path_blank": it is blank, as a variable that isn't set.
         AppError: The plugin has no video for the address, or failed.
     """
+    if not typed.strip():
+        raise InputError("path_blank")
     address = with_scheme(typed) if typed.lower().startswith("www.") else typed
     if ":" not in address or os.path.lexists(typed_path(typed)):
         return typed

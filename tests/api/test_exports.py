@@ -211,6 +211,7 @@ def test_work_ends_with_its_client(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ended.is_set()
 
 
+@pytest.mark.own_start
 def test_process_of_a_document_ends_with_its_client(monkeypatch: pytest.MonkeyPatch) -> None:
     cancel = threading.Event()
     started = document_worker.subprocess.Popen

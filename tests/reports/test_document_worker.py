@@ -14,6 +14,8 @@ from framelens.reports.formats import FORMATS, all_files
 from framelens.reports.pdf.report import write
 from tests.reports.test_reports import analysis
 
+pytestmark = pytest.mark.own_start  # limits of time and memory count from the start
+
 
 @pytest.mark.slow
 def test_document_is_the_one_that_its_writer_makes() -> None:

@@ -72,6 +72,7 @@ def test_child_process_makes_the_same_bytes() -> None:
     assert FORMATS["docx"].write(analysis(), "zh") == write(analysis(), "zh")
 
 
+@pytest.mark.own_start
 @pytest.mark.slow
 def test_docx_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     worker.test_document_that_takes_too_long_is_refused("docx", monkeypatch)
@@ -79,6 +80,7 @@ def test_docx_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     assert "clip.docx:" in missing.decode()
 
 
+@pytest.mark.own_start
 @pytest.mark.slow
 def test_docx_without_enough_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     worker.test_document_without_enough_memory_is_refused("docx", monkeypatch)

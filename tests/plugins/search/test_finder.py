@@ -98,9 +98,9 @@ def test_a_finder_that_refuses_says_why() -> None:
 
 @pytest.fixture(scope="module")
 def flash(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A minute with a red card for 0.3 s at 31.2 s, and its analysis with few frames."""
+    """Twelve seconds with a red card for 0.3 s at 6 s, and their analysis with few frames."""
     folder = tmp_path_factory.mktemp("flash")
-    colours = ["blue"] * 104 + ["red"] + ["blue"] * 95
+    colours = ["blue"] * 20 + ["red"] + ["blue"] * 19
     video = write_card_video(folder / "flash.mp4", colours, seconds_per_card=0.3)
     framelens.analyse(video, frames=2, use_model=False, data_dir=folder / "data")
     return video, folder / "data"
@@ -114,15 +114,15 @@ def test_what_a_finder_proposes_is_looked_at_and_voted_on(
 ) -> None:
     video, data = flash
     question = {"en": "When is the red card visible?", "zh": "红色卡片什么时候出现？"}[language]
-    with serve(looking()) as server, serve(proposing("[[10, 11], [31, 32]]")) as finder:
+    with serve(looking()) as server, serve(proposing("[[2, 3], [6, 7]]")) as finder:
         monkeypatch.setenv("FRAMELENS_FINDER", f"{finder.base_url} TimeLens2-8B")
         with session(server, data) as one:
             turn = one.ask(video, question, language=language).last
         sent = json.dumps(finder.requests[0], ensure_ascii=False)
-    assert spans(turn) == [(312, 314)]
+    assert spans(turn) == [(60, 62)]
     assert turn.evidence
     looked = {sample.frame_index for moments in turn.evidence.moments for sample in moments.samples}
-    assert {310, 312, 315, 317} <= looked
+    assert {60, 62, 65, 67, 70} <= looked
     assert ("red card" in sent or "红色卡片" in sent) and "TimeLens2-8B" in turn.answer
     assert {"en": "proposed 2", "zh": "2 个可能的时段"}[language] in turn.answer
 

@@ -211,7 +211,7 @@ def test_installed_wheel_names_commands_that_exist(tmp_path: Path) -> None:
     assert found.stdout.split() == [PROJECT["project"]["version"], str(own)]
     with served(python, tmp_path, environment) as url:  # beside the project's own app
         urllib.request.urlopen(f"{url}/api/v1/openapi.json", timeout=10).close()
-    environment["VLLM_MODEL_PATH"] = "Qwen/Qwen2-VL-2B-Instruct"  # fits the machine of a test
+    environment["VLLM_MODEL_PATH"] = "Qwen/Qwen3-0.6B"  # fits beside the engines of other tests
     doctor = said("doctor", "--language", "en")
     assert "framelens download Qwen/" in doctor
     assert not re.search(r"download_model\.sh|make install|README|bootstrap", doctor)

@@ -69,7 +69,7 @@ class PluginState:
 
 
 @dataclass(frozen=True)
-class Part:
+class PluginPart:
     """A part of a plugin.
 
     Attributes:
@@ -218,22 +218,22 @@ def left_out(plugin: str) -> dict[str, str]:
     return {name: reason for (owner, name), reason in _left_out.items() if owner == plugin}
 
 
-def parts(hook_name: str) -> Iterator[Part]:
+def parts(hook_name: str) -> Iterator[PluginPart]:
     """Yield what plugins name in a hook, without importing it. A hook that fails is left out."""
     for implementation in getattr(manager().hook, hook_name).get_hookimpls():
         plugin = implementation.plugin_name
         try:
-            yield from [Part(plugin, name, value) for name, value in dict(implementation.function()).items()]
+            yield from [PluginPart(plugin, name, value) for name, value in dict(implementation.function()).items()]
         except PLUGIN_FAULTS as error:  # whatever it is, it is the plugin's
-            Part(plugin, hook_name, hook_name).leave_out(error)
+            PluginPart(plugin, hook_name, hook_name).leave_out(error)
 
 
-def placed(place: str) -> Iterator[Part]:
+def placed(place: str) -> Iterator[PluginPart]:
     """Yield what plugins name for a place, without importing it."""
     return (part for part in parts("parts") if part.name == place)
 
 
-def unique(hook_name: str, taken: Container[str] = ()) -> Iterator[Part]:
+def unique(hook_name: str, taken: Container[str] = ()) -> Iterator[PluginPart]:
     """Yield the named parts that a hook gives, but leave out a name that is taken or of a wrong form.
 
     Args:
@@ -254,14 +254,14 @@ def unique(hook_name: str, taken: Container[str] = ()) -> Iterator[Part]:
 
 
 def functions(place: str) -> Iterator[Callable[..., Any]]:
-    """Yield the functions of plugins for a place, whose unexpected errors name the plugin (`Part.guard`)."""
+    """Yield the functions of plugins for a place, whose unexpected errors name the plugin (`PluginPart.guard`)."""
     for part in placed(place):
         if function := part.load():
             yield part.guard(function)
 
 
 def results(place: str, *arguments: object) -> Iterator[Any]:
-    """Call the functions of plugins for a place, like `Part.call`; yield their results other than None."""
+    """Call the functions of plugins for a place, like `PluginPart.call`; yield their results other than None."""
     return (result for part in placed(place) if (result := part.call(*arguments)) is not None)
 
 

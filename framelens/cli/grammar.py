@@ -26,8 +26,8 @@ import click
 from click.core import ParameterSource
 
 from framelens import i18n
-from framelens.core.errors import AppError, Cancelled, InputError
-from framelens.core.files import typed_path
+from framelens.core.errors import AppError, Cancelled
+from framelens.core.files import given_path
 from framelens.i18n import error_text, label, t
 from framelens.jobs import running
 
@@ -140,11 +140,8 @@ def language_choice() -> Choice:
     return Choice(i18n.LANGUAGES, parse=lambda text: i18n.named_language(text) or text)
 
 
-def parse_path(text: str) -> Path:
-    """Return the path that was typed, as `~/report.json` or in quotation marks; a blank one raises InputError."""
-    if not text.strip():
-        raise InputError("path_blank")
-    return Path(typed_path(text))
+parse_path = given_path
+"""Return the path that was typed, as `~/report.json` or in quotation marks; a blank one is refused."""
 
 
 def option(*names: str, help: Text, **attributes: Any) -> Callable[[FunctionT], FunctionT]:

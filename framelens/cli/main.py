@@ -118,12 +118,12 @@ def _run(words: list[str]) -> int:
 
 def _failure(error: Exception, ctx: click.Context | None) -> AppError:
     """Return the error for the user about an unexpected exception, which the log gets."""
-    from framelens.registry import BUILT_IN, Part
+    from framelens.registry import BUILT_IN, PluginPart
 
     name = (ctx and ctx.invoked_subcommand) or ""
     log.exception("framelens %s failed", name)
     failure, part = as_app_error(error), cast(Any, framelens.commands.get(name))
-    if isinstance(part, Part) and part.plugin not in BUILT_IN and failure.key != "extra_missing":
+    if isinstance(part, PluginPart) and part.plugin not in BUILT_IN and failure.key != "extra_missing":
         failure = part.failure(error)
     failure.__cause__ = error
     return failure

@@ -174,7 +174,7 @@ def install(extra: str, on_progress: ProgressListener, cancel: threading.Event, 
         run.call([uv, "pip", "install", "--python", sys.executable, *wanted_packages(extra), *run.options(uv, kept)])
     importlib.invalidate_caches()
     after = _versions()
-    loaded = {re.sub(r"[-_.]+", "-", name).lower() for name in _loaded_packages()}
+    loaded = set(map(_normalized, _loaded_packages()))
     return tuple(sorted(name for name in loaded & before.keys() if after.get(name) != before[name]))
 
 
@@ -283,8 +283,13 @@ def _held(pins: str, installed: Mapping[str, str], *, unverified: tuple[str, ...
 
 
 def _versions() -> dict[str, str]:
-    """Return the versions of the installed packages by their normalized names (PEP 503)."""
-    return {re.sub(r"[-_.]+", "-", one.name).lower(): one.version for one in metadata.distributions() if one.name}
+    """Return the versions of the installed packages by their normalized names."""
+    return {_normalized(package.name): package.version for package in metadata.distributions() if package.name}
+
+
+def _normalized(name: str) -> str:
+    """Return the name of a package as PEP 503 has it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _loaded_packages() -> Iterator[str]:

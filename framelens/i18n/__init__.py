@@ -140,7 +140,7 @@ def plugin_catalogue(language: Language) -> dict[str, str]:
             except FileNotFoundError:
                 pass  # a plugin need not have any
             except registry.PLUGIN_FAULTS as error:
-                registry.Part(name, "messages", f"messages {code}.toml").leave_out(error)
+                registry.PluginPart(name, "messages", f"messages {code}.toml").leave_out(error)
     return texts
 
 

@@ -91,7 +91,7 @@ def _of_plugins() -> Iterator[tuple[str, ReportFormat]]:
         yield part.name, replace(form, fits=_without_failures(part), **functions)
 
 
-def _without_failures(part: registry.Part) -> Callable[[Analysis], bool]:
+def _without_failures(part: registry.PluginPart) -> Callable[[Analysis], bool]:
     """Return a check that is true if the plugin's own fails, so that the format is written and states the error."""
     fits = part.guard(part.value.fits)
 

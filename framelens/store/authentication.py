@@ -83,7 +83,7 @@ class Authentication:
 
     @cached_property
     def plugin(self) -> LoginSessions | None:
-        """What the plugin has returned."""
+        """Return the sessions that the plugin knows; None without it."""
         return next(registry.results("authentication", self._store, self._settings), None)
 
 

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from framelens import registry
-from framelens.core.errors import InputError, VideoError
-from framelens.core.files import typed_path
+from framelens.core.errors import VideoError
+from framelens.core.files import given_path
 from framelens.core.links import is_link, with_scheme
 
 
@@ -16,10 +16,9 @@ def file_of(typed: str) -> str:
         InputError: "path_blank": it is blank, as a variable that isn't set.
         AppError: The plugin has no video for the address, or failed.
     """
-    if not typed.strip():
-        raise InputError("path_blank")
+    path = given_path(typed)
     address = with_scheme(typed) if typed.lower().startswith("www.") else typed
-    if ":" not in address or os.path.lexists(typed_path(typed)):
+    if ":" not in address or os.path.lexists(path):
         return typed
     for part in registry.unique("sources"):
         if address.startswith(part.name) and (read := part.load()):

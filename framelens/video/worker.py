@@ -147,7 +147,7 @@ def _forms(request: WorkerRequest) -> SubtitleForms | None:
     from framelens import registry
 
     plugin, reference = request.forms
-    forms: SubtitleForms | None = registry.Part(plugin, "subtitles", reference).call()
+    forms: SubtitleForms | None = registry.PluginPart(plugin, "subtitles", reference).call()
     return forms
 
 

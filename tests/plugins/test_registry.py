@@ -16,7 +16,7 @@ import pytest
 from framelens import registry
 from framelens.core.errors import InputError, VideoError
 from framelens.hookspecs import Page
-from framelens.registry import Part
+from framelens.registry import PluginPart
 from framelens.reports import formats
 from framelens.reports.format import ReportFormat
 from framelens.reports.json.writer import write
@@ -154,7 +154,7 @@ def test_error_of_an_address_fits_the_plugins_in_use(
 
 def test_a_file_is_read_before_a_source(use_plugins: Use, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     use_plugins(mine={"sources": {"dir:": "mine:read"}})
-    monkeypatch.setattr(registry.Part, "load", lambda _: lambda typed: Path("/found", typed))
+    monkeypatch.setattr(registry.PluginPart, "load", lambda _: lambda typed: Path("/found", typed))
     monkeypatch.chdir(tmp_path)
     assert [file_of(typed) for typed in ("dir:a", "a", "other:a")] == [str(Path("/found/dir:a")), "a", "other:a"]
     Path("dir:a").touch()
@@ -338,7 +338,7 @@ def test_an_error_of_a_function_is_the_plugins(error: BaseException) -> None:
         raise error
 
     with pytest.raises(InputError) as caught:
-        Part("mine", "sidebar", "").guard(fail)()
+        PluginPart("mine", "sidebar", "").guard(fail)()
     assert caught.value.key == "plugin_failed"
     assert caught.value.values["reason"] == f"{type(error).__name__}: {error}"
 
@@ -395,5 +395,5 @@ def test_interrupt_while_a_plugin_loads_is_no_fault() -> None:
     wrapped = RuntimeError("Error calling __set_name__")
     wrapped.__cause__ = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
-        Part("own", "part", "").leave_out(wrapped, "part")
+        PluginPart("own", "part", "").leave_out(wrapped, "part")
     assert "part" not in registry.left_out("own")

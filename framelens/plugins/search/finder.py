@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from math import ceil
+from typing import Any
 
 from framelens.plugin.analyses import Looking, MomentFinder
 
@@ -64,44 +64,25 @@ class Finder(MomentFinder):
         self, thing: str, pictures: Sequence[tuple[float, bytes]], cancel: threading.Event
     ) -> list[tuple[float, float]]:
         """Return the spans in one part, which is halved as long as the model has no room for it."""
-        from framelens.plugin.chat import TooManyPictures, on_request_loop
-        from framelens.plugin.engines import RequestTooLarge
+        from langchain_core.messages import HumanMessage
 
+        from framelens.plugin.chat import TooManyPictures, ask, connect, jpeg_url, picture_part, text_part
+        from framelens.plugin.engines import RequestTooLarge, get_json, served_models
+
+        parts: list[Any] = [text_part(_PROMPT.format(thing=thing))]
+        for seconds, jpeg in pictures:
+            parts += [text_part(f"{seconds:.2f}s"), picture_part(jpeg_url(jpeg))]
+        model = self.model or next(iter(served_models(get_json(f"{self.base_url}/models", api_key=self.api_key))), "")
+        settings = {"max_tokens": _ANSWER_TOKENS, "timeout_seconds": self.timeout_seconds}
+        chat = connect(self.base_url, api_key=self.api_key, model=model, **settings)  # type: ignore[arg-type]
+        chat.presence_penalty = _PRESENCE_PENALTY
         try:
-            with closing(on_request_loop(self._answers(thing, pictures), cancel)) as answers:
-                return parse_spans(next(answers, ""))
+            return parse_spans(ask(chat, [HumanMessage(content=parts)], cancel=cancel).text)
         except (RequestTooLarge, TooManyPictures):
             if len(pictures) == 1:
                 raise
             half = len(pictures) // 2
             return [span for part in (pictures[:half], pictures[half:]) for span in self._ask(thing, part, cancel)]
-
-    async def _answers(self, thing: str, pictures: Sequence[tuple[float, bytes]]) -> AsyncIterator[str]:
-        """Yield the answer."""
-        import openai
-
-        from framelens.plugin.chat import EngineClient, engine_error, jpeg_url, picture_part, repeated, text_part
-
-        parts = [text_part(_PROMPT.format(thing=thing))]
-        for seconds, jpeg in pictures:
-            parts += [text_part(f"{seconds:.2f}s"), picture_part(jpeg_url(jpeg))]
-        messages = [{"role": "user", "content": parts}]
-        client = EngineClient(self.base_url, self.api_key, timeout_seconds=self.timeout_seconds)
-
-        async def once() -> str:
-            try:
-                answer = await client.chat.completions.create(
-                    model=self.model or (await client.models.list()).data[0].id,
-                    messages=messages,  # type: ignore[arg-type]  # parts are plain dictionaries
-                    temperature=0,
-                    max_tokens=_ANSWER_TOKENS,
-                    presence_penalty=_PRESENCE_PENALTY,
-                )
-            except openai.OpenAIError as error:
-                raise engine_error(error, base_url=self.base_url) or error from error
-            return (answer.choices[0].message.content or "") if answer.choices else ""
-
-        yield await repeated(once)
 
 
 def parse_spans(text: str) -> list[tuple[float, float]]:

@@ -65,10 +65,7 @@ def test_frames_follow_their_times_in_parts_of_two_minutes() -> None:
     assert [part["text"] for part in content[1:6:2]] == ["0.00s", "0.50s", "1.00s"]
     assert sum(part["type"] == "image_url" for part in content) == 240
     assert bodies[0]["model"] == "TimeLens2-8B" and bodies[0]["temperature"] == 0
-    assert (
-        bodies[0]["presence_penalty"] == 1.5
-        and bodies[0]["max_tokens"] == 512
-    )
+    assert bodies[0]["presence_penalty"] == 1.5 and bodies[0]["max_tokens"] == 512
 
 
 def test_a_part_too_long_for_the_model_is_halved() -> None:

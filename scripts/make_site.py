@@ -15,7 +15,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -77,7 +76,6 @@ def write_source(language: str, folder: Path) -> None:
         (folder / "reference" / f"{name}.md").write_text(write(language), encoding="utf-8")
 
 
-@cache
 def pages(language: str) -> dict[str, Path]:
     """Return the document of each page in a language: in it, or else in English."""
     documents = {path.relative_to(DOCS).as_posix(): path for path in sorted(DOCS.rglob("*.md"))}

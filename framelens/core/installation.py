@@ -16,11 +16,11 @@ from framelens.core.errors import ConfigError
 _FOLDER = Path(__file__).resolve().parents[2]
 _PACKAGES = {
     "app": (
-        *("anyio", "argon2", "fastapi", "fastapi_standalone_docs", "huggingface_hub"),
+        *("anyio", "argon2", "docx", "fastapi", "fastapi_standalone_docs", "huggingface_hub"),
         *("langchain_community", "onnxruntime", "pynvml", "pypdf", "rapidocr", "starlette", "streamlit", "typst"),
         *("uharfbuzz", "uvicorn"),
     ),
-    "editing": ("docx", "imageio_ffmpeg"),
+    "editing": ("imageio_ffmpeg",),
     "fleet": ("ray",),
     "links": ("yt_dlp",),
     "mcp": ("mcp",),

@@ -13,15 +13,12 @@ if TYPE_CHECKING:
     from framelens.core.images import cropped as cropped
     from framelens.core.images import smaller as smaller
     from framelens.core.outline import chapters_of as chapters_of
-    from framelens.core.outline import outline_of as outline_of
     from framelens.core.outline import title_of as title_of
     from framelens.reports.content.labels import ai_label as ai_label
-    from framelens.reports.content.labels import field_names as field_names
     from framelens.reports.content.labels import finding_seconds as finding_seconds
     from framelens.reports.content.labels import finding_text as finding_text
     from framelens.reports.content.labels import issues as issues
     from framelens.reports.content.labels import one_line as one_line
-    from framelens.reports.content.labels import parts_of as parts_of
     from framelens.reports.content.labels import printable as printable
     from framelens.reports.content.labels import remarks as remarks
     from framelens.reports.content.labels import shareable_value as shareable_value
@@ -33,9 +30,6 @@ if TYPE_CHECKING:
     from framelens.reports.content.provenance import aigc_line as aigc_line
     from framelens.reports.content.provenance import aigc_text as aigc_text
     from framelens.reports.content.provenance import escape_comment as escape_comment
-    from framelens.reports.content.questions import cited as cited
-    from framelens.reports.content.questions import doubts as doubts
-    from framelens.reports.content.questions import why_incomplete as why_incomplete
     from framelens.reports.content.searches import interval_issues as interval_issues
     from framelens.reports.files import ReportFile as ReportFile
     from framelens.reports.format import ReportFormat as ReportFormat
@@ -52,7 +46,7 @@ if TYPE_CHECKING:
     from framelens.reports.json.writer import form_of as form_of
     from framelens.reports.json.writer import without_pictures as without_pictures
     from framelens.reports.subtitles import ass_clock as ass_clock
-    from framelens.reports.text.csv_cells import csv_table as csv_table
+    from framelens.reports.text.csv_table import csv_table as csv_table
 
 else:
 

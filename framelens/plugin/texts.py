@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from framelens.core.files import single_line as single_line
     from framelens.core.units import GIB as GIB
     from framelens.core.units import clock as clock
-    from framelens.core.units import date_of as date_of
     from framelens.core.units import extrapolated_seconds as extrapolated_seconds
     from framelens.core.units import foreign_number as foreign_number
     from framelens.core.units import gib_number as gib_number

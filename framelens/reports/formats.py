@@ -39,6 +39,14 @@ FORMATS: dict[str, ReportFormat] = {
         has_appendix=True,
         check=partial(require, "typst", "pypdf", "uharfbuzz"),
     ),
+    "docx": ReportFormat(
+        ".docx",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        "read",
+        partial(lazy("framelens.reports.document_worker:write"), "docx", "framelens.reports.docx.report:write"),
+        has_appendix=True,
+        check=partial(require, "docx"),
+    ),
     "srt": ReportFormat(
         ".srt",
         "application/x-subrip",
@@ -74,6 +82,7 @@ FORMATS: dict[str, ReportFormat] = {
         lazy("framelens.reports.subtitles:write_transcript_ass"),
         fits=lazy("framelens.reports.subtitles:has_transcript"),
     ),
+    "csv": ReportFormat(".csv", "text/csv", "program", lazy("framelens.reports.text.csv_table:write")),
     "json": ReportFormat(".json", "application/json", "program", lazy("framelens.reports.json.writer:write")),
 }
 

@@ -10,8 +10,9 @@ from framelens.core.domain import Analysis
 from framelens.core.errors import InputError
 from framelens.i18n import LANGUAGES, error_text
 from framelens.reports import document_worker
+from framelens.reports.docx import report as docx
 from framelens.reports.formats import FORMATS, all_files
-from framelens.reports.pdf.report import write
+from framelens.reports.pdf import report as pdf
 from tests.reports.test_reports import analysis
 
 pytestmark = pytest.mark.own_start  # limits of time and memory count from the start
@@ -19,7 +20,8 @@ pytestmark = pytest.mark.own_start  # limits of time and memory count from the s
 
 @pytest.mark.slow
 def test_document_is_the_one_that_its_writer_makes() -> None:
-    assert FORMATS["pdf"].write(analysis(), "zh") == write(analysis(), "zh")
+    assert FORMATS["pdf"].write(analysis(), "zh") == pdf.write(analysis(), "zh")
+    assert FORMATS["docx"].write(analysis(), "zh") == docx.write(analysis(), "zh")
 
 
 def refusal(name: str, made: Analysis) -> str:
@@ -30,14 +32,14 @@ def refusal(name: str, made: Analysis) -> str:
     return caught.value.key
 
 
-@pytest.mark.parametrize("name", ["pdf"])
+@pytest.mark.parametrize("name", ["pdf", "docx"])
 def test_document_that_takes_too_long_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(document_worker, "_SECONDS", 0.01)
     assert refusal(name, analysis()) == "document_too_heavy"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["pdf"])
+@pytest.mark.parametrize("name", ["pdf", "docx"])
 def test_document_without_enough_memory_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(document_worker, "_MEMORY_BYTES", 100 << 20)
     first, *rest = analysis().keyframes
@@ -55,5 +57,6 @@ def test_bug_of_a_writer_is_no_refusal() -> None:
 def test_all_formats_come_without_those_that_are_too_heavy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(document_worker, "_SECONDS", 0.01)
     files = {file.name: file.data for file in all_files(analysis(), "zh", "clip")}
-    assert {"clip.html", "clip.md", "clip.json"} <= files.keys() and "clip.pdf" not in files
-    assert "clip.pdf" in [line.split(":")[0] for line in files["clip.missing.txt"].decode().splitlines()]
+    assert {"clip.html", "clip.md", "clip.json"} <= files.keys() and not {"clip.pdf", "clip.docx"} & files.keys()
+    missing = {line.split(":")[0] for line in files["clip.missing.txt"].decode().splitlines()}
+    assert {"clip.pdf", "clip.docx"} <= missing

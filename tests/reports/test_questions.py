@@ -109,7 +109,7 @@ def written(name: str, made: Analysis | None = None) -> bytes:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["html", "markdown", "pdf"])
+@pytest.mark.parametrize("name", ["html", "markdown", "pdf", "docx"])
 def test_readable_formats_say_all_about_an_answer(name: str) -> None:
     text = re.sub(r"<[^>]*>", "", text_of(written(name))) if name == "html" else text_of(written(name))
     text = " ".join(text.replace("\\", "").replace("&#39;", "'").split())

@@ -22,7 +22,7 @@ from framelens.reports.text.markdown import without_pictures
 from tests.reports.reading import text_of
 
 GALLERY = Path(__file__).parents[2] / "docs" / "gallery"
-READ = ("html", "markdown", "pdf")
+READ = ("html", "markdown", "pdf", "docx")
 SENTENCE = {
     "en": "A man in a red jacket carries a parcel across the yard, stops at the gate and looks around for a while.",
     "zh": "一名穿红色夹克的男子抱着包裹穿过院子，在门口停下，四处张望了一会儿，然后继续往前走，消失在画面右侧。",

@@ -1,4 +1,4 @@
-"""Plugin for editing: clips, edit lists, markers and chapters, and Word and tables for offices."""
+"""Plugin for editing: clips, edit lists, markers and chapters."""
 
 from typing import TYPE_CHECKING
 

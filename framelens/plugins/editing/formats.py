@@ -1,19 +1,8 @@
-"""Report formats of editing programs, offices and spreadsheets."""
+"""Report formats of editing programs."""
 
-from functools import partial
-
-from framelens.plugin.processes import require
 from framelens.plugin.reports import ReportFormat, lazy
 
 FORMATS = {
-    "docx": ReportFormat(
-        ".docx",
-        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-        "read",
-        partial(lazy("framelens.reports.document_worker:write"), "docx", "framelens.plugins.editing.docx.report:write"),
-        has_appendix=True,
-        check=partial(require, "docx"),
-    ),
     "youtube": ReportFormat(
         ".youtube.txt",
         "text/plain",
@@ -56,5 +45,4 @@ FORMATS = {
         lazy("framelens.plugins.editing.timeline.losslesscut:write"),
         fits=lazy("framelens.plugins.editing.timeline.losslesscut:fits"),
     ),
-    "csv": ReportFormat(".csv", "text/csv", "program", lazy("framelens.plugins.editing.csv_table:write")),
 }

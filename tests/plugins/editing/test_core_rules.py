@@ -1,14 +1,11 @@
-"""What every report keeps to, kept by the formats for editing and for tables."""
+"""What every report keeps to, kept by the formats for editing."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 
 import pytest
 
-from framelens.reports.json import reader
 from tests.reports import test_reports as reports
 from tests.reports.content import test_broken_answers as broken_answers
 from tests.reports.content import test_labels as labels
@@ -22,7 +19,7 @@ def test_the_assumed_encoding_of_subtitles_is_named(name: str) -> None:
     reports.test_the_assumed_encoding_of_subtitles_is_named(name)
 
 
-@pytest.mark.parametrize("name", ["csv", "edl", "llc", "otio", "xml"])
+@pytest.mark.parametrize("name", ["edl", "llc", "otio", "xml"])
 def test_ten_thousand_findings_are_a_report_too(name: str) -> None:
     labels.test_ten_thousand_findings_are_a_report_too(name)
 
@@ -34,22 +31,6 @@ def test_youtube_takes_no_headline_from_a_loop() -> None:
 @pytest.mark.parametrize("name", ["youtube", "ffmetadata"])
 def test_chapters_name_no_model_that_only_answered(name: str) -> None:
     assert b"other/model" not in written(name)
-
-
-def test_table_is_the_same_from_an_imported_report() -> None:
-    assert written("csv", reader.read(written("json"), name="a.json")) == written("csv")
-
-
-def test_table_lists_answers_with_their_questions() -> None:
-    rows = list(csv.DictReader(io.StringIO(written("csv").decode("utf-8-sig"))))
-    first, moment, doubtful, second, third = [row for row in rows if row["Question"]]
-    assert (moment["Start (s)"], moment["End (s)"], moment["Verified"]) == ("2.0", "3.0", "")
-    assert moment["What can be seen"].endswith("· 9 of 10 frames")
-    assert doubtful["Verified"] == "no" and "borders" in doubtful["What could not be verified"]
-    assert first["Question"] == "Who is at the door?" and first["Frames"] == "1; 2"
-    assert (first["Start (s)"], first["End (s)"], first["Verified"]) == ("0.0", "4.0", "yes")
-    assert second["Verified"] == "no" and "99" in second["What could not be verified"]
-    assert "empty answer" in third["What could not be verified"]
 
 
 def test_intervals_are_markers_of_their_length() -> None:

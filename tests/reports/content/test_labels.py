@@ -315,7 +315,11 @@ def test_absent_values_are_null_or_empty_not_missing() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["html", "json", "markdown", pytest.param("pdf", marks=pytest.mark.thorough), "srt", "vtt"]
+    "name",
+    [
+        *("csv", "html", "json", "markdown", "srt", "vtt"),
+        *(pytest.param(name, marks=pytest.mark.thorough) for name in ("docx", "pdf")),
+    ],
 )
 def test_ten_thousand_findings_are_a_report_too(name: str) -> None:
     def many(number: int, *frames: int) -> ChunkResult:

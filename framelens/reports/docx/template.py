@@ -20,11 +20,12 @@ from docx.oxml.parser import OxmlElement
 from docx.shared import Cm, Pt, RGBColor
 from docx.text.paragraph import Paragraph
 
-from framelens import Language
-from framelens.plugin.blocks import Document
-from framelens.plugin.outputs import zipped
-from framelens.plugin.reports import AIGC_KEY, ReportFile, printable
-from framelens.plugin.texts import date_of
+from framelens.core.domain import Language
+from framelens.core.units import date_of
+from framelens.reports.content.document import Document
+from framelens.reports.content.labels import printable
+from framelens.reports.content.provenance import AIGC_KEY
+from framelens.reports.files import ReportFile, zipped
 
 LATIN, CHINESE, FIXED = "Arial", "Microsoft YaHei", "Consolas"
 """Word and LibreOffice substitute a similar font for a missing font."""

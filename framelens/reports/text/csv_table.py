@@ -8,29 +8,27 @@ analysed frame; without a model there are only such rows. The format is RFC 4180
 which Excel detects UTF-8.
 """
 
-from collections.abc import Iterator, Mapping
+import csv
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from io import StringIO
 
-from framelens import Analysis, Finding, Language
-from framelens.plugin import in_language, t
-from framelens.plugin.reports import (
-    ReportedAnswer,
-    ReportedConversation,
-    cited,
-    csv_table,
-    doubts,
-    field_names,
-    interval_issues,
-    issues,
-    outline_of,
-    parts_of,
-    times_of,
-    why_incomplete,
-)
-from framelens.plugin.texts import clock, rounded_time
+from framelens.core.domain import Analysis, Finding, Language, ReportedAnswer, ReportedConversation, times_of
+from framelens.core.files import single_line
+from framelens.core.outline import outline_of
+from framelens.core.units import clock, rounded_time
+from framelens.i18n import in_language, t
+from framelens.reports.content.labels import field_names, issues, parts_of
+from framelens.reports.content.questions import cited, doubts, why_incomplete
+from framelens.reports.content.searches import interval_issues
 
 _BETWEEN = "; "
 """Separator of frame numbers. Many spreadsheets would read "1,2" as one number."""
 
+_FORMULA = re.compile(r"(^|;)(\s*)(?=[=+\-@＝＋－＠])")
+"""The beginning of a formula (OWASP, CSV injection), at the start of a cell or after a semicolon, which some locales
+use to separate cells."""
+_NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
 _Row = tuple[object, ...]
 
 
@@ -121,3 +119,18 @@ def _finding_cells(finding: Finding, fields: Mapping[str, str]) -> _Row:
     verified = t("report.no" if against else "report.yes")
     values = (finding.fields.get(key, "") for key in fields)
     return *values, finding.text, verified, f"⚠️ {against}" if against else ""
+
+
+def csv_table(rows: Iterable[Sequence[object]]) -> bytes:
+    """Return rows as CSV in UTF-8 with a byte order mark; no text is evaluated as a formula."""
+    text = StringIO()
+    csv.writer(text).writerows(
+        [escape_formula(cell) if isinstance(cell, str) else cell for cell in row] for row in rows
+    )
+    return text.getvalue().encode("utf-8-sig")
+
+
+def escape_formula(text: str) -> str:
+    """Escape text so that no spreadsheet evaluates it as a formula; plain numbers are unchanged."""
+    line = single_line(text)
+    return line if _NUMBER.fullmatch(line) else _FORMULA.sub(r"\1\2'", line)

@@ -8,9 +8,11 @@ from io import BytesIO, StringIO
 import pytest
 
 from framelens.core.domain import Analysis, Finding, Language
-from framelens.plugins.editing import csv_table
-from framelens.reports.text.csv_cells import escape_formula
+from framelens.reports.json import reader
+from framelens.reports.text import csv_table
+from framelens.reports.text.csv_table import escape_formula
 from tests.reports.content.test_labels import NAMES, part, rich
+from tests.reports.test_questions import written
 from tests.reports.test_reports import NASTY, analysis
 from tests.reports.text.test_html import HOSTILE
 
@@ -99,3 +101,21 @@ def test_another_reader_finds_the_same_table() -> None:
 
     table = pandas.read_csv(BytesIO(csv_table.write(rich(), "zh")), dtype=str, keep_default_na=False)
     assert table.to_dict("records") == rows(rich(), "zh")
+
+
+@pytest.mark.usefixtures("english")
+def test_table_is_the_same_from_an_imported_report() -> None:
+    assert written("csv", reader.read(written("json"), name="a.json")) == written("csv")
+
+
+@pytest.mark.usefixtures("english")
+def test_table_lists_answers_with_their_questions() -> None:
+    rows = list(csv.DictReader(StringIO(written("csv").decode("utf-8-sig"))))
+    first, moment, doubtful, second, third = [row for row in rows if row["Question"]]
+    assert (moment["Start (s)"], moment["End (s)"], moment["Verified"]) == ("2.0", "3.0", "")
+    assert moment["What can be seen"].endswith("· 9 of 10 frames")
+    assert doubtful["Verified"] == "no" and "borders" in doubtful["What could not be verified"]
+    assert first["Question"] == "Who is at the door?" and first["Frames"] == "1; 2"
+    assert (first["Start (s)"], first["End (s)"], first["Verified"]) == ("0.0", "4.0", "yes")
+    assert second["Verified"] == "no" and "99" in second["What could not be verified"]
+    assert "empty answer" in third["What could not be verified"]

@@ -20,9 +20,11 @@ from docx.table import _Row
 from docx.text.paragraph import Paragraph as DocxParagraph
 from docx.text.run import Run
 
-from framelens import Analysis, Language
-from framelens.plugin import in_language, t
-from framelens.plugin.blocks import (
+from framelens.core.domain import Analysis, Language
+from framelens.core.images import smaller
+from framelens.i18n import in_language, t
+from framelens.reports.content.builder import document
+from framelens.reports.content.document import (
     Block,
     ChapterCard,
     Chapters,
@@ -42,23 +44,12 @@ from framelens.plugin.blocks import (
     ThumbnailRow,
     Timeline,
     Verbatim,
-    chart_png,
-    document,
-    moment_address,
     signed,
     text_line,
 )
-from framelens.plugin.reports import printable, smaller
-from framelens.plugins.editing.docx.template import (
-    BODY_CM,
-    CELL,
-    GAP,
-    PROMPT,
-    element,
-    new_report,
-    to_bytes,
-    tone_style,
-)
+from framelens.reports.content.labels import moment_address, printable
+from framelens.reports.docx.template import BODY_CM, CELL, GAP, PROMPT, element, new_report, to_bytes, tone_style
+from framelens.reports.graphics.chart_svg import chart_png
 
 _PICTURE_SIDE = 1280
 """The longer side in pixels. The gallery reuses the same pictures, which takes no space."""

@@ -14,11 +14,13 @@ import pytest
 from docx.oxml.ns import qn
 
 from framelens.core.domain import Analysis, Finding, Language, Notice
-from framelens.i18n import in_language
-from framelens.plugins.editing.docx import report
+from framelens.i18n import in_language, t
 from framelens.reports.content.builder import document
 from framelens.reports.content.document import Heading, Line, Table, words
 from framelens.reports.content.labels import printable
+from framelens.reports.docx import report
+from tests.reports import test_questions as questions
+from tests.reports import test_short_documents as short
 from tests.reports.content.test_labels import rich
 from tests.reports.json.test_reader import ANALYSES, each_analysis
 from tests.reports.test_reports import NASTY, analysis
@@ -191,3 +193,23 @@ def test_the_same_analysis_gives_the_same_bytes(name: str) -> None:
 def test_no_preview_of_an_empty_document_is_left_in_it() -> None:
     with ZipFile(BytesIO(report.write(analysis(), "en"))) as archive:
         assert not [name for name in archive.namelist() if "thumbnail" in name]
+
+
+@pytest.mark.slow
+def test_it_holds_the_pictures_of_answers() -> None:
+    with ZipFile(BytesIO(questions.written("docx"))) as archive:
+        media = [archive.read(name) for name in archive.namelist() if name.startswith("word/media/")]
+    assert {questions.BLUE, questions.GREEN, questions.YELLOW} <= set(media)
+
+
+@pytest.mark.slow
+@short.each_report
+@short.each_language
+def test_it_is_short_and_begins_with_pictures(name: str, language: Language) -> None:
+    data = short.written(short.MADE[name](language), "docx", language)
+    with ZipFile(BytesIO(data)) as archive:
+        body = archive.read("word/document.xml").decode()
+    before_findings = body.partition(f">{t('report.findings', language)}<")[0]
+    assert "<w:drawing" in before_findings
+    assert 0 < body.count("<w:drawing") <= 40 and "pageBreakBefore" not in body
+    assert len(short.bare_text(data)) < 6_000  # some two pages

@@ -38,15 +38,15 @@ class Moment:
     @property
     def frame(self) -> Keyframe:
         """Return the frame of the first report that has it."""
-        found = self.frames[0] or self.frames[1]
-        assert found
-        return found
+        frame = self.frames[0] or self.frames[1]
+        assert frame
+        return frame
 
 
 def moments(both: Both) -> list[Moment]:
     """List the frames of both reports in time order."""
-    one, other = ({frame.frame_index: frame for frame in analysis.keyframes} for analysis in both)
-    return [Moment((one.get(index), other.get(index))) for index in sorted(one.keys() | other.keys())]
+    first, other = ({frame.frame_index: frame for frame in analysis.keyframes} for analysis in both)
+    return [Moment((first.get(index), other.get(index))) for index in sorted(first.keys() | other.keys())]
 
 
 def num_shared(both: Both) -> int:
@@ -75,7 +75,7 @@ def whole_rows(both: Both) -> list[Value]:
 def _whole(analysis: Analysis) -> dict[str, list[Said]]:
     """Map the headings of the report's beginning to the lines below them."""
     title = t("report.video_title")
-    found = {title: [Said(text_line(analysis.title))] if analysis.title else []}
+    lines_by_heading = {title: [Said(text_line(analysis.title))] if analysis.title else []}
     shown = sections(analysis)
     for block in chain.from_iterable(shown[name]() for name in ("answer", "summary", "chapters")):
         match block:
@@ -84,12 +84,12 @@ def _whole(analysis: Analysis) -> dict[str, list[Said]]:
             case Paragraph(line, "plain") if words(line) == analysis.title:  # it is a row of its own
                 pass
             case Paragraph(line, "plain") if title != t("report.video_title"):  # the question is a fact of both
-                found.setdefault(title, []).append(Said(line))
+                lines_by_heading.setdefault(title, []).append(Said(line))
             case Chapters(cards):
-                found.setdefault(title, []).extend(Said(_chapter(card)) for card in cards)
+                lines_by_heading.setdefault(title, []).extend(Said(_chapter(card)) for card in cards)
     uncited = [finding for finding in analysis.findings if not finding.frames][:_MAX_UNCITED]
-    found[t("ui.compare_loose")] = _statements(uncited, analysis)
-    return {title: lines for title, lines in found.items() if lines}
+    lines_by_heading[t("ui.compare_loose")] = _statements(uncited, analysis)
+    return {title: lines for title, lines in lines_by_heading.items() if lines}
 
 
 def _chapter(card: ChapterCard) -> Line:
@@ -124,11 +124,11 @@ def frame_rows(shown: Sequence[Moment], both: Both, job_ids: tuple[str, str]) ->
 
 def is_same(moment: Moment, both: Both) -> bool:
     """Check whether both reports say exactly the same of this moment."""
-    one, other = (
+    first, other = (
         [(finding.text, dict(finding.fields)) for finding in _findings_of(analysis, frame)]
         for analysis, frame in zip(both, moment.frames, strict=True)
     )
-    return one == other
+    return first == other
 
 
 def _findings_of(analysis: Analysis, frame: Keyframe | None) -> list[Finding]:
@@ -138,11 +138,11 @@ def _findings_of(analysis: Analysis, frame: Keyframe | None) -> list[Finding]:
 
 
 def _by_first(analysis: Analysis) -> dict[int, list[Finding]]:
-    found: dict[int, list[Finding]] = {}
+    by_frame: dict[int, list[Finding]] = {}
     for finding in analysis.findings:
         if finding.frames:
-            found.setdefault(finding.frames[0], []).append(finding)
-    return found
+            by_frame.setdefault(finding.frames[0], []).append(finding)
+    return by_frame
 
 
 def _statements(findings: Sequence[Finding], analysis: Analysis) -> list[Said]:
@@ -195,7 +195,7 @@ def _runs(text: str, differs: Sequence[bool]) -> Pieces:
     ]
 
 
-def diff_words(one: str, other: str) -> tuple[Pieces, Pieces]:
+def diff_words(text: str, other: str) -> tuple[Pieces, Pieces]:
     """Split both texts into pieces that are marked where they differ.
 
     Nothing is marked where the texts have little in common or are too long.
@@ -203,8 +203,8 @@ def diff_words(one: str, other: str) -> tuple[Pieces, Pieces]:
     Returns:
         Two lists of (text, differs).
     """
-    words, others = _WORD.findall(one), _WORD.findall(other)
-    plain: tuple[Pieces, Pieces] = ([(one, False)], [(other, False)])
+    words, others = _WORD.findall(text), _WORD.findall(other)
+    plain: tuple[Pieces, Pieces] = ([(text, False)], [(other, False)])
     if not words or not others or max(len(words), len(others)) > _MAX_WORDS:
         return plain
     matcher = SequenceMatcher(str.isspace, words, others, autojunk=False)

@@ -354,10 +354,10 @@ def _read_choice(variables: Mapping[str, str]) -> dict[str, str]:
         return {}
     try:
         text = _choice_path(_data_dir(variables.get("FRAMELENS_DATA_DIR", ""))).read_text(encoding="utf-8")
-        kept = json.loads(text)
+        stored = json.loads(text)
     except (ImportError, OSError, ValueError):  # also in a Python without our libraries
         return {}
-    chosen = {key: value for key, value in kept.items() if key in _KEPT and isinstance(value, str)}
+    chosen = {key: value for key, value in stored.items() if key in _KEPT and isinstance(value, str)}
     return {**chosen, "VLLM_CONFIG": _without_code(chosen["VLLM_CONFIG"])} if "VLLM_CONFIG" in chosen else chosen
 
 
@@ -457,17 +457,17 @@ def _object(name: str, values: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         ConfigError: The setting isn't an object, a part is unknown, or its value is wrong.
     """
-    text, known = values.get(name, "").strip(), _PARTS[name]
-    defaults = {part: default for part, (_, default) in known.items()}
+    text, allowed = values.get(name, "").strip(), _PARTS[name]
+    defaults = {part: default for part, (_, default) in allowed.items()}
     if name == "FRAMELENS_SPEECH" and not text.startswith(("{", "[")):
         return {**defaults, "model": text}
     parts = _parse_object(name, text)
-    for part in parts.keys() - known:
-        if nearest := closest(part, known):
+    for part in parts.keys() - allowed:
+        if nearest := closest(part, allowed):
             raise ConfigError("setting_part_misspelt", key=name, part=part, nearest=nearest)
-        raise ConfigError("setting_part_unknown", key=name, part=part, allowed=", ".join(known))
-    given = {part: known[part][0](f"{name}: {part}", value) for part, value in parts.items() if value is not None}
-    return defaults | given
+        raise ConfigError("setting_part_unknown", key=name, part=part, allowed=", ".join(allowed))
+    chosen = {part: allowed[part][0](f"{name}: {part}", value) for part, value in parts.items() if value is not None}
+    return defaults | chosen
 
 
 def _text(key: str, value: object) -> str:

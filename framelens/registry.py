@@ -169,15 +169,15 @@ def used() -> list[tuple[str, ModuleType]]:
 @cache
 def states() -> tuple[PluginState, ...]:
     """Find all plugins and register those in use; the result is kept for the life of the process."""
-    wanted = _wanted()
+    enabled = _enabled()
     folder = Path(__file__).with_name("plugins")
     built_in = [EntryPoint(name, f"framelens.plugins.{name}", GROUP) for name in BUILT_IN if (folder / name).is_dir()]
     # looking at all installed packages takes time
-    installed = () if wanted is not None and wanted <= set(BUILT_IN) else entry_points(group=GROUP)
-    return tuple(_register(point, wanted is None or point.name in wanted) for point in (*built_in, *installed))
+    installed = () if enabled is not None and enabled <= set(BUILT_IN) else entry_points(group=GROUP)
+    return tuple(_register(point, enabled is None or point.name in enabled) for point in (*built_in, *installed))
 
 
-def _wanted() -> frozenset[str] | None:
+def _enabled() -> frozenset[str] | None:
     """Return the names in FRAMELENS_PLUGINS, or None for all plugins.
 
     All plugins are used if `.env` can't be read; the error is reported where the settings are read.
@@ -210,7 +210,7 @@ def _register(point: EntryPoint, is_wanted: bool) -> PluginState:
 
 def unknown_names() -> list[str]:
     """Return the names in FRAMELENS_PLUGINS that no plugin has."""
-    return sorted((_wanted() or frozenset()) - {state.name for state in states()})
+    return sorted((_enabled() or frozenset()) - {state.name for state in states()})
 
 
 def left_out(plugin: str) -> dict[str, str]:
@@ -228,9 +228,9 @@ def parts(hook_name: str) -> Iterator[PluginPart]:
             PluginPart(plugin, hook_name, hook_name).leave_out(error)
 
 
-def placed(place: str) -> Iterator[PluginPart]:
-    """Yield what plugins name for a place, without importing it."""
-    return (part for part in parts("parts") if part.name == place)
+def placed(slot: str) -> Iterator[PluginPart]:
+    """Yield what plugins name for a slot, without importing it."""
+    return (part for part in parts("parts") if part.name == slot)
 
 
 def unique(hook_name: str, taken: Container[str] = ()) -> Iterator[PluginPart]:
@@ -253,16 +253,16 @@ def unique(hook_name: str, taken: Container[str] = ()) -> Iterator[PluginPart]:
             yield part
 
 
-def functions(place: str) -> Iterator[Callable[..., Any]]:
-    """Yield the functions of plugins for a place, whose unexpected errors name the plugin (`PluginPart.guard`)."""
-    for part in placed(place):
+def functions(slot: str) -> Iterator[Callable[..., Any]]:
+    """Yield the functions of plugins for a slot, whose unexpected errors name the plugin (`PluginPart.guard`)."""
+    for part in placed(slot):
         if function := part.load():
             yield part.guard(function)
 
 
-def results(place: str, *arguments: object) -> Iterator[Any]:
-    """Call the functions of plugins for a place, like `PluginPart.call`; yield their results other than None."""
-    return (result for part in placed(place) if (result := part.call(*arguments)) is not None)
+def results(slot: str, *arguments: object) -> Iterator[Any]:
+    """Call the functions of plugins for a slot, like `PluginPart.call`; yield their results other than None."""
+    return (result for part in placed(slot) if (result := part.call(*arguments)) is not None)
 
 
 def page_names() -> tuple[str, ...]:

@@ -36,8 +36,8 @@ def component(name: str, *parts: str, package: str = __package__) -> ComponentRe
     mount = st.components.v2.component(
         f"framelens_{name}",
         html=_read(f"{name}.html", package),
-        css="".join(_read(f"{one}.css", place) for place, one in modules if _exists(f"{one}.css", place)),
-        js="".join(_read(f"{one}.js", place) for place, one in modules),
+        css="".join(_read(f"{part}.css", folder) for folder, part in modules if _exists(f"{part}.css", folder)),
+        js="".join(_read(f"{part}.js", folder) for folder, part in modules),
     )
 
     def mount_printable(*, data: object, **options: Any) -> object:
@@ -92,13 +92,13 @@ def turn_page(page: str, job_id: str, cookie: Mapping[str, object]) -> None:
         job_id: Id of the open analysis, or "".
         cookie: The cookie of the language: name, value, and whether the reader has chosen it (isChosen).
     """
-    words = {"language": {"zh": "zh-CN"}.get(language(), language()), "skip": t("ui.skip_to_content")}
-    _mount_turned(key="turned", data={"page": page, "job": job_id, "cookie": cookie, **words})
+    texts = {"language": {"zh": "zh-CN"}.get(language(), language()), "skip": t("ui.skip_to_content")}
+    _mount_turned(key="turned", data={"page": page, "job": job_id, "cookie": cookie, **texts})
 
 
-def bring_into_view(asked: str) -> None:
+def bring_into_view(question_key: str) -> None:
     """Scroll to the question in whose chat message this is drawn, once for each value; this has no size."""
-    _mount_asked(key="asked", data={"asked": asked})
+    _mount_asked(key="asked", data={"asked": question_key})
 
 
 def send_at_enter() -> None:

@@ -94,7 +94,7 @@ def pieces(blocks: Iterable[Block]) -> Iterator[ReportPiece]:
             above = tuple(heading for heading in above if heading.level < block.level)
             is_frame = block.anchor.startswith(("frame-", "page-"))
             above, held = (above, (block,)) if is_frame else ((*above, block), ())
-        elif isinstance(block, Fold) and any(isinstance(one, Heading) for one in block.blocks):
+        elif isinstance(block, Fold) and any(isinstance(inner, Heading) for inner in block.blocks):
             if held:
                 yield ReportPiece(above, held)
             held = ()
@@ -102,8 +102,8 @@ def pieces(blocks: Iterable[Block]) -> Iterator[ReportPiece]:
         elif is_frame or isinstance(block, Paragraph | Gallery):
             held += (block,)
         else:
-            for one in _split(block):
-                yield ReportPiece(above, (*held, one))
+            for row_block in _split(block):
+                yield ReportPiece(above, (*held, row_block))
                 held = ()
     if held:
         yield ReportPiece(above, held)
@@ -117,8 +117,8 @@ def _split(block: Block) -> Iterator[Block]:
             yield from (replace(block, rows=(row,)) for row in rows)
         case Listing(items, ()):
             yield from (Listing((item,)) for item in items)
-        case Findings(found):
-            yield from (Findings((item,)) for item in found)
+        case Findings(findings):
+            yield from (Findings((item,)) for item in findings)
         case Chapters(cards):
             yield from (Chapters((card,)) for card in cards)
         case _:
@@ -133,9 +133,9 @@ def lines_of(block: Block) -> Iterator[Line]:
         case Listing(items=items) | Measurements(items):
             yield from items
         case Fold(blocks=blocks):
-            yield from (line for one in blocks for line in lines_of(one))
-        case Findings(found):
-            for item in found:
+            yield from (line for inner in blocks for line in lines_of(inner))
+        case Findings(findings):
+            for item in findings:
                 yield from (item.times, *(text_line(value) for _, value in item.fields), item.line)
         case Chapters(cards):
             for card in cards:
@@ -195,25 +195,25 @@ class Renderer:
 
     def values(self, shown: Iterable[ReportPiece]) -> list[Value]:
         """Convert pieces, with a heading above the first piece under it, and rows in one list or table."""
-        made: list[Value] = []
+        values: list[Value] = []
         above: tuple[Heading, ...] = ()
         for fold, group in groupby(shown, key=lambda piece: piece.fold):
-            inside: list[Value] = [] if fold else made
+            inside: list[Value] = [] if fold else values
             for piece in group:
-                made += (self._heading(heading) for heading in piece.headings if heading not in above)
+                values += (self._heading(heading) for heading in piece.headings if heading not in above)
                 above = piece.headings
                 self._append(piece, inside)
             if fold:
-                made.append({"kind": "fold", "summary": fold, "blocks": inside})
-        return made
+                values.append({"kind": "fold", "summary": fold, "blocks": inside})
+        return values
 
-    def _append(self, piece: ReportPiece, made: list[Value]) -> None:
+    def _append(self, piece: ReportPiece, values: list[Value]) -> None:
         is_frame = isinstance(piece.blocks[0], Heading)
         for value in [self._frame(piece.blocks)] if is_frame else map(self._block, piece.blocks):
-            if value and "rows" in value and made and made[-1]["kind"] == value["kind"]:
-                made[-1]["rows"] += value["rows"]  # type: ignore[operator]
+            if value and "rows" in value and values and values[-1]["kind"] == value["kind"]:
+                values[-1]["rows"] += value["rows"]  # type: ignore[operator]
             elif value:
-                made.append(value)
+                values.append(value)
 
     def _block(self, block: Block) -> Value | None:
         match block:
@@ -228,8 +228,8 @@ class Renderer:
                 return {"kind": "items", "items": [{"level": n, "line": spans(line)} for n, line in block.leveled]}
             case Listing(items):
                 return {"kind": "rows", "rows": [self._item(item) for item in items]}
-            case Findings(found):
-                return {"kind": "rows", "rows": [self._finding(item) for item in found]}
+            case Findings(findings):
+                return {"kind": "rows", "rows": [self._finding(item) for item in findings]}
             case Chapters(cards):
                 return {"kind": "cards", "rows": [self._chapter(card) for card in cards]}
             case Table(heads, rows, numbers) if heads and not numbers:
@@ -243,7 +243,7 @@ class Renderer:
             case Verbatim("", text):
                 return {"kind": "code", "text": text}
             case Fold(summary, blocks):
-                return {"kind": "fold", "summary": summary, "blocks": [self._block(one) for one in blocks]}
+                return {"kind": "fold", "summary": summary, "blocks": [self._block(inner) for inner in blocks]}
             case Verbatim(summary, text):
                 return {"kind": "verbatim", "summary": summary, "text": text, "copy": t("ui.copy")}
             case Timeline():
@@ -258,8 +258,8 @@ class Renderer:
     def _heading(self, heading: Heading) -> Value:
         action = self._actions.get(heading.anchor)
         shown = {"kind": "heading", "level": heading.level, "line": spans(heading.line)}
-        words = {"copy": t("ui.copy"), "copied": t("ui.copied")} if heading.anchor in _COPIED else None
-        return {**shown, "action": vars(action) if action else None, "copy": words}
+        labels = {"copy": t("ui.copy"), "copied": t("ui.copied")} if heading.anchor in _COPIED else None
+        return {**shown, "action": vars(action) if action else None, "copy": labels}
 
     def _frame(self, blocks: Sequence[Block]) -> Value:
         picture = next((self._picture(block) for block in blocks if isinstance(block, PictureBlock)), None)
@@ -311,9 +311,9 @@ class Renderer:
         """Convert a picture of a conversation: a keyframe of the job, or a picture that no route serves."""
         title = block.caption or block.alt
         moves: Value = {} if block.at_seconds is None else {"seconds": block.at_seconds, "plays": True}
-        found = self._intervals.get(-1.0 if block.at_seconds is None else block.at_seconds)
-        if found and self._range_action:
-            moves["range"] = found.value(self._range_action)
+        interval = self._intervals.get(-1.0 if block.at_seconds is None else block.at_seconds)
+        if interval and self._range_action:
+            moves["range"] = interval.value(self._range_action)
         if frame := self._frames.get(block.number):
             return {**self.picture(frame), **moves, "title": title}
         data = base64.b64encode(smaller(block.jpeg, _SIDES[0])).decode("ascii")

@@ -62,9 +62,9 @@ def draw(invitation: Invitation, *, key: str, on_uploaded: Callable[[list[str], 
     arrived = f"{key}_arrived"
 
     def receive() -> None:
-        if (given := sent(key, "uploaded")) is None:  # sent again, after the first message removed the uploader
+        if (message := sent(key, "uploaded")) is None:  # sent again, after the first message removed the uploader
             return
-        ids, refused, mark = _read(given)
+        ids, refused, mark = _read(message)
         if mark != st.session_state.get(arrived):  # it is sent until it is answered
             st.session_state[arrived] = mark
             on_uploaded(ids, refused)
@@ -91,12 +91,12 @@ def _component_words(invitation: Invitation) -> Mapping[str, str]:
     return words | {"choose": invitation.choose, "hint": invitation.hint, "small": invitation.small}
 
 
-def _read(given: object) -> tuple[list[str], list[str], str]:
+def _read(message: object) -> tuple[list[str], list[str], str]:
     """Return the ids, the sentences about refused files, and the mark of the message."""
-    value = given if isinstance(given, dict) else {}
+    value = message if isinstance(message, dict) else {}
     sentences = [text[:_MAX_SENTENCE_CHARACTERS] for text in _texts(value.get("refused"))]
     return _texts(value.get("ids")), sentences, str(value.get("mark", ""))[:_MAX_SENTENCE_CHARACTERS]
 
 
-def _texts(given: object) -> list[str]:
-    return [one for one in given if isinstance(one, str)] if isinstance(given, list) else []
+def _texts(value: object) -> list[str]:
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []

@@ -116,15 +116,15 @@ def _draw_heading(name: str | None) -> DeltaGenerator:
             st.markdown(f"#### {plain(name)}")
             facts = st.empty()
         if may_change():
-            words, state = t("ui.new"), page_state()
-            button(words, "new", state.choose_video, None, icon="add")
+            label, state = t("ui.new"), page_state()
+            button(label, "new", state.choose_video, None, icon="add")
     return facts
 
 
-def _draw_facts(place: DeltaGenerator, video: VideoInfo, *more: str) -> None:
+def _draw_facts(slot: DeltaGenerator, video: VideoInfo, *extra: str) -> None:
     """Draw what a viewer knows of the video, the rest on hover, and further lines."""
-    lines = map(plain, (video_facts(video), *more))
-    place.caption("\n\n".join(lines), help=plain(technical_facts(video)))
+    lines = map(plain, (video_facts(video), *extra))
+    slot.caption("\n\n".join(lines), help=plain(technical_facts(video)))
 
 
 def _draw_video(video_id: str, job: JobSnapshot | None) -> VideoInfo | None:
@@ -146,8 +146,8 @@ def _draw_absent_video(job: JobSnapshot) -> None:
     """Say why the video can't be played, and take the same file."""
     why = t("library.other_machine_why") if job.is_imported else plain(t("ui.video_not_on_page", name=job.name))
     can_add = job.is_readable and job.analysis is not None and may_change()
-    words, icon = t("ui.add_the_video" if can_add else "ui.no_video"), ":material/videocam_off:"
-    with st.popover(words, icon=icon, type="tertiary", key="absent_video"):
+    label, icon = t("ui.add_the_video" if can_add else "ui.no_video"), ":material/videocam_off:"
+    with st.popover(label, icon=icon, type="tertiary", key="absent_video"):
         st.markdown(why)
         if can_add:
             _draw_uploader_of(job)

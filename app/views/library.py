@@ -71,8 +71,8 @@ def _draw_actions(shown: cards.ResultPage) -> None:
                 st.caption(cards.count_words(shown), width="content")
                 filters.draw_order()
                 ids = tuple(entry.id for entry in shown.entries)
-                words = t("library.choose_page")
-                button(words, "library_all", _choose, ids, icon="select_all")
+                caption = t("library.choose_page")
+                button(caption, "library_all", _choose, ids, icon="select_all")
             return
         chosen = tuple(sorted(state.chosen))
         st.markdown(f"**{t('library.chosen', n=len(chosen))}**", width="content")
@@ -80,8 +80,8 @@ def _draw_actions(shown: cards.ResultPage) -> None:
         if may_change():
             _draw_ask(chosen)
         if len(chosen) == 2:
-            words = t("library.compare")
-            button(words, "library_compare", _compare, *chosen, icon="compare")
+            caption = t("library.compare")
+            button(caption, "library_compare", _compare, *chosen, icon="compare")
         slots.draw("library.actions", chosen)
         if may_change():
             _draw_tags(chosen)
@@ -94,8 +94,8 @@ def _draw_actions(shown: cards.ResultPage) -> None:
 def _draw_ask(chosen: Sequence[str]) -> None:
     """Draw the button that opens a conversation about the selected reports, without those that have no frames."""
     ids = [entry.id for entry in services().jobs.library.entries(chosen) if entry.num_frames]
-    words, tip = t("library.ask", n=len(chosen)), None if ids else t("library.ask_without_frames")
-    button(words, "library_ask", page_state().ask_about, ids, icon="forum", disabled=not ids, help=tip)
+    caption, tip = t("library.ask", n=len(chosen)), None if ids else t("library.ask_without_frames")
+    button(caption, "library_ask", page_state().ask_about, ids, icon="forum", disabled=not ids, help=tip)
 
 
 def _draw_export(chosen: Sequence[str]) -> None:
@@ -106,22 +106,22 @@ def _draw_export(chosen: Sequence[str]) -> None:
         entries = services().jobs.library.entries(chosen)
         unexportable = [entry for entry in entries if not entry.mode]
         if unexportable:
-            states = [t(f"library.state.{services().jobs.state_of(one)}") for one in unexportable]
+            states = [t(f"library.state.{services().jobs.state_of(entry)}") for entry in unexportable]
             named = [
-                t("library.export_one", name=one.name, state=state)
-                for one, state in zip(unexportable, states, strict=True)
+                t("library.export_one", name=entry.name, state=state)
+                for entry, state in zip(unexportable, states, strict=True)
             ]
             names = t("facts.list").join(named)
-            words = t("library.export_without", n=len(unexportable), total=len(chosen), names=names)
-            show_warning(words)
+            text = t("library.export_without", n=len(unexportable), total=len(chosen), names=names)
+            show_warning(text)
         labels = {name: label(f"ui.download_{name}", name) for name in FORMATS}
         formats = choose(t("library.export_formats"), labels, "library_formats", st.multiselect, default=_PRESET)
         has_conversations = st.toggle(t("ui.save_conversations"), value=True, key="library_conversations")
         if formats and len(unexportable) < len(chosen):
             options = {"ids": ",".join(chosen), "formats": ",".join(formats)}
             options["conversations"] = str(int(has_conversations))
-            words = t("library.export", n=len(chosen) - len(unexportable))
-            button = SaveButton(words, exports.export_url("library.zip", **options))
+            text = t("library.export", n=len(chosen) - len(unexportable))
+            button = SaveButton(text, exports.export_url("library.zip", **options))
             exports.draw([SaveGroup((button,))], key="library_export", has_choices=True)
 
 
@@ -131,11 +131,11 @@ def _draw_tags(chosen: Sequence[str]) -> None:
         with st.form("library_tag_form", border=False, clear_on_submit=True):
             st.text_input(t("library.tag_new"), key="library_tag_new", max_chars=60)
             st.form_submit_button(t("library.tag_add"), on_click=_tag, args=(chosen,))
-        known = sorted({tag for one in chosen if (entry := library.entry(one)) for tag in entry.tags})
-        if known:
+        tags = sorted({tag for job_id in chosen if (entry := library.entry(job_id)) for tag in entry.tags})
+        if tags:
             st.caption(t("library.tag_off"))
             with st.container(horizontal=True):
-                for tag in known:
+                for tag in tags:
                     button(plain(tag), f"library_untag_{tag}", library.untag, chosen, tag, icon="close")
 
 
@@ -160,21 +160,21 @@ def _draw_import() -> None:
     """Draw the uploader that imports reports of other machines."""
     with st.expander(t("library.import"), icon=":material/upload_file:"):
         st.caption(t("library.import_about"))
-        words = {word: t(f"library.import_{word}") for word in ("choose", "hint")}
-        invitation = uploader.Invitation("report", ".json,.zip", **words)
+        texts = {word: t(f"library.import_{word}") for word in ("choose", "hint")}
+        invitation = uploader.Invitation("report", ".json,.zip", **texts)
         uploader.draw(invitation, key="library_import", on_uploaded=_import)
         show_refusals(page_state().refused)
-        new, known = st.session_state.get(_IMPORTED, ({}, {}))
+        new, existing = st.session_state.get(_IMPORTED, ({}, {}))
         _draw_imported(t("library.imported", n=len(new)), new)
-        _draw_imported(t("library.imported_before", n=len(known)), known)
+        _draw_imported(t("library.imported_before", n=len(existing)), existing)
 
 
-def _draw_imported(words: str, names: Mapping[str, str]) -> None:
+def _draw_imported(text: str, names: Mapping[str, str]) -> None:
     """Draw a sentence about reports that were imported last, with a button that opens each of the first of them."""
     if not names:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(words, width="content")
+        st.markdown(text, width="content")
         for job_id, name in list(names.items())[:_MOST_OPENED]:
             button(
                 plain(name), f"imported_{job_id}", page_state().open_job, job_id, icon="open_in_new", kind="tertiary"
@@ -184,10 +184,10 @@ def _draw_imported(words: str, names: Mapping[str, str]) -> None:
 def _import(uploads: Sequence[str], refused: Sequence[str]) -> None:
     state = page_state()
     state.refused = tuple(refused)
-    new, known = dict[str, str](), dict[str, str]()
-    st.session_state[_IMPORTED] = (new, known)
+    new, existing = dict[str, str](), dict[str, str]()
+    st.session_state[_IMPORTED] = (new, existing)
     with state.catching_errors(), ExitStack() as opened:
         files = [opened.enter_context(services().videos.read_once(upload, "report")) for upload in uploads]
         for analysis in reports_of(files):
-            found = known if services().jobs.imported(analysis) else new
-            found[services().reports.add(analysis)] = analysis.video.name
+            target = existing if services().jobs.imported(analysis) else new
+            target[services().reports.add(analysis)] = analysis.video.name

@@ -166,22 +166,22 @@ class _Run:
         opening = partial(self._open, lambda: self.state.video().content_key)
         engine = start("engine", opening) if self._wants_model() else None
         heard = start("hearing", lambda: self._hear(digest, engine))
-        known = (heard, digest)
+        inputs = (heard, digest)
         reopening = partial(opening, was_lost=True)
-        asking = start("asking", lambda: self._ask(engine, reopening, options, known))
+        asking = start("asking", lambda: self._ask(engine, reopening, options, inputs))
         self.state.chosen()
         try:
             self._answers(engine, asking)
-            self._settle(*known)
-            for one in known:
-                one.result()
+            self._settle(*inputs)
+            for future in inputs:
+                future.result()
             self._rest(video)
         except Cancelled:
             raise
         except AppError as error:
             key = "incomplete" if self._has_answers() else "no_model_because"
             emit(Noticed(Notice(key, {"reason": as_notice(error)}, "error")))
-            self._settle(*known)
+            self._settle(*inputs)
             if not self._has_answers():  # a report of facts alone: show it at once
                 self._pending(video)
             self._settle(video)
@@ -283,7 +283,7 @@ class _Run:
         opened: Future[Opened] | None,
         reopen: Callable[[], Opened],
         options: Future[ExtractOptions],
-        known: Sequence[Future[Any]],
+        inputs: Sequence[Future[Any]],
     ) -> None:
         """Answer the question, then send all requests of the description, unless a search has answered it.
 
@@ -292,7 +292,7 @@ class _Run:
         the question where they can.
         """
         if opened is None:
-            if failure := self._answer(None, known):
+            if failure := self._answer(None, inputs):
                 raise failure
             return
         connection, engine = opened.result()
@@ -302,7 +302,7 @@ class _Run:
         for chances in reversed(range(_MOST_REPLACED + 1 if is_pooled else 2)):
             asking = self._orchestrator(task, connection, engine)
             try:
-                failure = self._answer(connection, known)
+                failure = self._answer(connection, inputs)
                 if self._describes():
                     asking.run(opening_seconds)
                 if failure:
@@ -319,12 +319,12 @@ class _Run:
             connection, engine = reopen()
             self.state.emit(Noticed(notice))
 
-    def _answer(self, connection: EngineConnection | None, known: Sequence[Future[Any]]) -> AppError | None:
+    def _answer(self, connection: EngineConnection | None, inputs: Sequence[Future[Any]]) -> AppError | None:
         """Answer the question of the request, if any; return why it can't be answered.
 
         Args:
             connection: The engine; None without an engine.
-            known: The transcript and the digest, which an answer rests on.
+            inputs: The transcript and the digest, which an answer rests on.
 
         Raises:
             EngineEnded: The engine has died.
@@ -344,8 +344,8 @@ class _Run:
             frames, _ = self.state.chosen()
             reads = connection is None or answerer.reads_screen(question) or connection.sight.needs_text
             self.state.facts(frames if reads else frames[:1])  # from then on, the thumbnails are cached
-            for one in known:
-                wait_for(one, self.state.check)
+            for future in inputs:
+                wait_for(future, self.state.check)
             report = replace(self._report(self.state.now), answer=None)
 
             def measured() -> Analysis:
@@ -365,10 +365,10 @@ class _Run:
 
     def _describes(self) -> bool:
         """Return whether the video is to be described; the report of a complete answer doesn't wait for it."""
-        answer, asked = self.state.now.answer, self.tools.answerer
-        if answer is None or asked is None or answer.answers[0].state != "complete":
+        answer, answerer = self.state.now.answer, self.tools.answerer
+        if answer is None or answerer is None or answer.answers[0].state != "complete":
             return True
-        is_asked = not self.template.needs_question or asked.wants_description(self.request.question)
+        is_asked = not self.template.needs_question or answerer.wants_description(self.request.question)
         if answer.answers[0].is_found and not (self.request.describes or is_asked):
             return False
         self.state.emit_made(lambda state: Answered(self._report(state, is_partial=True), "description"))
@@ -465,7 +465,7 @@ def _start(name: str, work: Callable[[], T]) -> Future[T]:
 
 def _without_pending(state: AnalysisState, notices: Sequence[Notice]) -> Analysis:
     """Return the report of a state, with these notices instead of the notice "facts_pending"."""
-    kept = tuple(notice for notice in state.notices if notice.key != "facts_pending")
-    report = replace(state, notices=(*kept, *notices)).report
+    others = tuple(notice for notice in state.notices if notice.key != "facts_pending")
+    report = replace(state, notices=(*others, *notices)).report
     assert report
     return report

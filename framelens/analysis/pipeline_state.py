@@ -157,8 +157,8 @@ class PipelineState:
 
     def facts(self, frames: Frames) -> dict[int, FrameFacts]:
         """Return the facts of at least these frames, by number."""
-        wanted = {frame.number for frame in frames}
-        self._until(lambda: wanted <= {fact.number for fact in self._state.facts})
+        numbers = {frame.number for frame in frames}
+        self._until(lambda: numbers <= {fact.number for fact in self._state.facts})
         return {fact.number: fact for fact in self._state.facts}
 
     def add_cues(self, reached_seconds: float, cues: Sequence[Cue]) -> None:
@@ -171,9 +171,9 @@ class PipelineState:
     def transcript(self, start_seconds: float, end_seconds: float) -> Transcript:
         """Return the transcript of [start_seconds, end_seconds) once all of it is known."""
         self._until(lambda: self._state.is_heard or self._reached_seconds >= end_seconds)
-        known = self._state.transcript if self._state.is_heard else None
-        known = known or Transcript("speech", "", () if self._state.is_heard else tuple(self._cues))
-        return replace(known, cues=cues_between(known, start_seconds, end_seconds))
+        transcript = self._state.transcript if self._state.is_heard else None
+        transcript = transcript or Transcript("speech", "", () if self._state.is_heard else tuple(self._cues))
+        return replace(transcript, cues=cues_between(transcript, start_seconds, end_seconds))
 
     @property
     def is_paused(self) -> bool:

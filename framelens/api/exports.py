@@ -95,7 +95,7 @@ class ExportTurns(TurnQueue[str]):
 
     def choose(self, waiting: Sequence[str]) -> int:
         """Choose the longest-waiting export of the users with the fewest exports being written."""
-        return min(range(len(waiting)), key=lambda place: self.holders.count(waiting[place]))
+        return min(range(len(waiting)), key=lambda index: self.holders.count(waiting[index]))
 
 
 turns = ExportTurns()
@@ -165,8 +165,8 @@ def export_report(
         InputError: "report_format_unknown", "job_unknown", "no_report_yet" or "api_report_empty".
     """
     if name not in (*FORMATS, *_ARCHIVES):
-        known = ", ".join((*FORMATS, *_ARCHIVES))
-        raise InputError("report_format_unknown", given=name[:80], known=known)
+        names = ", ".join((*FORMATS, *_ARCHIVES))
+        raise InputError("report_format_unknown", given=name[:80], known=names)
     job = jobs.snapshot(job_id)
     analysis = reports.get(job_id, conversations=conversations)
     if analysis is None:
@@ -175,12 +175,12 @@ def export_report(
         raise InputError("api_report_empty", name=analysis.video.name, format=name)
     spoken = spoken or analysis.request.language
     stem = safe_stem(analysis.video.name)
-    made = _archive(analysis, name, spoken, stem)
-    if made is None:
+    export = _archive(analysis, name, spoken, stem)
+    if export is None:
         files = files_of(name, analysis, spoken, stem + FORMATS[name].suffix, appendix=appendix)
-        made = _of_files(name, stem, list(islice(files, 1 if is_alone else None)))
+        export = _of_files(name, stem, list(islice(files, 1 if is_alone else None)))
     jobs.audit.record("export", job.id, job.name)
-    return made
+    return export
 
 
 def _archive(analysis: Analysis, name: str, spoken: Language, stem: str) -> Export | None:
@@ -219,11 +219,11 @@ def _conversation(
     names, stem = reports.video_names(conversation), safe_stem(conversation.name)
     if name == "json":
         text = json.dumps(to_document(document(conversation, names)), ensure_ascii=False, indent=2)
-        made = Export(f"{stem}.json", "application/json", text.encode())
+        export = Export(f"{stem}.json", "application/json", text.encode())
     else:
-        made = Export(f"{stem}.md", "text/markdown", as_markdown(conversation, names).encode())
+        export = Export(f"{stem}.md", "text/markdown", as_markdown(conversation, names).encode())
     audit.record("export", conversation.id)
-    return made
+    return export
 
 
 def _several(
@@ -294,8 +294,8 @@ async def send_export(request: Request, write: Callable[[], Export]) -> Response
 
     Writing is cancelled if the client leaves. Raises what `run_in_turn` raises.
     """
-    made = await run_in_turn(request, write)
-    return made.response() if made else Response(status_code=_GONE)
+    export = await run_in_turn(request, write)
+    return export.response() if export else Response(status_code=_GONE)
 
 
 async def _send_report(request: Request, services: Services) -> Response:
@@ -305,7 +305,7 @@ async def _send_report(request: Request, services: Services) -> Response:
     """
     has_conversations = request.query_params.get("conversations") != "0"
     has_appendix = request.query_params.get("appendix") == "1"
-    made = partial(
+    write = partial(
         export_report,
         services.jobs,
         services.reports,
@@ -313,7 +313,7 @@ async def _send_report(request: Request, services: Services) -> Response:
         conversations=has_conversations,
         appendix=has_appendix,
     )
-    return await send_export(request, made)
+    return await send_export(request, write)
 
 
 async def _send_conversation(request: Request, services: Services) -> Response:
@@ -331,8 +331,8 @@ async def _send_several(request: Request, services: Services) -> Response:
     `&appendix=1` adds the full record to documents.
     Jobs without a report, or whose report would be empty in these formats, are listed in a text file in the ZIP.
     """
-    ids = [one for one in request.query_params.get("ids", "").split(",") if _ID.fullmatch(one)]
-    formats = [one for one in request.query_params.get("formats", "json").split(",") if one in FORMATS]
+    ids = [job_id for job_id in request.query_params.get("ids", "").split(",") if _ID.fullmatch(job_id)]
+    formats = [name for name in request.query_params.get("formats", "json").split(",") if name in FORMATS]
     if not ids or not formats or len(ids) > MOST_EXPORTED:
         raise InputError("nothing_to_export", most=MOST_EXPORTED)
     has_conversations = request.query_params.get("conversations") != "0"

@@ -25,11 +25,11 @@ def _without_odd_range(scope: Scope) -> Scope:
     The request is then for the whole file.
     """
     unit, _, ranges = Headers(scope=scope).get("range", "bytes=").partition("=")
-    found = [_RANGE.fullmatch(one.strip()) for one in ranges.split(",")]
+    matches = [_RANGE.fullmatch(item.strip()) for item in ranges.split(",")]
     is_right = unit.strip().lower() == "bytes" and all(
-        one and not (one[2] and int(one[1]) > int(one[2])) for one in found
+        match and not (match[2] and int(match[1]) > int(match[2])) for match in matches
     )
-    return scope if is_right else {**scope, "headers": [one for one in scope["headers"] if one[0] != b"range"]}
+    return scope if is_right else {**scope, "headers": [header for header in scope["headers"] if header[0] != b"range"]}
 
 
 class OpenFileResponse(FileResponse):
@@ -45,16 +45,16 @@ class OpenFileResponse(FileResponse):
     def __init__(self, descriptor: int, path: Path, *, is_temporary: bool = False, **options: Any) -> None:
         self._descriptor = descriptor
         self._temporary = path if is_temporary else None
-        place = _DESCRIPTORS / str(descriptor) if _DESCRIPTORS.is_dir() else path
-        super().__init__(place, stat_result=os.fstat(descriptor), **options)
+        source = _DESCRIPTORS / str(descriptor) if _DESCRIPTORS.is_dir() else path
+        super().__init__(source, stat_result=os.fstat(descriptor), **options)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the file, or the ranges that the request names; no content if the client has the file already."""
         try:
-            known = re.findall(r'"[^"]*"|\*', Headers(scope=scope).get("if-none-match", ""))
-            if self.headers["etag"] in known or "*" in known:
-                kept = {name: value for name, value in self.headers.items() if name in _KEPT}
-                await Response(status_code=304, headers=kept)(scope, receive, send)
+            tags = re.findall(r'"[^"]*"|\*', Headers(scope=scope).get("if-none-match", ""))
+            if self.headers["etag"] in tags or "*" in tags:
+                headers = {name: value for name, value in self.headers.items() if name in _KEPT}
+                await Response(status_code=304, headers=headers)(scope, receive, send)
             else:
                 await super().__call__(_without_odd_range(scope), receive, send)
         finally:

@@ -37,11 +37,11 @@ def pair_uploads(videos: VideoRepository, ids: Sequence[str]) -> PairedUploads:
     Raises:
         InputError: An upload is unknown, or a subtitle file is too large.
     """
-    names = {one: videos.name(one) for one in ids}
+    names = {upload_id: videos.name(upload_id) for upload_id in ids}
     shown = tuple(name for name in names if not is_subtitle_name(names[name]))
     alone = []
     for subtitle in (name for name in names if name not in shown):
-        if owner := _owner_of(names[subtitle], {one: names[one] for one in shown}):
+        if owner := _owner_of(names[subtitle], {upload_id: names[upload_id] for upload_id in shown}):
             attach_subtitles(videos, owner, [subtitle])
         else:
             videos.drop_upload(videos.path(subtitle))
@@ -55,8 +55,8 @@ def check_subtitles(videos: VideoRepository, ids: Sequence[str]) -> None:
     Raises:
         InputError: An upload is unknown, incomplete, too large, or not a subtitle file.
     """
-    for one in ids:
-        upload = videos.upload(videos.finish(one))
+    for upload_id in ids:
+        upload = videos.upload(videos.finish(upload_id))
         if not is_subtitle_name(upload.name):
             raise InputError("subtitles_not_known", name=upload.name, known=SUBTITLE_SUFFIXES)
         if upload.size_bytes > MOST_SUBTITLE_BYTES:
@@ -71,16 +71,16 @@ def attach_subtitles(videos: VideoRepository, video_id: str, ids: Sequence[str])
         InputError: As `check_subtitles`, or the video is not an upload.
     """
     check_subtitles(videos, ids)
-    for one in ids:
-        name = _name_beside(videos.name(one), videos.path(video_id))
-        videos.attach(video_id, one, _free_name(videos.path(video_id).with_name(name), videos.path(one)))
+    for upload_id in ids:
+        name = _name_beside(videos.name(upload_id), videos.path(video_id))
+        videos.attach(video_id, upload_id, _free_name(videos.path(video_id).with_name(name), videos.path(upload_id)))
 
 
 def _owner_of(name: str, videos: dict[str, str]) -> str | None:
     """Return the id of the video with the longest name that a subtitle file begins with, or of the only video."""
-    found = [one for one, shown in videos.items() if subtitle_belongs(name, shown)]
+    owners = [video_id for video_id, shown in videos.items() if subtitle_belongs(name, shown)]
     only = next(iter(videos)) if len(videos) == 1 else None
-    return max(found, key=lambda one: len(videos[one]), default=only)
+    return max(owners, key=lambda video_id: len(videos[video_id]), default=only)
 
 
 def _name_beside(name: str, path: Path) -> str:
@@ -92,10 +92,10 @@ def _name_beside(name: str, path: Path) -> str:
     return tagged if subtitle_belongs(tagged, path.name) else path.stem + Path(clean).suffix
 
 
-def _free_name(place: Path, source: Path) -> str:
-    """Return the name of `place`, with a number if another file has that name."""
-    free, number = place, 1
+def _free_name(path: Path, source: Path) -> str:
+    """Return the name of `path`, with a number if another file has that name."""
+    free, number = path, 1
     while free.exists() and free != source:
         number += 1
-        free = place.with_name(f"{place.stem}.{number}{place.suffix}")
+        free = path.with_name(f"{path.stem}.{number}{path.suffix}")
     return free.name

@@ -168,15 +168,15 @@ class _Commands(Group):
 
         part: Any = self.commands[cmd_name]
         try:
-            made: click.Command = part if isinstance(part, Group) else resolve_name(part.value)
-            made.name = cmd_name
-            add_common_options(made)
+            command: click.Command = part if isinstance(part, Group) else resolve_name(part.value)
+            command.name = cmd_name
+            add_common_options(command)
         except PLUGIN_FAULTS as error:
             if isinstance(error, ModuleNotFoundError) and (missing := as_app_error(error)).key == "extra_missing":
                 raise missing from error
             part.leave_out(error)
             raise part.failure(error, ConfigError) from error
-        return made
+        return command
 
 
 @click.command(

@@ -55,13 +55,13 @@ class Output:
         with self._lock:
             return free_path(path, self.inputs, overwrites=self.overwrites, taken=self._given)
 
-    def write(self, analysis: Analysis, path: Path, wanted: Language | None = None) -> None:
+    def write(self, analysis: Analysis, path: Path, requested: Language | None = None) -> None:
         """Write the report and its accompanying files.
 
         Args:
             analysis: The analysis.
             path: Path of the report.
-            wanted: The language of the report; None for the command's language.
+            requested: The language of the report; None for the command's language.
 
         Raises:
             StorageError: A file can't be written.
@@ -70,7 +70,7 @@ class Output:
         from framelens.reports.formats import files_of
 
         with storage_errors("report_not_written", path):
-            files = files_of(self.format, analysis, wanted or language(), path.name, appendix=self.appendix)
+            files = files_of(self.format, analysis, requested or language(), path.name, appendix=self.appendix)
             for _ in written(files, path.parent):
                 pass
 
@@ -100,22 +100,22 @@ def parse_outputs(options: Options, videos: Iterable[Path], *, is_one: bool) -> 
 
 def _parse_output(options: Options, name: str, inputs: tuple[Path, ...], *, is_one: bool) -> Output:
     path = typed_output("--output", name or os.curdir)
-    asked = options.format or ("json" if options.json else None)
+    named = options.format or ("json" if options.json else None)
     is_folder = not name or names_folder(name)
     if is_one and not is_folder:
-        return file_output(options, path, asked, inputs)
+        return file_output(options, path, named, inputs)
     check_output_folder(path)
-    return Output(asked or "markdown", path, None, options.overwrite, inputs, options.appendix)
+    return Output(named or "markdown", path, None, options.overwrite, inputs, options.appendix)
 
 
-def file_output(options: Options, path: Path, asked: str | None, inputs: tuple[Path, ...]) -> Output:
+def file_output(options: Options, path: Path, requested: str | None, inputs: tuple[Path, ...]) -> Output:
     """Return the output of a single report as a file, in the requested format or the format of its ending.
 
     Raises:
         ConfigError: The file is an input, exists, or has the ending of another format, or the format can't be written.
     """
     check_output_file("--output", path, inputs=inputs, overwrites=options.overwrite)
-    return Output(_format_for(path.name, asked), path.parent, path, options.overwrite, inputs, options.appendix)
+    return Output(_format_for(path.name, requested), path.parent, path, options.overwrite, inputs, options.appendix)
 
 
 def names_folder(named: str) -> bool:
@@ -193,14 +193,14 @@ def check_ending(option: str, path: Path, endings: Iterable[str]) -> None:
         raise ConfigError("output_ending", option=option, given=shown_path(path), allowed=", ".join(endings))
 
 
-def _format_for(name: str, asked: str | None) -> str:
+def _format_for(name: str, requested: str | None) -> str:
     """Return the format of a report file; if the name has an ending, it must be the ending of the format."""
     from framelens.reports.formats import FORMATS, format_of, usable_format
 
     named = format_of(name)
-    if asked is None and named is None and Path(name).suffix:
+    if requested is None and named is None and Path(name).suffix:
         allowed = ", ".join(dict.fromkeys(form.suffix for form in FORMATS.values()))
         raise ConfigError("output_ending", option="--output", given=name, allowed=allowed)
-    if asked and Path(name).suffix:
-        check_ending("--output", Path(name), [Path(f"x{FORMATS[asked].suffix}").suffix])
-    return usable_format(asked or named or "markdown")
+    if requested and Path(name).suffix:
+        check_ending("--output", Path(name), [Path(f"x{FORMATS[requested].suffix}").suffix])
+    return usable_format(requested or named or "markdown")

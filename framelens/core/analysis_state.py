@@ -130,7 +130,7 @@ class AnalysisState:
             notices=analysis.notices,
             eta_seconds=None,
             seconds_by_stage=analysis.seconds_by_stage,
-            header=ReportHeader(**{one.name: getattr(analysis, one.name) for one in fields(ReportHeader)}),
+            header=ReportHeader(**{field.name: getattr(analysis, field.name) for field in fields(ReportHeader)}),
         )
 
     def with_stage_timed(self) -> AnalysisState:
@@ -163,8 +163,8 @@ class AnalysisState:
                 return chosen._noticed(decode.notices)
             case events.FactsMeasured(facts):
                 by_number = {**{fact.number: fact for fact in self.facts}, facts.number: facts}
-                known = tuple(by_number[number] for number in sorted(by_number))
-                return replace(self, facts=known)._stepped("facts", len(known))
+                all_facts = tuple(by_number[number] for number in sorted(by_number))
+                return replace(self, facts=all_facts)._stepped("facts", len(all_facts))
             case events.SilenceMeasured(stretches):
                 return replace(self, decode=self.decode and self.decode.with_silence(stretches))
             case events.Heard(transcript):
@@ -213,13 +213,15 @@ class AnalysisState:
 
     def _answered(self, result: domain.ChunkResult) -> AnalysisState:
         """Add an answer. Answers with other settings, and joins that rest on a replaced part, are dropped."""
-        others = [one for one in self.results if one.number != result.number and one.settings == result.settings]
-        if result.is_chunk and any(one.number == result.number and one != result for one in self.results):
+        others = [
+            other for other in self.results if other.number != result.number and other.settings == result.settings
+        ]
+        if result.is_chunk and any(other.number == result.number and other != result for other in self.results):
             others = [other for other in others if other.is_chunk]
         answered = replace(self, results=in_order((*others, result)))
         if not result.is_chunk:
             return answered
-        done = (one.number for one in answered.results if one.is_chunk and not one.is_unfinished)
+        done = (answer.number for answer in answered.results if answer.is_chunk and not answer.is_unfinished)
         return answered._stepped("ask", sum(number in self.answers for number in done))
 
     def _surveyed(self, seconds: float, duration: float | None) -> AnalysisState:

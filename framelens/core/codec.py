@@ -50,7 +50,9 @@ class Failure:
     def of(cls, error: errors.AppError) -> Failure:
         """Build the form of an error."""
         simple = (int, float, type(None))
-        values = {name: one if isinstance(one, simple) else readable(str(one)) for name, one in error.values.items()}
+        values = {
+            name: value if isinstance(value, simple) else readable(str(value)) for name, value in error.values.items()
+        }
         return cls(type(error).__name__, error.key, values)
 
     def as_error(self) -> errors.AppError:
@@ -70,7 +72,7 @@ def valid_escapes(text: str) -> str:
     """
     if "\\ud" not in text and "\\uD" not in text:
         return text
-    return _HALF.sub(lambda found: found[0] if found["other"] or found[0] == r"\\" else r"\ufffd", text)
+    return _HALF.sub(lambda match: match[0] if match["other"] or match[0] == r"\\" else r"\ufffd", text)
 
 
 def _plain(value: object) -> object:
@@ -151,11 +153,11 @@ def build(kind: type[T], *sources: object, **values: object) -> T:
     Parts of a source are converted to the classes that the object has in their place; a pydantic model converts them
     itself. Raises ValueError if a part can't be converted.
     """
-    names = next(getattr(kind, one) for one in _FIELDS if hasattr(kind, one))
-    found = {name: getattr(source, name) for source in sources for name in names if hasattr(source, name)} | values
+    names = next(getattr(kind, attribute) for attribute in _FIELDS if hasattr(kind, attribute))
+    parts = {name: getattr(source, name) for source in sources for name in names if hasattr(source, name)} | values
     if validate := getattr(kind, "model_validate", None):
-        return cast("T", validate(found, from_attributes=True))
-    return from_builtins(found, kind)
+        return cast("T", validate(parts, from_attributes=True))
+    return from_builtins(parts, kind)
 
 
 def send(stream: BinaryIO, value: object) -> None:
@@ -186,8 +188,8 @@ def receive(stream: BinaryIO, kind: type[T], *others: type[Other]) -> T | Other 
     kinds: tuple[type[T] | type[Other], ...] = (kind, *others)
     try:
         name, body = msgpack.decode(data, type=tuple[str, msgspec.Raw])
-        if not (found := next((one for one in kinds if one.__name__ == name), None)):
+        if not (matching := next((candidate for candidate in kinds if candidate.__name__ == name), None)):
             raise ValueError(f"a message of the class {name[:60]!r}")
-        return msgpack.decode(body, type=_read(found), dec_hook=_typed)
+        return msgpack.decode(body, type=_read(matching), dec_hook=_typed)
     except RecursionError as error:
         raise ValueError("a message is too deep") from error

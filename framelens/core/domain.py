@@ -361,7 +361,7 @@ class DecodeSummary:
     def with_silence(self, silent: Sequence[Stretch]) -> DecodeSummary:
         """Return the summary with these silent segments instead of its own."""
         others = (stretch for stretch in self.stretches if stretch.type != "silent")
-        return replace(self, stretches=tuple(sorted((*others, *silent), key=lambda one: one.start_seconds)))
+        return replace(self, stretches=tuple(sorted((*others, *silent), key=lambda stretch: stretch.start_seconds)))
 
     def __repr__(self) -> str:
         counts = f"{counted(self.frames_decoded, 'frame')}, {counted(len(self.shots), 'shot')}"
@@ -503,7 +503,7 @@ def speech_between(spans: SpeechSpans, start_seconds: float, end_seconds: float)
     """Return the part of the speech that lies in [start_seconds, end_seconds)."""
     first = bisect_right(spans, start_seconds, key=lambda span: span[1])
     last = bisect_left(spans, end_seconds, key=lambda span: span[0])
-    return tuple((max(one, start_seconds), min(other, end_seconds)) for one, other in spans[first:last])
+    return tuple((max(first, start_seconds), min(other, end_seconds)) for first, other in spans[first:last])
 
 
 def seconds_of(spans: SpeechSpans) -> float:
@@ -839,11 +839,11 @@ class Analysis:
     @property
     def outcome(self) -> Outcome:
         """Return what the analysis has; of several answers a single usable answer is enough for a report."""
-        asked = self.question_answer
+        answer = self.question_answer
         if self.is_answered or any(request.is_usable for request in self.requests):
-            is_whole = (asked is None or asked.state == "complete") and not self.description_break
+            is_whole = (answer is None or answer.state == "complete") and not self.description_break
             return "done" if is_whole else "incomplete"
-        if self.mode == "none" and asked is None:
+        if self.mode == "none" and answer is None:
             return "model_failed" if self.request.use_model else "without_model"
         return "no_usable_answer"
 
@@ -906,8 +906,8 @@ class Analysis:
             return ""
         if self.question_answer and self.is_answered:
             return self.question_answer.brief
-        said = (self.title, *(one.text for one in (*self.overview[:1], *self.findings[:1])))
-        return next((text.strip() for text in said if text.strip()), "")
+        texts = (self.title, *(finding.text for finding in (*self.overview[:1], *self.findings[:1])))
+        return next((text.strip() for text in texts if text.strip()), "")
 
     @property
     def reply(self) -> tuple[Finding, ...]:
@@ -945,5 +945,5 @@ class Analysis:
     @property
     def usage(self) -> Usage:
         """Return the tokens that this analysis used, without cached answers and searches."""
-        asked = self.question_answer.usage if self.question_answer else Usage()
-        return sum((request.usage for request in self.requests if not request.recalled), asked)
+        spent = self.question_answer.usage if self.question_answer else Usage()
+        return sum((request.usage for request in self.requests if not request.recalled), spent)

@@ -157,17 +157,17 @@ def _composed_as_stored(path: str) -> str:
     if path.isascii():
         return path
     anchor, *parts = Path(path).parts if Path(path).anchor else ("", *Path(path).parts)
-    found = Path(anchor)
+    stored = Path(anchor)
     for part in parts:
-        below = found / part
+        below = stored / part
         if not os.path.lexists(below):
             try:
-                same = [one for one in found.iterdir() if _composed(one.name) == _composed(part)]
+                same = [entry for entry in stored.iterdir() if _composed(entry.name) == _composed(part)]
             except OSError:
                 return path
             below = same[0] if same else below
-        found = below
-    return str(found)
+        stored = below
+    return str(stored)
 
 
 def _composed(name: str) -> str:
@@ -188,8 +188,8 @@ def address_in(text: str) -> str:
     >>> address_in("rtsp://admin:secret@10.0.0.2/live"), address_in("C:/clips/a.mp4")
     ('rtsp://10.0.0.2/live', '')
     """
-    found = _ADDRESS.search(text)
-    return f"{found[1].lower()}://{found[2]}" if found else ""
+    match = _ADDRESS.search(text)
+    return f"{match[1].lower()}://{match[2]}" if match else ""
 
 
 _WINDOWS_PATH = re.compile(r"[a-z]:[/\\]|\\\\", re.IGNORECASE)
@@ -240,17 +240,19 @@ def numbered(name: str) -> Iterator[str]:
     return chain([name], (f"{name}-{number}" for number in count(2)))
 
 
-def is_same_file(one: Path, other: Path) -> bool:
+def is_same_file(path: Path, other: Path) -> bool:
     """Return whether two paths lead to the same file, through links, other spellings or another case of letters."""
     try:
-        return one.samefile(other)
+        return path.samefile(other)
     except (OSError, ValueError):  # a path doesn't exist, or can't
         return False
 
 
 def is_free(path: Path, inputs: Iterable[Path] = (), *, overwrites: bool = False) -> bool:
     """Return whether a file may be written: nothing has the path, or what has it may be replaced and is no input."""
-    return not os.path.lexists(path) or (overwrites and not any(is_same_file(one, path) for one in inputs))
+    return not os.path.lexists(path) or (
+        overwrites and not any(is_same_file(input_path, path) for input_path in inputs)
+    )
 
 
 def free_path(
@@ -263,7 +265,9 @@ def free_path(
     inputs = tuple(inputs)
     paths = (path.with_name(stem + path.suffix) for stem in numbered(path.stem))
     free = next(
-        one for one in paths if name_key(one.name) not in (taken or ()) and is_free(one, inputs, overwrites=overwrites)
+        candidate
+        for candidate in paths
+        if name_key(candidate.name) not in (taken or ()) and is_free(candidate, inputs, overwrites=overwrites)
     )
     if taken is not None:
         taken.add(name_key(free.name))
@@ -272,7 +276,7 @@ def free_path(
 
 def unused_name(name: str, taken: set[str], suffix: str = "") -> str:
     """Return a name, or with "-2", "-3" … before its suffix, that isn't among `taken` (`name_key`), and add it."""
-    free = next(one for stem in numbered(name) if name_key(one := f"{stem}{suffix}") not in taken)
+    free = next(candidate for stem in numbered(name) if name_key(candidate := f"{stem}{suffix}") not in taken)
     taken.add(name_key(free))
     return free
 
@@ -302,7 +306,7 @@ def cut_to_bytes(text: str, most_bytes: int) -> str:
 
 def name_limit(folder: Path) -> int:
     """Return the bytes that a file's name may have in `folder`, or in its nearest parent that exists."""
-    existing = next((one for one in (folder, *folder.absolute().parents) if one.is_dir()), Path("/"))
+    existing = next((parent for parent in (folder, *folder.absolute().parents) if parent.is_dir()), Path("/"))
     try:
         return os.pathconf(existing, "PC_NAME_MAX")
     except (AttributeError, OSError, ValueError):  # Windows has no such function
@@ -332,7 +336,7 @@ def make_private_folder(folder: Path) -> None:
     Raises:
         OSError: A folder can't be created, or the path isn't a folder.
     """
-    for missing in reversed([one for one in (folder, *folder.parents) if not one.exists()]):
+    for missing in reversed([parent for parent in (folder, *folder.parents) if not parent.exists()]):
         missing.mkdir(mode=0o700, exist_ok=True)
     if not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))

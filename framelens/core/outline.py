@@ -236,10 +236,10 @@ def _standing(read: _Read) -> tuple[PageLine, ...]:
     """Return the lines that stand on most of the pages: headers, footers, page numbers, the menu of an editor."""
     with_text = [lines for _, lines in read if lines]
     often = _frequent(with_text, 0.5)
-    seen, pages = _SeenPages(), []
+    distinct, pages = _SeenPages(), []
     for state in _states(read, often):
-        if state.lines and seen.find(state.lines) is None:
-            seen.add(state.lines)
+        if state.lines and distinct.find(state.lines) is None:
+            distinct.add(state.lines)
             pages.append(state.whole)
     return _frequent(pages, _STANDING_SHARE)
 
@@ -256,8 +256,8 @@ def _frequent(pages: Sequence[tuple[PageLine, ...]], share: float) -> tuple[Page
         counts.update(marks.keys())
         for mark, line in marks.items():
             first.setdefault(mark, line)
-    kept = [mark for mark, count in counts.items() if count >= fewest]
-    return tuple({id(first[mark]): first[mark] for mark in kept}.values())
+    frequent = [mark for mark, count in counts.items() if count >= fewest]
+    return tuple({id(first[mark]): first[mark] for mark in frequent}.values())
 
 
 def _marks(line: PageLine, usual: float) -> Iterator[tuple[str, int]]:
@@ -398,36 +398,36 @@ def _pages(
     """Yield the pages; a state without text between two states of a page belongs to it."""
     shown = [state for state in _bridged(states) if not state.lines or _is_still(state, measures)]
     starts = _starts(shown, turns, edges[0])
-    seen, made = _SeenPages(), list[OutlinePage]()
+    distinct, built = _SeenPages(), list[OutlinePage]()
     for index, (state, start) in enumerate(zip(shown, starts, strict=True)):
         if not state.lines:
             continue
         end = starts[index + 1] if index + 1 < len(starts) else max(edges[1], start)
         numbers = tuple(frame.number for frame in state.frames)
-        index_before = seen.find(state.lines)
+        index_before = distinct.find(state.lines)
         aspect = state.frames[-1].aspect
         title, body = structured(state.own or state.lines, aspect)
         page = OutlinePage(
-            len(made) + 1, numbers[-1], numbers, start, end, title.text, body, is_doubtful=title.is_doubtful
+            len(built) + 1, numbers[-1], numbers, start, end, title.text, body, is_doubtful=title.is_doubtful
         )
         if index_before is not None:
-            first = made[index_before]
+            first = built[index_before]
             back = first.returns_to or first.number
             page = replace(page, title=first.title, body=(), returns_to=back, is_doubtful=first.is_doubtful)
-        seen.add(state.lines)
-        made.append(page)
+        distinct.add(state.lines)
+        built.append(page)
         yield page
 
 
 def _bridged(states: Sequence[_State]) -> list[_State]:
-    made: list[_State] = []
+    bridged: list[_State] = []
     for state in states:
-        if len(made) > 1 and not made[-1].lines and state.lines and _returns(state.lines, made[-2].lines):
-            gap, before = made.pop(), made[-1]
+        if len(bridged) > 1 and not bridged[-1].lines and state.lines and _returns(state.lines, bridged[-2].lines):
+            gap, before = bridged.pop(), bridged[-1]
             before.frames += gap.frames + state.frames
         else:
-            made.append(state)
-    return made
+            bridged.append(state)
+    return bridged
 
 
 def _starts(states: Sequence[_State], turns: Sequence[float], start_seconds: float) -> list[float]:

@@ -134,14 +134,14 @@ def lines_of(texts: Iterable[ScreenText], aspect: float) -> tuple[PageLine, ...]
         for text in texts
         if text.text.strip() and text.box[3] > text.box[1]
     ]
-    made: list[PageLine] = []
+    joined: list[PageLine] = []
     for line in sorted(read, key=lambda line: (line.left, line.top)):
-        index = next((index for index, before in enumerate(made) if _is_next(before, line)), None)
+        index = next((index for index, before in enumerate(joined) if _is_next(before, line)), None)
         if index is None:
-            made.append(line)
+            joined.append(line)
         else:
-            made[index] = _joined(made[index], line)
-    return tuple(sorted(made, key=lambda line: (line.top, line.left)))
+            joined[index] = _joined(joined[index], line)
+    return tuple(sorted(joined, key=lambda line: (line.top, line.left)))
 
 
 def _is_next(line: PageLine, other: PageLine) -> bool:
@@ -203,15 +203,15 @@ def _title(ordered: Sequence[PageLine]) -> list[PageLine]:
 
     Without such lines, the title is the beginning of the text, which is returned as the body.
     """
-    words = [line for line in ordered if not line.is_numbering] or list(ordered)
+    lines = [line for line in ordered if not line.is_numbering] or list(ordered)
     usual = sorted(line.height for line in ordered)[(len(ordered) - 1) // 2]
-    largest = max(line.height for line in words)
-    tall = [line for line in words if line.height >= 0.85 * largest and line.middle < 0.6]
-    if not tall or (largest < _LARGER * usual and len(words) > 2):
-        is_single = len(words[0].text) <= _MOST_TITLE and not (
-            len(words) > 1 and _is_wrapped([words[0]], words[1], words)
+    largest = max(line.height for line in lines)
+    tall = [line for line in lines if line.height >= 0.85 * largest and line.middle < 0.6]
+    if not tall or (largest < _LARGER * usual and len(lines) > 2):
+        is_single = len(lines[0].text) <= _MOST_TITLE and not (
+            len(lines) > 1 and _is_wrapped([lines[0]], lines[1], lines)
         )
-        return [words[0]] if is_single else []
+        return [lines[0]] if is_single else []
     title = [tall[0]]
     for line in tall[1:]:
         last = title[-1]
@@ -481,7 +481,7 @@ def _code(lines: Sequence[PageLine]) -> TextBlock:
     numbers = _numbered(lines) or {}
     long = [(line.right - line.left) / len(line.text) for line in lines if len(line.text) >= 8]
     character = quantiles(long, n=4)[0] if len(long) > 1 else long[0]
-    written = [made for row in _grid(lines) if (made := _row(row, numbers, character))[1]]
+    written = [cells for row in _grid(lines) if (cells := _row(row, numbers, character))[1]]
     edge = min(indent for indent, _ in written)
     edge = median(indent for indent, _ in written if indent < edge + 1.5 * character)
     shown = [" " * max(0, round((indent - edge) / character)) + text for indent, text in written]

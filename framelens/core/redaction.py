@@ -27,17 +27,17 @@ _RULES = (
 _SHORTEST, _SHORTEST_WORD, _LONGEST_WORD = 6, 8, 15
 """Lengths in characters. A shorter secret would hide parts of ordinary text; a secret without digits may be a word of
 that length."""
-_known: dict[str, re.Pattern[str]] = {}
+_secrets: dict[str, re.Pattern[str]] = {}
 
 
 def remember_secret(value: str) -> None:
     """Hide `value` in every text from now on. A value that may be an ordinary word is hidden only as a whole word."""
     value = value.strip()
     is_word = len(value) <= _LONGEST_WORD and not any(letter.isdigit() for letter in value)
-    if len(value) < (_SHORTEST_WORD if is_word else _SHORTEST) or value in _known:
+    if len(value) < (_SHORTEST_WORD if is_word else _SHORTEST) or value in _secrets:
         return
-    written = "|".join(re.escape(one) for one in sorted({value, quote(value, safe="")}))
-    _known[value] = re.compile(rf"(?<![\w-])(?:{written})(?![\w-])" if is_word else written)
+    written = "|".join(re.escape(spelling) for spelling in sorted({value, quote(value, safe="")}))
+    _secrets[value] = re.compile(rf"(?<![\w-])(?:{written})(?![\w-])" if is_word else written)
 
 
 def is_secret(name: str) -> bool:
@@ -57,8 +57,8 @@ def redact(text: str) -> str:
     >>> redact("GET https://me:pw@host/v1?token=abc Authorization: Bearer sk-1234567890")
     'GET https://***@host/v1?token=*** Authorization: ***'
     """
-    for known in tuple(_known.values()):
-        text = known.sub(HIDDEN, text)
+    for secret in tuple(_secrets.values()):
+        text = secret.sub(HIDDEN, text)
     for pattern, hidden in _compiled_rules():
         text = pattern.sub(hidden, text)
     return text

@@ -7,7 +7,7 @@ _LEAST_BEGUN = 3
 """Letters by which a word is recognised as the beginning of another word."""
 
 
-def closest(word: str, known: Iterable[str], *, likeness: float = 0.6) -> str | None:
+def closest(word: str, names: Iterable[str], *, likeness: float = 0.6) -> str | None:
     """Return the known name that begins with `word` or resembles it, or None.
 
     Capitals, dashes and underscores make no difference. `likeness` is the least ratio of equal letters.
@@ -15,10 +15,10 @@ def closest(word: str, known: Iterable[str], *, likeness: float = 0.6) -> str | 
     >>> closest("gpu-memory", ["max_num_seqs", "gpu_memory_utilization"]), closest("num_ctx", ["numa_bind"])
     ('gpu_memory_utilization', None)
     """
-    plain, by_plain = _plain(word), {_plain(one): one for one in known}
-    begun = sorted((one for one in by_plain if len(plain) >= _LEAST_BEGUN and one.startswith(plain)), key=len)
-    found = begun or get_close_matches(plain, by_plain, n=1, cutoff=likeness)
-    return by_plain[found[0]] if found else None
+    plain, by_plain = _plain(word), {_plain(name): name for name in names}
+    begun = sorted((name for name in by_plain if len(plain) >= _LEAST_BEGUN and name.startswith(plain)), key=len)
+    matches = begun or get_close_matches(plain, by_plain, n=1, cutoff=likeness)
+    return by_plain[matches[0]] if matches else None
 
 
 def _plain(word: str) -> str:

@@ -143,8 +143,11 @@ class EnginePool(Engine):
         with self._lock:
             engine = self._placed.pop(content, None)
             if engine is None or engine not in ready:
-                fewest = min(self._at_work[one] for one in ready)
-                engine = max((one for one in ready if self._at_work[one] == fewest), key=partial(_score, content))
+                fewest = min(self._at_work[candidate] for candidate in ready)
+                engine = max(
+                    (candidate for candidate in ready if self._at_work[candidate] == fewest),
+                    key=partial(_score, content),
+                )
             self._placed[content] = engine  # the video that was placed last comes last
             if len(self._placed) > _MOST_PLACED:
                 del self._placed[next(iter(self._placed))]
@@ -196,9 +199,9 @@ class EnginePool(Engine):
 
     def _notices(self, statuses: Sequence[EngineStatus]) -> tuple[Notice, ...]:
         return tuple(
-            Notice("engine_left_out", {"base_url": engine.base_url, "reason": as_notice(one.error)})
-            for engine, one in zip(self._engines, statuses, strict=True)
-            if one.error
+            Notice("engine_left_out", {"base_url": engine.base_url, "reason": as_notice(status.error)})
+            for engine, status in zip(self._engines, statuses, strict=True)
+            if status.error
         )
 
     def _watch(self) -> None:
@@ -278,7 +281,7 @@ def _ask(engines: Sequence[RemoteEngine], cancel: threading.Event) -> None:
         with suppress(EngineError):
             engine.ensure_ready(lambda _: None, cancel)
 
-    asked = [in_thread("engine-probe", partial(ask, engine)) for engine in engines]
-    wait(asked)  # each ends soon after `cancel` is set
-    for one in asked:
-        one.result()
+    probes = [in_thread("engine-probe", partial(ask, engine)) for engine in engines]
+    wait(probes)  # each ends soon after `cancel` is set
+    for probe in probes:
+        probe.result()

@@ -60,12 +60,12 @@ class HardwareProfile:
             device: The device that the installed vLLM computes on.
             memory_gib: Memory of the machine.
         """
-        found = sorted(cards)
-        if not found or device == "cpu":
+        ordered = sorted(cards)
+        if not ordered or device == "cpu":
             wide = prefers_float32(cpu_flags(), cpu_cores())
             return HardwareProfile("here", None, memory_gib=memory_gib, wide=wide)
-        least_gib, name = found[0]
-        return HardwareProfile("here", find_card(name, least_gib), len(found))
+        least_gib, name = ordered[0]
+        return HardwareProfile("here", find_card(name, least_gib), len(ordered))
 
     @property
     def device(self) -> Device:
@@ -118,8 +118,8 @@ class _Entries:
 
 
 @lru_cache(maxsize=_KEPT)
-def _proposals(place: HardwareProfile, entries: _Entries) -> tuple[Proposal, ...]:
+def _proposals(profile: HardwareProfile, entries: _Entries) -> tuple[Proposal, ...]:
     """List the models that run on this hardware; for the whole catalogue, this is half the time of the first page."""
-    if place.card is None:
-        return propose_for_cpu(place.memory_gib, entries.all, wide=place.wide)
-    return Proposal.for_cards(place.card, entries.all, cards=place.cards)
+    if profile.card is None:
+        return propose_for_cpu(profile.memory_gib, entries.all, wide=profile.wide)
+    return Proposal.for_cards(profile.card, entries.all, cards=profile.cards)

@@ -62,14 +62,14 @@ def _snapshots(hub_id: str, cache_dir: Path | None) -> Iterator[Path]:
         "modelscope": _modelscope_snapshots,
     }
     first = chosen_hub().kind
-    for kind in sorted(by_kind, key=lambda one: one != first):
+    for kind in sorted(by_kind, key=lambda kind: kind != first):
         yield from by_kind[kind](hub_id, cache_dir)
 
 
 def _hugging_face_snapshots(hub_id: str, cache_dir: Path | None) -> Iterator[Path]:
-    found = _snapshot((cache_dir or _hugging_face_cache()) / "--".join(["models", *hub_id.split("/")]))
-    if found is not None:
-        yield found
+    snapshot = _snapshot((cache_dir or _hugging_face_cache()) / "--".join(["models", *hub_id.split("/")]))
+    if snapshot is not None:
+        yield snapshot
 
 
 def _modelscope_snapshots(hub_id: str, cache_dir: Path | None) -> Iterator[Path]:
@@ -112,6 +112,6 @@ def _in_modelscope(folder: Path) -> tuple[str, Path] | None:
     while parts and parts[0] in ("hub", "models"):
         parts.pop(0)
     if parts and "--" in parts[0]:
-        repository = next(one for one in (absolute, *absolute.parents) if one.name == parts[0])
+        repository = next(folder for folder in (absolute, *absolute.parents) if folder.name == parts[0])
         return parts[0].replace("--", "/", 1), (_snapshot(repository) or folder) if len(parts) < 3 else folder
     return (f"{parts[0]}/{parts[1].replace(_DOT, '.')}", folder) if len(parts) > 1 else None

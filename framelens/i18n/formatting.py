@@ -74,19 +74,19 @@ def stage_text(state: AnalysisState) -> str:
 
 def beside_text(state: AnalysisState) -> list[str]:
     """Return the activities in parallel to the stage: hashing the file, and transcribing it or separating speakers."""
-    found = []
+    activities = []
     if state.hashing:
-        found.append(t("stage.hashing", percent=state.hashing.percent))
+        activities.append(t("stage.hashing", percent=state.hashing.percent))
     if state.hearing and state.hearing.share_of_speakers is not None:
-        found.append(t("stage.speakers", percent=round(100 * state.hearing.share_of_speakers)))
+        activities.append(t("stage.speakers", percent=round(100 * state.hearing.share_of_speakers)))
     elif state.hearing:
         reached, end = (
-            clock(one, digits=0, form="m") for one in (state.hearing.reached_seconds, state.hearing.end_seconds)
+            clock(seconds, digits=0, form="m") for seconds in (state.hearing.reached_seconds, state.hearing.end_seconds)
         )
-        found.append(t("stage.hearing", reached=reached, end=end))
+        activities.append(t("stage.hearing", reached=reached, end=end))
         if (left := state.hearing.seconds_left) is not None:
-            found.append(t("stage.hearing_left", time=span(left, left)))
-    return found
+            activities.append(t("stage.hearing_left", time=span(left, left)))
+    return activities
 
 
 def doing_text(state: AnalysisState, name: str = "") -> str:
@@ -160,8 +160,12 @@ def attributed(transcript: Transcript | None, *, only_named: bool = False) -> tu
         return ()
     if not transcript.speakers:
         return transcript.cues
-    wanted = range(1, len(transcript.speakers) + 1)
-    names = {one: speaker_name(transcript, one) for one in wanted if transcript.speakers[one - 1] or not only_named}
+    numbers = range(1, len(transcript.speakers) + 1)
+    names = {
+        number: speaker_name(transcript, number)
+        for number in numbers
+        if transcript.speakers[number - 1] or not only_named
+    }
     return tuple(
         replace(cue, text=t("report.said_by", name=name, text=cue.text)) if (name := names.get(cue.speaker)) else cue
         for cue in transcript.cues

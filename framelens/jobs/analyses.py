@@ -195,13 +195,13 @@ def start_run(jobs: Jobs, request: AnalysisRequest, *, name: str, force: bool) -
     """
     updates: queue.SimpleQueue[AnalysisUpdate] = queue.SimpleQueue()
     if unfinished := None if force else jobs.unfinished(request):
-        kept = [result for result in jobs.snapshot(unfinished).progress.results if result.is_chunk]
-        answered = sum(one.is_usable and not one.is_unfinished for one in kept)
+        results = [result for result in jobs.snapshot(unfinished).progress.results if result.is_chunk]
+        answered = sum(result.is_usable and not result.is_unfinished for result in results)
         jobs.resume(unfinished, listener=updates.put, moved=request)
         return AnalysisRun(unfinished, answered, False, request, jobs, updates)
-    known = None if force else jobs.finished(request)
+    finished = None if force else jobs.finished(request)
     job_id = jobs.submit(request, name=name, force=force, listener=updates.put)
-    return AnalysisRun(job_id, None, known is not None and known.id == job_id, request, jobs, updates)
+    return AnalysisRun(job_id, None, finished is not None and finished.id == job_id, request, jobs, updates)
 
 
 def raise_without_report(job: JobSnapshot) -> None:

@@ -114,7 +114,7 @@ class Answers:
         user_id = current_user().id
         progress = AnswerProgress(conversation)
         with self._start_lock:
-            if user_id and sum(one.user_id == user_id for one in self._tasks.running()) >= MOST_OF_USER:
+            if user_id and sum(answer.user_id == user_id for answer in self._tasks.running()) >= MOST_OF_USER:
                 raise InputError("answers_many", count=MOST_OF_USER)
             if not self._tasks.start(conversation.id, partial(self._write, progress, use_model), progress=progress):
                 raise InputError("answer_under_way")
@@ -132,8 +132,8 @@ class Answers:
 
     def _task(self, conversation_id: str) -> Answer | None:
         """Return the answer of a conversation; None if there is no answer or the user may not see it."""
-        found = self._tasks.get(conversation_id)
-        return found if found and sees(found.user_id) else None
+        answer = self._tasks.get(conversation_id)
+        return answer if answer and sees(answer.user_id) else None
 
     def _write(
         self,

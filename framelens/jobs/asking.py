@@ -96,12 +96,12 @@ class Asking:
             raise ConfigError("subtitles_of_several")
         if options.subtitles and not (about and Path(typed_path(about[0])).exists()):
             raise ConfigError("subtitles_alone")
-        found = []
-        for one in about:
-            path = given_path(one).absolute()
-            analysis_id = "" if path.exists() or one == STANDARD_STREAM else self._analysis_named(one)
-            found.append(analysis_id or (yield from self.find_or_analyse(path, options, cancel)))
-        return started(found, options.language)
+        ids = []
+        for subject in about:
+            path = given_path(subject).absolute()
+            analysis_id = "" if path.exists() or subject == STANDARD_STREAM else self._analysis_named(subject)
+            ids.append(analysis_id or (yield from self.find_or_analyse(path, options, cancel)))
+        return started(ids, options.language)
 
     def _analysis_named(self, about: str) -> str:
         """Return the id of the analysis, "" if this looks like the path of a deleted video."""
@@ -134,13 +134,13 @@ class Asking:
             Cancelled: `cancel` was set.
         """
         self._jobs.indexing.catch_up(cancel)
-        if not path.exists() and (known := self._jobs.library.reports_on(path=str(storable(path)))):
-            return known[0]
+        if not path.exists() and (existing := self._jobs.library.reports_on(path=str(storable(path)))):
+            return existing[0]
         check_file(path)
         if options.takes_any_report and (
-            known := report_ids(self._jobs, self._switcher.session.extractions, path, cancel)
+            existing := report_ids(self._jobs, self._switcher.session.extractions, path, cancel)
         ):
-            return known[0]
+            return existing[0]
         request = self._frames_request(path, options)
         if options.use_model and self.has_model():
             self._switcher.start_engine()
@@ -199,15 +199,15 @@ class Asking:
         from framelens.questions.answer import converse
 
         conversation = draft.conversation
-        analyses = {one: self._analysis(one) for one in conversation.about}
+        analyses = {analysis_id: self._analysis(analysis_id) for analysis_id in conversation.about}
         measured = partial(self._measured, conversation.about, cancel)
         tools = self._switcher.session.retrieval(self._shared.stills)
         with self._switcher.admitted(Control(cancel=cancel)):
             content = next((analysis.video.content_key for analysis in analyses.values()), conversation.id)
             connect = partial(self._connect, content, cancel) if use_model else None
             shared, is_ready = self._shared, use_model and self.has_model()
-            kept, queues = shared.conversations, shared.queues
-            answer = converse(draft, analyses, measured, connect, kept, queues, tools, cancel, has_model=is_ready)
+            repository, queues = shared.conversations, shared.queues
+            answer = converse(draft, analyses, measured, connect, repository, queues, tools, cancel, has_model=is_ready)
             with closing(answer) as events:
                 yield from events
 
@@ -218,11 +218,11 @@ class Asking:
 
     def _measured(self, about: Sequence[str], cancel: threading.Event) -> dict[str, Analysis]:
         """Return the analyses with these ids once all their facts have been measured. Raises Cancelled."""
-        for one in about:
-            while self._is_measuring(one):
+        for analysis_id in about:
+            while self._is_measuring(analysis_id):
                 if cancel.wait(_POLL_SECONDS):
                     raise Cancelled
-        return {one: self._analysis(one) for one in about}
+        return {analysis_id: self._analysis(analysis_id) for analysis_id in about}
 
     def _is_measuring(self, job_id: str) -> bool:
         """Return whether a job measures facts. In later stages it may wait for the engine behind this answer."""

@@ -152,8 +152,8 @@ class Jobs:
         """
         conditions = dict(self._deduplicator.conditions(request))
         same = self._deduplicator.key_of_request(request, conditions)
-        if not force and (known := self._stored(same)):
-            return known.id
+        if not force and (existing := self._stored(same)):
+            return existing.id
         created = datetime.now(UTC).isoformat(timespec="milliseconds")
         owner = current_user().id
         self._check_user_limit(owner)
@@ -206,8 +206,8 @@ class Jobs:
         if live := self._live(job_id):
             return live.job
         job = self._repository.get(job_id)
-        found = () if job.progress.keyframes else self._active.found(job_id)
-        return replace(job, progress=replace(job.progress, found=found)) if found else job
+        keyframes = () if job.progress.keyframes else self._active.found(job_id)
+        return replace(job, progress=replace(job.progress, found=keyframes)) if keyframes else job
 
     def brief(self, job_id: str) -> JobSnapshot:
         """Get the current state of a job; images and answers may be missing.
@@ -225,13 +225,15 @@ class Jobs:
     def recent(self, limit: int = 20) -> list[JobSnapshot]:
         """List the newest jobs first, without images and answers."""
         rows = self._store.recent(limit)
-        live = {one.job.id: one.job for one in self._active.all()}
+        live = {active.job.id: active.job for active in self._active.all()}
         return [live.get(row.id) or self._repository.read_brief(row) for row in rows]
 
     def all_running(self) -> list[JobSnapshot]:
         """List the running jobs of all processes in the order of their submission, without images and answers."""
         rows = {row.id: row for row in self._store.in_states("running", "describing")}
-        live = {one.job.id: one.job for one in self._active.all()}  # a job that has just begun isn't stored as running
+        live = {
+            active.job.id: active.job for active in self._active.all()
+        }  # a job that has just begun isn't stored as running
         jobs = [live.get(row.id) or self._repository.read_brief(row) for row in rows.values()]
         jobs += [job for job in live.values() if job.id not in rows]
         # A job of a dead process is interrupted.
@@ -243,12 +245,12 @@ class Jobs:
         The first may have been taken by a worker already, which waits for the engine.
         """
         with self._active.condition:
-            taken = [one for one in self._active.all() if one.is_running and one.job.state == "queued"]
-            return [one.job for one in (*taken, *self._active.waiting()) if sees(one.job.user_id)]
+            taken = [active for active in self._active.all() if active.is_running and active.job.state == "queued"]
+            return [active.job for active in (*taken, *self._active.waiting()) if sees(active.job.user_id)]
 
     def running(self) -> tuple[str, ...]:
         """List the ids of the jobs that run in this process."""
-        live = (one.job for one in self._active.all() if one.is_running and one.job.state != "queued")
+        live = (active.job for active in self._active.all() if active.is_running and active.job.state != "queued")
         return tuple(job.id for job in live if sees(job.user_id))
 
     @requires("analyst")
@@ -395,7 +397,7 @@ class Jobs:
             live = self._live(job_id)
             if live is None or live.is_running:
                 return
-            first = max(one.job.priority for one in self._active.all()) + 1
+            first = max(active.job.priority for active in self._active.all()) + 1
             live.job = replace(live.job, priority=first)
             self._repository.save(live.job, live.same)
 
@@ -463,8 +465,8 @@ class Jobs:
         Raises:
             StorageError: The report could not be stored.
         """
-        if known := self.imported(analysis):
-            return known
+        if existing := self.imported(analysis):
+            return existing
         job = imported_job(analysis)
         if self.trash.restore([job.id]):
             return job.id
@@ -582,7 +584,7 @@ class Jobs:
     # ---- the queue
 
     def _check_user_limit(self, user_id: str) -> None:
-        count = sum(one.job.user_id == user_id for one in self._active.all())
+        count = sum(active.job.user_id == user_id for active in self._active.all())
         if user_id and count >= self._most_of_user:
             raise StorageError("user_jobs_full", count=count)
 

@@ -136,32 +136,32 @@ def readiness(settings: Settings, engine: Engine) -> Readiness:
     if error and (package is None or package.error or is_offline()):
         return Readiness("none", error=(package and package.error) or error)
     try:
-        found = resolve_named_model(settings.model_path, settings.data_dir)
+        model = resolve_named_model(settings.model_path, settings.data_dir)
     except ModelNotFound as missing:
         return Readiness("none", error=missing, offers=model_offers(settings), engine=package)
-    if found.folder is not None or found.hub_id is None:
+    if model.folder is not None or model.hub_id is None:
         present = ModelCandidate(settings.model_path, 0)
         return Readiness("download", present, None, (), free_bytes(), package) if package else Readiness("ready")
     offers = model_offers(settings)
     if is_offline():
         here = tuple(offer for offer in offers if offer.download_bytes == 0)
-        return Readiness("none", error=ModelNotFound("model_offline", model=found.hub_id), offers=here)
+        return Readiness("none", error=ModelNotFound("model_offline", model=model.hub_id), offers=here)
     if offers and not settings.model_chosen:
         return Readiness("download", offers[0], None, offers[1:], free_bytes(), package)
-    return Readiness("download", ModelCandidate.of(found.hub_id, settings), None, offers, free_bytes(), package)
+    return Readiness("download", ModelCandidate.of(model.hub_id, settings), None, offers, free_bytes(), package)
 
 
-def with_candidate(settings: Settings, one: ModelCandidate) -> Settings:
+def with_candidate(settings: Settings, candidate: ModelCandidate) -> Settings:
     """Return `settings` with this model, as it runs on this machine.
 
     Raises:
         ConfigError: The model can't be set.
     """
-    if one.config is None:
+    if candidate.config is None:
         return settings
     from framelens.jobs.model_switch import with_local_model  # loads the queue
 
-    return with_local_model(settings, model=one.model, vllm_config=config_text(one.config), engine="vllm")
+    return with_local_model(settings, model=candidate.model, vllm_config=config_text(candidate.config), engine="vllm")
 
 
 def with_recommended(settings: Settings) -> Settings:
@@ -212,10 +212,16 @@ def model_offers(settings: Settings) -> tuple[ModelCandidate, ...]:
 
     A chosen model is left out, unless it needs a configuration other than the settings' to fit.
     """
-    place, entries = HardwareProfile.here(), Catalogue.load(settings.data_dir / "models").by_id
-    found = [ModelCandidate.of_proposal(one) for one in place.recommended(tuple(entries.values()))]
+    hardware, entries = HardwareProfile.here(), Catalogue.load(settings.data_dir / "models").by_id
+    candidates = [ModelCandidate.of_proposal(proposal) for proposal in hardware.recommended(tuple(entries.values()))]
     used = entries.get(settings.model_path)
-    if used is not None and place.need(used.shape, effective_arguments(settings)).fits:
-        found = [replace(one, config=None) if one.model == used.id else one for one in found]
-        found = [one for one in found if one.config is not None or not settings.model_chosen]
-    return tuple([*found[:1], *sorted(found[1:], key=lambda one: one.download_bytes != 0)][:_OFFERS])
+    if used is not None and hardware.need(used.shape, effective_arguments(settings)).fits:
+        candidates = [
+            replace(candidate, config=None) if candidate.model == used.id else candidate for candidate in candidates
+        ]
+        candidates = [
+            candidate for candidate in candidates if candidate.config is not None or not settings.model_chosen
+        ]
+    return tuple(
+        [*candidates[:1], *sorted(candidates[1:], key=lambda candidate: candidate.download_bytes != 0)][:_OFFERS]
+    )

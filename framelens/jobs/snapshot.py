@@ -143,11 +143,11 @@ class JobSnapshot:
     def _share_now(self) -> float:
         asking = _STAGES_WITH_QUESTION if self.request.question.strip() else _STAGES
         stages = asking if self.request.use_model else _STAGES_WITHOUT_MODEL
-        one = self.progress
-        done = min(1.0, one.step / one.total) if one.total else 0.0
-        if one.stage == "answer" and one.answer_step:
-            done = _within(_ANSWER_STEPS[one.answer_step], done)
-        return _within(stages.get(one.stage, (0.0, 0.0)), done) if one.stage else 0.0
+        progress = self.progress
+        done = min(1.0, progress.step / progress.total) if progress.total else 0.0
+        if progress.stage == "answer" and progress.answer_step:
+            done = _within(_ANSWER_STEPS[progress.answer_step], done)
+        return _within(stages.get(progress.stage, (0.0, 0.0)), done) if progress.stage else 0.0
 
     @property
     def can_pause(self) -> bool:
@@ -159,8 +159,8 @@ class JobSnapshot:
         if self.progress.layout is None:
             chosen = self.progress.keyframes if self.progress.decode else None
             return (self.request.frames if chosen is None else len(chosen)) > SURELY_ONE_PART
-        asked = {*self.progress.modes, *(result.number for result in self.progress.results if not result.is_unfinished)}
-        return any(numbers[0] not in asked for numbers in self.progress.layout.parts)
+        sent = {*self.progress.modes, *(result.number for result in self.progress.results if not result.is_unfinished)}
+        return any(numbers[0] not in sent for numbers in self.progress.layout.parts)
 
     @property
     def has_answers(self) -> bool:
@@ -181,8 +181,8 @@ class JobSnapshot:
     @property
     def can_describe(self) -> bool:
         """Return whether a search has answered the question, so that the video wasn't described."""
-        asked = self.analysis.question_answer if self.analysis else None
-        is_found = asked is not None and asked.is_found and not self.progress.results
+        answer = self.analysis.question_answer if self.analysis else None
+        is_found = answer is not None and answer.is_found and not self.progress.results
         return self.state == "done" and is_found and not self.is_imported
 
     @property
@@ -223,7 +223,9 @@ class JobSnapshot:
 
     def without_answers(self, conditions: Mapping[str, str]) -> JobSnapshot:
         """Return the snapshot without answers, for other settings: answers under both must not be mixed."""
-        spent = {stage: one for stage, one in self.progress.seconds_by_stage.items() if stage not in _ANSWER_STAGES}
+        spent = {
+            stage: seconds for stage, seconds in self.progress.seconds_by_stage.items() if stage not in _ANSWER_STAGES
+        }
         progress = replace(self.progress, layout=None, results=(), answer=None, header=None, seconds_by_stage=spent)
         return replace(self, conditions=dict(conditions), progress=progress, earlier=None, again=())
 
@@ -378,15 +380,15 @@ def pictures_of(job: JobSnapshot) -> dict[int, bytes]:
 def with_pictures(job: JobSnapshot, pictures: Mapping[int, bytes]) -> JobSnapshot:
     """Return the job with these JPEGs, numbered as in `pictures_of`, in its keyframes and in the answer."""
 
-    def filled(found: Pictured) -> Pictured:
-        frames = tuple(replace(frame, jpeg=pictures.get(frame.number, b"")) for frame in found.keyframes)
-        answer = found.answer and replace(
-            found.answer,
+    def filled(pictured: Pictured) -> Pictured:
+        frames = tuple(replace(frame, jpeg=pictures.get(frame.number, b"")) for frame in pictured.keyframes)
+        answer = pictured.answer and replace(
+            pictured.answer,
             pictures=tuple(
                 picture if picture.keyframe else replace(picture, jpeg=pictures.get(-picture.number, b""))
-                for picture in found.answer.pictures
+                for picture in pictured.answer.pictures
             ),
         )
-        return replace(found, keyframes=frames, answer=answer)
+        return replace(pictured, keyframes=frames, answer=answer)
 
     return replace(job, progress=filled(job.progress), earlier=job.earlier and filled(job.earlier))

@@ -43,14 +43,14 @@ def report_ids(
         Cancelled: `cancel` was set.
     """
     jobs.indexing.catch_up(cancel)
-    known = jobs.library.reports_on(sha256=extractions.sha256(path, cancel))
-    same = [one for one in known if _has_words_of(path, jobs.snapshot(one))]
-    return same if has_same_words else [*same, *(one for one in known if one not in same)]
+    ids = jobs.library.reports_on(sha256=extractions.sha256(path, cancel))
+    same = [job_id for job_id in ids if _has_words_of(path, jobs.snapshot(job_id))]
+    return same if has_same_words else [*same, *(job_id for job_id in ids if job_id not in same)]
 
 
 def _has_words_of(path: Path, job: JobSnapshot) -> bool:
-    given = job.request.subtitles if restored(job.request.path) == path else None
-    return job.conditions.get("subtitles", "") == digest_beside(path, given)
+    subtitles = job.request.subtitles if restored(job.request.path) == path else None
+    return job.conditions.get("subtitles", "") == digest_beside(path, subtitles)
 
 
 def transcript_of(
@@ -86,11 +86,11 @@ def transcript_of(
     notices: tuple[Notice, ...] = ()
     if path:
         check_file(path)
-        found, notices = subtitles_of(path, language, subtitles=subtitles)
-        if not found and hear:
-            found, notices = _heard(path, hear, notices)
-        if found:
-            return found, notices
+        transcript, notices = subtitles_of(path, language, subtitles=subtitles)
+        if not transcript and hear:
+            transcript, notices = _heard(path, hear, notices)
+        if transcript:
+            return transcript, notices
     name = readable(path.name) if path else analysis.video.name if analysis else ""
     error = InputError("no_transcript", name=name)
     error.notices = notices
@@ -100,11 +100,11 @@ def transcript_of(
 def _heard(path: Path, hear: Hear, notices: tuple[Notice, ...]) -> Found:
     """Transcribe a video and prepend `notices` to the notices of the result, or add them to an error."""
     try:
-        found, more = hear(path)
+        transcript, added = hear(path)
     except AppError as error:
         error.notices = notices
         raise
-    return found, (*notices, *more)
+    return transcript, (*notices, *added)
 
 
 def hear_video(

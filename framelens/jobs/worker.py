@@ -183,13 +183,13 @@ class Worker:
                 self.repository.save(live.job.timed(), live.same)
             case ChunkDone(result):
                 self.store.save_result(job_id, result.number, to_json(result))
-                self.store.keep_results(job_id, (one.number for one in live.job.progress.results))
+                self.store.keep_results(job_id, (part.number for part in live.job.progress.results))
                 self.repository.save(live.job.timed(), live.same)
             case Planned():
                 self.repository.save(live.job.timed(), live.same)
             case Answered() | Finished():
                 live.same = self.deduplicator.key_of_job(live.job) or live.same
-                self.store.keep_results(job_id, (one.number for one in live.job.progress.results))
+                self.store.keep_results(job_id, (part.number for part in live.job.progress.results))
                 self.repository.save(live.job, live.same)
                 if isinstance(event, Answered):
                     self.indexing.index(live.job)
@@ -254,15 +254,15 @@ class ActiveJobs:
         """
         with self.condition:
             live, served = self.all(), dict(self._served)
-        waiting = [one for one in live if not one.is_running]
-        waiting.sort(key=lambda one: -one.job.priority)  # stable: first in, first out within a priority
-        turns = Counter(one.job.user_id for one in live if one.is_running)
+        waiting = [active for active in live if not active.is_running]
+        waiting.sort(key=lambda active: -active.job.priority)  # stable: first in, first out within a priority
+        turns = Counter(active.job.user_id for active in live if active.is_running)
         order = []
-        for one in waiting:
-            user_id = one.job.user_id
+        for active in waiting:
+            user_id = active.job.user_id
             order.append((turns[user_id], served.get(user_id, 0)))
             turns[user_id] += 1
-        return [one for _, one in sorted(zip(order, waiting, strict=True), key=lambda pair: pair[0])]
+        return [active for _, active in sorted(zip(order, waiting, strict=True), key=lambda pair: pair[0])]
 
     def start_next(self, is_closing: threading.Event, beside: int | None = None) -> ActiveJob | None:
         """Wait for the next job and mark it as running.
@@ -279,8 +279,10 @@ class ActiveJobs:
             while not is_closing.is_set():
                 turn = self.waiting()
                 if beside is not None:
-                    num_asking = sum(one.is_running and one.job.request.use_model for one in self.all())
-                    turn = [one for one in turn if not one.job.request.use_model] if num_asking >= beside else []
+                    num_asking = sum(active.is_running and active.job.request.use_model for active in self.all())
+                    turn = (
+                        [active for active in turn if not active.job.request.use_model] if num_asking >= beside else []
+                    )
                 if turn:
                     turn[0].is_running = True
                     self._num_started += 1

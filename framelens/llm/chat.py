@@ -89,13 +89,13 @@ class EngineChat(BaseChatOpenAI):
         self, input_: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any
     ) -> dict[str, Any]:
         payload = super()._get_request_payload(input_, stop=stop, **kwargs)
-        more = media_options(self._convert_input(input_).to_messages())
+        extra_body = media_options(self._convert_input(input_).to_messages())
         if form := payload.pop("response_format", None):
             # In the extra body, so that OpenAI's client doesn't parse every piece of the answer into an object of the
             # caller's class, in a field without a declared type, which Pydantic warns of.
-            more["response_format"] = type_to_response_format_param(form)
-        if more:
-            payload["extra_body"] = {**(payload.get("extra_body") or {}), **more}
+            extra_body["response_format"] = type_to_response_format_param(form)
+        if extra_body:
+            payload["extra_body"] = {**(payload.get("extra_body") or {}), **extra_body}
         return payload
 
     def _generate(
@@ -157,8 +157,8 @@ class EngineChat(BaseChatOpenAI):
         Raises:
             NotImplementedError: The engine has no /tokenize, or doesn't answer.
         """
-        found = token_ids(self.openai_api_base, self.openai_api_key.get_secret_value(), self.model_name, text)
-        return self._required(found)
+        tokens = token_ids(self.openai_api_base, self.openai_api_key.get_secret_value(), self.model_name, text)
+        return self._required(tokens)
 
     def get_num_tokens_from_messages(
         self,
@@ -168,8 +168,8 @@ class EngineChat(BaseChatOpenAI):
     ) -> int:
         """Count the tokens of messages with their images and tools, by the engine; raises as `get_token_ids`."""
         key, described = self.openai_api_key.get_secret_value(), [convert_to_openai_tool(tool) for tool in tools or ()]
-        found = count_tokens(self.openai_api_base, key, self.model_name, messages, tools=described)
-        return self._required(found).count
+        count = count_tokens(self.openai_api_base, key, self.model_name, messages, tools=described)
+        return self._required(count).count
 
     def _required(self, counted: T | None) -> T:
         if counted is None:

@@ -43,21 +43,21 @@ class SentPictures:
         """Return a request with uuids and all pictures, the request without known pictures, and all its uuids."""
         uuids = set[str]()
 
-        def part(one: Any, *, is_short: bool) -> Any:
-            url = _picture(one)
+        def part(piece: Any, *, is_short: bool) -> Any:
+            url = _picture(piece)
             if not url:
-                return one
+                return piece
             uuid = hashlib.sha256(url.encode()).hexdigest()
             uuids.add(uuid)
-            return {**one, "uuid": uuid, **({"image_url": None} if is_short and uuid in self._known else {})}
+            return {**piece, "uuid": uuid, **({"image_url": None} if is_short and uuid in self._known else {})}
 
-        def message(one: Any, *, is_short: bool) -> Any:
-            if not isinstance(one.get("content"), list):
-                return one
-            return {**one, "content": [part(piece, is_short=is_short) for piece in one["content"]]}
+        def message(turn: Any, *, is_short: bool) -> Any:
+            if not isinstance(turn.get("content"), list):
+                return turn
+            return {**turn, "content": [part(piece, is_short=is_short) for piece in turn["content"]]}
 
         full, short = (
-            {**body, "messages": [message(one, is_short=is_short) for one in body["messages"]]}
+            {**body, "messages": [message(turn, is_short=is_short) for turn in body["messages"]]}
             for is_short in (False, True)
         )
         return full, short, uuids
@@ -120,10 +120,10 @@ def _without(options: Any, refused: Mapping[str, str]) -> Any:
     if not (isinstance(body, Mapping) and refused.keys() & {*body, SYSTEM_ROLE}):
         return options
     renamed = {refused.get(name, name): value for name, value in body.items()}
-    kept = {name: value for name, value in renamed.items() if name and refused.get(name) != ""}
-    if SYSTEM_ROLE in refused and "messages" in kept:
-        kept["messages"] = _alternating(kept["messages"])
-    return options.model_copy(update={"json_data": kept})
+    accepted = {name: value for name, value in renamed.items() if name and refused.get(name) != ""}
+    if SYSTEM_ROLE in refused and "messages" in accepted:
+        accepted["messages"] = _alternating(accepted["messages"])
+    return options.model_copy(update={"json_data": accepted})
 
 
 def _alternating(messages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -144,12 +144,12 @@ def _has_other_turns(body: Mapping[str, Any]) -> bool:
     return _alternating(messages) != messages
 
 
-def _joined(content: Any, more: Any) -> Any:
+def _joined(content: Any, added: Any) -> Any:
     """Return the contents of two messages as one: a text, or parts if one of them has parts."""
-    if isinstance(content, str) and isinstance(more, str):
-        return f"{content}\n\n{more}"
+    if isinstance(content, str) and isinstance(added, str):
+        return f"{content}\n\n{added}"
     parts, rest = (
-        [{"type": "text", "text": one}] if isinstance(one, str) else list(one or ()) for one in (content, more)
+        [{"type": "text", "text": item}] if isinstance(item, str) else list(item or ()) for item in (content, added)
     )
     if parts and parts[-1].get("type") == "text":  # templates put nothing between two texts
         parts[-1] = {**parts[-1], "text": f"{parts[-1]['text']}\n\n"}
@@ -207,12 +207,12 @@ class EngineClient(openai.AsyncOpenAI):
                     return await peeked(await self._request_with_pictures(cast_to, sent, **form))
             except openai.APIError as error:
                 if isinstance(error, openai.APIStatusError):
-                    found = refused_parameter(error.status_code, error.response.text, names)
+                    parameter = refused_parameter(error.status_code, error.response.text, names)
                 else:
-                    found = refused_parameter(200, error.body, names)
-                if found is None:
+                    parameter = refused_parameter(200, error.body, names)
+                if parameter is None:
                     raise
-                name, instead = found
+                name, instead = parameter
                 log.warning("%s refuses %s; %s is sent in its place", self.base_url, name, instead or "nothing")
                 refused[name] = "" if instead in refused else instead
 

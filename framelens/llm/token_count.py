@@ -51,8 +51,8 @@ def count_tokens(
 def token_ids(base_url: str, api_key: str, model: str, text: str, *, timeout_seconds: float = 60.0) -> list[int] | None:
     """Return the tokens of a text, or None if the engine can't list them; raises as `count_tokens`."""
     body = {"model": model, "prompt": text, "add_special_tokens": False}
-    found = _tokenize(base_url, api_key, body, timeout_seconds).get("tokens")
-    return found if isinstance(found, list) and all(isinstance(one, int) for one in found) else None
+    tokens = _tokenize(base_url, api_key, body, timeout_seconds).get("tokens")
+    return tokens if isinstance(tokens, list) and all(isinstance(token, int) for token in tokens) else None
 
 
 def _tokenize(base_url: str, api_key: str, body: Mapping[str, Any], timeout_seconds: float) -> Mapping[str, Any]:
@@ -66,10 +66,10 @@ def _tokenize(base_url: str, api_key: str, body: Mapping[str, Any], timeout_seco
         answer = short_request(base_url, "POST", url, api_key=api_key, timeout_seconds=timeout_seconds, body=body)
     except (httpx.HTTPError, EngineError):
         return {}  # the request itself will report the cause
-    found = read_json(answer.text)
-    if not answer.is_success or is_refusal(found):
+    document = read_json(answer.text)
+    if not answer.is_success or is_refusal(document):
         error = refused(answer.status_code, answer.headers, answer.text)
         if isinstance(error, RequestTooLarge | PicturesRefused | ImageRejected):
             raise error
         return {}
-    return found if isinstance(found, dict) else {}
+    return document if isinstance(document, dict) else {}

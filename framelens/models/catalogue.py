@@ -83,8 +83,8 @@ class Catalogue:
             else:
                 entries |= {entry.id: entry for entry in read.entries}
                 misnamed += read.misnamed
-        kept = tuple(name for name in misnamed if all(id_ in entries for id_ in name.means))
-        return cls(MappingProxyType(entries), kept, tuple(problems))
+        usable = tuple(name for name in misnamed if all(id_ in entries for id_ in name.means))
+        return cls(MappingProxyType(entries), usable, tuple(problems))
 
     def of_type(self, model_type: object) -> CatalogueEntry | None:
         """Return the first model of this `model_type`, None if there is none."""
@@ -146,22 +146,22 @@ class Catalogue:
 
     def _misnamed(self, text: str) -> Match | None:
         """Match a wrong name with or without its owner; no entry has such a name, so the match hides no entry."""
-        wanted = _without_suffix(_last_part(text))
+        name = _without_suffix(_last_part(text))
         for misnamed in self.misnamed:
-            if wanted == _without_suffix(_last_part(misnamed.name)):
+            if name == _without_suffix(_last_part(misnamed.name)):
                 first, *others = (self.by_id[id_] for id_ in misnamed.means)
                 return Match(text, first, "misnamed", tuple(others), misnamed.why)
         return None
 
     def _short(self, text: str) -> Match | None:
-        wanted = _normalise(_last_part(text))
+        normal = _normalise(_last_part(text))
         is_path = len(re.split(r"[/\\]", text)) > 2 or text.startswith((".", "~", "/"))
         for entry in self.by_id.values():
-            if wanted in {_normalise(entry.name), *(_normalise(_last_part(name)) for name in entry.names)}:
+            if normal in {_normalise(entry.name), *(_normalise(_last_part(name)) for name in entry.names)}:
                 return Match(text, entry, "folder" if is_path else "short")
         # "Qwen2.5-VL-7B" for "Qwen2.5-VL-7B-Instruct": the name without its training suffix
         for entry in self.by_id.values():
-            if wanted and wanted == _without_suffix(entry.name):
+            if normal and normal == _without_suffix(entry.name):
                 return Match(text, entry, "folder" if is_path else "short")
         return None
 
@@ -172,8 +172,8 @@ class Catalogue:
             short = self._short(files[1]) if files else None
             return Match(text, short.entry, "ollama") if short else None
         size = _OLLAMA_SIZE.fullmatch(named[2] or "")
-        asked = {f"{named[1]}:{named[2]}" if named[2] else named[1], *((f"{named[1]}:{size[1]}",) if size else ())}
-        entry = next((entry for entry in self.by_id.values() if asked & set(entry.ollama)), None)
+        names = {f"{named[1]}:{named[2]}" if named[2] else named[1], *((f"{named[1]}:{size[1]}",) if size else ())}
+        entry = next((entry for entry in self.by_id.values() if names & set(entry.ollama)), None)
         return Match(text, entry, "ollama") if entry else None
 
     def _ollama_folder(self, text: str) -> Match | None:

@@ -73,14 +73,14 @@ def draw(
             draw_get(now, key="missing_use", primary=not (is_changing or sees))
         with st.container(horizontal=True, gap="small"):
             if is_administrator and "models" in registry.page_names():
-                words, act = t("models.missing.remote"), page_state().go_to_page
-                button(words, "missing_remote", act, "models", "remote", icon="lan", kind="tertiary")
-            words, tip = t("ui.start_without" if videos < 2 else "ui.start_without_all", n=videos), None
+                label, act = t("models.missing.remote"), page_state().go_to_page
+                button(label, "missing_remote", act, "models", "remote", icon="lan", kind="tertiary")
+            label, tip = t("ui.start_without" if videos < 2 else "ui.start_without_all", n=videos), None
             if not has_video:
                 tip = t("ui.start_no_video")
             kind: ButtonKind = "tertiary" if offer and is_administrator else "primary"
             options: Options = {"disabled": not has_video, "help": tip}
-            button(words, "start_without", on_without, icon="visibility_off", kind=kind, **options)
+            button(label, "start_without", on_without, icon="visibility_off", kind=kind, **options)
 
 
 def draw_get(now: Readiness, *, key: str, primary: bool = True) -> None:
@@ -88,17 +88,17 @@ def draw_get(now: Readiness, *, key: str, primary: bool = True) -> None:
     if (offer := now.offered) is None:
         return
     if now.engine is None or now.has_room_for(offer):
-        words, kind = plain(_offer_words(offer, now.engine)), "primary" if primary else "secondary"
+        label, kind = plain(_offer_words(offer, now.engine)), "primary" if primary else "secondary"
         icon = "download" if now.engine or offer.download_bytes != 0 else "play_arrow"
-        button(words, key, get, offer, icon=icon, kind=kind, width="stretch")  # type: ignore[arg-type]
+        button(label, key, get, offer, icon=icon, kind=kind, width="stretch")  # type: ignore[arg-type]
     if about_engine := engine_text(now, offer):
         st.caption(plain(about_engine))
 
 
-def get(one: ModelCandidate) -> None:
+def get(candidate: ModelCandidate) -> None:
     """Begin to use a model, which is downloaded first if it isn't here: pressing the button is the consent."""
     with page_state().catching_errors():
-        services().model_switch.get(with_candidate(services().settings, one))
+        services().model_switch.get(with_candidate(services().settings, candidate))
 
 
 def _what_is_missing(now: Readiness) -> str:
@@ -118,9 +118,9 @@ def _why_not(now: Readiness, model: ModelCandidate) -> str:
 def _offer_words(model: ModelCandidate, engine: EnginePackage | None) -> str:
     """Return the model, and the engine to install, with what to know before: sizes and licence."""
     is_here = model.download_bytes == 0
-    words = t(f"models.{'engine' if engine else 'missing'}.{'use' if is_here else 'get'}", model=model.name)
+    text = t(f"models.{'engine' if engine else 'missing'}.{'use' if is_here else 'get'}", model=model.name)
     sizes = [human_size(size) for size in (engine and engine.fetched_bytes, model.download_bytes) if size]
-    return joined(words, " + ".join(sizes) or (t("models.missing.here") if is_here else ""), model.licence)
+    return joined(text, " + ".join(sizes) or (t("models.missing.here") if is_here else ""), model.licence)
 
 
 def draw_short(now: Readiness, *, key: str) -> None:

@@ -113,8 +113,8 @@ def draw_measuring(job_id: str) -> None:
     job = services().jobs.snapshot(job_id)
     if job.state != "measuring":
         st.rerun()
-    words = t("ui.measuring", done=len(job.progress.facts), total=len(job.progress.keyframes))
-    st.progress(len(job.progress.facts) / max(1, len(job.progress.keyframes)), text=plain(words))
+    text = t("ui.measuring", done=len(job.progress.facts), total=len(job.progress.keyframes))
+    st.progress(len(job.progress.facts) / max(1, len(job.progress.keyframes)), text=plain(text))
 
 
 def _draw_buttons(job: JobSnapshot, *, is_pausing: bool) -> None:
@@ -155,12 +155,12 @@ def draw_answers(job_id: str, drawn: str) -> None:
 
 
 def _draw_found(job: JobSnapshot) -> None:
-    found = job.progress.keyframes or job.progress.found
-    renderer = Renderer(job.id, found)
+    frames = job.progress.keyframes or job.progress.found
+    renderer = Renderer(job.id, frames)
     draw_question_answer(job, renderer)
-    if found:
+    if frames:
         st.caption(t("ui.keyframes" if job.progress.keyframes else "ui.found"))
-        report_blocks.draw_values([report_blocks.gallery(found, renderer, is_strip=True)], renderer, key="found")
+        report_blocks.draw_values([report_blocks.gallery(frames, renderer, is_strip=True)], renderer, key="found")
     if reason := text_mode_reason(job.progress):
         st.warning(plain(notice_text(reason)))
     _draw_description(job, renderer)
@@ -215,12 +215,12 @@ def build_views(job: JobSnapshot, opened: frozenset[int]) -> list[PartView]:
     times = times_of(job.progress.keyframes)
     end = job.progress.decode.readable_seconds if job.progress.decode else max(times.values(), default=0.0)
     start, layout, results = job.request.selection.start_seconds, job.progress.layout, job.progress.results
-    known = {part.number: part for part in layout_parts(layout, results, times, start, end)}
-    numbers = list(known) or sorted(number for number in job.progress.answers if number > 0)
+    parts = {part.number: part for part in layout_parts(layout, results, times, start, end)}
+    numbers = list(parts) or sorted(number for number in job.progress.answers if number > 0)
     failed = failures(job.progress)
     views = []
     for index, number in enumerate(numbers, start=1):
-        part = known.get(number)
+        part = parts.get(number)
         named = part_name(part) if part and number in times else t("ui.answer_part", n=index)
         title = named if len(numbers) > 1 else t("ui.part_only")
         result = part.result if part else None
@@ -235,13 +235,13 @@ def build_views(job: JobSnapshot, opened: frozenset[int]) -> list[PartView]:
 
 def _is_done(analysis: AnalysisState, number: int) -> bool:
     """Check whether the stored answer is current: a part that is asked again keeps its old answer until then."""
-    kept = next((chunk for chunk in analysis.results if chunk.number == number), None)
-    return kept is not None and analysis.answers.get(number, kept.answer) == kept.answer
+    stored = next((chunk for chunk in analysis.results if chunk.number == number), None)
+    return stored is not None and analysis.answers.get(number, stored.answer) == stored.answer
 
 
 def _done_view(job: JobSnapshot, part: ChunkResult, title: str, *, is_open: bool) -> PartView:
     keyframes = job.progress.keyframes
-    said = unfinished(part, times_of(keyframes)) if is_open else ()
+    unfinished_text = unfinished(part, times_of(keyframes)) if is_open else ()
     findings = [*part.overview, *part.findings]
     state: report_blocks.State = "waiting" if part.is_unfinished else "done"
     return PartView(
@@ -251,15 +251,15 @@ def _done_view(job: JobSnapshot, part: ChunkResult, title: str, *, is_open: bool
         t("ui.part_unfinished" if part.is_unfinished else "ui.part_done"),
         note=t("ui.part_findings", n=len(part.findings)),
         brief=findings[0].text if findings else sentences(troubles(part)),
-        blocks=Renderer(job.id, keyframes).values(report_blocks.pieces(said)),
+        blocks=Renderer(job.id, keyframes).values(report_blocks.pieces(unfinished_text)),
         can_open=bool(findings),
     )
 
 
 def _failed_view(failure: Notice, number: int, title: str) -> PartView:
     reason = failure.values["reason"]
-    words = notice_text(reason) if isinstance(reason, Notice) else str(reason)
-    return PartView(number, title, "failed", t("ui.part_failed"), brief=words)
+    text = notice_text(reason) if isinstance(reason, Notice) else str(reason)
+    return PartView(number, title, "failed", t("ui.part_failed"), brief=text)
 
 
 def _pending_view(job: JobSnapshot, number: int, title: str) -> PartView:

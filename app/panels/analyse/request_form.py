@@ -49,14 +49,14 @@ def draw(video: VideoInfo | None) -> None:
     now = missing_model.ready()
     with st.container(key="start_form", gap="xsmall"):
         with st.container(gap="xsmall"):  # always there, so that what is typed below isn't drawn again
-            asked = _asked(video) if video else None
+            request = _draft(video) if video else None
             if now.kind != "ready":
                 without = partial(_start, use_model=False)
                 missing_model.draw(now, has_video=video is not None, videos=_num_videos(), on_without=without)
-            if video and asked:
+            if video and request:
                 _draw_templates()
                 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                    _draw_plan(video, asked, now)
+                    _draw_plan(video, request, now)
         # Last, at the edge of the page: what appears above it doesn't move it.
         with st.container(horizontal=True, wrap=False, vertical_alignment="bottom", gap="small", key="start_row"):
             options: Options = {"max_chars": MOST_QUESTION, "height": "content", "persist_state": "session"}
@@ -68,9 +68,9 @@ def draw(video: VideoInfo | None) -> None:
 
 def _draw_start(video: VideoInfo | None) -> None:
     videos = _num_videos()
-    words, tip = t("ui.start" if videos < 2 else "ui.start_all", n=videos), "Enter" if video else t("ui.start_no_video")
+    label, tip = t("ui.start" if videos < 2 else "ui.start_all", n=videos), "Enter" if video else t("ui.start_no_video")
     options: Options = {"disabled": video is None, "help": tip, "shortcut": _KEYS}
-    button(words, "start", _start, icon="auto_awesome", kind="primary", **options)
+    button(label, "start", _start, icon="auto_awesome", kind="primary", **options)
 
 
 def draw_found(job: JobSnapshot) -> None:
@@ -85,7 +85,7 @@ def draw_found(job: JobSnapshot) -> None:
 def _draw_templates() -> None:
     """Draw the report types, without types that only answer a question: the question is asked above."""
     templates = services().templates
-    names = {key: one.name.text for key, one in templates.by_key.items() if not one.needs_question}
+    names = {key: template.name.text for key, template in templates.by_key.items() if not template.needs_question}
     if st.session_state.get("template") not in names:
         st.session_state["template"] = next(iter(names))
     options: Options = {"required": True, "label_visibility": "collapsed", "wrap": False, "persist_state": "session"}
@@ -94,22 +94,22 @@ def _draw_templates() -> None:
         st.caption(f":orange[{plain(error_words(problem))}]")
 
 
-def _asked(video: VideoInfo) -> AnalysisRequest | AppError:
+def _draft(video: VideoInfo) -> AnalysisRequest | AppError:
     try:
         return _request(video.path)
     except AppError as error:
         return error
 
 
-def _draw_plan(video: VideoInfo, asked: AnalysisRequest | AppError, now: Readiness) -> None:
+def _draw_plan(video: VideoInfo, draft: AnalysisRequest | AppError, now: Readiness) -> None:
     """Draw the frames and the time in one line, and the options; no figures while a range or time is invalid."""
-    if isinstance(asked, AppError):
-        st.caption(f":red[{plain(error_words(asked))}]", width="content")
+    if isinstance(draft, AppError):
+        st.caption(f":red[{plain(error_words(draft))}]", width="content")
     else:
-        request = replace(asked, use_model=now.kind != "none")
+        request = replace(draft, use_model=now.kind != "none")
         estimate = services().planner(video, request, services().templates.find(request.template))
-        words = _plan_words(estimate, is_automatic=request.adapts, videos=_num_videos())
-        st.caption(plain(words), width="content")
+        text = _plan_words(estimate, is_automatic=request.adapts, videos=_num_videos())
+        st.caption(plain(text), width="content")
     with (
         st.popover(t("ui.options"), type="tertiary", icon=":material/tune:", key="options"),
         st.container(width=_OPTIONS_WIDTH),
@@ -193,7 +193,7 @@ def _start_several(*, use_model: bool) -> None:
     if state.folder:
         name, chosen = base_name(state.folder) or state.folder, video_picker.videos_in(state.folder)
     else:
-        name, chosen = "", [(videos.name(one), videos.path(one)) for one in state.video_ids]
+        name, chosen = "", [(videos.name(video_id), videos.path(video_id)) for video_id in state.video_ids]
     request = replace(_request(UNKNOWN_PATH), use_model=use_model)
     start(name, chosen, request)
 

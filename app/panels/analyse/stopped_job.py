@@ -47,8 +47,8 @@ def draw(job: JobSnapshot) -> None:
         show_error(job.error)
     else:
         st.info(why_stopped(job))
-    if kept := kept_words(job):
-        st.markdown(kept)
+    if summary := kept_words(job):
+        st.markdown(summary)
     for notice in progress.failures(job.progress).values():
         show_warning(notice_text(notice), "error")
     if not may_change():
@@ -96,9 +96,9 @@ def _draw_ways_to_a_model(job: JobSnapshot) -> None:
     has_another = now.kind == "ready" and (not job.request.use_model or bool(services().jobs.changes(job.id)))
     may_pass = job.state == "measuring" or isinstance(job.error, _PASSING)
     is_first = has_another or (now.kind == "ready" and job.request.use_model and may_pass)
-    words = t("ui.try_again")
+    label = t("ui.try_again")
     if has_another:
-        words = t("ui.analyse_with", model=short_model_name(services().engine.status().model))
+        label = t("ui.analyse_with", model=short_model_name(services().engine.status().model))
     is_changing = current_user().may("administrator") and model_change.is_shown()
     if now.kind != "ready" and is_changing:
         model_change.draw()
@@ -110,7 +110,7 @@ def _draw_ways_to_a_model(job: JobSnapshot) -> None:
         is_first = True
     with st.container(horizontal=True):
         if now.kind == "ready" and (has_another or job.can_resume or (job.state == "measuring" and is_first)):
-            _draw_with_model(job, words, primary=is_first)
+            _draw_with_model(job, label, primary=is_first)
         missing_model.draw_choose(primary=not is_first and not is_changing)
 
 
@@ -122,10 +122,10 @@ def _draw_failed_download(job: JobSnapshot) -> None:
     """Draw why the model of the job couldn't be downloaded; what is tried again runs as on the Models page."""
     assert job.error
     name = str(job.error.values["endpoint"])
-    asked = next(
+    hub = next(
         (other_hub for other_hub in other_hubs(ModelHub("huggingface", "")) if other_hub.endpoint == name), chosen_hub()
     )
-    model_change.draw_failure(job.error, asked, retry=_download_from)
+    model_change.draw_failure(job.error, hub, retry=_download_from)
 
 
 def _download_from(hub: ModelHub) -> None:
@@ -133,10 +133,10 @@ def _download_from(hub: ModelHub) -> None:
         services().model_switch.get(services().settings, hub=hub)
 
 
-def _draw_with_model(job: JobSnapshot, words: str, *, primary: bool) -> None:
+def _draw_with_model(job: JobSnapshot, label: str, *, primary: bool) -> None:
     kind: ButtonKind = "primary" if primary else "secondary"
     is_blocked = job.state == "measuring"
-    button(plain(words), "continue", _resume_with_model, job, icon="auto_awesome", kind=kind, disabled=is_blocked)
+    button(plain(label), "continue", _resume_with_model, job, icon="auto_awesome", kind=kind, disabled=is_blocked)
 
 
 def _resume_with_model(job: JobSnapshot) -> None:
@@ -155,8 +155,8 @@ def kept_words(job: JobSnapshot) -> str:
     parts = layout_parts(job.progress.layout, job.progress.results, {}, 0, 0)
     done = sum(part.result is not None and not part.result.is_unfinished for part in parts)
     counted = [t("ui.parts_kept", done=done, total=len(parts))] if job.progress.layout and done else []
-    given = job.progress.answer.answers if job.progress.answer else ()
-    has_broken = any(one.state == "failed" and one.answer.strip() for one in given)
+    answers = job.progress.answer.answers if job.progress.answer else ()
+    has_broken = any(answer.state == "failed" and answer.answer.strip() for answer in answers)
     is_unfinished = has_broken or any(result.is_unfinished for result in job.progress.results)
     return sentences([*counted, *([named("trouble", "broke_off")] if is_unfinished else [])])
 
@@ -181,10 +181,10 @@ def draw_kept(job: JobSnapshot) -> None:
         st.markdown(f"##### {t('ui.keyframes')}")
         shown = report_blocks.pieces(frames(keyframes, job.progress.facts))
         report_blocks.draw(shown, report_blocks.Renderer(job.id, keyframes), key="kept")
-    elif found := job.progress.found:
+    elif candidates := job.progress.found:
         st.markdown(f"##### {t('ui.found')}")
-        renderer = report_blocks.Renderer(job.id, found)
-        report_blocks.draw_values([report_blocks.gallery(found, renderer)], renderer, key="kept")
+        renderer = report_blocks.Renderer(job.id, candidates)
+        report_blocks.draw_values([report_blocks.gallery(candidates, renderer)], renderer, key="kept")
 
 
 def draw_continue(job: JobSnapshot) -> None:

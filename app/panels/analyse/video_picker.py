@@ -76,8 +76,8 @@ def _draw_line(video_id: str) -> None:
     with left:
         button(plain(name), f"show-{video_id}", _show, video_id, icon="play_circle", kind="tertiary", disabled=is_shown)
     with right:
-        words, tip = t("ui.remove_video"), plain(t("ui.remove_video_help", name=name))
-        button(words, f"leave-{video_id}", _leave_out, video_id, icon="close", kind="tertiary", help=tip)
+        label, tip = t("ui.remove_video"), plain(t("ui.remove_video_help", name=name))
+        button(label, f"leave-{video_id}", _leave_out, video_id, icon="close", kind="tertiary", help=tip)
 
 
 def name_of(video_id: str) -> str:
@@ -90,12 +90,12 @@ def name_of(video_id: str) -> str:
 
 def _show(video_id: str) -> None:
     state = page_state()
-    state.choose_videos((video_id, *(one for one in state.video_ids if one != video_id)))
+    state.choose_videos((video_id, *(other_id for other_id in state.video_ids if other_id != video_id)))
 
 
 def _leave_out(video_id: str) -> None:
     state = page_state()
-    state.choose_videos([one for one in state.video_ids if one != video_id])
+    state.choose_videos([other_id for other_id in state.video_ids if other_id != video_id])
 
 
 def _choose_path() -> None:
@@ -131,23 +131,23 @@ def videos_in(folder: str) -> list[tuple[str, Path | AppError]]:
     videos = services().videos
     if (allowed := videos.folder(folder)) is None:
         return []
-    found: list[tuple[str, Path | AppError]] = []
+    results: list[tuple[str, Path | AppError]] = []
     for item in _listed(allowed):
         name = readable(str(item.path.relative_to(allowed))) if item.path.is_relative_to(allowed) else item.path.name
         try:
             if item.error:
                 raise item.error
-            found.append((name, videos.path(videos.from_path(str(item.path)))))
+            results.append((name, videos.path(videos.from_path(str(item.path)))))
         except AppError as error:
-            found.append((name, error))
-    return found
+            results.append((name, error))
+    return results
 
 
 @st.cache_data(ttl=_COUNTED_SECONDS, show_spinner=False)
 def num_videos_in(folder: str) -> int:
     """Return the number of videos in an allowed folder."""
     allowed = services().videos.folder(folder)
-    return sum(one.error is None for one in _listed(allowed)) if allowed else 0
+    return sum(item.error is None for item in _listed(allowed)) if allowed else 0
 
 
 def _listed(folder: Path) -> tuple[Input, ...]:
@@ -159,8 +159,8 @@ def _draw_subtitles_of(video_id: str) -> None:
     """Name the subtitle files beside an uploaded video."""
     with suppress(AppError):
         path = services().videos.path(video_id)
-        if found := [one.label for one in files_beside(path)]:
-            names = ", ".join(found[:_MOST_TRIED])
+        if labels := [file.label for file in files_beside(path)]:
+            names = ", ".join(labels[:_MOST_TRIED])
             st.caption(plain(t("ui.chosen_subtitles", name=readable(path.name), names=names)))
 
 
@@ -185,8 +185,8 @@ def draw_uploader(*, key: str, on_uploaded: Callable[[list[str], list[str]], Non
             video_ids, alone = pair(ids)
             on_uploaded(video_ids, [*refused, *alone])
 
-    words = {word: t(f"ui.upload_{word}") for word in ("choose", "hint", "small")}
-    uploader.draw(uploader.Invitation("video", ACCEPT, **words), key=key, on_uploaded=receive)
+    texts = {word: t(f"ui.upload_{word}") for word in ("choose", "hint", "small")}
+    uploader.draw(uploader.Invitation("video", ACCEPT, **texts), key=key, on_uploaded=receive)
 
 
 def pair(ids: Sequence[str]) -> tuple[list[str], list[str]]:

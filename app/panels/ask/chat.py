@@ -55,8 +55,8 @@ def find_search(job_id: str) -> Moments | None:
     """Return the open conversation's latest search in the video of an analysis, or None without a search."""
     conversation = find_open()
     turns = reversed(conversation.branch()) if conversation else ()
-    found = (moment for turn in turns if turn.evidence for moment in turn.evidence.moments)
-    return next((one for one in found if one.analysis_id == job_id), None)
+    searches = (moment for turn in turns if turn.evidence for moment in turn.evidence.moments)
+    return next((search for search in searches if search.analysis_id == job_id), None)
 
 
 def draw_head(conversation: Conversation) -> None:
@@ -101,8 +101,8 @@ def _rename(conversation_id: str, key: str) -> None:
 def _clear(conversation_id: str) -> None:
     """Begin again before the first question; the branches stay."""
     with page_state().catching_errors("ask_error"):
-        kept = services().conversations.get(conversation_id)
-        services().conversations.save(replace(kept, current=0), kept.turns[-1])
+        conversation = services().conversations.get(conversation_id)
+        services().conversations.save(replace(conversation, current=0), conversation.turns[-1])
 
 
 def _delete(conversation_id: str) -> None:

@@ -69,8 +69,8 @@ def draw(
         with st.container(horizontal=True, wrap=False, gap="xsmall", vertical_alignment="center", key="ask_row"):
             _draw_add(key, has_subjects=has_subjects)
             settings.draw(conversation)
-            words, field = t("ask.page.question"), f"{key}_question"
-            st.chat_input(words, key=field, max_chars=MOST_QUESTION, on_submit=_submit, **options)
+            label, field = t("ask.page.question"), f"{key}_question"
+            st.chat_input(label, key=field, max_chars=MOST_QUESTION, on_submit=_submit, **options)
         if page_state().asked_pictures.get(key):
             options |= {"icon": ":material/send:", "type": "tertiary"}
             st.button(t("ask.page.about_images"), key=f"{key}_about_images", on_click=_submit, **options)
@@ -81,8 +81,8 @@ def _draw_about(key: str, *, has_subjects: bool) -> None:
     if has_subjects:
         start.draw_subjects()
     elif part := page_state().range:
-        words = plain(t("ask.page.part", part=frame_options.format_stored_range(*part)))
-        button(words, "ask_part", _clear_range, icon="close", help=t("ui.player_range_clear"))
+        label = plain(t("ask.page.part", part=frame_options.format_stored_range(*part)))
+        button(label, "ask_part", _clear_range, icon="close", help=t("ui.player_range_clear"))
     for upload_id, name in page_state().asked_pictures.get(key, {}).items():
         removable(name, f"{key}_leave_{upload_id}", _leave_out, key, upload_id)
 
@@ -95,8 +95,8 @@ def _draw_suggestions(analysis: Analysis, key: str, *, has_model: bool) -> None:
             for suggested_question in suggested_questions(analysis)
             if has_model or is_about_text(suggested_question)
         )
-        for place, question in enumerate(questions):
-            button(plain(question), f"{key}_suggested_{place}", _fill, key, question)
+        for index, question in enumerate(questions):
+            button(plain(question), f"{key}_suggested_{index}", _fill, key, question)
 
 
 def _fill(key: str, question: str) -> None:
@@ -113,7 +113,7 @@ def _draw_add(key: str, *, has_subjects: bool) -> None:
     def add(ids: list[str], refused: list[str]) -> None:
         state, videos = page_state(), services().videos
         with state.catching_errors("ask_error"):
-            uploads = [videos.upload(one) for one in ids]
+            uploads = [videos.upload(upload_id) for upload_id in ids]
             pictures = {upload.id: upload.name for upload in uploads if upload.purpose == "picture"}
             state.asked_pictures[key] = state.asked_pictures.get(key, {}) | pictures
             added, alone = video_picker.pair([upload.id for upload in uploads if upload.id not in pictures])
@@ -121,10 +121,10 @@ def _draw_add(key: str, *, has_subjects: bool) -> None:
             refused = [*refused, *alone]
         state.refused_pictures = tuple(refused)
 
-    words = t("ask.page.add" if has_subjects else "ask.page.add_pictures")
+    label = t("ask.page.add" if has_subjects else "ask.page.add_pictures")
     accept = f"image/*,{video_picker.ACCEPT}" if has_subjects else "image/*"
     purpose: UploadPurpose = "video" if has_subjects else "picture"
-    invitation = uploader.Invitation(purpose, accept, words, area=_AREA)
+    invitation = uploader.Invitation(purpose, accept, label, area=_AREA)
     uploader.draw(invitation, key=f"{key}_pictures", on_uploaded=add)
 
 
@@ -136,19 +136,19 @@ def _leave_out(key: str, upload_id: str) -> None:
 
 def _submit(key: str, conversation: Conversation | None, begin: Callable[[], Conversation]) -> None:
     """Ask the question; on an error, put it back into the field, without its pictures."""
-    given = st.session_state[f"{key}_question"] or ""
+    text = st.session_state[f"{key}_question"] or ""
     state = page_state()
     state.refused_pictures = ()
     with state.catching_errors("ask_error"):
         images = services().conversations.keep_images(_read(state.asked_pictures.pop(key, {})))
-        question = given.strip() or (t("ask.page.about_images") if images else "")
-        chosen, asked = settings.read(conversation), begin()
+        question = text.strip() or (t("ask.page.about_images") if images else "")
+        chosen, current = settings.read(conversation), begin()
         start, end = state.range or (None, None)
-        asked = asked.asked(question, chosen, images=images, look=Look("auto", start, end))
-        services().answers.start(asked)
-        state.open_chat(asked.id)
+        current = current.asked(question, chosen, images=images, look=Look("auto", start, end))
+        services().answers.start(current)
+        state.open_chat(current.id)
     if state.ask_error:
-        st.session_state[f"{key}_question"] = given
+        st.session_state[f"{key}_question"] = text
 
 
 def _read(uploads: Iterable[str]) -> Iterable[tuple[str, bytes]]:

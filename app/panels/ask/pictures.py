@@ -48,10 +48,10 @@ class Pictures:
             plays: A click on a frame plays the video from there.
             found: The search whose intervals begin with these frames; each frame gets the button of a range.
         """
-        more = {"plays": plays}
+        options = {"plays": plays}
         ranges = _ranges(found) if found else {}
         values = [
-            self._value(picture, shown, can_look=can_look) | more | {"range": ranges.get(picture.time_seconds)}
+            self._value(picture, shown, can_look=can_look) | options | {"range": ranges.get(picture.time_seconds)}
             for picture in pictures
         ]
         return {"kind": "gallery", "pictures": values}
@@ -79,11 +79,11 @@ class Pictures:
         return Renderer(ref.analysis_id, ()).picture(frame) if frame else {"src": ""}
 
 
-def _ranges(found: ReportedSearch) -> dict[float, Value]:
+def _ranges(search: ReportedSearch) -> dict[float, Value]:
     """Return the intervals of a search by their first frames' times, for a plugin's action; {} without an action."""
     action = range_action()
     return (
-        {found_range.start_seconds: found_range.value(action) for found_range in found_ranges(found.moments)}
+        {found_range.start_seconds: found_range.value(action) for found_range in found_ranges(search.moments)}
         if action
         else {}
     )

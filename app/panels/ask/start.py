@@ -46,8 +46,8 @@ def begin() -> Conversation:
     videos = [
         (services().videos.path(asked_video), services().videos.name(asked_video)) for asked_video in state.asked_videos
     ]
-    made = [services().asking.prepare_frames(path, name, language()) for path, name in videos]
-    about = (*state.asked_reports, *made)
+    prepared = [services().asking.prepare_frames(path, name, language()) for path, name in videos]
+    about = (*state.asked_reports, *prepared)
     state.asked_reports, state.asked_videos = (), ()  # the next conversation is about something else
     return started(about, language())
 
@@ -60,23 +60,23 @@ def begin_about(job_id: str) -> Conversation:
 def draw_list(job_id: str | None = None) -> None:
     """Draw the conversations, all or those about one analysis, with a search and the last deleted conversation."""
     trash.draw_undo("conversation")
-    kept = services().conversations
+    repository = services().conversations
     about = None if job_id is None else (job_id,)
-    first = kept.find(analysis_ids=about, limit=_LISTED)
+    first = repository.find(analysis_ids=about, limit=_LISTED)
     if not first:
         return
     st.markdown(f"##### {t('ask.page.conversations')}")
-    words = ""
+    text = ""
     if len(first) > 4:
         label, icon = t("ask.page.search"), ":material/search:"
         options: Options = {"max_chars": 200, "label_visibility": "collapsed", "placeholder": label}
-        words = st.text_input(label, key="ask_search", icon=icon, **options)
+        text = st.text_input(label, key="ask_search", icon=icon, **options)
     limit = _LISTED * (1 + st.session_state.get("ask_more", 0))
-    found = kept.find(words, analysis_ids=about, limit=limit + 1)
-    if not found:
+    matches = repository.find(text, analysis_ids=about, limit=limit + 1)
+    if not matches:
         st.caption(t("ask.page.none_found"))
-    rows.draw([_row(one) for one in found[:limit]], key="ask_list", on_open=page_state().open_chat)
-    if len(found) > limit:
+    rows.draw([_row(conversation) for conversation in matches[:limit]], key="ask_list", on_open=page_state().open_chat)
+    if len(matches) > limit:
         button(t("ask.page.more"), "ask_more_button", _show_more, kind="tertiary")
 
 
@@ -84,10 +84,10 @@ def _show_more() -> None:
     st.session_state["ask_more"] = st.session_state.get("ask_more", 0) + 1
 
 
-def _row(one: Conversation) -> JobRow:
-    entries = services().jobs.library.entries(one.about)
+def _row(conversation: Conversation) -> JobRow:
+    entries = services().jobs.library.entries(conversation.about)
     videos = ", ".join(entry.name for entry in entries) or t("ask.page.without_video")
-    is_running = services().answers.is_running(one.id)
+    is_running = services().answers.is_running(conversation.id)
     state = t("ask.page.answering" if is_running else "ask.page.conversation")
-    facts = (videos, local_time(one.created), state if is_running else "")
-    return JobRow(one.id, one.name, facts, icon="running" if is_running else "chat", state=state)
+    facts = (videos, local_time(conversation.created), state if is_running else "")
+    return JobRow(conversation.id, conversation.name, facts, icon="running" if is_running else "chat", state=state)

@@ -106,11 +106,18 @@ def _draw_question(view: ChatView, turn: Turn, *, is_asked: bool) -> None:
 
 
 def _draw_action(
-    view: ChatView, turn: Turn, name: str, icon: str, label: str, act: Callable[..., None], *more: object, tip: str = ""
+    view: ChatView,
+    turn: Turn,
+    name: str,
+    icon: str,
+    label: str,
+    act: Callable[..., None],
+    *extra: object,
+    tip: str = "",
 ) -> None:
-    """Draw a button that calls `act` with the conversation, the turn and `more`; nothing for users who only read."""
+    """Draw a button that calls `act` with the conversation, the turn and `extra`; nothing for users who only read."""
     if may_change():
-        key, what = view.key(turn, name), (view.conversation.id, turn.number, *more)
+        key, what = view.key(turn, name), (view.conversation.id, turn.number, *extra)
         button(label, key, act, *what, icon=icon, kind="tertiary", help=tip or None, disabled=view.is_busy)
 
 
@@ -119,11 +126,11 @@ def _draw_versions(view: ChatView, turn: Turn) -> None:
     versions = [sibling.number for sibling in view.conversation.siblings(turn.number)]
     if len(versions) < 2:
         return
-    place = versions.index(turn.number)
+    index = versions.index(turn.number)
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
-        _draw_version(view, turn, "previous", versions[max(0, place - 1)])
-        st.caption(f"{place + 1}/{len(versions)}", width="content")
-        _draw_version(view, turn, "next", versions[min(place + 1, len(versions) - 1)])
+        _draw_version(view, turn, "previous", versions[max(0, index - 1)])
+        st.caption(f"{index + 1}/{len(versions)}", width="content")
+        _draw_version(view, turn, "next", versions[min(index + 1, len(versions) - 1)])
 
 
 def _draw_version(view: ChatView, turn: Turn, name: Literal["previous", "next"], number: int) -> None:
@@ -162,9 +169,11 @@ def ask_again(conversation_id: str, number: int, question: str = "", look: Look 
         look: What to look at, None for the same.
     """
     with page_state().catching_errors("ask_error"):
-        kept = services().conversations.get(conversation_id)
-        asked = kept.asked(question or kept.turn(number).question, settings.read(kept), edit=number, look=look)
-        services().answers.start(asked)
+        conversation = services().conversations.get(conversation_id)
+        updated = conversation.asked(
+            question or conversation.turn(number).question, settings.read(conversation), edit=number, look=look
+        )
+        services().answers.start(updated)
 
 
 def look_words(look: Look) -> str:
@@ -210,14 +219,14 @@ def _draw_step(now: AnswerProgress, turn: Turn) -> None:
             st.caption(plain(t("ask.page.waits", stage=stage_text(job))))
         case EngineProgress(phase) if phase != "ready":
             engine.draw_phase(now.latest)
-        case Queued(place) if place:
-            st.caption(t("ask.page.place", n=place))
+        case Queued(position) if position:
+            st.caption(t("ask.page.place", n=position))
         case Looking(step, done, total):
-            words = t(f"ask.look.{step}")
-            st.progress(min(1.0, done / total), words) if total else st.caption(words)
-        case MomentsSearched(found):
-            values = {"thing": single_line(found.thing), "frames": len(found.samples), "n": len(found.intervals)}
-            gap = exactly(found.widest_gap_seconds, digits=2)
+            label = t(f"ask.look.{step}")
+            st.progress(min(1.0, done / total), label) if total else st.caption(label)
+        case MomentsSearched(moments):
+            values = {"thing": single_line(moments.thing), "frames": len(moments.samples), "n": len(moments.intervals)}
+            gap = exactly(moments.widest_gap_seconds, digits=2)
             st.caption(plain(t("ask.moments.progress", gap=gap, **values)))
         case _:
             st.caption(t("ask.page.thinking"))
@@ -233,8 +242,8 @@ def _draw_answer(view: ChatView, turn: Turn) -> None:
         needs_model = turn.why is not None and turn.why.key == "ask_needs_model"
         failed = ":material/neurology:" if needs_model else ":red[:material/error:]"
         mark = failed if has_failed else ":material/stop_circle:"
-        kept = [t("ask.page.unfinished")] if has_failed and turn.answer.strip() else []
-        st.caption(f"{mark} {plain(sentences([why, *kept]))}")
+        notes = [t("ask.page.unfinished")] if has_failed and turn.answer.strip() else []
+        st.caption(f"{mark} {plain(sentences([why, *notes]))}")
     _draw_notices(turn)
     for line in doubts(turn):
         st.caption(f":orange[:material/warning:] {plain(line)}")
@@ -263,26 +272,28 @@ def _draw_reasoning(turn: Turn, *, is_open: bool = False) -> None:
 
 def _draw_text(view: ChatView, turn: Turn, *, is_live: bool = False) -> None:
     """Draw the text, whose citations move the player, and its cited pictures; the details of a search are folded."""
-    known = {picture.number: picture for picture in view.conversation.pictures(turn.number)}
-    marks = {str(frame.number): frame.time_seconds for frame in known.values() if frame.analysis_id == view.shown}
+    pictures = {picture.number: picture for picture in view.conversation.pictures(turn.number)}
+    marks = {str(frame.number): frame.time_seconds for frame in pictures.values() if frame.analysis_id == view.shown}
 
     def act(action: str, number: int) -> None:
-        if action == "open" and number in known:
-            view.on_open(known[number])
-        elif action == "look" and number in known:
-            _look_closer(view, turn, known[number])
+        if action == "open" and number in pictures:
+            view.on_open(pictures[number])
+        elif action == "look" and number in pictures:
+            _look_closer(view, turn, pictures[number])
 
-    made = _values(view, turn, known.values(), is_live=is_live)
+    blocks = _values(view, turn, pictures.values(), is_live=is_live)
     # An empty row would take a line.
-    values = [value for value in made if value.get("pictures", value.get("line", True))]
+    values = [value for value in blocks if value.get("pictures", value.get("line", True))]
     report_blocks.draw_answer(values, marks, key=view.key(turn, "text"), on_action=act)
 
 
-def _values(view: ChatView, turn: Turn, known: Iterable[FrameRef], *, is_live: bool) -> Iterator[report_blocks.Value]:
+def _values(
+    view: ChatView, turn: Turn, pictures: Iterable[FrameRef], *, is_live: bool
+) -> Iterator[report_blocks.Value]:
     """Yield the results of each search with pictures of its intervals, the rest of the text, and its cited pictures."""
     gallery = partial(view.pictures.gallery, shown=view.shown, can_look=not view.is_busy)
     others = {id_: name for id_, name in view.pictures.names.items() if id_ != view.shown}
-    frames = {(frame.analysis_id, frame.time_seconds): frame for frame in known}
+    frames = {(frame.analysis_id, frame.time_seconds): frame for frame in pictures}
     results, rest = found_by_search(reported_answer(turn, others))
     for result in results:
         video = result.search.moments.analysis_id
@@ -296,8 +307,8 @@ def _values(view: ChatView, turn: Turn, known: Iterable[FrameRef], *, is_live: b
     strips = [_search(moment, view) for moment in (turn.evidence.moments if turn.evidence else ())]
     shown = {(result.search.moments.analysis_id, at) for result in results for at in result.edges}
     if results and not is_live:
-        said = report_blocks.prose(turn.answer, live=False) | {"bare": True}
-        yield {"kind": "fold", "summary": t("ask.page.search_details"), "blocks": [said, *strips]}
+        answer = report_blocks.prose(turn.answer, live=False) | {"bare": True}
+        yield {"kind": "fold", "summary": t("ask.page.search_details"), "blocks": [answer, *strips]}
     yield from () if results else strips
     yield gallery(frame for frame in turn.cited if (frame.analysis_id, frame.time_seconds) not in shown)
 
@@ -312,16 +323,16 @@ def _search_result(result: BriefSearch, frames: Mapping[tuple[str, float], Frame
     return report_blocks.paragraph(result.summary) | {"line": line}
 
 
-def _search(found: Moments, view: ChatView) -> report_blocks.Value:
+def _search(moments: Moments, view: ChatView) -> report_blocks.Value:
     """Convert what a search has looked at to a strip that moves the player; it names its video if there are several."""
-    where = view.pictures.names.get(found.analysis_id, "") if len(view.conversation.about) > 1 else ""
+    where = view.pictures.names.get(moments.analysis_id, "") if len(view.conversation.about) > 1 else ""
     return {
         "kind": "search",
-        "start": found.start_seconds,
-        "end": found.end_seconds,
-        **search_strip(found),
-        "label": t("report.search", thing=single_line(found.thing)) + aside(where),
-        "can_seek": found.analysis_id == view.shown,
+        "start": moments.start_seconds,
+        "end": moments.end_seconds,
+        **search_strip(moments),
+        "label": t("report.search", thing=single_line(moments.thing)) + aside(where),
+        "can_seek": moments.analysis_id == view.shown,
     }
 
 

@@ -56,7 +56,7 @@ class ResultPage:
 def found() -> ResultPage:
     """Find the analyses that the address asks for."""
     library, query = services().jobs.library, filters.query()
-    near = {one.job_id: one.place for one in filters.near()}
+    near = {passage.job_id: passage.place for passage in filters.near()}
     total = library.count(query, near=list(near))
     pages = max(1, -(-total // PAGE))
     number = min(filters.page(), pages)
@@ -79,13 +79,13 @@ def draw(shown: ResultPage) -> None:
         st.info(t("library.empty" if is_empty else "library.none"), icon=":material/search_off:")
         return
     typed = filters.query().words
-    words = {word: t(f"library.{word}") for word in _WORDS}
+    texts = {word: t(f"library.{word}") for word in _WORDS}
     if not may_change():
-        words["rename"] = ""  # without a word, no name can be changed
-    words["open_at"] = t("library.open_at", time="{time}")  # filled in by the browser
+        texts["rename"] = ""  # without a word, no name can be changed
+    texts["open_at"] = t("library.open_at", time="{time}")  # filled in by the browser
     library, near = services().jobs.library, shown.near
     _draw_cards(
-        [_card(entry, library.hits(entry.id, typed, near=near.get(entry.id))) for entry in shown.entries], words
+        [_card(entry, library.hits(entry.id, typed, near=near.get(entry.id))) for entry in shown.entries], texts
     )
     if shown.pages > 1:
         key = f"library_page_{shown.number}_{shown.pages}"  # a new key for each, so that the widget follows the address
@@ -147,7 +147,7 @@ def _hit(hit: Hit, entry: LibraryEntry) -> Value:
     return {"kind": kind, "time": time, "seconds": hit.seconds, "pieces": shown, "range": edges}
 
 
-def _draw_cards(cards: Sequence[Value], words: Mapping[str, str]) -> None:
+def _draw_cards(cards: Sequence[Value], texts: Mapping[str, str]) -> None:
     ids = {str(card["id"]) for card in cards}
     about = partial(sent_about, ids, _KEY)
 
@@ -167,7 +167,7 @@ def _draw_cards(cards: Sequence[Value], words: Mapping[str, str]) -> None:
             with page_state().catching_errors():
                 services().jobs.rename(value["id"], str(value.get("name", "")))
 
-    data = {"entries": cards, "words": words}
+    data = {"entries": cards, "words": texts}
     _mount(
         key=_KEY,
         data=data,

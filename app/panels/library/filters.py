@@ -53,7 +53,7 @@ def order() -> Order:
 
 
 def _orders() -> list[str]:
-    return [one for one in get_args(Order) if one != "best" or page_state().filter_value("q")]
+    return [order_name for order_name in get_args(Order) if order_name != "best" or page_state().filter_value("q")]
 
 
 def page() -> int:
@@ -64,12 +64,12 @@ def page() -> int:
 
 def near() -> Sequence[NearPassage]:
     """Find text with the same meaning as the searched words; nothing where no plugin does so or it fails."""
-    words = page_state().filter_value("q")
+    text = page_state().filter_value("q")
     search = services().library_search
-    if search is None or not words:
+    if search is None or not text:
         return []
     try:
-        passages, search.query_error = search.near(words), None
+        passages, search.query_error = search.near(text), None
         return passages
     except AppError as error:
         search.query_error = error
@@ -107,14 +107,14 @@ def draw() -> None:
             for name in _FILTERS[:-1]:
                 counts = choices[_COLUMNS.get(name, name)]
                 _choice(name, _labels(name, counts, _labeller(name)))
-            _choice("made", {one: t(f"library.time.{one}") for one in _DAYS})
+            _choice("made", {days: t(f"library.time.{days}") for days in _DAYS})
         if is_set:
             button(t("library.clear"), "library_clear", _clear, icon="close")
 
 
 def draw_order() -> None:
     """Draw the choice of the order, without its label."""
-    labels = {one: t(f"library.order.{one}") for one in _orders()}
+    labels = {order_name: t(f"library.order.{order_name}") for order_name in _orders()}
     _choice("sort", labels, width=_ORDER_WIDTH, label_visibility="collapsed")
 
 
@@ -133,7 +133,7 @@ def _labels(name: str, counts: Mapping[str, int], label: Callable[[str], str]) -
     return {value: f"{label(value)}{aside(str(count))}" for value, count in counts.items()}
 
 
-def _choice(name: str, labels: Mapping[str, str], **more: Any) -> None:
+def _choice(name: str, labels: Mapping[str, str], **extra_options: Any) -> None:
     """Draw a select box whose value goes into the address; a filter also offers all values."""
     is_filter = name in _FILTERS
     values = ["", *labels] if is_filter else list(labels)
@@ -145,7 +145,7 @@ def _choice(name: str, labels: Mapping[str, str], **more: Any) -> None:
     shown = {value: printable(labels.get(value, value)) for value in values}
     if is_filter:
         shown[""] = t("library.time.all" if name == "made" else "library.any")
-    options: Options = {"on_change": _store_filter, "args": (name,), **more}
+    options: Options = {"on_change": _store_filter, "args": (name,), **extra_options}
     choose(t(f"library.{label}"), shown, f"library_{name}", **options)
 
 

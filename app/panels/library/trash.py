@@ -44,8 +44,8 @@ def _draw_question(chosen: Sequence[str]) -> None:
 def _draw_names(names: Sequence[str]) -> None:
     """List the first names and say how many there are besides."""
     lines = [f"- {plain(name)}" for name in names[:_MOST_NAMED]]
-    if more := len(names) - _MOST_NAMED if len(names) > _MOST_NAMED else 0:
-        lines.append(f"- {t('library.delete_more', n=more)}")
+    if num_unlisted := len(names) - _MOST_NAMED if len(names) > _MOST_NAMED else 0:
+        lines.append(f"- {t('library.delete_more', n=num_unlisted)}")
     st.markdown("\n".join(lines))
 
 
@@ -62,7 +62,7 @@ def _delete(chosen: Sequence[str]) -> None:
         moved, errors = services().jobs.discard(chosen)
         if state.job_id in {entry.id for entry in moved}:
             state.open_job(None)
-        state.chosen = frozenset(one for one in state.chosen if library.entry(one))
+        state.chosen = frozenset(job_id for job_id in state.chosen if library.entry(job_id))
         offer_undo("report", moved)
         if errors:
             raise errors[0]
@@ -76,7 +76,7 @@ def offer_undo(kind: TrashKind, moved: Sequence[TrashEntry]) -> None:
 def draw_undo(kind: TrashKind) -> None:
     """Draw a note of the last deleted items of this kind, with a button that restores them."""
     trashed = {entry.id for entry in services().jobs.trash.entries()}  # another page may have restored some
-    ids = tuple(one for one in st.session_state.get(f"{kind}_undo", ()) if one in trashed)
+    ids = tuple(item_id for item_id in st.session_state.get(f"{kind}_undo", ()) if item_id in trashed)
     if not ids or not may_change():
         return
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -139,7 +139,7 @@ def _draw_last_question(entries: Sequence[TrashEntry]) -> None:
 
 def _purge(entries: Sequence[TrashEntry]) -> None:
     done = list(purge(services().jobs, services().videos, entries))
-    page_state().error = next((one.error for one in done if one.error), None)
-    purged = [one for one in done if one.error is None]
-    videos = sum(one.with_video for one in purged)
+    page_state().error = next((item.error for item in done if item.error), None)
+    purged = [item for item in done if item.error is None]
+    videos = sum(item.with_video for item in purged)
     st.toast(t("library.purged", n=len(purged), videos=videos), icon=":material/delete_forever:")

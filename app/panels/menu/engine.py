@@ -58,8 +58,8 @@ def _card() -> None:
             return
         st.badge(state_words(status), color=COLOURS[status.state])
         st.markdown(plain(short_model_name(status.model)), help=plain(status.model) if is_path(status.model) else None)
-        for words in _sight(status):
-            st.caption(words)
+        for text in _sight(status):
+            st.caption(text)
         if status.state == "starting" and status.phase:
             st.caption(plain(phase_text(status.phase)))
         if status.error:
@@ -77,9 +77,9 @@ def draw_engines() -> None:
         return
     with st.container(horizontal=True, gap="small"):
         for status in statuses:
-            words = f"{short_model_name(status.base_url)} · {state_words(status)}"
+            text = f"{short_model_name(status.base_url)} · {state_words(status)}"
             why = plain(error_words(status.error)) if status.error else None
-            st.badge(plain(words), color=COLOURS[status.state], help=why)
+            st.badge(plain(text), color=COLOURS[status.state], help=why)
 
 
 def state_words(status: EngineStatus) -> str:
@@ -91,15 +91,15 @@ def state_words(status: EngineStatus) -> str:
 def facts(status: EngineStatus) -> list[str]:
     """List the known facts: the engine with its version, its device or address, and the context length."""
     info, installed, settings = status.info, installed_vllm(), services().settings
-    known = [f"{_NAMES[status.kind]} {info.version if info else ''}".strip()]
+    texts = [f"{_NAMES[status.kind]} {info.version if info else ''}".strip()]
     if status.kind == "vllm" and installed:
-        known.append(installed[0].upper())
+        texts.append(installed[0].upper())
     if status.kind == "remote" and len(services().engine.statuses()) == 1:
-        known.append(urlsplit(settings.base_url).netloc)
+        texts.append(urlsplit(settings.base_url).netloc)
     length = info.max_model_len if info else None
     if length := length or (settings.vllm_config.get("max_model_len") if status.kind == "vllm" else None):
-        known.append(t("models.context", n=length))
-    return list(filter(None, known))
+        texts.append(t("models.context", n=length))
+    return list(filter(None, texts))
 
 
 def _sight(status: EngineStatus) -> list[str]:
@@ -113,9 +113,9 @@ def _sight(status: EngineStatus) -> list[str]:
 
 def draw_phase(phase: EngineProgress) -> None:
     """Draw the current phase."""
-    words = plain(phase_text(phase))
+    text = plain(phase_text(phase))
     done, total = (phase.values.get(name) for name in _AMOUNTS.get(phase.phase, ("", "")))
     if isinstance(done, int) and isinstance(total, int) and total:
-        st.progress(min(1.0, done / total), words)
+        st.progress(min(1.0, done / total), text)
     else:
-        st.caption(words)
+        st.caption(text)

@@ -70,18 +70,18 @@ def draw(job: JobSnapshot) -> None:
 def _draw_choice(job: JobSnapshot) -> None:
     """Offer analyses of the same file, beginning with the most frames in common."""
     assert job.analysis
-    found = _others(job.id, job.analysis)
+    others = _others(job.id, job.analysis)
     _draw_ask_model_in_use(job)
     draw_other_model(key="compare_model")
-    if not found:
+    if not others:
         st.info(t("ui.compare_none"))
         return
-    labels = {one.id: printable(_label(job.analysis, one)) for one in found}
+    labels = {other.id: printable(_label(job.analysis, other)) for other in others}
     ids = list(labels)
     first = ids.index(job.follows) if job.follows in ids else 0
     chosen = choose(t("ui.compare_with"), labels, "compare_choice", index=first)
-    words, compare = t("ui.compare_start"), page_state().compare_with
-    button(words, "compare_start", compare, chosen, icon="compare", kind="primary")
+    label, compare = t("ui.compare_start"), page_state().compare_with
+    button(label, "compare_start", compare, chosen, icon="compare", kind="primary")
 
 
 def _draw_ask_model_in_use(job: JobSnapshot) -> None:
@@ -92,8 +92,8 @@ def _draw_ask_model_in_use(job: JobSnapshot) -> None:
     now = missing_model.ready()
     if now.kind == "ready":
         model = short_model_name(services().engine.status().model)
-        words = plain(t("ui.compare_ask", model=model))
-        button(words, "compare_ask", _ask_the_same, job, icon="auto_awesome", kind="primary")
+        label = plain(t("ui.compare_ask", model=model))
+        button(label, "compare_ask", _ask_the_same, job, icon="auto_awesome", kind="primary")
     else:
         missing_model.draw_short(now, key="compare_choose")
 
@@ -125,17 +125,21 @@ def _go_to_models() -> None:
 
 def _others(job_id: str, analysis: Analysis) -> list[JobSnapshot]:
     jobs = services().jobs
-    about = [jobs.brief(one) for one in jobs.library.about_content(analysis.sha256, _MOST_OFFERED) if one != job_id]
+    about = [
+        jobs.brief(other_id)
+        for other_id in jobs.library.about_content(analysis.sha256, _MOST_OFFERED)
+        if other_id != job_id
+    ]
     readable = [job for job in about if job.analysis and job.is_readable]
     return sorted(readable, key=lambda job: -comparison.num_shared((analysis, job.analysis or analysis)))
 
 
 def _label(analysis: Analysis, other: JobSnapshot) -> str:
-    made = other.analysis
-    assert made
-    shared = comparison.num_shared((analysis, made))
-    kind = made.request.question[:40] or template_name(made.request.template)
-    return joined(other.name, local_time(other.created), kind, model_name(made), t("ui.compare_shared", n=shared))
+    report = other.analysis
+    assert report
+    shared = comparison.num_shared((analysis, report))
+    kind = report.request.question[:40] or template_name(report.request.template)
+    return joined(other.name, local_time(other.created), kind, model_name(report), t("ui.compare_shared", n=shared))
 
 
 def model_name(analysis: Analysis) -> str:
@@ -169,8 +173,8 @@ def _draw_both(job_ids: tuple[str, str]) -> None:
 
 def _names(both: comparison.Both) -> tuple[str, str]:
     """Return the names of both sides, A and B: video, time and model."""
-    one, other = (joined(side.video.name, local_time(side.created), model_name(side)) for side in both)
-    return f"A · {one}", f"B · {other}"
+    first, other = (joined(side.video.name, local_time(side.created), model_name(side)) for side in both)
+    return f"A · {first}", f"B · {other}"
 
 
 def _heads(both: comparison.Both) -> list[list[Value]]:

@@ -93,29 +93,29 @@ def _draw_notice(job: JobSnapshot, analysis: Analysis) -> None:
                 _draw_models("text_mode_model", "ui.use_seeing_model")
         return
     for level in ("error", "warning"):
-        if found := next(
+        if notice := next(
             (other_notice for other_notice in _other_notices(job, analysis) if other_notice.level == level), None
         ):
-            text = notice_text(found)
+            text = notice_text(notice)
             with _noticed(level, brief(text), text):
                 return
 
 
 @contextmanager
-def _noticed(level: str, words: str, full: str = "") -> Iterator[None]:
+def _noticed(level: str, summary: str, full: str = "") -> Iterator[None]:
     """Draw a notice with what the block adds to its line; its full text opens where that is longer."""
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="notice_box"):
-        st.caption(f"{_MARKS[level]} {plain(words)}", width="content")
-        if full and _SIGNS.sub("", full) != words:
+        st.caption(f"{_MARKS[level]} {plain(summary)}", width="content")
+        if full and _SIGNS.sub("", full) != summary:
             with st.popover(t("ui.what_helps"), type="tertiary", key="notice"):
                 st.markdown(plain(full))
         yield
 
 
-def _draw_models(key: str, words: str) -> None:
+def _draw_models(key: str, label_key: str) -> None:
     """Draw the button that leads to the Models page, if a plugin has it."""
     if "models" in registry.page_names():
-        button(t(words), key, page_state().go_to_page, "models", icon="neurology", kind="tertiary")
+        button(t(label_key), key, page_state().go_to_page, "models", icon="neurology", kind="tertiary")
 
 
 def _other_notices(job: JobSnapshot, analysis: Analysis) -> tuple[Notice, ...]:
@@ -177,8 +177,8 @@ def _sections_of(name: str, analysis: Analysis, job: JobSnapshot) -> tuple[str, 
     if job.state == "describing":  # what is said so far is drawn below
         return ("answer",)
     pictures = ("sheet",) if analysis.rests_on_measures else ()
-    asked = ("questions",) if job.is_imported else ()
-    return ("answer", "summary", "chapters", "findings", "pages", "footage", *pictures, *asked, "sources")
+    questions = ("questions",) if job.is_imported else ()
+    return ("answer", "summary", "chapters", "findings", "pages", "footage", *pictures, *questions, "sources")
 
 
 def _draw_pieces(job: JobSnapshot, analysis: Analysis, name: str) -> None:
@@ -193,8 +193,8 @@ def _draw_pieces(job: JobSnapshot, analysis: Analysis, name: str) -> None:
         range_action=range_action() if has_player else None,
         intervals=_intervals(reported),
     )
-    found = _draw_search(name, pieces) if len(pieces) > _SEARCH_ABOVE else pieces
-    units = [tuple(group) for _, group in groupby(found, key=lambda piece: piece.fold or id(piece))]  # a fold is one
+    matching = _draw_search(name, pieces) if len(pieces) > _SEARCH_ABOVE else pieces
+    units = [tuple(group) for _, group in groupby(matching, key=lambda piece: piece.fold or id(piece))]  # a fold is one
     first = _draw_pages(name, len(units))
     shown = chain.from_iterable(units[first : first + PAGE])
     report_blocks.draw(shown, renderer, key=f"blocks_{name}", on_action=partial(_retry, job.id))
@@ -212,16 +212,16 @@ def _pieces(
         reported: The analysis with its conversations.
         has_player: Whether the video is beside the report, with the timeline.
     """
-    asked = (name, language(), has_player, reported.conversations, job.state)
-    kept = st.session_state.get(f"{_PIECES_KEY}_{name}")
-    if kept is None or kept[0] is not analysis or kept[1] != asked:
+    cache_key = (name, language(), has_player, reported.conversations, job.state)
+    cached = st.session_state.get(f"{_PIECES_KEY}_{name}")
+    if cached is None or cached[0] is not analysis or cached[1] != cache_key:
         local = replace(reported, created=local_time(analysis.created))
         shown = sections(local, is_shared=False)
-        names = [one for one in _sections_of(name, analysis, job) if one != "timeline" or not has_player]
+        names = [section for section in _sections_of(name, analysis, job) if section != "timeline" or not has_player]
         is_shown = partial(_is_not_said_above, _stated(job, analysis)) if name == "document" else None
-        split = (report_blocks.pieces(filter(is_shown, shown[one]())) for one in names)  # each by itself
-        kept = st.session_state[f"{_PIECES_KEY}_{name}"] = (analysis, asked, [*chain.from_iterable(split)])
-    pieces: list[report_blocks.ReportPiece] = kept[2]
+        split = (report_blocks.pieces(filter(is_shown, shown[section]())) for section in names)  # each by itself
+        cached = st.session_state[f"{_PIECES_KEY}_{name}"] = (analysis, cache_key, [*chain.from_iterable(split)])
+    pieces: list[report_blocks.ReportPiece] = cached[2]
     return pieces
 
 
@@ -229,7 +229,7 @@ def _intervals(analysis: Analysis) -> Iterator[VideoRange]:
     """Yield the intervals that were found in this video for the answers of a report."""
     for conversation in analysis.all_conversations:
         for answer in conversation.answers:
-            for search in (one for one in answer.searches if not one.video):
+            for search in (search for search in answer.searches if not search.video):
                 yield from found_ranges(search.moments)
 
 
@@ -251,15 +251,17 @@ def _actions(analysis: Analysis, pieces: Iterable[report_blocks.ReportPiece]) ->
     """Return a button for each part without a whole answer that asks it again, at the first heading above it."""
     if analysis.video.path == UNKNOWN_PATH:
         return {}
-    anchors = {one.anchor for piece in pieces for one in (*piece.headings, *piece.blocks) if isinstance(one, Heading)}
+    anchors = {
+        block.anchor for piece in pieces for block in (*piece.headings, *piece.blocks) if isinstance(block, Heading)
+    }
     parts = parts_of(analysis)
     actions = {}
-    for part in (one for one in parts if one.result is None or one.result.troubles):
+    for part in (part for part in parts if part.result is None or part.result.troubles):
         places = (f"part-{part.position}", *(["findings"] if len(parts) == 1 else []), f"frame-{part.number}")
-        said = t("ui.part_retry" if part.result else "ui.part_ask")
+        caption = t("ui.part_retry" if part.result else "ui.part_ask")
         title = t("ui.answer_part", n=part.position) if len(parts) > 1 else t("ui.part_only")
-        anchor = next((place for place in places if place in anchors), "")
-        actions[anchor] = report_blocks.Action(said, labelled(said, title), part.number)
+        anchor = next((candidate for candidate in places if candidate in anchors), "")
+        actions[anchor] = report_blocks.Action(caption, labelled(caption, title), part.number)
     return actions
 
 
@@ -281,16 +283,16 @@ def _draw_search(name: str, pieces: Sequence[report_blocks.ReportPiece]) -> list
     return [replace(piece, fold="") for piece in (doubtful if only else pieces) if text in piece.text]
 
 
-def _draw_pages(name: str, found: int) -> int:
+def _draw_pages(name: str, count: int) -> int:
     """Draw the page buttons where there are several pages, and return the place of the first piece of the page."""
-    if not found:
+    if not count:
         st.caption(t("ui.findings_none"))
-    if found <= PAGE:
+    if count <= PAGE:
         return 0
-    pages = -(-found // PAGE)
+    pages = -(-count // PAGE)
     with st.container(horizontal=True, vertical_alignment="center"):
         first = PAGE * (st.pagination(pages, key=f"page_{name}_{pages}") - 1)
-        st.caption(t("ui.report_shown", first=first + 1, last=min(found, first + PAGE), total=found))
+        st.caption(t("ui.report_shown", first=first + 1, last=min(count, first + PAGE), total=count))
     return first
 
 

@@ -132,8 +132,8 @@ class ExtractionCache:
         self, path: Path, options: ExtractOptions, cancel: threading.Event | None = None
     ) -> Iterator[VideoEvent]:
         """Return the events of `video.extractor.extract`: no progress if cached, no facts if no text is read."""
-        known = self.find(path, options, cancel)
-        return self.make(path, options, cancel) if known is None else iter(known)
+        cached = self.find(path, options, cancel)
+        return self.make(path, options, cancel) if cached is None else iter(cached)
 
     def make(
         self,
@@ -149,28 +149,28 @@ class ExtractionCache:
         memory.
         """
         surveys = [] if surveys is None else surveys
-        made, file = _Made(), file_state(path)
+        extraction, file = _Made(), file_state(path)
         checkpoint = _Checkpoint(self._surveys, path, file, options)
         events, is_second_try = self._decoded(path, options, surveys.append, cancel), False
         while True:
             try:
                 event = next(events, None)
             except DecodeError as error:
-                if is_second_try or not (options.read_text and made.lacks_facts):
+                if is_second_try or not (options.read_text and extraction.lacks_facts):
                     raise
                 _log.warning("the decoder ended while facts were measured: %s", error)
-                events = made.rest(path, options, cancel=cancel)
+                events = extraction.rest(path, options, cancel=cancel)
                 is_second_try = True
                 continue
             if event is None:
                 break
-            made.add(event)
+            extraction.add(event)
             yield event
             if isinstance(event, KeyframesChosen) and not options.read_text:
                 break
-            checkpoint.keep(made, surveys)
+            checkpoint.keep(extraction, surveys)
         del events  # ends the decoder
-        yield from self._keep(path, file, options, made, surveys, cancel)
+        yield from self._keep(path, file, options, extraction, surveys, cancel)
 
     def _decoded(
         self,
@@ -184,11 +184,11 @@ class ExtractionCache:
         before = StoredExtraction(self._surveys, sha256) if sha256 else None
         texts = before.texts() if before and options.read_text else {}
         if before and options.read_text and (interrupted := before.interrupted(options)):
-            made = _Made(_replayed(interrupted, path))
-            return chain(made.events, made.rest(path, options, texts=texts, cancel=cancel))
-        known = before.get(_SURVEY, Known) if before and names_times(options.selection) else None
-        if known:
-            return extract_named(path, known, options, texts=texts, cancel=cancel)
+            extraction = _Made(_replayed(interrupted, path))
+            return chain(extraction.events, extraction.rest(path, options, texts=texts, cancel=cancel))
+        survey = before.get(_SURVEY, Known) if before and names_times(options.selection) else None
+        if survey:
+            return extract_named(path, survey, options, texts=texts, cancel=cancel)
         return extract(
             path,
             options,
@@ -225,13 +225,13 @@ class ExtractionCache:
         """
         stored = StoredExtraction(self._surveys, self.sha256(path, cancel))
         range_seconds = Selection(start_seconds=selection.start_seconds, end_seconds=selection.end_seconds)
-        if found := stored.get(_thumbnails_of(range_seconds), Thumbnails):
-            return found.keyframes
-        made: list[Known | Thumbnails] = []
-        for event in self.make(path, ExtractOptions(_FRAMES, range_seconds, read_text=False), cancel, made):
+        if thumbnails := stored.get(_thumbnails_of(range_seconds), Thumbnails):
+            return thumbnails.keyframes
+        surveys: list[Known | Thumbnails] = []
+        for event in self.make(path, ExtractOptions(_FRAMES, range_seconds, read_text=False), cancel, surveys):
             if isinstance(event, SurveyProgress):
                 yield event
-        return next(one.keyframes for one in made if isinstance(one, Thumbnails))
+        return next(survey.keyframes for survey in surveys if isinstance(survey, Thumbnails))
 
     def num_cached(self, path: Path, options: ExtractOptions) -> int | None:
         """Return how many frames are cached for these options, None if that is unknown without decoding."""
@@ -252,8 +252,8 @@ class ExtractionCache:
     def hashed(self, path: Path, cancel: threading.Event | None = None) -> Generator[HashProgress, None, str]:
         """Return the SHA-256 like `sha256`, and yield the progress of reading a large file."""
         check_file(path)
-        if known := self._surveys.known_sha256(path):
-            return known
+        if stored := self._surveys.known_sha256(path):
+            return stored
         state = file_state(path)
         sha256 = yield from hashed(path, cancel)
         self._surveys.note_sha256(path, sha256, state)
@@ -262,8 +262,8 @@ class ExtractionCache:
     def quick_sha256(self, path: Path, cancel: threading.Event | None = None) -> str | None:
         """Return the SHA-256 if it is known or quick to compute, else None. Raises what `sha256` raises."""
         check_file(path)
-        if known := self._surveys.known_sha256(path):
-            return known
+        if stored := self._surveys.known_sha256(path):
+            return stored
         is_quick = path.stat().st_size <= _QUICKLY_READ_BYTES or self._surveys.has_twin(path)
         return self.sha256(path, cancel) if is_quick else None
 
@@ -272,7 +272,7 @@ class ExtractionCache:
         path: Path,
         file: str | None,
         options: ExtractOptions,
-        made: _Made,
+        extraction: _Made,
         surveys: list[Known | Thumbnails],
         cancel: threading.Event | None,
     ) -> Iterator[HashProgress]:
@@ -281,10 +281,10 @@ class ExtractionCache:
             return
         after = StoredExtraction(self._surveys, sha256)
         after.keep_surveys(surveys, options)
-        if made.is_complete:  # else a part was missing; the next run may have it
-            after.keep(options, *made.events)
+        if extraction.is_complete:  # else a part was missing; the next run may have it
+            after.keep(options, *extraction.events)
             if options.read_text:
-                after.keep_texts(made)
+                after.keep_texts(extraction)
                 after.drop(_without_text(options))
                 after.drop((_FACTS, options))
 
@@ -329,9 +329,9 @@ class _Checkpoint:
         self._kept_at = float("-inf")
         self._has_keyframes = False
 
-    def keep(self, made: _Made, surveys: list[Known | Thumbnails]) -> None:
+    def keep(self, extraction: _Made, surveys: list[Known | Thumbnails]) -> None:
         """Cache the keyframes once, and the facts so far; nothing while the digest of the file isn't known."""
-        if not made.is_complete:  # a missing part isn't measured later
+        if not extraction.is_complete:  # a missing part isn't measured later
             return
         if time.monotonic() - self._kept_at < _PIECE_SECONDS:
             return
@@ -342,10 +342,10 @@ class _Checkpoint:
         stored = StoredExtraction(self._surveys, sha256)
         if not self._has_keyframes:
             stored.keep_surveys(surveys, self._options)
-            stored.keep(_without_text(self._options), *_without_facts(made.events))
+            stored.keep(_without_text(self._options), *_without_facts(extraction.events))
             self._has_keyframes = True
-        if made.facts:
-            stored.keep((_FACTS, self._options), tuple(made.facts))
+        if extraction.facts:
+            stored.keep((_FACTS, self._options), tuple(extraction.facts))
 
 
 class StoredExtraction:
@@ -389,8 +389,8 @@ class StoredExtraction:
 
     def keep_surveys(self, surveys: list[Known | Thumbnails], options: ExtractOptions) -> None:
         """Cache the results of a survey."""
-        for found in surveys:
-            self.keep(_SURVEY if isinstance(found, Known) else _thumbnails_of(options.selection), found)
+        for survey in surveys:
+            self.keep(_SURVEY if isinstance(survey, Known) else _thumbnails_of(options.selection), survey)
 
     def interrupted(self, options: ExtractOptions) -> list[VideoEvent]:
         """Return the events of an extraction that reads text and was interrupted, with the facts it had measured."""
@@ -402,10 +402,10 @@ class StoredExtraction:
         """Return the texts on pictures of this video."""
         return self.get(_TEXTS, Texts) or {}
 
-    def keep_texts(self, made: _Made) -> None:
+    def keep_texts(self, extraction: _Made) -> None:
         """Cache the texts in the facts, in addition to earlier texts."""
-        keys = {keyframe.number: picture_key(keyframe.jpeg) for keyframe in made.keyframes}
-        texts = {**self.texts(), **{keys[fact.number]: fact.texts for fact in made.facts}}
+        keys = {keyframe.number: picture_key(keyframe.jpeg) for keyframe in extraction.keyframes}
+        texts = {**self.texts(), **{keys[fact.number]: fact.texts for fact in extraction.facts}}
         self.keep(_TEXTS, dict(list(texts.items())[-_MOST_TEXTS:]))
 
     def key(self, subject: object) -> str:

@@ -31,9 +31,11 @@ def with_speakers(transcript: Transcript, turns: Sequence[SpeakerTurn], *, is_gu
     """
     starts = [turn.start_seconds for turn in turns]
     longest = max((turn.end_seconds - turn.start_seconds for turn in turns), default=0.0)
-    found = [_speaker_of(cue, turns, starts, longest) for cue in transcript.cues]
-    numbers = {one: index for index, one in enumerate(dict.fromkeys(filter(None, found)), 1)}
-    cues = (replace(cue, speaker=numbers.get(one, 0)) for cue, one in zip(transcript.cues, found, strict=True))
+    speakers = [_speaker_of(cue, turns, starts, longest) for cue in transcript.cues]
+    numbers = {speaker: index for index, speaker in enumerate(dict.fromkeys(filter(None, speakers)), 1)}
+    cues = (
+        replace(cue, speaker=numbers.get(speaker, 0)) for cue, speaker in zip(transcript.cues, speakers, strict=True)
+    )
     return replace(transcript, cues=tuple(cues), speakers=("",) * len(numbers), speakers_guessed=is_guess)
 
 
@@ -48,7 +50,7 @@ def _speaker_of(cue: Cue, turns: Sequence[SpeakerTurn], starts: Sequence[float],
             shared[turn.speaker] = max(0.0, shared.get(turn.speaker, 0.0)) + overlap
         elif overlap > -_NEAR_SECONDS:
             shared[turn.speaker] = max(overlap, shared.get(turn.speaker, overlap))
-    return max(shared, key=lambda one: shared[one], default=0)
+    return max(shared, key=lambda speaker: shared[speaker], default=0)
 
 
 def names_key(sha256: str, num_speakers: int) -> str:

@@ -121,15 +121,15 @@ class Transcription:
                     info.path, request.language, subtitles=request.subtitles, cancel=cancel
                 )
             if transcript is None and info.has_audio:
-                transcript, more = self._speech(info, request, sha256, cancel, after, on_start, on_progress)
-                notices = (*notices, *more)
+                transcript, added = self._speech(info, request, sha256, cancel, after, on_start, on_progress)
+                notices = (*notices, *added)
             if transcript is None or request.speakers is None:
                 return transcript, notices
             span = request.selection.start_seconds, request.selection.end_seconds
-            separated, more = self.separate_speakers(
+            separated, added = self.separate_speakers(
                 info, transcript, span, request.speakers, sha256=sha256, cancel=cancel, on_share=on_share
             )
-            return separated, (*notices, *more)
+            return separated, (*notices, *added)
         except Cancelled:
             raise
         except AppError as error:
@@ -191,12 +191,12 @@ class Transcription:
         assert self.recogniser is not None
         model, content = self.recogniser.model(cancel), sha256()
         whole, key = (self._key(content, model, *bounds) for bounds in ((0.0, None), span))
-        for cached in dict.fromkeys((whole, key)):
-            if (kept := self._kept(cached, Found)) is not None:  # type: ignore[arg-type]  # mypy takes no tuple as a class
-                return kept
+        for span_key in dict.fromkeys((whole, key)):
+            if (transcript := self._cached(span_key, Found)) is not None:  # type: ignore[arg-type]  # mypy takes no tuple as a class
+                return transcript
         part_key = self._key(content, model, *span, "part")
         spans_key = self._key(content, model, *span, "speech")
-        before = self._kept(part_key, PartlyHeard) or PartlyHeard(span[0])
+        before = self._cached(part_key, PartlyHeard) or PartlyHeard(span[0])
         pieces = self._pieces(info, before.reached_seconds, span[1], cancel)
 
         def note(part: PartlyHeard, new: tuple[Cue, ...]) -> None:
@@ -240,10 +240,10 @@ class Transcription:
 
     def _speech_found(self, key: str, find: Callable[[Pieces], SpeechSpans], sound: Pieces) -> SpeechSpans:
         """Return the speech in a recording, from the cache if an earlier run has looked for it."""
-        if (kept := self._kept(key, SpeechSpans)) is None:
-            kept = find(sound)
-            self._surveys.put(key, to_json(kept).encode())
-        return kept
+        if (spans := self._cached(key, SpeechSpans)) is None:
+            spans = find(sound)
+            self._surveys.put(key, to_json(spans).encode())
+        return spans
 
     def separate_speakers(
         self,
@@ -285,7 +285,7 @@ class Transcription:
 
     def names_of(self, sha256: str, num_speakers: int) -> Names:
         """Return the names that were kept for a video with so many speakers; empty without."""
-        return self._kept(names_key(sha256, num_speakers), Names) or ()
+        return self._cached(names_key(sha256, num_speakers), Names) or ()
 
     def _turns(
         self,
@@ -300,8 +300,8 @@ class Transcription:
         """Return who speaks when, from the cache or from the models. Raises AppErrors."""
         described = ["speakers", _FORM, sha256, diariser.model().key, num_speakers, *span]
         key = hashlib.sha256(json.dumps(described).encode()).hexdigest()
-        if (kept := self._kept(key, tuple[SpeakerTurn, ...])) is not None:
-            return kept
+        if (cached := self._cached(key, tuple[SpeakerTurn, ...])) is not None:
+            return cached
         on_share(0.0)
         start, end = span
         pieces = self._pieces(info, start, end, cancel)
@@ -314,12 +314,12 @@ class Transcription:
         return turns
 
     def _key(
-        self, sha256: str, model: SpeechModelName, start_seconds: float, end_seconds: float | None, *more: str
+        self, sha256: str, model: SpeechModelName, start_seconds: float, end_seconds: float | None, *extra: str
     ) -> str:
-        described = ["speech", _FORM, sha256, model.key, self._language, start_seconds, end_seconds, *more]
+        described = ["speech", _FORM, sha256, model.key, self._language, start_seconds, end_seconds, *extra]
         return hashlib.sha256(json.dumps(described).encode()).hexdigest()
 
-    def _kept(self, key: str, kind: type[T]) -> T | None:
+    def _cached(self, key: str, kind: type[T]) -> T | None:
         """Return the cached value, or None if it is missing or damaged."""
         data = self._surveys.get(key)
         try:

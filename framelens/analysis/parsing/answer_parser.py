@@ -79,8 +79,8 @@ class _FindingParser:
                 pieces = item.splitlines() if isinstance(item, str) else [item]
                 findings += lines("\n".join(map(_as_line, pieces)), self._times)
         once: dict[object, Finding] = {}
-        for one in findings:
-            once.setdefault((one.text, one.frames, tuple(one.fields.items())), one)
+        for finding in findings:
+            once.setdefault((finding.text, finding.frames, tuple(finding.fields.items())), finding)
         return tuple(once.values())
 
     def _finding(self, item: Mapping[str, Any], fields: Sequence[Field]) -> Iterator[Finding]:
@@ -94,10 +94,14 @@ class _FindingParser:
                 values[field.key] = value
             issues += [] if is_known else ["unknown_value"]
         text = next((line for key in _TEXT_KEYS if key in entries and (line := _as_line(entries.pop(key)))), "")
-        more = [f"{key}: {line}" if key else line for key, value in entries.items() if (line := _as_line(value))]
-        if more:
+        extras = [f"{key}: {line}" if key else line for key, value in entries.items() if (line := _as_line(value))]
+        if extras:
             self._note_odd()
-        text = f"{text} ({'; '.join(more)})" if text and more else text or "; ".join(more) or ", ".join(values.values())
+        text = (
+            f"{text} ({'; '.join(extras)})"
+            if text and extras
+            else text or "; ".join(extras) or ", ".join(values.values())
+        )
         if text:
             quoted = [field.key for field in fields if field.quoted]
             yield citations.finding(text, own, self._times, fields=values, quoted=quoted, issues=issues)
@@ -110,7 +114,7 @@ class _FindingParser:
         if field.kind == "text" or not line:
             return line, True
         for choice in field.choices:
-            if _folded(line) in {_folded(one) for one in (choice.name.zh, choice.name.en, choice.key)}:
+            if _folded(line) in {_folded(name) for name in (choice.name.zh, choice.name.en, choice.key)}:
                 return choice.name.text, True
         return line, False
 
@@ -121,7 +125,9 @@ class _FindingParser:
                 self._note_odd()
             entries = list(value.values()) if isinstance(value, dict) else value
             read = [self.frames(entry, depth + 1) for entry in entries[:_MOST_NUMBERS]]
-            return sorted({number for own, _ in read for number in own}), [issue for _, more in read for issue in more]
+            return sorted({number for own, _ in read for number in own}), [
+                issue for _, issues in read for issue in issues
+            ]
         if isinstance(value, int) and not isinstance(value, bool):
             if depth == 0:
                 self._note_odd()
@@ -168,9 +174,9 @@ def _as_line(value: Any, depth: int = 0) -> str:
     if isinstance(value, (list, dict)):
         if depth == _DEEPEST:
             return "…"
-        entries = value.items() if isinstance(value, dict) else (("", one) for one in value)
-        pairs = ((_as_line(key), _as_line(one, depth + 1)) for key, one in entries)
-        return ", ".join(f"{key}: {words}" if key else words for key, words in pairs if words)
+        entries = value.items() if isinstance(value, dict) else (("", item) for item in value)
+        pairs = ((_as_line(key), _as_line(item, depth + 1)) for key, item in entries)
+        return ", ".join(f"{key}: {line}" if key else line for key, line in pairs if line)
     if isinstance(value, float):
         value = int(value) if value.is_integer() and abs(value) < 1e15 else value
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**18:
@@ -245,18 +251,18 @@ class _AnswerParser:
 
     def read(self, text: str) -> ParsedAnswer:
         keys = {name.lower() for field in self._fields for name in (field.key, field.name.en, field.name.zh)}
-        found = find(text, keys)
-        if found is None:
+        parsed = find(text, keys)
+        if parsed is None:
             reading = self._prose(text)
-        elif is_schema(found.value):
+        elif is_schema(parsed.value):
             self._note("not_json")
             reading = ParsedAnswer()
         else:
-            self._note("odd_form", found.is_odd)
-            reading = self._answer(self._arranged(found.value))
+            self._note("odd_form", parsed.is_odd)
+            reading = self._answer(self._arranged(parsed.value))
         is_empty = not (reading.findings or reading.overview or reading.reply or reading.chapters)
-        self._note("half_json", found is not None and found.is_cut and not is_empty)
-        self._note("unclear", found is not None and found.is_unclear and not is_empty)
+        self._note("half_json", parsed is not None and parsed.is_cut and not is_empty)
+        self._note("unclear", parsed is not None and parsed.is_unclear and not is_empty)
         self._note("empty", is_empty)
         return ParsedAnswer(**{**vars(reading), "troubles": tuple(self._troubles)})
 
@@ -291,16 +297,16 @@ class _AnswerParser:
         parts: dict[str, list[Any]] = {}
         if isinstance(value, list):
             self._note("odd_form")
-            for one in value:
-                is_whole = not is_entry(one) and is_answer(one) and depth < _DEEPEST
-                _add(parts, self._arranged(one, depth + 1) if is_whole else {self._rest: [one]})
+            for item in value:
+                is_whole = not is_entry(item) and is_answer(item) and depth < _DEEPEST
+                _add(parts, self._arranged(item, depth + 1) if is_whole else {self._rest: [item]})
         elif not isinstance(value, dict) or is_entry(value):
             self._note("odd_form")
             _add(parts, {self._rest: [value]})
         else:
             is_alone = not any(map(canonical, value))
-            for key, one in value.items():
-                _add(parts, self._part(key, one, depth, is_alone=is_alone))
+            for key, item in value.items():
+                _add(parts, self._part(key, item, depth, is_alone=is_alone))
         return parts
 
     def _part(self, key: str, value: Any, depth: int, *, is_alone: bool) -> dict[str, list[Any]]:
@@ -323,7 +329,7 @@ class _AnswerParser:
         if isinstance(value, dict) and not is_entry(value) and key not in ("title", "chapters"):
             if key == "subjects":
                 return [value] if "name" in value else [{"name": k, "look": v} for k, v in value.items()]
-            return [item for name, one in value.items() for item in self._under(name, one)]
+            return [item for name, entry in value.items() for item in self._under(name, entry)]
         return [value]
 
     def _under(self, key: str, value: Any) -> list[Any]:
@@ -375,7 +381,7 @@ class _AnswerParser:
     def _chapter_start(self, number: int) -> float:
         """Return the start of the frame's shot if no earlier frame is of that shot, else the frame's time."""
         time = self._times[number]
-        before = max((one for one in self._times.values() if one < time), default=-1.0)
+        before = max((other for other in self._times.values() if other < time), default=-1.0)
         return max((start for start in self._shot_starts if before < start <= time), default=time)
 
     def _chapter(self, item: Any) -> tuple[int, str, str]:
@@ -399,17 +405,17 @@ class _AnswerParser:
 
     def _untimed(self, text: str) -> str:
         """Remove times that match no frame, since this text can't be marked as unverified."""
-        kept = citations.without_own_times(text, self._times)
-        self._note("chapter_time", kept != text)
-        return kept
+        cleaned = citations.without_own_times(text, self._times)
+        self._note("chapter_time", cleaned != text)
+        return cleaned
 
 
 def _numbers_of(key: str) -> list[int]:
     return citations.cited_in(key) or (citations.numbers_in(key) if _NUMBERS.fullmatch(key) else [])
 
 
-def _add(parts: dict[str, list[Any]], more: Mapping[str, list[Any]]) -> None:
-    for key, values in more.items():
+def _add(parts: dict[str, list[Any]], added: Mapping[str, list[Any]]) -> None:
+    for key, values in added.items():
         parts[key] = [*parts.get(key, []), *values]
 
 
@@ -433,22 +439,22 @@ def _lines(value: Any, depth: int = 0) -> Iterator[str]:
     if depth > 4:
         return
     if isinstance(value, list):
-        for one in value:
-            yield from _lines(one, depth + 1)
+        for item in value:
+            yield from _lines(item, depth + 1)
     elif isinstance(value, str):
         yield value
     elif not isinstance(value, dict):
         return
     elif not is_entry(value) and any(map(canonical, value)):
-        for one in value.values():
-            yield from _lines(one, depth + 1)
+        for item in value.values():
+            yield from _lines(item, depth + 1)
     elif line := _line(value):
         yield line
 
 
 def _line(entry: dict[str, Any]) -> str:
     """Return a line for an entry, like "3, 4: moves · left · A man walks."."""
-    numbers = [one for key in _SHOWN_FRAME_KEYS for one in _as_list(entry.get(key))]
+    numbers = [number for key in _SHOWN_FRAME_KEYS for number in _as_list(entry.get(key))]
     values = [value for key, value in entry.items() if key not in _SHOWN_FRAME_KEYS]
     joined = " · ".join(
         str(value) for value in values if isinstance(value, (str, int, float)) and value not in ("", "…")

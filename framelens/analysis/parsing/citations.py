@@ -122,17 +122,17 @@ def finding(
         issues: Issues that are known already.
     """
     fields = fields or {}
-    said = [text, *(value for key, value in fields.items() if key not in quoted)]
-    cited = dict.fromkeys([*own, *(number for one in said for number in cited_in(one))])
+    texts = [text, *(value for key, value in fields.items() if key not in quoted)]
+    cited = dict.fromkeys([*own, *(number for line in texts for number in cited_in(line))])
     sent = tuple(number for number in cited if number in times)
-    found = dict.fromkeys(issues)
+    problems = dict.fromkeys(issues)
     if len(sent) < len(cited):
-        found["frame_not_sent"] = None
+        problems["frame_not_sent"] = None
     if not cited:
-        found["no_frame"] = None
-    if any(_own_times(one, sent or tuple(times), times) for one in said):
-        found["own_time"] = None
-    return Finding(text, sent, tuple(found), fields)
+        problems["no_frame"] = None
+    if any(_own_times(line, sent or tuple(times), times) for line in texts):
+        problems["own_time"] = None
+    return Finding(text, sent, tuple(problems), fields)
 
 
 def cited_in(text: str) -> list[int]:
@@ -155,11 +155,11 @@ def numbers_in(text: str) -> list[int]:
 
 def own_times(text: str, times: Mapping[int, float]) -> list[str]:
     """Return the times in `text` that match no frame cited on the same line; without citations, no frame of `times`."""
-    found: list[str] = []
+    unmatched: list[str] = []
     for line in _lines(text):
         cited = [number for number in cited_in(line) if number in times]
-        found += (match[0].strip() for match in _own_times(line, cited or tuple(times), times))
-    return list(dict.fromkeys(found))
+        unmatched += (match[0].strip() for match in _own_times(line, cited or tuple(times), times))
+    return list(dict.fromkeys(unmatched))
 
 
 def without_own_times(text: str, times: Mapping[int, float]) -> str:
@@ -180,12 +180,12 @@ def _lines(text: str) -> list[str]:
 
 def _claims(text: str) -> list[re.Match[str]]:
     """Return the times that a text names, in order and without overlaps; quotations are left out."""
-    found = _outside_quotations(text, _CLOCK, _MINUTES, _PRIMES, _SECONDS)
-    kept: list[re.Match[str]] = []
-    for match in found:
-        if not kept or match.start() >= kept[-1].end():
-            kept.append(match)
-    return kept
+    matches = _outside_quotations(text, _CLOCK, _MINUTES, _PRIMES, _SECONDS)
+    claims: list[re.Match[str]] = []
+    for match in matches:
+        if not claims or match.start() >= claims[-1].end():
+            claims.append(match)
+    return claims
 
 
 def _outside_quotations(text: str, *patterns: re.Pattern[str]) -> list[re.Match[str]]:
@@ -213,6 +213,6 @@ def _own_times(text: str, frames: Sequence[int], times: Mapping[int, float]) -> 
 
 
 def _seconds_of(match: re.Match[str]) -> float:
-    found = match.groupdict()
-    whole = int(found.get("h") or 0) * 3600 + int(found.get("m") or 0) * 60
-    return whole + float(found.get("s") or 0) + float(f"0.{found.get('part') or 0}")
+    groups = match.groupdict()
+    whole = int(groups.get("h") or 0) * 3600 + int(groups.get("m") or 0) * 60
+    return whole + float(groups.get("s") or 0) + float(f"0.{groups.get('part') or 0}")

@@ -115,13 +115,13 @@ class TolerantJson:
         self._skip()
         if self._ended():
             return True
-        found = self.text[self.at]
-        if found == bracket:
+        character = self.text[self.at]
+        if character == bracket:
             self.at += 1
-        elif found in "}]":
+        elif character in "}]":
             self.is_odd = True  # its own bracket is missing; the found bracket is left to the parent
             self.at += 1 if self._depth == 1 else 0
-        return found in "}]"
+        return character in "}]"
 
     def _ends_key(self, at: int, is_paired: bool) -> bool:
         return bool(_AFTER_KEY.match(self.text, at))
@@ -243,14 +243,14 @@ def canonical(key: str) -> str:
     """Return the known key that `key` means ("Finding" is "findings", "summary" is "overview"), or ""."""
     bare = re.sub(r"[^a-z]", "", key.lower())
     meant = _SYNONYMS.get(bare, bare)
-    return next((known for known in ANSWER_KEYS if known.rstrip("s") == meant.rstrip("s")), "")
+    return next((answer_key for answer_key in ANSWER_KEYS if answer_key.rstrip("s") == meant.rstrip("s")), "")
 
 
 def is_entry(value: Any) -> bool:
     """Return True if `value` is a statement with frames rather than a whole answer, which holds lists."""
     if not isinstance(value, dict) or not any(key.strip().lower() in _ENTRY_KEYS for key in value):
         return False
-    return not any(canonical(key) and isinstance(one, (list, dict)) for key, one in value.items())
+    return not any(canonical(key) and isinstance(item, (list, dict)) for key, item in value.items())
 
 
 def is_schema(value: Any) -> bool:
@@ -286,16 +286,16 @@ def _unwrapped(value: Any, depth: int = 0) -> Any:
         return value
     if isinstance(value, list):
         return _unwrapped(value[0], depth + 1) if len(value) == 1 and not is_entry(value[0]) else value
-    for key, one in value.items() if isinstance(value, dict) else ():
-        found = find(one) if isinstance(one, str) and one.lstrip().startswith("{") else None
-        inner = _unwrapped(found.value if found else one, depth + 1)
+    for key, item in value.items() if isinstance(value, dict) else ():
+        parsed = find(item) if isinstance(item, str) and item.lstrip().startswith("{") else None
+        inner = _unwrapped(parsed.value if parsed else item, depth + 1)
         if _holds_lists(inner) and not any(canonical(other) for other in value if other != key):
             return inner
     return value
 
 
 def _holds_lists(value: Any) -> bool:
-    return isinstance(value, dict) and any(canonical(key) and isinstance(one, list) for key, one in value.items())
+    return isinstance(value, dict) and any(canonical(key) and isinstance(item, list) for key, item in value.items())
 
 
 def find(text: str, keys: Collection[str] = ()) -> FoundJson | None:
@@ -338,15 +338,17 @@ def _among_words(text: str, keys: Collection[str]) -> FoundJson | None:
         first = first if pieces else opening.start()
         at, is_odd = reading.at, is_odd or reading.is_odd or bool(pieces) or value is not whole
         piece = text[opening.start() : at].rstrip()
-        if value in pieces.values() or any(one.startswith(piece) for one in pieces):
+        if value in pieces.values() or any(earlier.startswith(piece) for earlier in pieces):
             continue  # the model repeats itself, perhaps up to its limit of tokens
         pieces[piece] = value
         is_cut, is_unclear = reading.is_cut, is_unclear or reading.is_unclear
     if not pieces:
         return schema or _bare_json(text)
-    words = _FENCE.sub("", text[:first]) + _FENCE.sub("", text[at:])
-    value, *more = pieces.values()
-    return FoundJson(_together([value, *more]) if more else value, is_cut, is_odd or bool(words.strip()), is_unclear)
+    prose = _FENCE.sub("", text[:first]) + _FENCE.sub("", text[at:])
+    value, *others = pieces.values()
+    return FoundJson(
+        _together([value, *others]) if others else value, is_cut, is_odd or bool(prose.strip()), is_unclear
+    )
 
 
 def _bare_json(text: str) -> FoundJson | None:
@@ -360,7 +362,9 @@ def _bare_json(text: str) -> FoundJson | None:
 
 def _together(pieces: list[Any]) -> Any:
     """Merge consecutive values into a dict, or into a list if all of them are entries."""
-    entries = [one for piece in pieces for one in (piece if isinstance(piece, list) else [piece]) if is_entry(one)]
+    entries = [
+        entry for piece in pieces for entry in (piece if isinstance(piece, list) else [piece]) if is_entry(entry)
+    ]
     answers = [piece for piece in pieces if isinstance(piece, dict) and not is_entry(piece)]
     if not answers:
         return entries

@@ -88,8 +88,8 @@ class Planner:
 
     def __call__(self, video: VideoInfo, request: AnalysisRequest, template: Template) -> Estimate:
         """Estimate the analysis that `request` and `template` describe."""
-        known = self.known()
-        layout, knows_in_flight = self._laid_out(video, request, template, known)
+        timings = self.known()
+        layout, knows_in_flight = self._laid_out(video, request, template, timings)
         options = plan.extract_options(lambda: video, request, self.capacity, self.side)
         request = sized(request, video, self.capacity, self.side)
         cached = self.num_cached(video.path, options)
@@ -103,11 +103,13 @@ class Planner:
             parts=len(sizes),
             side=layout.side,
             in_flight=layout.in_flight if knows_in_flight else None,
-            seconds=_asking(sizes if is_described else [], plans, frames, layout, known) if request.use_model else None,
+            seconds=_asking(sizes if is_described else [], plans, frames, layout, timings)
+            if request.use_model
+            else None,
             looks=(min((way.looks[0] for way in plans), default=0), max((way.looks[1] for way in plans), default=0)),
             is_searched=any(way.is_search for way in plans),
             is_exact=layout.is_exact,
-            reading_seconds=0.0 if cached is not None else _reading(video, request, known),
+            reading_seconds=0.0 if cached is not None else _reading(video, request, timings),
             held_frames=self.held_frames(video, request, template),
         )
 
@@ -117,14 +119,14 @@ class Planner:
         return self._laid_out(video, most, template, self.known())[0].per_part
 
     def _laid_out(
-        self, video: VideoInfo, request: AnalysisRequest, template: Template, known: KnownTimings
+        self, video: VideoInfo, request: AnalysisRequest, template: Template, timings: KnownTimings
     ) -> tuple[Layout, bool]:
         """Return the layout, and whether the number of simultaneous requests is known."""
         measured = self.measure(request, video, usual_words(request, template)) if request.use_model else None
         if measured:
             return measured[0], True
-        capacity = replace(self.capacity, max_model_len=self.capacity.max_model_len or known.max_model_len)
-        side, at_once = choose_side(request, video, capacity, self.side), known.in_flight
+        capacity = replace(self.capacity, max_model_len=self.capacity.max_model_len or timings.max_model_len)
+        side, at_once = choose_side(request, video, capacity, self.side), timings.in_flight
         layout, _ = plan.basic_layout(request, video, capacity, side, None, lambda _: at_once or 1)
         return layout, at_once is not None
 
@@ -153,20 +155,20 @@ def _expected_frames(video: VideoInfo, request: AnalysisRequest) -> int:
     return min(most, video.num_frames_from_header or most)
 
 
-def _reading(video: VideoInfo, request: AnalysisRequest, known: KnownTimings) -> float | None:
+def _reading(video: VideoInfo, request: AnalysisRequest, timings: KnownTimings) -> float | None:
     """Return the seconds to find and measure the frames, by the pixels that were read before."""
     seconds = range_seconds(request, video)
-    return median(known.readings) * seconds * video.megapixels if known.readings and seconds else None
+    return median(timings.readings) * seconds * video.megapixels if timings.readings and seconds else None
 
 
 def _asking(
-    sizes: Sequence[int], plans: Sequence[QuestionPlan], frames: int, layout: Layout, known: KnownTimings
+    sizes: Sequence[int], plans: Sequence[QuestionPlan], frames: int, layout: Layout, timings: KnownTimings
 ) -> tuple[float, float] | None:
     """Return the shortest and longest time of all requests: the first part, the others, their join, the question."""
-    if not known.frames or not (known.looks or all(way.looks[1] == 0 for way in plans)):
+    if not timings.frames or not (timings.looks or all(way.looks[1] == 0 for way in plans)):
         return None
-    frame, look = median(known.frames), median(known.looks or [0.0])
-    text = median(known.texts) if known.texts else frame * layout.per_part
+    frame, look = median(timings.frames), median(timings.looks or [0.0])
+    text = median(timings.texts) if timings.texts else frame * layout.per_part
     others = ceil((len(sizes) - 1) / layout.in_flight) * sizes[-1] if sizes else 0
     described = frame * (sum(sizes[:1]) + others) + text * (len(sizes) > 1)
     lows, highs = [], []

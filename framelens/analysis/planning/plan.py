@@ -114,18 +114,18 @@ def group_parts(costs: Sequence[int], capacity: int) -> list[range]:
 
 def refine(layout: Layout, frames: Sequence[Keyframe], finished: Sequence[Sequence[int]], per_part: int) -> Layout:
     """Return `layout` with at most `per_part` frames in each unfinished part; finished parts are unchanged."""
-    kept = {part[0]: tuple(part) for part in finished}
+    done = {part[0]: tuple(part) for part in finished}
     parts: list[tuple[int, ...]] = []
     run: list[Keyframe] = []
-    held = {number for part in kept.values() for number in part}
+    held = {number for part in done.values() for number in part}
     for frame in frames:
         if frame.number not in held:
             run.append(frame)
-        elif frame.number in kept:
-            parts += [tuple(one.number for one in part) for part in split(run, per_part)]
-            parts.append(kept[frame.number])
+        elif frame.number in done:
+            parts += [tuple(picture.number for picture in part) for part in split(run, per_part)]
+            parts.append(done[frame.number])
             run = []
-    parts += [tuple(one.number for one in part) for part in split(run, per_part)]
+    parts += [tuple(picture.number for picture in part) for part in split(run, per_part)]
     return replace(layout, per_part=per_part, parts=tuple(parts))
 
 
@@ -191,7 +191,7 @@ def _opening(video: VideoInfo, request: AnalysisRequest, capacity: RequestCapaci
 
 
 def base_layout(
-    connection: EngineConnection, request: AnalysisRequest, video: VideoInfo, words: Sequence[str]
+    connection: EngineConnection, request: AnalysisRequest, video: VideoInfo, texts: Sequence[str]
 ) -> Layout:
     """Return the layout without its parts.
 
@@ -199,11 +199,11 @@ def base_layout(
         connection: Engine that counts.
         request: Request of the analysis.
         video: Metadata of the video.
-        words: System message and longest question.
+        texts: System message and longest question.
     """
     capacity = RequestCapacity(connection.max_model_len, connection.answer_tokens)
     side = choose_side(request, video, capacity, connection.side)
-    counted = _counted(connection, request, video, side, words)
+    counted = _counted(connection, request, video, side, texts)
     return basic_layout(request, video, capacity, side, counted, connection.in_flight)[0]
 
 
@@ -218,7 +218,7 @@ class TokenCostMeter:
         self._lock = threading.Lock()
 
     def __call__(
-        self, request: AnalysisRequest, video: VideoInfo, words: tuple[str, str]
+        self, request: AnalysisRequest, video: VideoInfo, texts: tuple[str, str]
     ) -> tuple[Layout, RequestCapacity] | None:
         """Return the layout without its parts and the capacity of a request; None if no engine is available."""
         with self._lock:
@@ -228,10 +228,10 @@ class TokenCostMeter:
                 self._connection, self._counted, self._in_flight = connection, {}, {}
             capacity = RequestCapacity(connection.max_model_len, connection.answer_tokens)
             side = choose_side(request, video, capacity, connection.side)
-            asked = (video.width, video.height, side, words, request.language)
-            if asked not in self._counted:
-                self._counted[asked] = _counted(connection, request, video, side, words)
-            return basic_layout(request, video, capacity, side, self._counted[asked], self._in_flight_of)
+            key = (video.width, video.height, side, texts, request.language)
+            if key not in self._counted:
+                self._counted[key] = _counted(connection, request, video, side, texts)
+            return basic_layout(request, video, capacity, side, self._counted[key], self._in_flight_of)
 
     def _in_flight_of(self, tokens: int) -> int:
         assert self._connection
@@ -241,12 +241,12 @@ class TokenCostMeter:
 
 
 def _counted(
-    connection: EngineConnection, request: AnalysisRequest, video: VideoInfo, side: int, words: Sequence[str]
+    connection: EngineConnection, request: AnalysisRequest, video: VideoInfo, side: int, texts: Sequence[str]
 ) -> TokenCounts | None:
     """Let the engine count blank frames of the video's shape; return None if it reports nothing."""
     if connection.sight.needs_text:
         return None
-    system, question = words
+    system, question = texts
 
     def count(frames: int) -> int | None:
         pictures = [_blank(video, side, number) for number in range(1, frames + 1)]
@@ -256,17 +256,17 @@ def _counted(
 
     limit = None
     try:
-        one = count(1)
+        single = count(1)
         try:
             three = count(3)
         except TooManyPictures as too_many:
             three, limit = None, too_many.limit
     except AppError:  # the request itself will report what is wrong
         return None
-    if one is None or three is None:
+    if single is None or three is None:
         return None if limit is None else TokenCounts(max_pictures=limit)
-    cost = (three - one) / 2
-    return TokenCounts(cost, round(one - cost))
+    cost = (three - single) / 2
+    return TokenCounts(cost, round(single - cost))
 
 
 def _messages(

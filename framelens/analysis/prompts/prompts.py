@@ -55,7 +55,7 @@ def chunk_question(
     frames: Sequence[Keyframe],
     num_chunks: int,
     *,
-    known: Sequence[Subject] = (),
+    subjects: Sequence[Subject] = (),
     earlier: Sequence[str] = (),
     cues: Sequence[Cue] = (),
     texts: Mapping[int, Sequence[str]] | None = None,
@@ -67,15 +67,15 @@ def chunk_question(
         template: Its template.
         frames: Frames of the chunk.
         num_chunks: Number of chunks of the analysis.
-        known: Subjects of earlier chunks; cut to the limits above.
+        subjects: Subjects of earlier chunks; cut to the limits above.
         earlier: Sentences on the previous chunk; cut to the limits above.
         cues: Speech during this chunk; cut to the limits above.
         texts: What was read on frames, by their numbers; cut to the limits above.
     """
     with in_language(request.language):
         scope = scope_of(num_chunks)
-        parts = [template.ask.text, *_question(request), *_place(request, frames, num_chunks)]
-        parts += [*_known(known), *_earlier(earlier), *_read(texts or {}, frames), *_cues(cues, frames)]
+        parts = [template.ask.text, *_question(request), *_extent(request, frames, num_chunks)]
+        parts += [*_subjects(subjects), *_earlier(earlier), *_read(texts or {}, frames), *_cues(cues, frames)]
         if not frames:
             parts.append(t("prompt.answer"))
         return "\n".join([*parts, _form(template, scope, [frame.number for frame in frames])])
@@ -91,10 +91,10 @@ def join_question(request: AnalysisRequest, template: Template, parts: Sequence[
     """
     with in_language(request.language):
         accounts = [account(part, template) for part in parts]
-        asked = [t("prompt.join"), template.join.text, *_question(request)]
+        instructions = [t("prompt.join"), template.join.text, *_question(request)]
         numbers = sorted({number for part in parts for number in part.frames})
         form = _form(template, "join", numbers)
-        return "\n\n".join([*accounts, "\n".join([*(one for one in asked if one), form])])
+        return "\n\n".join([*accounts, "\n".join([*(text for text in instructions if text), form])])
 
 
 def account(part: ChunkResult, template: Template) -> str:
@@ -102,8 +102,8 @@ def account(part: ChunkResult, template: Template) -> str:
 
     Unverified findings are left out, unless the part has no others; then they are marked.
     """
-    said = [*part.findings, *part.overview]
-    keep_all = not any(_is_borne_out(finding) for finding in said) and not part.chapters
+    statements = [*part.findings, *part.overview]
+    keep_all = not any(_is_borne_out(finding) for finding in statements) and not part.chapters
     lines = [t("prompt.part_head", first=part.frames[0], last=part.frames[-1])] if part.frames else []
     lines += _lines(part.findings, template, keep_all)
     if quoted := _lines(part.overview, template, keep_all):
@@ -121,11 +121,11 @@ def usual_words(request: AnalysisRequest, template: Template) -> tuple[str, str]
     """Return a system message and question of usual length, for the estimate of the room left for frames."""
     with in_language(request.language):
         rules = t("prompt.system")
-        known = [Subject(rules[:_USUAL_NAME], rules[:_USUAL_LOOK])] * _USUAL_KNOWN
-        part = chunk_question(request, template, (), 2, known=known, earlier=[rules[:_USUAL_STORY]])
+        subjects = [Subject(rules[:_USUAL_NAME], rules[:_USUAL_LOOK])] * _USUAL_KNOWN
+        part = chunk_question(request, template, (), 2, subjects=subjects, earlier=[rules[:_USUAL_STORY]])
         whole = chunk_question(request, template, (), 1)
         of_part, of_whole = system_prompt("part"), system_prompt("whole")
-        return max((of_part, part), (of_whole, whole), key=lambda words: len("".join(words)))
+        return max((of_part, part), (of_whole, whole), key=lambda prompt: len("".join(prompt)))
 
 
 def exact_prompt(
@@ -147,9 +147,9 @@ def speech_near(cues: Sequence[Cue], frames: Sequence[Keyframe]) -> list[tuple[K
     """Return the frames with speech, each with the text of the cues that start nearest to it."""
     near: dict[int, list[str]] = {}
     for cue in cues if frames else ():
-        frame = min(range(len(frames)), key=lambda place: abs(frames[place].time_seconds - cue.start_seconds))
+        frame = min(range(len(frames)), key=lambda index: abs(frames[index].time_seconds - cue.start_seconds))
         near.setdefault(frame, []).append(cue.text)
-    return [(frames[place], " ".join(" ".join(said).split())) for place, said in sorted(near.items())]
+    return [(frames[index], " ".join(" ".join(texts).split())) for index, texts in sorted(near.items())]
 
 
 def _stand_ins(request: AnalysisRequest) -> list[Keyframe]:
@@ -160,18 +160,18 @@ def _stand_ins(request: AnalysisRequest) -> list[Keyframe]:
 
 
 def _question(request: AnalysisRequest) -> list[str]:
-    asked = request.question.strip()
-    return [t("prompt.question", question=asked)] if asked else []
+    question = request.question.strip()
+    return [t("prompt.question", question=question)] if question else []
 
 
-def _place(request: AnalysisRequest, frames: Sequence[Keyframe], num_chunks: int) -> list[str]:
-    said = []
+def _extent(request: AnalysisRequest, frames: Sequence[Keyframe], num_chunks: int) -> list[str]:
+    lines = []
     if has_range(request.selection) and frames:
         first, last = clock(frames[0].time_seconds), clock(frames[-1].time_seconds)
-        said.append(t("prompt.range", first=first, last=last))
+        lines.append(t("prompt.range", first=first, last=last))
     if num_chunks > 1 and frames:
-        said.append(t("prompt.part", first=frames[0].number, last=frames[-1].number))
-    return said
+        lines.append(t("prompt.part", first=frames[0].number, last=frames[-1].number))
+    return lines
 
 
 def _form(template: Template, scope: Scope, numbers: Sequence[int]) -> str:
@@ -179,12 +179,12 @@ def _form(template: Template, scope: Scope, numbers: Sequence[int]) -> str:
     return own_words(template, scope, frames=example)
 
 
-def _known(known: Sequence[Subject]) -> list[str]:
+def _subjects(subjects: Sequence[Subject]) -> list[str]:
     """Return the latest subjects, a line each, with their heading."""
     lines = [
-        t("prompt.known_one", name=_short(one.name, MOST_KNOWN_CHARACTERS // 2),
-          look=_short(one.look, MOST_KNOWN_CHARACTERS))
-        for one in known[-MOST_KNOWN:]
+        t("prompt.known_one", name=_short(subject.name, MOST_KNOWN_CHARACTERS // 2),
+          look=_short(subject.look, MOST_KNOWN_CHARACTERS))
+        for subject in subjects[-MOST_KNOWN:]
     ]  # fmt: skip
     return [t("prompt.known"), *lines] if lines else []
 

@@ -85,16 +85,16 @@ class Templates:
 
     @cached_property
     def _read(self) -> tuple[Mapping[str, Template], tuple[AppError, ...]]:
-        found = dict(built_in())
+        templates = dict(built_in())
         problems: list[AppError] = []
-        for one in _own(self._folder) if self._folder else ():
-            if isinstance(one, AppError):
-                problems.append(one)
-            elif one[1].key in found:
-                problems.append(ConfigError("template_taken", file=str(one[0]), key=one[1].key))
+        for entry in _own(self._folder) if self._folder else ():
+            if isinstance(entry, AppError):
+                problems.append(entry)
+            elif entry[1].key in templates:
+                problems.append(ConfigError("template_taken", file=str(entry[0]), key=entry[1].key))
             else:
-                found[one[1].key] = one[1]
-        return MappingProxyType(found), tuple(problems)
+                templates[entry[1].key] = entry[1]
+        return MappingProxyType(templates), tuple(problems)
 
     def find(self, key: str) -> Template:
         """Return the template with this key.
@@ -148,28 +148,28 @@ def _both_languages(most: int) -> pydantic.BeforeValidator:
     text = Annotated[str, pydantic.StringConstraints(strip_whitespace=True, min_length=1, max_length=most)]
     table = pydantic.TypeAdapter(Annotated[dict[Language, text], pydantic.Field(min_length=1)])
 
-    def validate(given: object) -> Words:
-        if isinstance(given, Words):
-            return given
-        texts = table.validate_python({"zh": given, "en": given} if isinstance(given, str) else given)
+    def validate(value: object) -> Words:
+        if isinstance(value, Words):
+            return value
+        texts = table.validate_python({"zh": value, "en": value} if isinstance(value, str) else value)
         either = next(iter(texts.values()))
         return Words(texts.get("zh", either), texts.get("en", either))
 
     return pydantic.BeforeValidator(validate)
 
 
-def _choice_table(given: object) -> object:
+def _choice_table(value: object) -> object:
     """Return the table of a choice: a string is its key and its name, and a table has the names beside the key."""
-    if isinstance(given, str):
-        return {"key": given, "name": given}
-    if not isinstance(given, dict):
-        return given
-    names = {language: name for language, name in given.items() if language != "key"}
-    return {"key": given.get("key", names.get("en", names.get("zh"))), "name": names}
+    if isinstance(value, str):
+        return {"key": value, "name": value}
+    if not isinstance(value, dict):
+        return value
+    names = {language: name for language, name in value.items() if language != "key"}
+    return {"key": value.get("key", names.get("en", names.get("zh"))), "name": names}
 
 
-def _field_table(given: object) -> object:
-    return {**_name_of(given), "about": Words(), **given} if isinstance(given, dict) else given
+def _field_table(value: object) -> object:
+    return {**_name_of(value), "about": Words(), **value} if isinstance(value, dict) else value
 
 
 def _name_of(table: Mapping[str, Any]) -> dict[str, Words]:
@@ -216,8 +216,8 @@ def _with_choices(field: Field) -> Field:
     if field.kind == "choice" and not field.choices:
         raise PydanticCustomError("missing", "no choices", {"key": "choices"})
     if field.kind != "choice" and field.choices:
-        given = [choice.key for choice in field.choices]
-        raise PydanticCustomError("value", "choices of another kind", {"key": "choices", "given": given})
+        keys = [choice.key for choice in field.choices]
+        raise PydanticCustomError("value", "choices of another kind", {"key": "choices", "given": keys})
     for values in zip(*((choice.key, choice.name.zh, choice.name.en) for choice in field.choices), strict=True):
         _no_two(values, "choices")
     return field
@@ -287,26 +287,26 @@ def parse(text: str, *, file: str, stem: str) -> Template:
         return _adapter().validate_python({**_name_of(table), "about": Words(), "join": Words(), **table})
     except pydantic.ValidationError as error:
         # A misspelt key is the cause of a missing key.
-        found = sorted(error.errors(include_url=False), key=lambda one: one["type"] != _UNKNOWN)
-        raise _as_config_error(found[0], file, lines) from error
+        problems = sorted(error.errors(include_url=False), key=lambda problem: problem["type"] != _UNKNOWN)
+        raise _as_config_error(problems[0], file, lines) from error
 
 
 def _as_config_error(error: ErrorDetails, file: str, lines: TomlLines) -> ConfigError:
     location, context = error["loc"], error.get("ctx", {})
     is_in_field = len(location) > 1 and location[0] == "fields"
     number = int(location[1]) + 1 if is_in_field else context.get("place", 0)
-    place = ("fields", number) if number else None
+    position = ("fields", number) if number else None
     inner = location[2:] if is_in_field else location
     key = context.get("key") or (str(inner[0]) if inner else "fields")
-    line = lines.line(key, place)
-    allowed = _ALLOWED_IN_FIELD if place else _ALLOWED
+    line = lines.line(key, position)
+    allowed = _ALLOWED_IN_FIELD if position else _ALLOWED
     if error["type"] == "missing":
-        return ConfigError("template_key_missing", file=file, line=lines.line("", place), key=key)
+        return ConfigError("template_key_missing", file=file, line=lines.line("", position), key=key)
     if error["type"] == _UNKNOWN:
-        names = ", ".join(field.name for field in fields(Field if place else Template))
+        names = ", ".join(field.name for field in fields(Field if position else Template))
         return ConfigError("template_key_unknown", file=file, line=line, key=key, allowed=names)
     if error["type"] == "twice":
         return ConfigError("template_key_twice", file=file, line=line, key=key, given=context["twice"])
-    given = repr(context.get("given", error["input"]))
-    shown = given if len(given) <= 80 else f"{given[:77]}…"
+    value = repr(context.get("given", error["input"]))
+    shown = value if len(value) <= 80 else f"{value[:77]}…"
     return ConfigError("template_value", file=file, line=line, key=key, given=shown, allowed=allowed[key])

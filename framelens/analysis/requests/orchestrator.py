@@ -70,10 +70,10 @@ class Orchestrator:
             AppError: The error that ended the run, or the first failure of a part after all others were sent.
             EngineEnded: The engine has died.
         """
-        known = self._run.task.done.state.layout
+        stored_layout = self._run.task.done.state.layout
         video = self._run.state.video()
-        words = self._asker.builder.usual_words
-        layout = known or plan.base_layout(self._run.connection, self._run.task.request, video, words)
+        texts = self._asker.builder.usual_words
+        layout = stored_layout or plan.base_layout(self._run.connection, self._run.task.request, video, texts)
         opening = self._run.state.opening() if opening_seconds and not self._asker.builder.fallback.is_active else ()
         with self._pool(layout) as pool:
             ahead = self._ask_opening(plan.lay_out(layout, opening), opening, opening_seconds, pool)
@@ -114,13 +114,13 @@ class Orchestrator:
         return None
 
     def _ask_all(self, layout: Layout, frames: Frames, pool: ThreadPoolExecutor, ahead: EarlyPart | None) -> None:
-        wanted = self._run.task.request.selection.end_seconds
+        end_requested = self._run.task.request.selection.end_seconds
         while True:
             self._layout = layout
             self._run.emit(Planned(layout))
             parts = _parts(layout, frames)
             self._run.emit(StageStarted("ask", len(parts)))
-            end = wanted or self._run.state.end_seconds()
+            end = end_requested or self._run.state.end_seconds()
             too_much = self._round(self._placed(parts, layout, total=len(parts), end_seconds=end), pool, ahead)
             if too_much is None:
                 return
@@ -235,11 +235,11 @@ class Reducer:
         if len(parts) == 1 and number != _SUMMARY:
             return parts[0]
         cited = frames if number == _SUMMARY else _between(parts, frames)
-        asked = self._builder.join_request(number, parts, cited)
-        result = self._run.task.done.result(asked.key, number)
+        request = self._builder.join_request(number, parts, cited)
+        result = self._run.task.done.result(request.key, number)
         if result is None:
             self._run.emit(ModeChosen(number, "text"))
-            result = self._executor.answer(asked, vary=number in self._run.task.done.again)
+            result = self._executor.answer(request, vary=number in self._run.task.done.again)
         else:
             self._run.emit(AnswerDelta(number, result.answer, restart=True))
         self._run.emit(ChunkDone(result))
@@ -248,7 +248,7 @@ class Reducer:
     def _groups(self, parts: Sequence[ChunkResult], room: int) -> list[list[ChunkResult]]:
         """Group neighbouring parts whose texts fit a request."""
         costs = [estimate_text_tokens(self._builder.part_text(part)) for part in parts]
-        return [[parts[place] for place in places] for places in plan.group_parts(costs, room)]
+        return [[parts[index] for index in places] for places in plan.group_parts(costs, room)]
 
     def _next_number(self) -> int:
         self._number -= 1

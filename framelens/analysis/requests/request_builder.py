@@ -77,8 +77,8 @@ class Introduction:
             return
         self._text = event.text if event.restart else self._text + event.text
         # What comes before the JSON may turn out to be reasoning with a draft.
-        if self._text.lstrip().startswith(_BEGINNINGS) and (found := _INTRODUCED.search(self._text)):
-            answer = parse_answer(f"{{{found[0]}}}", "part", self._template, {}, 0.0)
+        if self._text.lstrip().startswith(_BEGINNINGS) and (match := _INTRODUCED.search(self._text)):
+            answer = parse_answer(f"{{{match[0]}}}", "part", self._template, {}, 0.0)
             self.publish(answer.subjects)
 
     def publish(self, subjects: tuple[Subject, ...]) -> None:
@@ -87,13 +87,13 @@ class Introduction:
             self.known.set_result(subjects)
 
 
-def required_parts(place: int, in_flight: int) -> list[int]:
-    """Return the indexes of the parts that must be finished before the part at index `place` is sent.
+def required_parts(index: int, in_flight: int) -> list[int]:
+    """Return the indexes of the parts that must be finished before the part at `index` is sent.
 
     The subjects of the first part must be known, too.
     """
     back = 1 if in_flight == 1 else 2 * in_flight
-    return list(range(0 if in_flight == 1 else 1, place - back + 1))
+    return list(range(0 if in_flight == 1 else 1, index - back + 1))
 
 
 def build_context(introduced: tuple[Subject, ...], results: Mapping[int, ChunkResult]) -> CarriedContext:
@@ -102,20 +102,20 @@ def build_context(introduced: tuple[Subject, ...], results: Mapping[int, ChunkRe
     story: tuple[str, ...] = ()
     for named in (introduced, *(result.subjects for _, result in sorted(results.items()))):
         for subject in named:
-            known = subjects.pop(subject.name.casefold(), subject)  # the subject seen last comes last
-            subjects[subject.name.casefold()] = Subject(known.name, known.look[:_LONGEST_LOOK])
+            latest = subjects.pop(subject.name.casefold(), subject)  # the subject seen last comes last
+            subjects[subject.name.casefold()] = Subject(latest.name, latest.look[:_LONGEST_LOOK])
     for _, result in sorted(results.items()):
         story = _shortened([finding.text for finding in result.overview if not finding.issues]) or story
     return CarriedContext(tuple(subjects.values())[-_MOST_SUBJECTS:], story)
 
 
 def _shortened(lines: list[str]) -> tuple[str, ...]:
-    kept: list[str] = []
+    story: list[str] = []
     for line in lines:
-        if sum(map(len, kept)) + len(line) > _LONGEST_STORY:
+        if sum(map(len, story)) + len(line) > _LONGEST_STORY:
             break
-        kept.append(line)
-    return tuple(kept)
+        story.append(line)
+    return tuple(story)
 
 
 @dataclass(frozen=True)
@@ -234,7 +234,7 @@ class RequestBuilder:
             self._run.template,
             part.frames,
             part.total,
-            known=part.context.subjects,
+            subjects=part.context.subjects,
             earlier=part.context.story,
             cues=part.cues,
             texts=texts,
@@ -243,16 +243,16 @@ class RequestBuilder:
     def _scope(self, part: RequestChunk) -> Scope:
         return prompts.scope_of(part.total)
 
-    def _is_tight(self, part: RequestChunk, words: str) -> bool:
+    def _is_tight(self, part: RequestChunk, text: str) -> bool:
         """Return True if the engine should count the tokens of this request.
 
         Counting costs the engine one pass over every picture. If it has counted a frame before, only unusually long
         texts can make a request longer than planned.
         """
         usual = estimate_text_tokens("".join(self.usual_words))
-        more = estimate_text_tokens(words) - usual
+        excess = estimate_text_tokens(text) - usual
         context = self._run.connection.max_model_len or DEFAULT_CONTEXT
-        return not part.layout.is_exact or more > _SLACK * context
+        return not part.layout.is_exact or excess > _SLACK * context
 
     def _check_length(self, sent: Sequence[BaseMessage]) -> None:
         counted = self._run.connection.count(sent)
@@ -283,5 +283,5 @@ class ImagePrefetch:
 
     def take(self, frame: Keyframe, side: int) -> str:
         """Return the frame as a data URL."""
-        made = self._made.pop((frame.number, side), None)
-        return made.result() if made and not made.cancel() else data_url(frame, side)
+        prepared = self._made.pop((frame.number, side), None)
+        return prepared.result() if prepared and not prepared.cancel() else data_url(frame, side)

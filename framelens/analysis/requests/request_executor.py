@@ -94,11 +94,11 @@ class RequestExecutor:
         self._arrived: dict[str, str] = {}  # by key, the longest text of a request whose answer broke off
         self._owner = current_user().id  # the threads that send requests have no user
 
-    def answer(self, asked: EngineRequest, *, vary: bool = False) -> ChunkResult:
+    def answer(self, request: EngineRequest, *, vary: bool = False) -> ChunkResult:
         """Return the result of a request, and emit AnswerDelta events on the way.
 
         Args:
-            asked: Request to send.
+            request: Request to send.
             vary: Skip the cache and ask for a different answer.
 
         Raises:
@@ -113,15 +113,15 @@ class RequestExecutor:
         for attempt in range(1, _ATTEMPTS + 1):
             options = {**self._options(trouble), **(VARIED if vary else {})}
             with in_language(self._run.task.request.language):
-                sent = _with_hint(asked.sent, t(f"prompt.again.{trouble}")) if trouble else asked.sent
+                sent = _with_hint(request.sent, t(f"prompt.again.{trouble}")) if trouble else request.sent
                 try:
-                    result = self._attempt(asked, sent, options, may_recall=not vary)
+                    result = self._attempt(request, sent, options, may_recall=not vary)
                 except PicturesRefused as refused:
                     if not retries.may_retry_unseen(refused):
                         raise
-                    result = self._attempt(asked, sent, {**options, **VARIED}, may_recall=False)
+                    result = self._attempt(request, sent, {**options, **VARIED}, may_recall=False)
                 except (EngineError, EngineEnded):
-                    self._keep(asked, best or self._unfinished(asked, sent))
+                    self._keep(request, best or self._unfinished(request, sent))
                     raise
             usage += result.usage
             best = result if best is None or _rank(result) < _rank(best) else best
@@ -130,56 +130,56 @@ class RequestExecutor:
                 break
         assert best
         if best.troubles and best.answer != result.answer:  # the last answer is shown
-            self._run.emit(AnswerDelta(asked.number, best.answer, restart=True))
+            self._run.emit(AnswerDelta(request.number, best.answer, restart=True))
         seconds = time.monotonic() - started
         return replace(best, usage=best.usage if best.recalled else usage, seconds=seconds, attempts=attempt)
 
-    def _unfinished(self, asked: EngineRequest, sent: Sequence[BaseMessage]) -> ChunkResult | None:
+    def _unfinished(self, request: EngineRequest, sent: Sequence[BaseMessage]) -> ChunkResult | None:
         """Return what has arrived of an answer that broke off, or None if that says nothing."""
-        reply = Reply(self._arrived.get(asked.key, ""), "", None)
+        reply = Reply(self._arrived.get(request.key, ""), "", None)
         try:
-            result = self._result(asked, sent, reply, loops=False, recalled=False)
+            result = self._result(request, sent, reply, loops=False, recalled=False)
         except PicturesRefused:
             return None
-        findings, overview = (_with_break(one, reply.text) for one in (result.findings, result.overview))
+        findings, overview = (_with_break(statements, reply.text) for statements in (result.findings, result.overview))
         troubles = (
             "broke_off",
             *(trouble for trouble in result.troubles if trouble != "half_json"),
         )  # which says the same
-        made = replace(result, findings=findings, overview=overview, troubles=troubles)
-        return made if findings or overview else None
+        unfinished = replace(result, findings=findings, overview=overview, troubles=troubles)
+        return unfinished if findings or overview else None
 
-    def _keep(self, asked: EngineRequest, result: ChunkResult | None) -> None:
+    def _keep(self, request: EngineRequest, result: ChunkResult | None) -> None:
         """Emit a result before the failure of its request is raised, unless an earlier run has a better result."""
-        earlier = (one for one in self._run.task.done.state.results if one.key == asked.key)
-        if result and all(_rank(result) < _rank(one) for one in earlier):
-            self._run.emit(AnswerDelta(asked.number, result.answer, restart=True))
+        earlier = (previous for previous in self._run.task.done.state.results if previous.key == request.key)
+        if result and all(_rank(result) < _rank(previous) for previous in earlier):
+            self._run.emit(AnswerDelta(request.number, result.answer, restart=True))
             self._run.emit(ChunkDone(result))
 
     # ---- one attempt
 
     def _attempt(
-        self, asked: EngineRequest, sent: list[BaseMessage], options: dict[str, Any], *, may_recall: bool
+        self, request: EngineRequest, sent: list[BaseMessage], options: dict[str, Any], *, may_recall: bool
     ) -> ChunkResult:
-        self._run.emit(AnswerDelta(asked.number, "", restart=True))
+        self._run.emit(AnswerDelta(request.number, "", restart=True))
         answers = self._run.connection.answers if may_recall else None
-        form = self._with_schema(asked.scope, options)
+        form = self._with_schema(request.scope, options)
         if recalled := answers and answers.recall(sent, form, owner=self._owner):
-            self._run.emit(AnswerDelta(asked.number, recalled.text))
-        reply, loops = (recalled, False) if recalled else self._with_retries(asked, sent, options)
-        result = self._result(asked, sent, reply, loops=loops, recalled=recalled is not None)
+            self._run.emit(AnswerDelta(request.number, recalled.text))
+        reply, loops = (recalled, False) if recalled else self._with_retries(request, sent, options)
+        result = self._result(request, sent, reply, loops=loops, recalled=recalled is not None)
         if answers and not recalled and not result.troubles:
             answers.remember(sent, reply, form, owner=self._owner)
         return result
 
     def _with_retries(
-        self, asked: EngineRequest, sent: list[BaseMessage], options: dict[str, Any]
+        self, request: EngineRequest, sent: list[BaseMessage], options: dict[str, Any]
     ) -> tuple[Reply, bool]:
         retries = Retries()
         while True:
-            formed = self._with_schema(asked.scope, options)
+            formed = self._with_schema(request.scope, options)
             try:
-                return self._streamed(asked, sent, formed)
+                return self._streamed(request, sent, formed)
             except FormatRefused:
                 if formed is options:  # no schema was sent
                     raise
@@ -193,9 +193,9 @@ class RequestExecutor:
                 if isinstance(error, EngineBusy):
                     self._run.emit(Noticed(Notice("engine_was_busy", {}, "info")))
                 self._wait(pause)
-            self._run.emit(AnswerDelta(asked.number, "", restart=True))
+            self._run.emit(AnswerDelta(request.number, "", restart=True))
 
-    def _streamed(self, asked: EngineRequest, sent: list[BaseMessage], options: dict[str, Any]) -> tuple[Reply, bool]:
+    def _streamed(self, request: EngineRequest, sent: list[BaseMessage], options: dict[str, Any]) -> tuple[Reply, bool]:
         """Return the reply, and whether it was cut because it, or its reasoning, only repeated itself."""
         pieces, text = stream_pieces(self._run.connection.chat, sent, cancel=self._run.abort, options=options), ""
         with closing(until_loop(pieces)) as checked:
@@ -204,56 +204,56 @@ class RequestExecutor:
                     piece = next(checked)
                     text = piece.text if piece.restart else text + piece.text
                     if piece.text or piece.restart:
-                        self._run.emit(AnswerDelta(asked.number, piece.text, restart=piece.restart))
+                        self._run.emit(AnswerDelta(request.number, piece.text, restart=piece.restart))
             except StopIteration as end:
                 answered: tuple[Reply, bool] = end.value
                 return answered
             except EngineError:
-                self._arrived[asked.key] = max(self._arrived.get(asked.key, ""), text, key=len)
+                self._arrived[request.key] = max(self._arrived.get(request.key, ""), text, key=len)
                 raise
 
     def _result(
-        self, asked: EngineRequest, sent: Sequence[BaseMessage], reply: Reply, *, loops: bool, recalled: bool
+        self, request: EngineRequest, sent: Sequence[BaseMessage], reply: Reply, *, loops: bool, recalled: bool
     ) -> ChunkResult:
-        reading = self._seen(asked, self._read(asked, reply.text))
+        reading = self._check_sight(request, self._read(request, reply.text))
         ends = (("reasoned", reply.is_reasoned), ("repeats", loops), ("cut", reply.finish_reason == "length"))
         troubles = [name for name, is_so in ends if is_so]
         return ChunkResult(
-            number=asked.number,
-            frames=tuple(frame.number for frame in asked.frames),
-            mode=asked.mode,
+            number=request.number,
+            frames=tuple(frame.number for frame in request.frames),
+            mode=request.mode,
             answer=reply.text,
-            prompt=in_words(sent, asked.frames),
+            prompt=in_words(sent, request.frames),
             finish_reason=reply.finish_reason,
             usage=reply.usage or Usage(),
             seconds=0.0,
-            fallback=asked.fallback,
+            fallback=request.fallback,
             recalled=recalled,
-            key=asked.key,
+            key=request.key,
             **{**vars(reading), "troubles": (*troubles, *reading.troubles)},
         )
 
-    def _seen(self, asked: EngineRequest, reading: ParsedAnswer) -> ParsedAnswer:
+    def _check_sight(self, request: EngineRequest, reading: ParsedAnswer) -> ParsedAnswer:
         """Return the parsed answer; an empty answer if it only says that it sees no pictures and no pictures were sent.
 
         Raises:
             PicturesRefused: The answer says that it sees no pictures although pictures were sent.
         """
-        about = [one.text for one in (*reading.overview, *reading.reply)]
+        about = [statement.text for statement in (*reading.overview, *reading.reply)]
         findings = [finding.text for finding in reading.findings]
         is_blind = bool(findings) and all(unseen([text]) for text in findings)
         refused = unseen([*about, *findings] if is_blind else about)
         if refused is None:
             return reading
-        if asked.mode == "messages":
+        if request.mode == "messages":
             raise refused
-        has_more = any(one.frames for one in (*reading.findings, *reading.overview)) and not is_blind
+        has_more = any(statement.frames for statement in (*reading.findings, *reading.overview)) and not is_blind
         return reading if has_more else ParsedAnswer(troubles=("empty",))
 
-    def _read(self, asked: EngineRequest, text: str) -> ParsedAnswer:
-        times = times_of(asked.frames)
+    def _read(self, request: EngineRequest, text: str) -> ParsedAnswer:
+        times = times_of(request.frames)
         state = self._run.state
-        return parse_answer(text, asked.scope, self._run.template, times, state.end_seconds(), state.shot_starts())
+        return parse_answer(text, request.scope, self._run.template, times, state.end_seconds(), state.shot_starts())
 
     # ---- options
 
@@ -299,12 +299,13 @@ def _rank(result: ChunkResult) -> tuple[bool, int, int]:
     return result.is_unfinished, len(result.troubles), -len(result.findings) - len(result.overview)
 
 
-def _with_break(said: Sequence[Finding], text: str) -> tuple[Finding, ...]:
+def _with_break(findings: Sequence[Finding], text: str) -> tuple[Finding, ...]:
     """Return the statements; a sentence that the text doesn't end gets an ellipsis."""
     is_last = text.rstrip().endswith
-    is_broken = (is_last(one.text) and not one.text.endswith(_SENTENCE_ENDS) for one in said)
+    is_broken = (is_last(finding.text) and not finding.text.endswith(_SENTENCE_ENDS) for finding in findings)
     return tuple(
-        replace(one, text=f"{one.text}…") if broken else one for one, broken in zip(said, is_broken, strict=True)
+        replace(finding, text=f"{finding.text}…") if broken else finding
+        for finding, broken in zip(findings, is_broken, strict=True)
     )
 
 

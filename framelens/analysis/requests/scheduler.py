@@ -146,9 +146,9 @@ class Scheduler:
         self._introduce()
         while True:
             if not (self._too_much or self._ended or self._run.state.is_paused):
-                for place in self._ready():
-                    part = replace(self._parts[place], context=self._context(place))
-                    self._running[self._pool.submit(self._asker.ask, part)] = place
+                for index in self._ready():
+                    part = replace(self._parts[index], context=self._context(index))
+                    self._running[self._pool.submit(self._asker.ask, part)] = index
                 self._look_ahead()
             if not self._running:
                 break
@@ -161,14 +161,15 @@ class Scheduler:
 
     def _ready(self) -> list[int]:
         """Return the indexes of the parts to send now."""
-        known = len(self._parts) if self._introduction.known.done() else 1
+        num_sendable = len(self._parts) if self._introduction.known.done() else 1
         started = {*self._finished, *self._running.values()}
         ready = (
-            one
-            for one in range(known)
-            if one not in started and self._finished.issuperset(request_builder.required_parts(one, self._in_flight))
+            index
+            for index in range(num_sendable)
+            if index not in started
+            and self._finished.issuperset(request_builder.required_parts(index, self._in_flight))
         )
-        return [place for place, _ in zip(ready, range(self._in_flight - len(self._running)), strict=False)]
+        return [index for index, _ in zip(ready, range(self._in_flight - len(self._running)), strict=False)]
 
     def _look_ahead(self) -> None:
         """Announce the next parts after the last running part, as many as run at the same time."""
@@ -180,15 +181,15 @@ class Scheduler:
 
     def _wait_for_any(self) -> set[Future[Any]]:
         """Wait until a request ends or the first part's subjects are known; return the requests that have ended."""
-        known = self._introduction.known
-        waited: set[Future[Any]] = {*self._running} if known.done() else {*self._running, known}
-        return wait(waited, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED).done - {known}
+        introduced = self._introduction.known
+        waited: set[Future[Any]] = {*self._running} if introduced.done() else {*self._running, introduced}
+        return wait(waited, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED).done - {introduced}
 
     def _note(self, future: Future[None]) -> None:
-        place = self._running.pop(future)
-        self._finished.add(place)
+        index = self._running.pop(future)
+        self._finished.add(index)
         try:
-            self._too_much = self._outcome(future, self._parts[place]) or self._too_much
+            self._too_much = self._outcome(future, self._parts[index]) or self._too_much
         except (EngineError, EngineEnded) as error:
             self._ended = self._ended or error
         self._introduce()
@@ -206,7 +207,7 @@ class Scheduler:
             required_part: self._asker.results.get(self._parts[required_part].number)
             for required_part in request_builder.required_parts(index, self._in_flight)
         }
-        answered = {one: result for one, result in earlier.items() if result}
+        answered = {number: result for number, result in earlier.items() if result}
         return request_builder.build_context(self._introduction.known.result(), answered)
 
     def _may_shrink_picture(self, error: RequestTooLarge, part: request_builder.RequestChunk) -> bool:

@@ -274,9 +274,9 @@ class _Printer:
         from rich.text import Text
 
         gap, number = exactly(moments.widest_gap_seconds, digits=2), len(moments.intervals)
-        words = t("ask.moments.progress", frames=len(moments.samples), n=number, gap=gap)
+        text = t("ask.moments.progress", frames=len(moments.samples), n=number, gap=gap)
         console = terminal.console(to_errors=True)
-        line = Text(f"{strip(moments)} {words}")
+        line = Text(f"{strip(moments)} {text}")
         line.truncate(console.width - 1, overflow="ellipsis", pad=True)
         console.print(line, end="\n" if moments.ended else "\r")
 
@@ -317,22 +317,22 @@ def _asks_for_stored(options: Options) -> bool:
         "--rename": options.rename,
         "--delete": options.delete,
     }
-    asked = [option for option, value in acts.items() if value]
-    more = [f"“{text}”" for text in options.texts[("--list" in asked) :]]
-    more += [f"--{name}" for name in ("image", "edit") if getattr(options, name)]
-    more += ["--continue"] if options.conversation else []
-    if asked and (others := [*asked[1:], *more]):
-        raise ConfigError("ask_two_requests", option=asked[0], other=others[0])
-    return bool(asked)
+    requested = [option for option, value in acts.items() if value]
+    extras = [f"“{text}”" for text in options.texts[("--list" in requested) :]]
+    extras += [f"--{name}" for name in ("image", "edit") if getattr(options, name)]
+    extras += ["--continue"] if options.conversation else []
+    if requested and (others := [*requested[1:], *extras]):
+        raise ConfigError("ask_two_requests", option=requested[0], other=others[0])
+    return bool(requested)
 
 
 def _manage(options: Options) -> None:
     """List, export, rename or delete conversations."""
-    kept = services().conversations
+    repository = services().conversations
     if options.export:
         from framelens.questions.export import as_markdown, document
 
-        conversation = kept.get(options.export)
+        conversation = repository.get(options.export)
         names = services().reports.video_names(conversation)
         if options.json:
             print_json(document(conversation, names))
@@ -340,9 +340,9 @@ def _manage(options: Options) -> None:
             print(as_markdown(conversation, names), end="")
         services().jobs.audit.record("export", conversation.id)
     elif options.rename:
-        kept.rename(kept.get(options.rename[0]).id, options.rename[1])
+        repository.rename(repository.get(options.rename[0]).id, options.rename[1])
     elif options.delete:
-        _delete(kept.get(options.delete), options)
+        _delete(repository.get(options.delete), options)
     else:
         _list(options)
 

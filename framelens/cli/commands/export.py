@@ -99,11 +99,11 @@ def _reports(
             missing.append(InputError("no_report_yet", id=job_id))
 
 
-def _with_content(analyses: Iterable[Analysis], wanted: Sequence[str]) -> Iterator[Analysis]:
+def _with_content(analyses: Iterable[Analysis], formats: Sequence[str]) -> Iterator[Analysis]:
     """Yield the analyses; print for each the formats that are left out because they would be empty."""
     for analysis in analyses:
-        empty = [name for name in wanted if not FORMATS[name].fits(analysis)]
-        if 0 < len(empty) < len(wanted):
+        empty = [name for name in formats if not FORMATS[name].fits(analysis)]
+        if 0 < len(empty) < len(formats):
             left_out = t("cli.export_left_out", name=analysis.video.name, formats=", ".join(empty))
             print(left_out, file=sys.stderr)
         yield analysis
@@ -131,12 +131,12 @@ def _write(analyses: Iterable[Analysis], options: Options, name: str, inputs: Se
         return _write_one(analyses, options, inputs, path)
     check_output_folder(path)
     if _ENDING.fullmatch(path.suffix) and not names_folder(name):
-        check_ending("--output", path, dict.fromkeys(one.suffix for one in FORMATS.values()))
-    wanted = options.format or ("markdown",)
-    suffixes = tuple(FORMATS[name].suffix for name in wanted)
+        check_ending("--output", path, dict.fromkeys(form.suffix for form in FORMATS.values()))
+    formats = options.format or ("markdown",)
+    suffixes = tuple(FORMATS[name].suffix for name in formats)
     files = bundle(
-        _with_content(analyses, wanted),
-        wanted,
+        _with_content(analyses, formats),
+        formats,
         options.language,
         is_free=lambda name: is_free(path / name, inputs, overwrites=options.overwrite),
         appendix=options.appendix,

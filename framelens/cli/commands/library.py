@@ -122,24 +122,24 @@ def _list(options: Options) -> int:
     library = services().jobs.library
     typed = " ".join(getattr(options, "words", ()))
     states = (options.state,) if options.state else ()
-    wanted = LibraryQuery(
+    query = LibraryQuery(
         typed, states, model=options.model, template=options.template, tag=options.tag, since=options.since
     )
     near = _near(typed)
     limit = options.limit
-    entries = library.find(wanted, order=options.sort, offset=0, limit=limit, near=list(near))
+    entries = library.find(query, order=options.sort, offset=0, limit=limit, near=list(near))
     hits = {entry.id: library.hits(entry.id, typed, near=near.get(entry.id)) for entry in entries}
     if options.json:
         documents = [{**_document(entry), "hits": [asdict(hit) for hit in hits[entry.id]]} for entry in entries]
-        print_json({"total": library.count(wanted, near=list(near)), "analyses": documents})
+        print_json({"total": library.count(query, near=list(near)), "analyses": documents})
         return 0
     if typed and library.is_plain:
         print(t("library.plain"), file=sys.stderr)
     if not entries:
-        print(t("library.none" if typed or wanted != LibraryQuery() else "library.empty"))
+        print(t("library.none" if typed or query != LibraryQuery() else "library.empty"))
         return 0
     wide_console().print(_table(entries, hits))
-    total = library.count(wanted, near=list(near))
+    total = library.count(query, near=list(near))
     if total > len(entries):
         print(t("library.shown", shown=len(entries), total=total), file=sys.stderr)
     return 0
@@ -158,23 +158,23 @@ def _near(typed: str) -> dict[str, int]:
         return {}
 
 
-def _table(found: list[LibraryEntry], hits: Mapping[str, list[Hit]]) -> Table:
+def _table(entries: list[LibraryEntry], hits: Mapping[str, list[Hit]]) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("id", "created", "name", "length", "state", "model", "tags"):
         table.add_column(t(f"library.column_{name}"), no_wrap=name in ("id", "created", "length"))
-    for entry in found:
+    for entry in entries:
         length = clock(entry.seconds).partition(".")[0] if entry.seconds else ""
         title, details = title_and_details(
             entry.name, title=entry.title, question=entry.question, part=_part(entry.start_seconds, entry.end_seconds)
         )
         lines = [Text(_line(title)), *([Text(f"  {_line(details)}", "dim")] if details else [])]
-        words = [*lines, *(_hit_line(hit) for hit in hits[entry.id])]
+        texts = [*lines, *(_hit_line(hit) for hit in hits[entry.id])]
         cells = (
             length,
             t(f"library.state.{services().jobs.state_of(entry)}"),
             base_name(entry.model),
         )
-        table.add_row(entry.id, local_minute(entry.created), Text("\n").join(words), *cells, ", ".join(entry.tags))
+        table.add_row(entry.id, local_minute(entry.created), Text("\n").join(texts), *cells, ", ".join(entry.tags))
     return table
 
 

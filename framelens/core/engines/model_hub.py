@@ -93,14 +93,14 @@ def parse_hub(values: Mapping[str, str]) -> ModelHub:
     Raises:
         ConfigError: The value is neither a hub nor an address.
     """
-    given = values.get("FRAMELENS_HUB", "").strip()
-    if "://" in given:
-        return _by_address(given)
-    if not given:
+    setting = values.get("FRAMELENS_HUB", "").strip()
+    if "://" in setting:
+        return _by_address(setting)
+    if not setting:
         return hub_of(_usual(values), values)
-    kind = _NAMES.get(given.lower())
+    kind = _NAMES.get(setting.lower())
     if kind is None:
-        raise ConfigError("hub_unknown", value=given)
+        raise ConfigError("hub_unknown", value=setting)
     return hub_of(kind, values)
 
 
@@ -108,14 +108,14 @@ def hub_of(kind: HubKind, environ: Mapping[str, str] | None = None) -> ModelHub:
     """Return the hub of `kind` at the address that the environment gives it, or at its own."""
     values = os.environ if environ is None else environ
     names = ("HF_ENDPOINT",) if kind == "huggingface" else ("MODELSCOPE_ENDPOINT", "MODELSCOPE_DOMAIN")
-    given = next((values[name].strip() for name in names if values.get(name, "").strip()), _DEFAULTS[kind])
-    return ModelHub(kind, (given if "://" in given else f"https://{given}").rstrip("/"))
+    address = next((values[name].strip() for name in names if values.get(name, "").strip()), _DEFAULTS[kind])
+    return ModelHub(kind, (address if "://" in address else f"https://{address}").rstrip("/"))
 
 
 def other_hubs(hub: ModelHub) -> tuple[ModelHub, ...]:
     """Return the known hubs that may have what `hub` doesn't give, a mirror of Hugging Face first."""
-    known = (ModelHub("huggingface", MIRROR), hub_of("huggingface"), hub_of("modelscope"))
-    return tuple(one for one in dict.fromkeys(known) if one.endpoint != hub.endpoint)
+    hubs = (ModelHub("huggingface", MIRROR), hub_of("huggingface"), hub_of("modelscope"))
+    return tuple(other for other in dict.fromkeys(hubs) if other.endpoint != hub.endpoint)
 
 
 def _by_address(text: str) -> ModelHub:

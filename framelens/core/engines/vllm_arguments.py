@@ -72,9 +72,11 @@ class EngineArgument:
         named += [json.dumps(choice) for choice in self.choices]
         named += [Notice(f"json_{name}") for name in sorted(_JSON_NAMES[plain] for plain in self.types - {"bool"})]
         first = named.pop(0) if named else ""
-        words = functools.reduce(lambda one, other: Notice("either", {"first": one, "second": other}), named, first)
+        alternatives = functools.reduce(
+            lambda first, other: Notice("either", {"first": first, "second": other}), named, first
+        )
         limits = ", ".join(f"{_COMPARE[word][0]} {limit:g}" for word, limit in self.bounds)
-        return Notice("within", {"words": words, "limits": limits}) if limits else words
+        return Notice("within", {"words": alternatives, "limits": limits}) if limits else alternatives
 
 
 _DEFAULTS = {

@@ -38,15 +38,15 @@ def _settings(facts: SystemFacts, _: Settings) -> Iterator[CheckFinding]:
 
 def _remote(facts: SystemFacts, _: Settings) -> Iterator[CheckFinding]:
     """Check the remote engines: at least one must answer, and their models must not conflict."""
-    served = {one.base_url: one.model for one in facts.remote if one.error is None}
-    for one in facts.remote:
-        if one.error is None:
-            yield doctor_finding("remote", "tells", base_url=one.base_url)
+    served = {engine.base_url: engine.model for engine in facts.remote if engine.error is None}
+    for engine in facts.remote:
+        if engine.error is None:
+            yield doctor_finding("remote", "tells", base_url=engine.base_url)
         elif served:  # the others answer
-            values = {"base_url": one.base_url, "reason": CheckFinding.of(one.error).notice}
+            values = {"base_url": engine.base_url, "reason": CheckFinding.of(engine.error).notice}
             yield CheckFinding("engine_left_out", values, "hinders", table="notice")
         else:
-            yield CheckFinding.of(one.error)
+            yield CheckFinding.of(engine.error)
     if conflict := model_conflict(served):
         yield CheckFinding.of(conflict)
 
@@ -76,7 +76,7 @@ def _cards(facts: SystemFacts, settings: Settings) -> Iterator[CheckFinding]:
     old = list(old_cards(facts))
     yield from old
     for number, card in enumerate(facts.cards):
-        if number not in {one.values["number"] for one in old}:
+        if number not in {finding.values["number"] for finding in old}:
             capability, memory = _capability(card.capability), human_size(card.memory_bytes or 0)
             named = {"number": number, "name": card.name, "capability": capability}
             yield doctor_finding("card", "tells", memory=memory, **named)

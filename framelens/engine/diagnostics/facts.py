@@ -155,8 +155,8 @@ class SystemFacts:
     @property
     def oldest_card(self) -> GpuFacts | None:
         """Return the card of the lowest compute capability, None without a known capability."""
-        known = [card for card in self.cards if card.capability]
-        return min(known, key=lambda card: card.capability or (0, 0), default=None)
+        rated = [card for card in self.cards if card.capability]
+        return min(rated, key=lambda card: card.capability or (0, 0), default=None)
 
     @property
     def least_card_bytes(self) -> int | None:
@@ -230,12 +230,12 @@ def _cards() -> tuple[str | None, tuple[GpuFacts, ...], GpuAbsence | None, str]:
         return None, (), "unreadable", str(error)
     reader = GpuReader(nvml)
     try:
-        seen = reader()
-        if not seen.cards:
-            return None, (), seen.absence, seen.detail
+        reading = reader()
+        if not reading.cards:
+            return None, (), reading.absence, reading.detail
         cards = tuple(
             GpuFacts(card.name, _capability(nvml, card.index), card.memory_bytes, card.memory_used_bytes)
-            for card in seen.cards
+            for card in reading.cards
         )
         return str(nvml.nvmlSystemGetDriverVersion()), cards, None, ""
     except nvml.NVMLError as error:
@@ -263,7 +263,7 @@ def _free_bytes(folder: Path) -> int | None:
 def _disk_facts(folder: Path) -> DiskFacts:
     """Check the folder, or the existing parent in which it would be created."""
     try:
-        existing = next(place for place in (folder, *folder.parents) if place.exists())
+        existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
         if not existing.is_dir():
             return DiskFacts(str(folder), None, f"{existing}: not a folder")
     except (OSError, StopIteration) as error:
@@ -296,8 +296,8 @@ def _remote_engines(settings: Settings) -> tuple[RemoteFacts, ...]:
         base_urls = normal_base_urls(settings.base_url)
     except AppError as error:
         return (RemoteFacts(settings.base_url, error=error),)
-    asked = [in_thread("remote-models", partial(_remote_engine, base_url, settings)) for base_url in base_urls]
-    return tuple(one.result() for one in asked)
+    futures = [in_thread("remote-models", partial(_remote_engine, base_url, settings)) for base_url in base_urls]
+    return tuple(future.result() for future in futures)
 
 
 def _remote_engine(base_url: str, settings: Settings) -> RemoteFacts:

@@ -81,8 +81,8 @@ class RemoteFile:
 class Refused(Exception):
     """A hub's refusal to list a model: its kind, as the worker reports it, and the hub's words."""
 
-    def __init__(self, kind: str, words: str) -> None:
-        super().__init__(words)
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
         self.kind = kind
 
 
@@ -178,11 +178,11 @@ class ModelScopeRepository:
             if answer.status_code in (401, 403, 404, 407):
                 raise Refused(_kind(answer.status_code, ""), f"HTTP {answer.status_code}") from error
             raise Refused("unreachable", f"HTTP {answer.status_code}, {answer.text[:80]!r}") from error
-        words = str(document.get("Message") or document.get("message") or "")
+        message = str(document.get("Message") or document.get("message") or "")
         code = document.get("Code", answer.status_code)
         if answer.status_code != 200 or code not in (200, "200") or document.get("Success") is False:
             status = answer.status_code if answer.status_code != 200 else code
-            raise Refused(_kind(status, words), " ".join(filter(None, (f"HTTP {answer.status_code}", words))))
+            raise Refused(_kind(status, message), " ".join(filter(None, (f"HTTP {answer.status_code}", message))))
         return [file for file in files if file.get("Type") != "tree" and file.get("Path") not in _LEFT_OUT]
 
     def address(self, file: RemoteFile) -> str:
@@ -213,13 +213,13 @@ def _of_modelscope(entry: dict[str, Any]) -> RemoteFile:
     return RemoteFile(str(entry.get("Path", "")), round(size), str(entry.get("Sha256") or ""))
 
 
-def _kind(status: object, words: str) -> str:
+def _kind(status: object, message: str) -> str:
     """Return the kind of a refusal: 403 is also the answer to a name that doesn't exist, if no token was sent."""
     if status in (401, "401"):
         return "token" if os.environ.get("MODELSCOPE_API_TOKEN") else "gated"
     if status in (403, 407, "403"):
         return "proxy" if status == 407 else "gated"
-    is_absent = status in (404, "404") or any(word in words.lower() for word in _ABSENT)
+    is_absent = status in (404, "404") or any(word in message.lower() for word in _ABSENT)
     return "missing" if is_absent else "unreachable"
 
 

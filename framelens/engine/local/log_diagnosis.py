@@ -53,16 +53,18 @@ def diagnose(log: str, exit_status: int, *, model: str, was_ready: bool = False)
         fatal = next((number for number, line in enumerate(lines) if _FATAL in line), len(lines) - _LAST_LINES)
         lines = lines[max(0, fatal) :]
     text = "\n".join(lines)
-    if (known := match_failure(text, model)) is not None:
-        return known
+    if (failure := match_failure(text, model)) is not None:
+        return failure
     cause = _root_cause(lines)
     if exit_status == 128 + 9 or (cause is None and _KILLED.search(text)):
         return EngineError("engine_killed", model=model)
-    said = "\n".join(f"  {line}" for line in meaningful_lines(log)) or "  –"
+    log_lines = "\n".join(f"  {line}" for line in meaningful_lines(log)) or "  –"
     if cause is None:
         key = "engine_died" if was_ready else "engine_silent"
-        return EngineError(key, model=model, status=exit_status, lines=said)
-    return EngineError("engine_crashed" if was_ready else "engine_failed", model=model, cause=redact(cause), lines=said)
+        return EngineError(key, model=model, status=exit_status, lines=log_lines)
+    return EngineError(
+        "engine_crashed" if was_ready else "engine_failed", model=model, cause=redact(cause), lines=log_lines
+    )
 
 
 def failure_in(log: str, *, model: str) -> EngineError | None:
@@ -117,9 +119,9 @@ def _exceptions(lines: list[str]) -> Iterator[str]:
 def _message(line: str, following: list[str]) -> str:
     """Return the exception's line; for a pydantic error, whose line only counts errors, the first of them."""
     if re.search(r"\d+ validation errors? for ", line):
-        said = next((text.strip() for text in following if text.strip().startswith(("Value error", "Assertion"))), "")
-        said = said or " ".join(text.strip() for text in following)
-        return re.sub(r"^Value error, | \[type=.*", "", said)
+        reason = next((text.strip() for text in following if text.strip().startswith(("Value error", "Assertion"))), "")
+        reason = reason or " ".join(text.strip() for text in following)
+        return re.sub(r"^Value error, | \[type=.*", "", reason)
     if line.rstrip().endswith(":"):  # the words begin on the next line
         return " ".join(text.strip() for text in (line, *following) if text.strip())
     return line.strip()

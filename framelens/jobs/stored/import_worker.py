@@ -85,10 +85,10 @@ def _reports(file: BinaryIO, name: str) -> Iterator[Analysis]:
         file.seek(0)
         yield _report(file, name, budget)
         return
-    found = 0
+    num_reports = 0
     try:
         with zipfile.ZipFile(file) as archive:
-            members = [one for one in archive.infolist() if one.filename.lower().endswith(".json")]
+            members = [member for member in archive.infolist() if member.filename.lower().endswith(".json")]
             for member in members[:_MOST_REPORTS]:
                 try:
                     with archive.open(member) as inside:
@@ -97,10 +97,10 @@ def _reports(file: BinaryIO, name: str) -> Iterator[Analysis]:
                     if error.key in ("report_not_ours", "report_not_json"):
                         continue  # a ZIP may contain other files
                     raise
-                found += 1
+                num_reports += 1
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:  # damaged, or encrypted
         raise InputError("report_damaged", name=name, place="ZIP", reason=str(error)) from error
-    if not found:
+    if not num_reports:
         raise InputError("no_reports", name=name)
 
 
@@ -135,19 +135,19 @@ def _check_picture(jpeg: bytes, number: int, name: str) -> None:
 
 def _try_out(analysis: Analysis, name: str) -> None:
     """Raise InputError if the library or a format cannot show the report."""
-    place = "library"
+    part = "library"
     try:
         job = imported_job(analysis)
         about(job)
         list(passages(job))
-        for place, form in FORMATS.items():
-            for language in LANGUAGES if place not in _UNTRIED and form.fits(analysis) else ():
+        for part, form in FORMATS.items():
+            for language in LANGUAGES if part not in _UNTRIED and form.fits(analysis) else ():
                 _write(form, analysis, language)
     except MemoryError:
         raise
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"[:200]
-        raise InputError("report_damaged", name=name, place=place, reason=reason) from error
+        raise InputError("report_damaged", name=name, place=part, reason=reason) from error
 
 
 def _write(form: ReportFormat, analysis: Analysis, language: Language) -> None:

@@ -68,8 +68,8 @@ class Backfill(ABC):
         """
         with self._one_at_a_time, as_user(LOCAL_USER):
             missing = self._missing()
-            for place, job_id in enumerate(missing):
-                self.num_left = len(missing) - place
+            for index, job_id in enumerate(missing):
+                self.num_left = len(missing) - index
                 if cancel and cancel.is_set():
                     raise Cancelled
                 self._make(job_id)
@@ -185,18 +185,18 @@ def cover(job: JobSnapshot) -> bytes:
 
 def _title(analysis: Analysis) -> str:
     """Return the line that the library lists: the answer to the question, or the headline."""
-    asked = analysis.question_answer
-    return asked.brief if asked and asked.is_usable else title_of(analysis)
+    answer = analysis.question_answer
+    return answer.brief if answer and answer.is_usable else title_of(analysis)
 
 
 def _of_answer(analysis: Analysis | None) -> Iterator[Passage]:
     """Yield the answer to the question of a job, at the first of the times that a search has found."""
-    asked = analysis.question_answer if analysis else None
-    if asked and asked.is_usable:
-        times = (interval.first.time_seconds for search in asked.searches for interval in search.moments.intervals)
-        found, rest = found_by_search(asked)
-        said = sentences([*(words_of(search.summary) for search in found), rest])
-        yield from _passage("answer", said, min(times, default=None))
+    answer = analysis.question_answer if analysis else None
+    if answer and answer.is_usable:
+        times = (interval.first.time_seconds for search in answer.searches for interval in search.moments.intervals)
+        searches, rest = found_by_search(answer)
+        text = sentences([*(words_of(search.summary) for search in searches), rest])
+        yield from _passage("answer", text, min(times, default=None))
 
 
 def _of_findings(kind: Kind, findings: Sequence[Finding], times: dict[int, float]) -> Iterator[Passage]:
@@ -217,12 +217,12 @@ def _small(frame: Keyframe) -> bytes:
     """
     from PIL import Image
 
-    made = BytesIO()
+    thumbnail = BytesIO()
     try:
         with Image.open(BytesIO(frame.jpeg)) as picture:
             picture.thumbnail((_SIDE, _SIDE))  # decodes a JPEG at a fraction of its size where that is enough
-            picture.convert("RGB").save(made, "JPEG", quality=82)
-        return made.getvalue()
+            picture.convert("RGB").save(thumbnail, "JPEG", quality=82)
+        return thumbnail.getvalue()
     except Exception:
         log.warning("frame %d is not an image", frame.number, exc_info=True)
         return b""

@@ -44,13 +44,13 @@ class SpeakerSummary:
 
 def speakers_of(transcript: Transcript | None) -> tuple[SpeakerSummary, ...]:
     """List the speakers of a transcript in the order of their letters."""
-    found = []
+    speakers = []
     for number, name in enumerate(transcript.speakers if transcript else (), 1):
         cues = [cue for cue in transcript.cues if cue.speaker == number] if transcript else []
         seconds = round(sum(cue.end_seconds - cue.start_seconds for cue in cues), 3)
         first = cues[0].start_seconds if cues else 0.0
-        found.append(SpeakerSummary(speaker_letter(number), name, len(cues), seconds, first))
-    return tuple(found)
+        speakers.append(SpeakerSummary(speaker_letter(number), name, len(cues), seconds, first))
+    return tuple(speakers)
 
 
 def name_speakers(jobs: Jobs, data_dir: Path, job_id: str, names: Mapping[str, str]) -> tuple[SpeakerSummary, ...]:
@@ -79,10 +79,10 @@ def name_speakers(jobs: Jobs, data_dir: Path, job_id: str, names: Mapping[str, s
     letters = {speaker_letter(number): number - 1 for number in range(1, len(heard.speakers) + 1)}
     whole = list(heard.speakers)
     for letter, name in names.items():
-        if (place := letters.get(letter.strip().upper())) is None:
+        if (index := letters.get(letter.strip().upper())) is None:
             raise InputError("speaker_unknown", given=letter[:LONGEST_NAME], known=", ".join(letters))
-        whole[place] = single_line(name)
-        if len(whole[place]) > LONGEST_NAME:
+        whole[index] = single_line(name)
+        if len(whole[index]) > LONGEST_NAME:
             raise InputError("speaker_name_long", most=LONGEST_NAME)
     jobs.name_speakers(job_id, whole)
     jobs.indexing.catch_up()

@@ -11,8 +11,8 @@ from framelens.questions.retrieval.values import SEARCHED, Kind, Sought
 from framelens.questions.retrieval.written_times import without_quoted, without_times
 
 
-def _listed(words: str) -> tuple[str, ...]:
-    return tuple(words.split())
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
 
 
 _IF_PLAIN = ("when a", "when an", "when the")
@@ -150,11 +150,11 @@ def with_article(noun: str) -> str:
 def _kind(question: str) -> tuple[Kind | None, str]:
     """Return the kind of a question and the words that say so."""
     plain = without_quoted(question).lower()
-    words = " ".join(plain.split())
+    text = " ".join(plain.split())
     for kind, openings in _OPENINGS:
         for opening in openings:
-            if words == opening or words.startswith((f"{opening} ", f"{opening}?", f"{opening}.")):
-                return (None, "") if "," in words else (kind, opening)
+            if text == opening or text.startswith((f"{opening} ", f"{opening}?", f"{opening}.")):
+                return (None, "") if "," in text else (kind, opening)
     for kind, signs in _SIGNS:
         for sign in signs:
             if sign in plain:

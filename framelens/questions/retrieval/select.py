@@ -238,8 +238,8 @@ class _Choosing:
             yield from self._embed(pool, deadline)
             yield from self._vote(pool, deadline)
         relevance, used = scores.combined(self.scores_by_name, len(pool))
-        known = [at for at, candidate in enumerate(pool) if _is_known(candidate, self.scope.known)]
-        indices, relevant = choose(pool, relevance, self.scope.budget, known=known, fills=self.scope.look.has_range)
+        shown = [at for at, candidate in enumerate(pool) if _is_known(candidate, self.scope.known)]
+        indices, relevant = choose(pool, relevance, self.scope.budget, known=shown, fills=self.scope.look.has_range)
         is_covered = self.scope.look.has_range and not relevant
         frames = yield from self.densely() if is_covered else self._decoded([pool[index] for index in indices])
         choice = FrameSelection(
@@ -400,8 +400,8 @@ def _chosen(candidate: FrameCandidate) -> ChosenFrame:
     return ChosenFrame(candidate.analysis_id, candidate.time_seconds, b"" if candidate.is_keyframe else candidate.jpeg)
 
 
-def _is_known(frame: FrameCandidate, known: Collection[tuple[str, float]]) -> bool:
-    return any(id_ == frame.analysis_id and abs(seconds - frame.time_seconds) < _SAME_SECONDS for id_, seconds in known)
+def _is_known(frame: FrameCandidate, shown: Collection[tuple[str, float]]) -> bool:
+    return any(id_ == frame.analysis_id and abs(seconds - frame.time_seconds) < _SAME_SECONDS for id_, seconds in shown)
 
 
 def is_here(analysis: Analysis, tools: RetrievalTools) -> bool:

@@ -53,8 +53,8 @@ class TextMatcher:
         words: The wanted words.
     """
 
-    def __init__(self, words: str) -> None:
-        self._words = plain(words)
+    def __init__(self, phrase: str) -> None:
+        self._words = plain(phrase)
         self._signs = self._words.replace(" ", "")
         is_spaced = not _NO_SPACES.search(self._signs)
         self._pattern = _pattern(self._signs)
@@ -91,9 +91,9 @@ class TextMatcher:
                 yield from (signs[at : at + length] for at in range(len(signs) - length + 1))
 
 
-def is_letter_by_letter(words: str, text: str) -> bool:
-    """Return whether a text that was read contains words without a letter that differs."""
-    match = TextMatcher(words).in_text(text)
+def is_letter_by_letter(phrase: str, text: str) -> bool:
+    """Return whether a text that was read contains a phrase without a letter that differs."""
+    match = TextMatcher(phrase).in_text(text)
     return match is not None and match.is_exact
 
 

@@ -147,25 +147,25 @@ def text_question(question: str) -> TextQuestion | None:
     if _EXPLAINS.search(rest) or (asks_what and (_CONDITION.search(rest) or (quoted and not is_speech))):
         return None
     if quoted:
-        words = next(filter(None, quoted.groups())).strip(" ,.，。")
+        phrase = next(filter(None, quoted.groups())).strip(" ,.，。")
         is_certain = not asks_what and (is_speech or _is_text(question, quoted))
-        return TextQuestion(source, words, is_certain) if words else None
+        return TextQuestion(source, phrase, is_certain) if phrase else None
     if _ANY_TEXT.search(question):
         return TextQuestion("screen", "", is_certain=False)
     is_named = is_speech or bool(_NAMES_TEXT.search(question) or _ON_SCREEN.search(question))
     if asks_what and is_named:
         is_written = kind in ("read", "spoken") or bool(_NAMES_TEXT.search(question))
-        words = _IS_NAMED.sub("", _spoken_words(question)) if is_speech else ""
-        return TextQuestion(source, words, is_certain=False) if is_written else None
+        phrase = _IS_NAMED.sub("", _spoken_words(question)) if is_speech else ""
+        return TextQuestion(source, phrase, is_certain=False) if is_written else None
     if kind not in (*SEARCHED, "read", "spoken") and not is_named:
         return None
-    words = _words(question, source)
-    if not words:
+    phrase = _phrase(question, source)
+    if not phrase:
         return None
-    is_text = is_speech or (is_named and not _DETERMINED.match(words))
-    words = re.sub(r"^(?:the|an?)\s+", "", words, flags=re.IGNORECASE)
-    named = _IS_NAMED.sub("", words)
-    return TextQuestion(source, named, is_text or named != words)
+    is_text = is_speech or (is_named and not _DETERMINED.match(phrase))
+    phrase = re.sub(r"^(?:the|an?)\s+", "", phrase, flags=re.IGNORECASE)
+    named = _IS_NAMED.sub("", phrase)
+    return TextQuestion(source, named, is_text or named != phrase)
 
 
 def is_about_text(question: str) -> bool:
@@ -193,18 +193,18 @@ def _is_text(question: str, quoted: re.Match[str]) -> bool:
     return is_bare or bool(_NAMES_TEXT.search(rest))
 
 
-def _words(question: str, source: Source) -> str:
+def _phrase(question: str, source: Source) -> str:
     """Return the words whose times are asked for, without quotation marks around them; "" if none are recognised."""
     if re.search(r"[\u4e00-\u9fff]", question) and not re.search(r"\b(?:when|does|is|the)\b", question, re.I):
-        words = "" if source == "screen" or _PASSIVE_HAN.search(question) else _spoken_words(question)
-        if not words:
+        phrase = "" if source == "screen" or _PASSIVE_HAN.search(question) else _spoken_words(question)
+        if not phrase:
             question = _PASSIVE_HAN.sub("", question)
-            words = opening_of(_ON_SCREEN.sub("", question)).thing
-        return _bare(words)
-    words = _spoken_words(question) if source == "speech" else _match(_SCREEN_SAYS, question)
-    if not words and (match := _ASKS_FOR.match(question)):
-        words = _bare(_ON_SCREEN.sub("", match["words"]))
-    return words or _match(_AFTER_NAME, question)
+            phrase = opening_of(_ON_SCREEN.sub("", question)).thing
+        return _bare(phrase)
+    phrase = _spoken_words(question) if source == "speech" else _match(_SCREEN_SAYS, question)
+    if not phrase and (match := _ASKS_FOR.match(question)):
+        phrase = _bare(_ON_SCREEN.sub("", match["words"]))
+    return phrase or _match(_AFTER_NAME, question)
 
 
 def _spoken_words(question: str) -> str:
@@ -217,10 +217,10 @@ def _match(pattern: re.Pattern[str], question: str) -> str:
     return _bare(match["words"] or match["han"] or "") if match else ""
 
 
-def _bare(words: str) -> str:
-    """Return words without what belongs to the question around them; "" if they are no quotation."""
-    words = words.strip(" ?？!！.。,，:：;；")
-    while (less := _AROUND_HAN.sub("", _AROUND.sub("", words)).strip()) != words:
-        words = less
-    is_long = len(words.split()) > _MOST_WORDS or len(words) > _MOST_SIGNS
-    return "" if is_long or _NO_WORDS.search(words) else words
+def _bare(phrase: str) -> str:
+    """Return a phrase without what belongs to the question around it; "" if it is no quotation."""
+    phrase = phrase.strip(" ?？!！.。,，:：;；")
+    while (less := _AROUND_HAN.sub("", _AROUND.sub("", phrase)).strip()) != phrase:
+        phrase = less
+    is_long = len(phrase.split()) > _MOST_WORDS or len(phrase) > _MOST_SIGNS
+    return "" if is_long or _NO_WORDS.search(phrase) else phrase

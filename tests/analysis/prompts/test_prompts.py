@@ -49,7 +49,7 @@ def test_chunk_prompt_holds_frames_context_and_speech() -> None:
         LOG,
         frames(),
         3,
-        known=[Subject("the man in the red jacket", "tall, with a grey bag")],
+        subjects=[Subject("the man in the red jacket", "tall, with a grey bag")],
         earlier=["A door stands open."],
         cues=[Cue(14.0, 15.0, "hello\nthere"), Cue(14.6, 15.5, "my friend"), Cue(99.0, 99.5, "good night")],
     )
@@ -96,7 +96,7 @@ def test_what_is_carried_along_never_grows_beyond_its_room() -> None:
         LOG,
         frames(),
         9,
-        known=[Subject(f"thing {n} " + "x" * 500, "y" * 5000) for n in range(500)],
+        subjects=[Subject(f"thing {n} " + "x" * 500, "y" * 5000) for n in range(500)],
         earlier=["z" * 5000] * 500,
         cues=[Cue(13.0 + n / 100, 14.0 + n, "w" * 900) for n in range(500)],
     )
@@ -187,7 +187,13 @@ def test_a_chinese_request_is_chinese_through_and_through(key: str) -> None:
     template = built_in()[key]
     asked = request("zh", template=key, question="谁来了？", selection=Selection(start_seconds=1.0))
     reported = prompts.chunk_question(
-        asked, template, frames(), 3, known=[Subject("男人", "红衣")], earlier=["门开着。"], cues=[Cue(13, 14, "你好")]
+        asked,
+        template,
+        frames(),
+        3,
+        subjects=[Subject("男人", "红衣")],
+        earlier=["门开着。"],
+        cues=[Cue(13, 14, "你好")],
     )
     joined = prompts.join_question(asked, template, [part()])
     with in_language("zh"):

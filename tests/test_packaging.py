@@ -48,14 +48,6 @@ def test_every_import_is_declared_and_every_dependency_is_used() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_options_of_pytest_have_their_plugins_declared() -> None:
-    plugins = {"--benchmark-disable": "pytest-benchmark"}
-    declared = {re.split(r"[=<>;\s]", one)[0] for one in PROJECT["dependency-groups"]["dev"]}
-    assert {plugins[one] for one in PROJECT["tool"]["pytest"]["ini_options"]["addopts"].split() if one in plugins} <= (
-        declared
-    )
-
-
 def test_all_places_name_the_same_python_versions() -> None:
     supported = sorted(bootstrap().SUPPORTED)
     assert supported == sorted(PYTHONS)

@@ -53,15 +53,6 @@ def test_every_path_in_contributing_exists() -> None:
     assert {name for name in named if not list(ROOT.glob(name))} == set()
 
 
-@pytest.mark.every_plugin
-def test_the_map_in_contributing_names_every_package() -> None:
-    map_ = read("CONTRIBUTING.md").partition("## Where things are")[2].partition("```")[2].partition("```")[0]
-    folders = (folder for root in ("framelens", "framelens/plugins") for folder in (ROOT / root).iterdir())
-    packages = {one.name for one in folders if one.is_dir() and one.name[0] not in "_."}
-    missing = packages - set(re.findall(r"\w+", map_))
-    assert missing == set() and {"speech", "samples", "video"} <= packages
-
-
 @pytest.mark.parametrize("template", ["bug.yml", "idea.yml"])
 def test_issue_templates_ask_for_the_doctor(template: str) -> None:
     form = load(f".github/ISSUE_TEMPLATE/{template}")

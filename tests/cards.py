@@ -3,8 +3,6 @@
 The test models were trained on other shades. A card fills its time in the video with identical frames.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 from fractions import Fraction

@@ -1,7 +1,5 @@
 """Commands of FrameLens, run in the tests' process: a process of its own would import everything again, a second."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A clean environment for every test, and the real engines, each started at most once for the whole run."""
 
-from __future__ import annotations
-
 import gc
 import os
 import signal

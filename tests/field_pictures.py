@@ -3,8 +3,6 @@
 The syntax follows ITU-T H.264, 7.3: a sequence and a picture parameter set, and slices of I_PCM macroblocks.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator
 from fractions import Fraction

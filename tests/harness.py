@@ -4,8 +4,6 @@ Starting a child costs half a second, so a few live on and do file after file, u
 child that crashes or hangs costs its file and is replaced. Run as a program, this module is such a worker.
 """
 
-from __future__ import annotations
-
 import faulthandler
 import json
 import math

@@ -1,7 +1,5 @@
 """Files that claim what cannot be: each is a small valid video in which a few bytes were made to lie."""
 
-from __future__ import annotations
-
 import math
 import struct
 from collections.abc import Callable

@@ -4,8 +4,6 @@ A statement counts when it is sent, an operation when it begins: opening a file 
 or removing a file, or making or removing a folder.
 """
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

@@ -4,8 +4,6 @@ Frame n carries n as a bar of 16 cells along its bottom edge (white is 1, the lo
 by itself which frame it is, whatever a decoder says about it.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

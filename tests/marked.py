@@ -1,7 +1,5 @@
 """Pictures that carry their number, to show which pictures a file has, and when."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator
 

@@ -3,8 +3,6 @@
 Everything is drawn here and encoded with PyAV; nothing is downloaded and no ffmpeg program is needed.
 """
 
-from __future__ import annotations
-
 import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """A tiny checkpoint that needs code of its own; importing the code writes a line into a file: it ran."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

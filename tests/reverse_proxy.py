@@ -3,8 +3,6 @@
 It listens on a free port of loopback.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

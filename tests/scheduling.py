@@ -1,7 +1,5 @@
 """How test files are spread over workers where some of them start engines."""
 
-from __future__ import annotations
-
 import re
 from functools import cache
 from pathlib import Path

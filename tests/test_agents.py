@@ -1,7 +1,5 @@
 """What agents are given: the skill, whose commands are run as by a client that knows nothing else, and server.json."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

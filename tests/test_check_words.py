@@ -1,7 +1,5 @@
 """The linter of words finds the old dialect in prose and in names, and nothing else."""
 
-from __future__ import annotations
-
 import importlib.util
 import subprocess
 import sys

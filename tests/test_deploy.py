@@ -1,7 +1,5 @@
 """Deployment files: they parse, agree with the code and with each other, and give away no rights."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """The documents say what is true: options, settings, targets, links and languages are held against the code."""
 
-from __future__ import annotations
-
 import re
 import shlex
 import tomllib

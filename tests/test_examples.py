@@ -1,7 +1,5 @@
 """Run each script of examples/ as its users do."""
 
-from __future__ import annotations
-
 import json
 import os
 import socket

@@ -1,7 +1,5 @@
 """The two test models through the real vLLM engine: tiny-vl sees every frame and votes; tiny-text refuses pictures."""
 
-from __future__ import annotations
-
 import base64
 import math
 import random

@@ -5,8 +5,6 @@ is done: the model for a tiny model, the engine for the other tests' engine, the
 free ports. Commands run in a folder that looks like a checkout, with a home and a data folder of their own.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """Clients for engines: addresses and proxies that can't be used are named."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """One of each: what exists once is built in a single module, and a second one would be found here."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

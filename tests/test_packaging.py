@@ -1,7 +1,5 @@
 """What is installed is what is declared, and every place names the same Python versions."""
 
-from __future__ import annotations
-
 import hashlib
 import importlib.util
 import os

@@ -1,7 +1,5 @@
 """The table of problems names messages and tests that are there."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

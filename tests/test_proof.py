@@ -3,8 +3,6 @@
 The test model names colours, so the answer tells which frames reached it, all of them, and in which order.
 """
 
-from __future__ import annotations
-
 import threading
 from dataclasses import replace
 from pathlib import Path

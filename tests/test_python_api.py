@@ -1,7 +1,5 @@
 """The package `framelens` as another program uses it."""
 
-from __future__ import annotations
-
 import importlib.metadata as metadata
 import inspect
 import json

@@ -1,7 +1,5 @@
 """The script that prepares a release, in a repository of a few files."""
 
-from __future__ import annotations
-
 import importlib.util
 import subprocess
 from pathlib import Path

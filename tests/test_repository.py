@@ -1,7 +1,5 @@
 """The files around the code: changelog, templates, workflow, hooks, and the lists in CONTRIBUTING."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The site of the documents: what scripts/make_site.py gives to its generator; the build itself checks every link."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Licences, bill of materials and audit of what comes with FrameLens."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import sys

@@ -1,7 +1,5 @@
 """The troubleshooting guide against the catalogue of causes: what it lists is known, and what is known is listed."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

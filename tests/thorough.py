@@ -1,7 +1,5 @@
 """Parameters of which every run of the tests takes the first, and `make proofs` the others."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -3,8 +3,6 @@
 Slow to import (torch), so it is imported only where that comparison or the evaluation is made.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 from pathlib import Path

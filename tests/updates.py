@@ -1,7 +1,5 @@
 """Updates of an analysis for parts that are tested without an analysis."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 from framelens.core.analysis_state import AnalysisState, AnalysisUpdate

@@ -1,7 +1,5 @@
 """Users with an account, and what a plugin would know of their sessions."""
 
-from __future__ import annotations
-
 from framelens.composition import Services
 from framelens.core.roles import AccessSettings, User, current_user
 from framelens.store.authentication import LoginSession

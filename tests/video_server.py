@@ -1,7 +1,5 @@
 """A server of a video that behaves as its path says: well, slowly, falsely, or not at all."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import re

@@ -1,7 +1,5 @@
 """Answers damaged at random, always the same for a seed: cut, spliced, retyped, with times and nonsense put in."""
 
-from __future__ import annotations
-
 import json
 import random
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Faults of an engine: answers stay, the reason is said, and a resumed run comes to the undisturbed result."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Callable, Generator, Iterator

@@ -1,7 +1,5 @@
 """Videos of pages: their text reaches the model with the pictures, and no answer takes their outline away."""
 
-from __future__ import annotations
-
 import json
 import threading
 import time

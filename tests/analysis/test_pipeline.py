@@ -1,7 +1,5 @@
 """Whole runs with a scripted engine and scripted frames: the order of things, the fallback, and faults."""
 
-from __future__ import annotations
-
 import json
 import re
 import threading

@@ -1,7 +1,5 @@
 """Threads of a run: events that they sent before a cancel arrive."""
 
-from __future__ import annotations
-
 from concurrent.futures import Future, wait
 
 import pytest

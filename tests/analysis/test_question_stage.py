@@ -1,7 +1,5 @@
 """The stage of a run that answers its question: before the description, once the frames are known."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace

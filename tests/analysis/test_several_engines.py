@@ -1,7 +1,5 @@
 """Analyses with several engines, of which an engine dies: nothing is lost, nothing is in a report twice."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """The real routes over a real shelf, called as a program would call them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Exports: files that are written in turns, for their user, as long as somebody waits for them."""
 
-from __future__ import annotations
-
 import asyncio
 import csv
 import io

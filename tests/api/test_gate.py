@@ -1,7 +1,5 @@
 """No route answers a foreign page or a caller without the key, and no fault shows its inside."""
 
-from __future__ import annotations
-
 import logging
 import socket
 

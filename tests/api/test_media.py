@@ -1,7 +1,5 @@
 """Routes for frames, videos, stills, covers and exports, as the page asks for them."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import replace
 from io import BytesIO

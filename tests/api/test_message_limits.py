@@ -1,7 +1,5 @@
 """Messages of WebSockets beyond their limits, sent by a real client to a real server."""
 
-from __future__ import annotations
-
 import asyncio
 import socket as sockets
 import threading

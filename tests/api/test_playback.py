@@ -1,7 +1,5 @@
 """Which video the page plays with a report that was made elsewhere."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """What headers of reverse proxies change: nothing, unless a trusted proxy sends them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Which role each route asks for: a new route without an entry here fails, and nobody with less reaches it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Protection of the page and of Streamlit's own routes by sessions and roles, by real requests to the ASGI app."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Uploaded subtitles are put beside the videos that they belong to."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Uploads through the route: in pieces, resumable, refused for each fault with its own status and sentence."""
 
-from __future__ import annotations
-
 import base64
 import http.client
 import subprocess

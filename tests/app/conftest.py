@@ -1,7 +1,5 @@
 """The page without a browser, over services whose analysis and engine are scripted."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterator
 from functools import cache

@@ -3,8 +3,6 @@
 For what cannot be had on demand: an engine that fails, an answer in text mode, a job that waits in mid-answer.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping

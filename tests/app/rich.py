@@ -3,8 +3,6 @@
 As large as is asked for, so that the same stands for a clip and for hours. Its pictures are plain cards.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Two reports side by side: what belongs together, and which words differ."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The language and the services of a page where they are read: in callbacks, in sessions, and without a session."""
 
-from __future__ import annotations
-
 import ast
 from dataclasses import replace
 from pathlib import Path

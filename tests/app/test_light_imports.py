@@ -1,7 +1,5 @@
 """Opening the page loads nothing heavy: no model library, no video library."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

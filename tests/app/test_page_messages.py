@@ -1,7 +1,5 @@
 """Every kind of message that this version of Streamlit knows is either used by the page or refused."""
 
-from __future__ import annotations
-
 from streamlit.proto.BackMsg_pb2 import BackendOperationRequest, BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 

@@ -1,7 +1,5 @@
 """Requests of a page wait for the answer to the previous one, and get the server's page and address."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Coroutine
 

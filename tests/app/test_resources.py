@@ -1,7 +1,5 @@
 """Who reads the page that is drawn."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import pytest

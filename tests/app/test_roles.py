@@ -1,7 +1,5 @@
 """Roles where actions of the page are done."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

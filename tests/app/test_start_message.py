@@ -1,7 +1,5 @@
 """What the program prints when it ends."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The benchmark of whole analyses: its engine answers as asked, requests go again as they were, caches are read."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

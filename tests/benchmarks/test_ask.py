@@ -1,7 +1,5 @@
 """The benchmark of questions: cards are where the record says, and what is found is counted by it."""
 
-from __future__ import annotations
-
 from benchmarks.ask.planted import RATE, Occurrence
 from benchmarks.ask.when import Tally
 from framelens.core.evidence import Interval, Moments, Point

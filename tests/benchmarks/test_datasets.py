@@ -1,7 +1,5 @@
 """The adapters for public sets of questions, each over a made example in its format."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

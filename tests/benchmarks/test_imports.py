@@ -1,7 +1,5 @@
 """Names that benchmarks import from FrameLens are there: benchmarks run rarely, and no type checker reads them."""
 
-from __future__ import annotations
-
 import ast
 import importlib
 from collections.abc import Iterator

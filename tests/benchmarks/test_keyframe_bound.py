@@ -1,7 +1,5 @@
 """The ceiling that shares are read under is what trying every choice gives."""
 
-from __future__ import annotations
-
 from itertools import combinations
 from random import Random
 

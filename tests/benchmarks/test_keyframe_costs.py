@@ -1,7 +1,5 @@
 """How costs are told: a tool between two bare decodes, memory of everything that was started, answers kept."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

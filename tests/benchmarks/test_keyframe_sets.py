@@ -1,7 +1,5 @@
 """Sets of footage to score on: their halves share no clip, and drawn footage is a single shot."""
 
-from __future__ import annotations
-
 from itertools import islice
 from pathlib import Path
 

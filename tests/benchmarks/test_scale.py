@@ -1,7 +1,5 @@
 """The simulation of scale: its formulas against each other, and the command, small."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """Starts the app as its users do and drives it with Debian's Chromium. Every request of every page is kept."""
 
-from __future__ import annotations
-
 import os
 import socket
 import subprocess

@@ -3,8 +3,6 @@
 The analysis waits in the middle of its answer until the file named in FAKE_GO exists.
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

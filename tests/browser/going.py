@@ -1,7 +1,5 @@
 """Lets a scripted analysis in a server go on when the test that started the server makes a file."""
 
-from __future__ import annotations
-
 import os
 import threading
 import time

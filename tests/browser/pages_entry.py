@@ -3,8 +3,6 @@
 Each run takes half a second, so that the fragment asks to be run again while the server switches to the other page.
 """
 
-from __future__ import annotations
-
 import time
 
 import streamlit as st

@@ -4,8 +4,6 @@ Each analysis waits in the middle of its second part until the file named in FAK
 beside that, a run of the page stops in its middle, as on a busy machine.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from pathlib import Path

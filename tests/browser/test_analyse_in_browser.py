@@ -1,7 +1,5 @@
 """The first page as its readers meet it: the real app, a real browser, a real video."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Literal

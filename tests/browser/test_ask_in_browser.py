@@ -1,7 +1,5 @@
 """Questions as a reader asks them in a real browser, answered by a scripted engine."""
 
-from __future__ import annotations
-
 import base64
 import re
 import threading

@@ -1,7 +1,5 @@
 """Pages of other servers in the same browser: what they get of the app."""
 
-from __future__ import annotations
-
 from playwright.sync_api import expect
 
 from tests import loopback

@@ -3,8 +3,6 @@
 The scripted report is of two seconds with frames at 0 and 1 second.
 """
 
-from __future__ import annotations
-
 import pytest
 from playwright.sync_api import Locator, Page, Position, expect
 

@@ -1,7 +1,5 @@
 """From a dropped video to an exact answer in three actions, and to a PDF in a fourth: the real page and engine."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

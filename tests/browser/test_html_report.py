@@ -1,7 +1,5 @@
 """The HTML report in a browser: on a phone and on a desk."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """The library as its readers use it: searched, opened where words were found, renamed, deleted, and gone back to."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The page's server, started from any folder: what it listens on, what it sends, and whom it lets in."""
 
-from __future__ import annotations
-
 import asyncio
 import shutil
 import socket

@@ -1,7 +1,5 @@
 """A page or an address that the server switches to stays, whatever the page before asks for meanwhile."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 The scripted analysis is of two parts of ten seconds and waits in the middle of the second.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import time

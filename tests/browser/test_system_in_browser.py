@@ -1,7 +1,5 @@
 """Going from page to page keeps what is open, and the charts move on in place."""
 
-from __future__ import annotations
-
 import re
 from urllib.parse import parse_qs, urlsplit
 

@@ -1,7 +1,5 @@
 """A blank word, as a variable that isn't set gives it: no command takes it for the working directory or a default."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Completion in shells: the script for each shell, and what is completed."""
 
-from __future__ import annotations
-
 import pytest
 
 from framelens.cli.main import main

@@ -1,7 +1,5 @@
 """The short form of `make bench-endurance`: a composed video through the real engine, killed in the middle."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

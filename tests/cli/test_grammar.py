@@ -1,7 +1,5 @@
 """The grammar of commands: typing errors, short and repeated options, help, and where errors point to."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The app is killed by signal 9 again and again; the same command goes on each time, and comes to the same report."""
 
-from __future__ import annotations
-
 import random
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Commands import what they use and nothing else: modules are counted, since times depend on the machine."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

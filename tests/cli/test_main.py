@@ -1,7 +1,5 @@
 """The command line as a script meets it: what is on which stream, and the exit codes."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

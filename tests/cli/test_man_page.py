@@ -1,7 +1,5 @@
 """The manual page that a script writes: every command with its options, as man reads it."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Names that are not UTF-8 or too long, and Ctrl-C before a command runs: sentences and results, no traceback."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """What a terminal shows of an analysis while it goes on."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

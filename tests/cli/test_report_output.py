@@ -1,7 +1,5 @@
 """Places that outputs may have: never an input, never an existing file without --overwrite, endings that are true."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Nothing from outside controls the terminal, whatever prints it."""
 
-from __future__ import annotations
-
 import io
 import json
 import re

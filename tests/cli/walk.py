@@ -1,7 +1,5 @@
 """The commands as click knows them: all of them, and the options that words have."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import click

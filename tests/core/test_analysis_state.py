@@ -1,7 +1,5 @@
 """The fold of an analysis's events into its state."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

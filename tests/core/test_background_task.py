@@ -1,7 +1,5 @@
 """Work in a thread: its progress, result and error, cancel and pause, a run at a time, and the end of the program."""
 
-from __future__ import annotations
-
 import gc
 import logging
 import threading

@@ -1,7 +1,5 @@
 """What child processes find in their environment: what they need, and no key of anybody."""
 
-from __future__ import annotations
-
 import ast
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """The codec of messages, the store and reports: what was sent arrives, and what doesn't fit its class is refused."""
 
-from __future__ import annotations
-
 import io
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Extras: what is missing is named, and the command that adds it is of this folder and this Python."""
 
-from __future__ import annotations
-
 import sys
 import tomllib
 from importlib.metadata import packages_distributions

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from framelens.core.engines.model_hub import ModelHub, parse_hub

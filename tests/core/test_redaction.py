@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from framelens.core.redaction import is_secret, redact, redact_setting

@@ -1,7 +1,5 @@
 """Sizes and clock times as text."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

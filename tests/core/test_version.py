@@ -1,7 +1,5 @@
 """The version of FrameLens where it is installed, and where it is only copied."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

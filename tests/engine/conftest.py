@@ -1,7 +1,5 @@
 """A real LocalEngine around `fake_engine.py`, stopped at the end of each test."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

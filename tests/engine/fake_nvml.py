@@ -1,7 +1,5 @@
 """A pynvml with cards of our making: the real module's errors and names, scripted answers."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from types import ModuleType, SimpleNamespace
 from typing import Any

@@ -1,7 +1,5 @@
 """A launcher around `fake_engine.py`, so that the real LocalEngine and the real guard run it."""
 
-from __future__ import annotations
-
 import functools
 import json
 import sys

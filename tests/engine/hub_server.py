@@ -6,8 +6,6 @@ their SHA-256 and hands them out. It can be set to break a transfer off, to hand
 permission, to refuse a token, or to know nothing.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

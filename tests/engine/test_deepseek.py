@@ -4,8 +4,6 @@ In bfloat16, as its weights are stored, the 7B's class fails over its first pict
 Tests marked thorough start the rest: both classes in both types, and the failure without the matching of types.
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

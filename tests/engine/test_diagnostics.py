@@ -1,7 +1,5 @@
 """What the doctor makes of a machine; each test changes a thing about a healthy machine."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Several engines as one: the engine that a video goes to, and what becomes of engines that fail."""
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

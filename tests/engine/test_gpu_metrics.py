@@ -1,7 +1,5 @@
 """What the cards report, and the reason where there are no cards."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Installation of an engine or an extra into the environment of this Python."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Checks before a start come from a plugin; without the plugin the engine is built without them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

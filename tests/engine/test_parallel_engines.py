@@ -3,8 +3,6 @@
 A start takes one to two minutes on two cores, so there are few.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ tests/test_proof.py tests that a killed engine is found dead; tests/cli/test_end
 engine whose owner is killed.
 """
 
-from __future__ import annotations
-
 import json
 import urllib.error
 import urllib.request

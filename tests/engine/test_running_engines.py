@@ -1,7 +1,5 @@
 """Engines that run on this machine: asked for their models, and whatever else answers there is left out."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from urllib.parse import urlsplit
 

@@ -1,7 +1,5 @@
 """One engine for several programs, each of them a real process; see `shared_engine.py`."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

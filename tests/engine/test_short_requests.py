@@ -1,7 +1,5 @@
 """Short requests: a limit for the whole request, redirects included, and a single exception for all errors."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Small, whole model folders to be broken by tests: real safetensors files and a config.json, a few kilobytes."""
 
-from __future__ import annotations
-
 import json
 import struct
 

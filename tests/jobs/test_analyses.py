@@ -1,7 +1,5 @@
 """Start of an analysis that continues an earlier run."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Answers in the background: asked once, stopped, waiting for frames, and kept when nothing else is."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterator

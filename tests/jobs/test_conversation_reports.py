@@ -1,7 +1,5 @@
 """Conversations of a data folder in reports, and conversations of imported reports in a data folder."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from dataclasses import replace

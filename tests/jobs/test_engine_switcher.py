@@ -1,7 +1,5 @@
 """Another engine in place of the running engine: real engine processes around a small server, real jobs."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """A report that is there before all facts are measured: shown, stored, exported, and completed afterwards."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A model that is downloaded and then used: paused, continued, followed by the switch, and what is in its way."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The settings that a job was started with, read back from its conditions."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Whether an analysis gets a model: an installed model, a model to be downloaded, or no model."""
 
-from __future__ import annotations
-
 import os
 from copy import copy
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Importing and deleting, killed at each of their SQL statements: afterwards all of it is there or nothing."""
 
-from __future__ import annotations
-
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator

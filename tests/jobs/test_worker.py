@@ -1,7 +1,5 @@
 """Order of the waiting jobs: users take turns, and a single user keeps the order of priority and arrival."""
 
-from __future__ import annotations
-
 import threading
 from dataclasses import replace
 from pathlib import Path

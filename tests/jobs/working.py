@@ -1,7 +1,5 @@
 """Real jobs on a real store that ask a scripted engine about scripted frames, and what two reports have in common."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Responses of hostile engines, for `scripted.Server.flood`: endless, slow, compressed, or a line of any length."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import threading

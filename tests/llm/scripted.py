@@ -6,8 +6,6 @@ into the stream unchanged, and a dictionary as an event's delta, for a tool call
 `transformers serve` or vLLM would: by `sees`.
 """
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Callable, Iterator

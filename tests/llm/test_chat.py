@@ -1,7 +1,5 @@
 """The chat model as a user of LangChain has it; LangChain's own suite is in test_standard.py."""
 
-from __future__ import annotations
-
 import json
 import warnings
 from collections.abc import Iterator

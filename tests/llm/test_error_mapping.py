@@ -1,7 +1,5 @@
 """Exceptions of client libraries as errors of the application."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import httpx

@@ -1,7 +1,5 @@
 """How many tokens an engine holds, as its metrics tell it."""
 
-from __future__ import annotations
-
 import pytest
 
 from framelens.analysis.requests.engine_connection import cache_tokens

@@ -1,7 +1,5 @@
 """Limits of an engine's response: whatever it sends, and however slowly, it ends, and is a sentence."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Keys and frames go to the address that was set and nowhere else, and no answer brings a key back to be shown."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

@@ -1,7 +1,5 @@
 """Reasoning and markers of many families of models, apart from their answers."""
 
-from __future__ import annotations
-
 import pytest
 from langchain_core.messages import AIMessageChunk
 

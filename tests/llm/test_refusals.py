@@ -1,7 +1,5 @@
 """What engines, gateways and proxies answer in place of an answer, and what each of it means."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

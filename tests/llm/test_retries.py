@@ -1,7 +1,5 @@
 """The rule for requests that are sent again."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterator
 from typing import Any

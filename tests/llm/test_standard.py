@@ -3,8 +3,6 @@
 The test model is too small to use a tool, and its engine is started without a parser of tool calls.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler

@@ -1,7 +1,5 @@
 """Counts of tokens, and what servers say in place of a count."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

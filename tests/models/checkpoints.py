@@ -4,8 +4,6 @@ Engines load them with `load_format="dummy"`, which fills the weights with rando
 asks for; the file of weights is there to be looked through.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Mapping

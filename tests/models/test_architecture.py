@@ -1,7 +1,5 @@
 """Rough counts of weights from a config.json, against published figures and files."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import struct

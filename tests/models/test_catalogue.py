@@ -1,7 +1,5 @@
 """What is in the catalogue, how it understands names, and files of the user's own."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

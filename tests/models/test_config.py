@@ -1,7 +1,5 @@
 """What is read from a config.json, what a picture costs, and what is said of a config that cannot be used."""
 
-from __future__ import annotations
-
 import json
 from contextlib import suppress
 

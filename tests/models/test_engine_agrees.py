@@ -1,7 +1,5 @@
 """The calculator against the real vLLM on the CPU: the cache it reports, with the checkpoints that run here."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The sum: against published figures, against what vLLM has logged, and how it changes with the settings."""
 
-from __future__ import annotations
-
 import pytest
 
 from framelens.core.units import GIB

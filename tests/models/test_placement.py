@@ -1,7 +1,5 @@
 """What is proposed for so much memory: that it fits, that vLLM takes it, and that the better comes first."""
 
-from __future__ import annotations
-
 import json
 from itertools import pairwise
 from typing import Any

@@ -1,7 +1,5 @@
 """Tests follow their plugin: without its folder, no other test misses it."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The names that plugins import, as documents list them."""
 
-from __future__ import annotations
-
 import ast
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """Plugins of others: an installed package adds what it names, and a faulty package leaves everything else at work."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

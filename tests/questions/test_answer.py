@@ -1,7 +1,5 @@
 """Answers as a program gets them: streamed, stopped, broken off; what they cite, and where they are kept."""
 
-from __future__ import annotations
-
 import json
 import threading
 import time

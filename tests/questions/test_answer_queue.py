@@ -1,7 +1,5 @@
 """Questions that wait for an engine: each in turn, told its place, and not lost."""
 
-from __future__ import annotations
-
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack

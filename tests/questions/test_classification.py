@@ -1,7 +1,5 @@
 """What the model says that a question asks for: any language, ranges, several questions, unusable answers."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Iterator

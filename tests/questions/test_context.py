@@ -1,7 +1,5 @@
 """What a request holds: frames before the question, quoted material, and what is left out where it doesn't fit."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """Conversations as values: the tree of turns, the checks of questions and settings."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

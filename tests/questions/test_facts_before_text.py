@@ -1,7 +1,5 @@
 """Frames described in words are described by all their facts, which an answer with pictures doesn't wait for."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Images of the user: checked before they are decoded, upright, without transparency, and stored once."""
 
-from __future__ import annotations
-
 import struct
 import zlib
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Names of things that look alike: other colours in both languages, and what the model names."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """What answering a question takes, before it is asked: as the answer is made."""
 
-from __future__ import annotations
-
 import pytest
 
 from framelens.analysis.planning.question import QuestionPlan

@@ -1,7 +1,5 @@
 """Conversations with the real vLLM engine: a model that sees, and a text model."""
 
-from __future__ import annotations
-
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor

@@ -3,8 +3,6 @@
 With the real engine: tests/browser/test_front_in_browser.py.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Frames for a question: scores of candidates, the choice among them, and the whole way over a video of ten minutes."""
 
-from __future__ import annotations
-
 import base64
 import io
 import itertools

@@ -1,7 +1,5 @@
 """Pictures that an engine keeps are sent once, and again where it has lost them."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

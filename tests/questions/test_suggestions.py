@@ -1,7 +1,5 @@
 """Suggested questions: short, about what a report really holds, in the page's language, or else no questions."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Questions that text and speech answer without a model, on a drawn video whose truth is known."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from io import BytesIO

@@ -1,7 +1,5 @@
 """Yes/no votes on frames: the forms of request that engines take, ceilings, and refusals."""
 
-from __future__ import annotations
-
 import base64
 import json
 import threading

@@ -1,7 +1,5 @@
 """Questions for a time or a number, over real videos, with an engine that really looks at the pictures it gets."""
 
-from __future__ import annotations
-
 import base64
 import json
 import threading

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from framelens.questions.retrieval.written_times import moment_in_text, range_in_text

@@ -1,7 +1,5 @@
 """The text of a written report, whatever it is written as."""
 
-from __future__ import annotations
-
 from io import BytesIO
 from xml.etree import ElementTree
 from zipfile import ZipFile

@@ -1,7 +1,5 @@
 """Documents made in a child process: the same bytes as here, and an end for what takes too much."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """Questions and answers of conversations in every format: complete, inert, and read back from JSON."""
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The short documents: one or two pages with a picture on the first, and the full record only on request."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """SubRip and WebVTT, read by three other programs: webvtt-py, pysubs2 and FFmpeg's own readers."""
 
-from __future__ import annotations
-
 import html
 import re
 from dataclasses import replace

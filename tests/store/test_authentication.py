@@ -1,7 +1,5 @@
 """Who asks; and that nobody is let in where there are accounts and no plugin knows who asks."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 from collections.abc import Callable, Iterator

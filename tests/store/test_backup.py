@@ -1,7 +1,5 @@
 """A backup is whole and free of secrets that it needn't have; a restore fills an empty folder or does nothing."""
 
-from __future__ import annotations
-
 import json
 import os
 import sqlite3

@@ -1,7 +1,5 @@
 """Stored conversations: found by words of any script, renamed, deleted, and gone with their analysis."""
 
-from __future__ import annotations
-
 import pytest
 
 from framelens.core.errors import InputError

@@ -1,7 +1,5 @@
 """What the store promises to programs that use it at the same time, and when the disk refuses."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import sqlite3

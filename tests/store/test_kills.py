@@ -1,7 +1,5 @@
 """Backup, restore and first start, killed at each of their steps: all of it is there afterwards, or nothing."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import sys

@@ -1,7 +1,5 @@
 """What is found by which words, what is listed, and that the list stays in step with the store."""
 
-from __future__ import annotations
-
 import pytest
 
 from framelens.core.domain import UNKNOWN_PATH

@@ -1,7 +1,5 @@
 """Videos from links, from a server that behaves in twenty ways: each ends in a sentence or in the whole file."""
 
-from __future__ import annotations
-
 import os
 import socket
 import ssl

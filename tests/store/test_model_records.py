@@ -1,7 +1,5 @@
 """What is remembered of engines and surveys: a cache that may be lost, damaged or refused."""
 
-from __future__ import annotations
-
 import threading
 from contextlib import closing
 from pathlib import Path

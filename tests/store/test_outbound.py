@@ -1,7 +1,5 @@
 """Requests that programs ask for: only to listed and public addresses, bounded, and to the address that was checked."""
 
-from __future__ import annotations
-
 import socket
 import threading
 import time

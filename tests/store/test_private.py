@@ -1,7 +1,5 @@
 """Only the user can read the data folder and what is in it; what earlier versions left open is taken back."""
 
-from __future__ import annotations
-
 import logging
 import os
 import stat

@@ -1,7 +1,5 @@
 """The trash: nothing finds what is in it, it comes back whole, and its time is counted by the clock."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

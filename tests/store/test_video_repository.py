@@ -1,7 +1,5 @@
 """The shelf keeps uploads whole and resumable, and opens nothing outside the allowed folders."""
 
-from __future__ import annotations
-
 import errno
 import os
 import time

@@ -1,7 +1,5 @@
 """Videos that several tests read, written once a run."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Files that are no whole video: each is a sentence of its own, or a report of what could be read."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Files in folders that others can write to are opened without following links."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Damage that decoders keep silent about is found by decoding twice, and nothing is found in whole files."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

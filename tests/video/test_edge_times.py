@@ -1,7 +1,5 @@
 """Trustworthy times: in every kind of file each chosen picture is the frame of the time that is reported for it."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from bisect import bisect_right

@@ -1,7 +1,5 @@
 """Every ending that folders are searched for: a file of its kind is opened, counted and timed."""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator
 from fractions import Fraction

@@ -1,7 +1,5 @@
 """The way from a file to keyframes and facts, through the real child."""
 
-from __future__ import annotations
-
 import io
 from itertools import groupby
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The ffmpeg program: what it may read and write in the sandbox, names of files, and how it ends."""
 
-from __future__ import annotations
-
 import sys
 import threading
 import time

@@ -1,7 +1,5 @@
 """Paths that cannot be used, and names as they may be shown."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import threading

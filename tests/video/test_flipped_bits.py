@@ -1,7 +1,5 @@
 """Pictures with flipped bits are no keyframes, where there are others, and the report says that there are some."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

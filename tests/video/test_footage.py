@@ -1,7 +1,5 @@
 """Real footage, where this machine has it: nothing may fail but with a clear error, and known cuts are found."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

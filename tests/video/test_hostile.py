@@ -1,7 +1,5 @@
 """Files that claim what cannot be are refused with a sentence, or read within the limits."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from pathlib import Path

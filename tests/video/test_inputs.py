@@ -1,7 +1,5 @@
 """Which files a command line names: singly, by folders, by patterns."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A file cannot take more than its share: memory and waiting have an end, and the end has a sentence of its own."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Files that were damaged at random end in a sentence or in frames whose times hold: `make torture` does 10,000."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

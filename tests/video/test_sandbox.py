@@ -1,7 +1,5 @@
 """The sandbox of a decoder: what it forbids is tried, and a decoder that tries it fails."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Pictures fetched by a jump equal, to the bit, the pictures that reading in order gives."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The child process that decodes: it ends when it should, and its death is a single job's error."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

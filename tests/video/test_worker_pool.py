@@ -1,7 +1,5 @@
 """The child that is kept ready: it answers like any other, and nothing depends on it."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal

@@ -1,7 +1,5 @@
 """A surveyed video is not decoded again; another video, or the same with other options, is."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Iterator

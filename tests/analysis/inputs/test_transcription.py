@@ -1,7 +1,5 @@
 """What is said in a video: from its subtitles, or from a recogniser, and the notice where there is neither."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager

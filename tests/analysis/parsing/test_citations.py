@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from framelens.analysis.parsing.citations import cited_in, read

@@ -1,7 +1,5 @@
 """The plan before a start says what the run will do, and no more than is known."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from dataclasses import replace

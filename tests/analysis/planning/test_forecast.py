@@ -1,7 +1,5 @@
 """Forecasts of requests' times from the times of earlier requests."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path

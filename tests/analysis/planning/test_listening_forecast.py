@@ -1,7 +1,5 @@
 """The time that a transcription takes: as expected first, as measured after half a minute of sound."""
 
-from __future__ import annotations
-
 import pytest
 
 from framelens.analysis.planning.forecast import ListeningForecast

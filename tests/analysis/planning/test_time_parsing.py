@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from framelens.analysis.planning.time_parsing import UnreadableTimeError, parse_range, parse_seconds, range_notice

@@ -1,7 +1,5 @@
 """The engine at hand: what was opened last, as long as it is ready, for plans that start nothing."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Many parts at the same time: each part's requests, repeated requests, and a run that resumes a stopped run."""
 
-from __future__ import annotations
-
 import json
 import threading
 import time

@@ -1,7 +1,5 @@
 """Pictures that are made ahead equal the pictures that would be made on the spot, once each."""
 
-from __future__ import annotations
-
 import threading
 from concurrent.futures import ThreadPoolExecutor
 

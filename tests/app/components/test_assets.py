@@ -1,7 +1,5 @@
 """What the page gives to components and Markdown: text that can't reverse the text beside it."""
 
-from __future__ import annotations
-
 from app.components.assets import printable_data
 from framelens.reports.content.page_text import plain
 

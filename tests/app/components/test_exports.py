@@ -1,7 +1,5 @@
 """Buttons that save a file: a press is answered by the run that it causes, or by a run that overtakes it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

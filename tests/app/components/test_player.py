@@ -1,7 +1,5 @@
 """What the timeline is given to show."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

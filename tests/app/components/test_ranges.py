@@ -1,7 +1,5 @@
 """Ranges that the browser sends, and the buttons that lists of findings, chapters and intervals have for them."""
 
-from __future__ import annotations
-
 import pytest
 
 from app.components.ranges import _range_of, found_ranges

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from app.components.report_blocks import Renderer, pieces
 from framelens.reports.content.document import Fold, Heading, Listing, Paragraph, Table, text_line
 

@@ -1,7 +1,5 @@
 """Places for plugins in the pages: a plugin's error is shown there, and the rest of the page is drawn."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from streamlit.testing.v1 import AppTest

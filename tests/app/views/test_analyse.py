@@ -1,7 +1,5 @@
 """What the page offers and says before, during and after an analysis, and what it does with faults."""
 
-from __future__ import annotations
-
 import json
 import logging
 import threading

@@ -1,7 +1,5 @@
 """The Ask page without a browser, over real services and a scripted engine: what it draws, and what its buttons do."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterator

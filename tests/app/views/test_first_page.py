@@ -1,7 +1,5 @@
 """What waits for the first page to be drawn, and what a page shows of a job that has just begun."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import threading

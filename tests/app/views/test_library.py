@@ -1,7 +1,5 @@
 """The Library page without a browser: what it lists, what the address says, and what its buttons do."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path

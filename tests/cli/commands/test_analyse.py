@@ -1,7 +1,5 @@
 """An analysis of a video that was analysed before decodes nothing, whatever is asked about it."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`framelens analyse VIDEO --plan` tells what an analysis would be like, and starts nothing."""
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path

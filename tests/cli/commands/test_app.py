@@ -1,7 +1,5 @@
 """`framelens app` serves the page from any folder, with Streamlit's options, and ends with a signal."""
 
-from __future__ import annotations
-
 import os
 import socket
 import subprocess

@@ -1,7 +1,5 @@
 """The command `framelens ask`."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """`framelens doctor` as somebody in trouble meets it."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """What `framelens analyse` does where the model would have to be downloaded, with a hub on loopback."""
 
-from __future__ import annotations
-
 import json
 import os
 import pty

@@ -1,7 +1,5 @@
 """`framelens keyframes` as a script meets it: what is on which stream, the files, and the exit codes."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -1,7 +1,5 @@
 """`framelens library` and `framelens export` as a script meets them."""
 
-from __future__ import annotations
-
 import errno
 import json
 import shutil

@@ -1,7 +1,5 @@
 """What commands do on a machine without an engine."""
 
-from __future__ import annotations
-
 import threading
 from pathlib import Path
 

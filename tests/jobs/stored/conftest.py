@@ -1,7 +1,5 @@
 """A queue that runs a fake engine, with its store and its videos."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Jobs in the library: taken up when they end, renamed, deleted with their videos, and taken in from other machines."""
 
-from __future__ import annotations
-
 import threading
 import zipfile
 from collections.abc import Iterator

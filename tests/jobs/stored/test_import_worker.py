@@ -1,7 +1,5 @@
 """Import of reports that FrameLens did not write: refused with a sentence, in a child, before anything is stored."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json

@@ -1,7 +1,5 @@
 """The picture that stands for a video in the library."""
 
-from __future__ import annotations
-
 from io import BytesIO
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Deleted jobs of a real queue: discarded, restored, and deleted for good with their videos."""
 
-from __future__ import annotations
-
 import threading
 from dataclasses import replace
 from pathlib import Path

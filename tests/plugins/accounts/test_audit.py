@@ -1,7 +1,5 @@
 """What the audit log says of work in the core."""
 
-from __future__ import annotations
-
 from starlette.testclient import TestClient
 
 from framelens.composition import Services

@@ -1,7 +1,5 @@
 """Logins and their sessions: passwords, limits, tickets of other services, by real requests to the ASGI app."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing

@@ -1,7 +1,5 @@
 """The page of an installation with accounts, without a browser: who is drawn what, and who may do what."""
 
-from __future__ import annotations
-
 import time
 
 import pytest

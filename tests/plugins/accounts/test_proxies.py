@@ -1,7 +1,5 @@
 """The address of a login behind a reverse proxy: in its limits and in the audit log."""
 
-from __future__ import annotations
-
 import sys
 from contextlib import closing
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a batch takes from folders, patterns and lists, and what it leaves out with a reason."""
 
-from __future__ import annotations
-
 import io
 import os
 import threading

@@ -1,7 +1,5 @@
 """Batches in the store, which their owner alone sees."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace

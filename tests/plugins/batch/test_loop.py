@@ -1,7 +1,5 @@
 """Batches as they run on this machine: with real videos, and with an engine that goes away."""
 
-from __future__ import annotations
-
 import signal
 import threading
 from collections.abc import Iterator

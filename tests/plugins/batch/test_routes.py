@@ -1,7 +1,5 @@
 """The batch that the page saves."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from io import BytesIO

@@ -1,7 +1,5 @@
 """The summary over all videos, in each format."""
 
-from __future__ import annotations
-
 import csv
 import json
 from dataclasses import replace

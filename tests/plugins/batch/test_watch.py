@@ -1,7 +1,5 @@
 """The files of a watched folder that are taken, and those that still wait."""
 
-from __future__ import annotations
-
 import threading
 from pathlib import Path
 

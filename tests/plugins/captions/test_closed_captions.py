@@ -1,7 +1,5 @@
 """Closed captions (CEA-608 and CEA-708) in pictures, tracks and SCC files."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import av

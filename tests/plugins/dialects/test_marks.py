@@ -1,7 +1,5 @@
 """Marks of families of models around reasoning and answers."""
 
-from __future__ import annotations
-
 import pytest
 
 from framelens.llm.reasoning import split_reasoning, unfinished_mark

@@ -1,7 +1,5 @@
 """Refusals in the words of products, and those that the core knows, which no rule of the plugin changes."""
 
-from __future__ import annotations
-
 import json
 import time
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Engines on this machine are asked by their own protocols; another program at their port isn't taken for one."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 

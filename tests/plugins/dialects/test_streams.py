@@ -1,7 +1,5 @@
 """Streams in the dialects of engines and gateways give the same answer."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from typing import Any

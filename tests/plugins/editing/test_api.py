@@ -1,7 +1,5 @@
 """Clips through the API for programs: what can be cut out of a job's video, and the files."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from io import BytesIO
 from zipfile import ZipFile

@@ -1,7 +1,5 @@
 """What every report keeps to, kept by the formats for editing."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """Clips that the page saves: of a finding, of a range, of several at once, and what can't be saved."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from io import BytesIO

@@ -1,7 +1,5 @@
 """The tool of the MCP server that saves clips, called as the server calls it; tests of the server ask for it, too."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

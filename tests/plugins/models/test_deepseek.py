@@ -1,7 +1,5 @@
 """DeepSeek-VL in its three kinds: as it was published, converted for transformers, and the second generation."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The tables of the documents agree with the data."""
 
-from __future__ import annotations
-
 import pytest
 
 from framelens.core.domain import Language

@@ -1,7 +1,5 @@
 """The engines that run on the cards of this machine."""
 
-from __future__ import annotations
-
 import sys
 from functools import partial
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """The Models page: the model in use, another model chosen and loaded, a table, and failures shown."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import threading

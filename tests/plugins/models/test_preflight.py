@@ -1,7 +1,5 @@
 """Preflight checks: the model, settings and machine that cause each finding, and those that don't."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any

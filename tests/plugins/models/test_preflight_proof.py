@@ -3,8 +3,6 @@
 Each case is a checkpoint made for it, and a start of vLLM on the CPU that has to fail.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The facts that the look before a start gathers: of real folders, of this machine, of the installed engine."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """What changes the engine is checked where it is done, whoever draws the button."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The model that typed text means, and settings that are fixed."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

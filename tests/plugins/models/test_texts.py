@@ -1,7 +1,5 @@
 """The words of an estimate and of the checks before a start."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

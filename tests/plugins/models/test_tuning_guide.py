@@ -1,7 +1,5 @@
 """The settings by card in the tuning guide: those that `framelens models --fit` proposes."""
 
-from __future__ import annotations
-
 import json
 import shlex
 

@@ -1,7 +1,5 @@
 """The vision check scores what was seen and in which order, whatever words it comes in, and no answer breaks it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """The ways from a report to the Models page, and back to it."""
 
-from __future__ import annotations
-
 import pytest
 from streamlit.testing.v1 import AppTest
 

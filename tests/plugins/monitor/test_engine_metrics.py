@@ -1,7 +1,5 @@
 """From vLLM's metrics to what the engine does; counters that go back and engines without metrics among them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any

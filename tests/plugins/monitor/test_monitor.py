@@ -1,7 +1,5 @@
 """The monitor measures while somebody looks and not otherwise; and what it tells of the real vLLM is true."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

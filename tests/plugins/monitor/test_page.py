@@ -1,7 +1,5 @@
 """The System page: live charts, and sentences where there is nothing to chart."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """Embeddings of any server: requests, answers that are none, and limits."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Sequence

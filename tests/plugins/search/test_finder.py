@@ -1,7 +1,5 @@
 """A model that is asked for moments alone: what it gets, what it may answer, and what the search makes of it."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Iterator

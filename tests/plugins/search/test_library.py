@@ -1,7 +1,5 @@
 """The library and questions with a server of embeddings, and without the plugin or its setting."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path

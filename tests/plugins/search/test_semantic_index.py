@@ -1,7 +1,5 @@
 """The search by meaning: near texts are found beside texts with the words; without an answer words alone count."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """DeepSeek-VL in miniature, served to programs by `framelens serve`."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

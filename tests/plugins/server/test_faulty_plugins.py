@@ -1,7 +1,5 @@
 """The server beside plugins whose parts of it are faulty."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

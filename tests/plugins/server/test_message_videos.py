@@ -1,7 +1,5 @@
 """Videos in the messages of `framelens serve`, asked with OpenAI's own client."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import runpy

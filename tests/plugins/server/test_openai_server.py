@@ -1,7 +1,5 @@
 """An engine behind `framelens serve`, asked with the client that everybody uses: OpenAI's own."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Attacks of a user on what belongs to another: each id at each route, answered as an unknown id is."""
 
-from __future__ import annotations
-
 import json
 import re
 import threading

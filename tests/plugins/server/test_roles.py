@@ -1,7 +1,5 @@
 """Which role each route of the plugin asks for: a new route without an entry here fails."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import Any

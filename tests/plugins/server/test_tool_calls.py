@@ -1,7 +1,5 @@
 """Which parser reads the calls of tools that a model writes."""
 
-from __future__ import annotations
-
 from importlib.util import find_spec
 from pathlib import Path
 

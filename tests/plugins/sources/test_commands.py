@@ -1,7 +1,5 @@
 """Commands with links in place of files."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from functools import partial

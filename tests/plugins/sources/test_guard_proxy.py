@@ -1,7 +1,5 @@
 """The proxy of yt-dlp: its own password, checked addresses, and no more bytes than the limit."""
 
-from __future__ import annotations
-
 import os
 import socket
 from collections.abc import Iterator

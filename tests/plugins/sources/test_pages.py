@@ -1,7 +1,5 @@
 """Videos of pages, found by yt-dlp on a server of this machine, and links given to a command."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

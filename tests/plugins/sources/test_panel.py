@@ -1,7 +1,5 @@
 """The text box for links on the Analyse page: fetched, stopped, refused, and not for everybody."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Videos of sites that send pictures and sound apart: DASH with a file of each, and HLS with a playlist of each."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import av

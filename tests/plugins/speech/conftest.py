@@ -1,7 +1,5 @@
 """A Whisper in miniature as faster-whisper reads it, and sounds that its detector of speech takes for a voice."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -5,8 +5,6 @@ it hears. So sherpa-onnx itself can be tested, its windows, its clustering and i
 real models separate people.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

@@ -3,8 +3,6 @@
 `behave(request)` returns (status, body); the body is sent as JSON, or unchanged if it is bytes.
 """
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Speech on the command line: consent, download from a hub on loopback, and what is printed."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

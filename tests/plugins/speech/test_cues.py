@@ -1,7 +1,5 @@
 """Cues are sentences of a readable length, with the times of their words."""
 
-from __future__ import annotations
-
 from framelens.core.domain import Cue
 from framelens.plugins.speech.recognition.cues import cues_of
 from framelens.plugins.speech.recognition.messages import Word

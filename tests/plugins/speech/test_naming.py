@@ -1,7 +1,5 @@
 """People name the speakers of a report and merge them; the names are wherever the words are."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from dataclasses import replace

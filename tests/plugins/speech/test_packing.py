@@ -1,7 +1,5 @@
 """Speech is packed into windows of half a minute, and words get back the times of the recording."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Speakers on the page: how many are separated, and what they are called."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

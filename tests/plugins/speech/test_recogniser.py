@@ -1,7 +1,5 @@
 """Speech without a server: faster-whisper in its own process, on a model of its real architecture."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

@@ -1,7 +1,5 @@
 """From pieces of sound to cues, against a scripted server on loopback."""
 
-from __future__ import annotations
-
 import io
 import threading
 import time

@@ -1,7 +1,5 @@
 """A server as a recogniser: its engine is started when there is something to hear, and stopped after the last user."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import threading

@@ -1,7 +1,5 @@
 """SenseVoice and Paraformer run in sherpa-onnx itself, on models of their forms that hear the same in everything."""
 
-from __future__ import annotations
-
 import threading
 from pathlib import Path
 

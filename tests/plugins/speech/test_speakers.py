@@ -1,7 +1,5 @@
 """Speakers separated by sherpa-onnx itself, on models that hear nothing but low and bright voices."""
 
-from __future__ import annotations
-
 import json
 import threading
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """An answer that repeats itself or was cut off: no headline, and the report says so first, on the page and in files."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What the survey found, as the reports tell it."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Tests of framelens.reports.content.footage, with the motion of real recordings: means of a second, of 10,000."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

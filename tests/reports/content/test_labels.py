@@ -1,7 +1,5 @@
 """What a report holds where a template has fields, a video has parts, chapters and words, and answers have flaws."""
 
-from __future__ import annotations
-
 import json
 import re
 import time

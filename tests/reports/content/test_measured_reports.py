@@ -1,7 +1,5 @@
 """Reports that no model has seen: what leads, and what isn't for readers."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import get_args
 

@@ -1,7 +1,5 @@
 """Short texts for values."""
 
-from __future__ import annotations
-
 import pytest
 
 from framelens.reports.content.page_text import length_clock

@@ -1,7 +1,5 @@
 """The short form of a search's answer: times in tenths that lead to the video, a line on its care, and the rest."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """Every time in a report comes from the decoder: checked against a decoding here, whatever the model says."""
 
-from __future__ import annotations
-
 import json
 import re
 import threading

@@ -1,7 +1,5 @@
 """The Word report, opened again by python-docx and as the ZIP of XML files that it is."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from io import BytesIO

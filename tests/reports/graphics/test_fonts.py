@@ -1,7 +1,5 @@
 """No character of a report may come out as an empty box."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

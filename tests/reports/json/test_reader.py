@@ -1,7 +1,5 @@
 """A JSON report is whole: it has the form that is published, and the analysis can be made of it again."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import replace

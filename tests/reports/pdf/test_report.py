@@ -1,7 +1,5 @@
 """The PDF report, read by another library than the library that writes it."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The table for spreadsheets: read by csv and by pandas, escape_formula in those that compute."""
 
-from __future__ import annotations
-
 import csv
 from io import BytesIO, StringIO
 

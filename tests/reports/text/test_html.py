@@ -1,7 +1,5 @@
 """The HTML report, read by a parser that takes nothing but valid HTML."""
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Reports as plain text for a terminal."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

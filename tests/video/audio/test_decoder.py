@@ -1,7 +1,5 @@
 """Sound in pieces, each on the axis of the pictures."""
 
-from __future__ import annotations
-
 import io
 import threading
 import wave

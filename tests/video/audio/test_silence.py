@@ -1,7 +1,5 @@
 """Silent stretches of the sound, on the axis of the pictures."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What is measured on keyframes, text on the screen included."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

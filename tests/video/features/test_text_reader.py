@@ -1,7 +1,5 @@
 """Lines are found on a small copy of a picture, and a line that was read before isn't read again."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

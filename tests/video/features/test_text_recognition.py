@@ -1,7 +1,5 @@
 """Text is read by a process of its own, from the first picture on, and gives way to everything else."""
 
-from __future__ import annotations
-
 import os
 import sys
 import time

@@ -1,7 +1,5 @@
 """Pictures that show nothing of their own: blurred by a sweep, mixed with the next shot, faded to white."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The beginning of a video is handed on while the rest is still being read, and stays as it was handed on."""
 
-from __future__ import annotations
-
 from itertools import groupby
 from pathlib import Path
 from typing import TypeVar

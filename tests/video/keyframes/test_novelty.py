@@ -1,7 +1,5 @@
 """What is habitual in a video, and what arrives in it."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from framelens.video.features.frame_signature import LEVELS, NUM_CELLS, Blocks

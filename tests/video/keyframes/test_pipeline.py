@@ -1,7 +1,5 @@
 """Strategies and ranges through the real child: which frames come, and on which axis."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Collection, Iterator
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Which shots are one scene: a return to what was shown, in another light or in movement, and which are not."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import cv2

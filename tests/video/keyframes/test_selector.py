@@ -1,7 +1,5 @@
 """Which candidates become keyframes; what comes again and again, or is shown already, counts less."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How many frames the gaps without a frame need, if candidates can fill them."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np

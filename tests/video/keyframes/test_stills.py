@@ -1,7 +1,5 @@
 """What is new in a video that hardly moves, and stays."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from framelens.video.keyframes.details import Details

@@ -1,7 +1,5 @@
 """Walking an iterator ahead of its reader."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 

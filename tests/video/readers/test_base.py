@@ -1,7 +1,5 @@
 """Times of frames from what the container says, and the shapes of pictures."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import pytest

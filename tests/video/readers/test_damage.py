@@ -1,7 +1,5 @@
 """Damage is shown by more frames than the damaged frame."""
 
-from __future__ import annotations
-
 from framelens.video.readers.damage import Damage
 
 

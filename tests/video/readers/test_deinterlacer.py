@@ -1,7 +1,5 @@
 """Interlaced pictures are shown without combing, and pictures at rest as sharp as they are."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from functools import cache

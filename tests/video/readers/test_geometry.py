@@ -1,7 +1,5 @@
 """Orientation, cropping and pixel aspects of pictures."""
 
-from __future__ import annotations
-
 import shutil
 import struct
 import subprocess

@@ -1,7 +1,5 @@
 """Disposable frames: which packets don't reach the decoder, and that leaving them out changes no other frame."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any

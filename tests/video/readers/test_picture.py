@@ -1,7 +1,5 @@
 """Colours of pictures whose frames don't say how they are coded."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from av.video.frame import VideoFrame

@@ -1,7 +1,5 @@
 """Times of AvReader: where the container starts before its pictures, has no times, or continues after the last."""
 
-from __future__ import annotations
-
 import re
 import struct
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Pictures in HDR and wide gamuts look as they were meant to on an ordinary screen."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import av

@@ -1,7 +1,5 @@
 """Transparent pictures are shown on white, whatever colour lies under them."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 from pathlib import Path
 

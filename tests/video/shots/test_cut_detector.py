@@ -1,7 +1,5 @@
 """Where a shot ends and the next begins, on made-up sequences of pictures."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import cv2

@@ -1,7 +1,5 @@
 """Dissolves and wipes: found where a picture turns into another, and not where things move or the light changes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from pathlib import Path
 

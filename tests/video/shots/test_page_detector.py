@@ -1,7 +1,5 @@
 """Pages: found where content changes in place and stays, and not where a pointer, a bar or a person moves."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Subtitle files beside a video: the report names an assumed encoding, and what is read identifies an analysis."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Decoder of subtitle files in legacy encodings: what they say is read, and the assumed encoding is named."""
 
-from __future__ import annotations
-
 import pytest
 
 from framelens.video.subtitles.encodings import UnknownEncodingError, decoded

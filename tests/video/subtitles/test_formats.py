@@ -1,7 +1,5 @@
 """Subtitle files as people and programs write them: right times, each word once, and what can't be read is named."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

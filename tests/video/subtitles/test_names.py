@@ -1,7 +1,5 @@
 """Names of subtitle files as media servers and downloaders write them."""
 
-from __future__ import annotations
-
 import unicodedata
 from pathlib import Path
 

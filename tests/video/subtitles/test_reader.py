@@ -1,7 +1,5 @@
 """Subtitles inside a file and beside it, on the axis of its pictures."""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Which frames are looked at: chosen before, and a part looked at again."""
 
-from __future__ import annotations
-
 import pytest
 from streamlit.testing.v1 import AppTest
 

@@ -1,7 +1,5 @@
 """The page on a machine without models: what the start says, the report without a model, and the ways to a model."""
 
-from __future__ import annotations
-
 import os
 import threading
 from collections.abc import Iterator

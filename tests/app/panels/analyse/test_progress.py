@@ -1,7 +1,5 @@
 """What is shown of the parts while they are answered, and after a run that stopped."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What the page offers and tells before a start: templates, the plan, several videos, the queue."""
 
-from __future__ import annotations
-
 import shutil
 import threading
 import time

@@ -1,7 +1,5 @@
 """What the uploader sends to the page."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import nullcontext
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """A report with parts, and a job that stopped: what is shown, what can be done, and what is asked of the services."""
 
-from __future__ import annotations
-
 import json
 import threading
 import time

@@ -1,7 +1,5 @@
 """An installation with accounts as its users see it: log in, a wrong password, roles, log out, an account removed."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """An installation with accounts behind nginx with HTTPS, as its users see it, and logins through another service."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The audit log from the command line."""
 
-from __future__ import annotations
-
 import io
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Accounts from the command line: passwords come from standard input, and changes count at once."""
 
-from __future__ import annotations
-
 import io
 import json
 from collections.abc import Callable, Iterator

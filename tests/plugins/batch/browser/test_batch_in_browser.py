@@ -1,7 +1,5 @@
 """Several videos at once, as a reader meets them in a real browser."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from zipfile import ZipFile

@@ -1,7 +1,5 @@
 """Checks of Ray clusters: which facts are problems, and how they are printed; a real cluster is in ../ray_jobs."""
 
-from __future__ import annotations
-
 import json
 import socket
 import sys

@@ -1,7 +1,5 @@
 """Plans of models on machines with cards: what vLLM accepts, what fits, and what is refused."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`framelens batch`, also with `--watch`, as a script meets it."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """`framelens analyse` on several videos, as a script meets it."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """Batches on the page: a folder of the server, what each video comes to, stopping and continuing, the ZIP."""
 
-from __future__ import annotations
-
 import shutil
 import threading
 import time

@@ -1,7 +1,5 @@
 """The check of a running cluster, on the Models page; tests/plugins/batch/ray_jobs has a real cluster."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from types import SimpleNamespace

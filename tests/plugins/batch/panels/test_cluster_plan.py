@@ -1,7 +1,5 @@
 """The plan of a model on several machines, on the Models page."""
 
-from __future__ import annotations
-
 import pytest
 from streamlit.testing.v1 import AppTest
 

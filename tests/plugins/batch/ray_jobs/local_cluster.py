@@ -4,8 +4,6 @@ Run as a program it reads a command a line from standard input, and answers each
 input closes, all processes of Ray end.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import socket

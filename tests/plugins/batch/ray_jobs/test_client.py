@@ -1,7 +1,5 @@
 """The address and the protection of a Ray cluster, before anything is sent to it."""
 
-from __future__ import annotations
-
 import sys
 
 import pytest

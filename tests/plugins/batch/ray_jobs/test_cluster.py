@@ -1,7 +1,5 @@
 """A real cluster of two nodes: what is killed is neither lost nor done twice, reports stay the same, checks see all."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import signal

@@ -1,7 +1,5 @@
 """Where the feeder sends videos when actors die, and when nodes can't analyse any; test_cluster has a real cluster."""
 
-from __future__ import annotations
-
 import os
 import sys
 import threading

@@ -1,7 +1,5 @@
 """What is refused before a batch starts on a cluster: nodes that differ, folders that aren't shared, and so on."""
 
-from __future__ import annotations
-
 import os
 import platform
 from dataclasses import replace

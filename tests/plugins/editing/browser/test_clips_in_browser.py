@@ -1,7 +1,5 @@
 """Clips as a reader saves them in a real browser: of a finding, of what is drawn on the timeline, and of a report."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

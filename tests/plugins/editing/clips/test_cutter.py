@@ -1,7 +1,5 @@
 """Clips, read again by PyAV: every frame carries its number, to show which frames a clip has, and when."""
 
-from __future__ import annotations
-
 import shlex
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Pieces of a report: which there are, how they are chosen, and the names of their clips."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Reels and edit lists: which pictures a reel has, its sound and chapters, and what is drawn into pictures."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import av

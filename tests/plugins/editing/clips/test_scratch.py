@@ -1,7 +1,5 @@
 """Folders for files that are on their way, and those that killed processes left."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

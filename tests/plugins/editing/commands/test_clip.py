@@ -1,7 +1,5 @@
 """`framelens clip` as a script meets it: what it prints, where the file is, and the exit codes."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Timelines for editing rooms, read by OpenTimelineIO and its adapters: every frame in its place at every rate."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from fractions import Fraction

@@ -1,7 +1,5 @@
 """Projects of LosslessCut: valid JSON below their comments, with segments at a player's times."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Chapters for YouTube and for FFmpeg, and what becomes of them where they break the rules of either."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Another model in place of the model in use, chosen and loaded on the page, which updates by itself."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from collections.abc import Iterator

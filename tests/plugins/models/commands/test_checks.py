@@ -1,7 +1,5 @@
 """`framelens models check` and `framelens models sight`: findings, and what the exit code says of a model's sight."""
 
-from __future__ import annotations
-
 import json
 import signal
 from collections.abc import Iterator

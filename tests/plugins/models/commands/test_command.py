@@ -1,7 +1,5 @@
 """`framelens models` as people and scripts meet it: tables, JSON, how names are understood, exit codes."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The model in use: each of several engines has its state."""
 
-from __future__ import annotations
-
 import threading
 from urllib.parse import urlsplit
 

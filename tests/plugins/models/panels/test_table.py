@@ -1,7 +1,5 @@
 """What the Models page checks and reaches: the vision check, a remote engine, a download."""
 
-from __future__ import annotations
-
 import json
 import threading
 import time

@@ -1,7 +1,5 @@
 """Words that the plugin's commands refuse before they do anything."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Backup of a running app in the middle of an analysis, restored elsewhere and opened there."""
 
-from __future__ import annotations
-
 import json
 import threading
 import time

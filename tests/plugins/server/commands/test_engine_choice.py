@@ -1,7 +1,5 @@
 """The engine that serves a model: the one that has its type and runs on this processor."""
 
-from __future__ import annotations
-
 import pytest
 
 from framelens.models.catalogue import built_in

@@ -1,7 +1,5 @@
 """Keys from the command line: shown once, stored as hashes, listed without them, revoked."""
 
-from __future__ import annotations
-
 import json
 import sqlite3
 from pathlib import Path

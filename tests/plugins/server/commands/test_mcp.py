@@ -1,7 +1,5 @@
 """The server `framelens mcp`, asked by the SDK's own client over standard input and output and over HTTP."""
 
-from __future__ import annotations
-
 import asyncio
 import io
 import json

@@ -1,7 +1,5 @@
 """`framelens serve` ends with a sentence if its model can't start, and without a traceback when it is stopped."""
 
-from __future__ import annotations
-
 import os
 import signal
 import socket

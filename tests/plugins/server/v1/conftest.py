@@ -1,7 +1,5 @@
 """The API on the scripted services of the page's tests, with a key, called in the process."""
 
-from __future__ import annotations
-
 import base64
 import time
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Who may use the API, in which language it refuses, and what it never reads."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor

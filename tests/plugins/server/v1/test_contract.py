@@ -1,7 +1,5 @@
 """The OpenAPI document is true: schemathesis, a client generated from it and the example of the guide work."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal

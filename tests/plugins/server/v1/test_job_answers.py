@@ -1,7 +1,5 @@
 """Questions of jobs that programs submit: the job's state has the answer as it grows, with the moments."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

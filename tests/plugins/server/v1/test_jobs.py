@@ -1,7 +1,5 @@
 """Jobs through the API: the same queue and store as the page's."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Iterator

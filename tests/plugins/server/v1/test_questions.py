@@ -1,7 +1,5 @@
 """Questions through the API, answered by a scripted engine behind the real services."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Videos that the server fetches for a job, from a local server and from a missing server."""
 
-from __future__ import annotations
-
 import dataclasses
 import threading
 import time

@@ -1,7 +1,5 @@
 """Webhooks against a local receiver: signed, sent again, and never to an address that is not allowed."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

@@ -37,6 +37,11 @@ _COMMANDS = {
     for name in ("app", "analyse", "ask", "keyframes", "transcript", "library", "export", "download", "doctor")
 }
 """The commands of the core as "module:object"."""
+_SUBCOMMANDS = {
+    "admin backup": "framelens.cli.commands.backup:write",
+    "admin restore": "framelens.cli.commands.backup:restore",
+}
+"""Its commands in the group that plugins add to."""
 _ALIASES = {"analyze": "analyse"}
 _COMPLETION = "_FRAMELENS_COMPLETE"
 """The variable with which shells ask for completions."""
@@ -142,11 +147,12 @@ class _Commands(Group):
         from framelens import registry  # reads settings and finds the plugins
 
         commands: dict[str, Any] = dict(_COMMANDS)
-        for part in registry.unique("commands", (*_COMMANDS, *_ALIASES, "help", "version")):
-            name, _, subcommand = part.name.partition(" ")
+        parts = registry.unique("commands", (*_COMMANDS, *_SUBCOMMANDS, *_ALIASES, "help", "version"))
+        for words, part in (*_SUBCOMMANDS.items(), *((part.name, part) for part in parts)):
+            name, _, subcommand = words.partition(" ")
             shared = commands.setdefault(name, Group(name, help=f"cli.{name}_command") if subcommand else part)
             if subcommand and isinstance(shared, Group):
-                shared.commands[subcommand] = part.value
+                shared.commands[subcommand] = part if isinstance(part, str) else part.value
         self.commands = commands
         return list(commands)
 

@@ -6,7 +6,6 @@ from framelens.core import exported
 
 if TYPE_CHECKING:
     from framelens.cli.report_output import Output as Output
-    from framelens.cli.report_output import check_ending as check_ending
     from framelens.cli.report_output import check_output_file as check_output_file
     from framelens.cli.report_output import check_output_folder as check_output_folder
     from framelens.cli.report_output import names_folder as names_folder

@@ -14,15 +14,9 @@ if TYPE_CHECKING:
     from framelens.jobs.stored.library_search import LibrarySearch as LibrarySearch
     from framelens.jobs.stored.library_search import NearPassage as NearPassage
     from framelens.store.authentication import open_checked_store as open_checked_store
-    from framelens.store.backup import BackupManifest as BackupManifest
-    from framelens.store.backup import backup_bytes as backup_bytes
-    from framelens.store.backup import check_backup as check_backup
-    from framelens.store.backup import restore_backup as restore_backup
-    from framelens.store.backup import write_backup as write_backup
     from framelens.store.database import DATABASE as DATABASE
     from framelens.store.database import NOT_IN_TRASH as NOT_IN_TRASH
     from framelens.store.database import Store as Store
-    from framelens.store.database import open_store as open_store
     from framelens.store.database import visible as visible
     from framelens.store.fs_utils import log_to as log_to
     from framelens.store.library_index import Hit as Hit

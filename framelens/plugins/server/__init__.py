@@ -1,4 +1,4 @@
-"""Plugin for servers: the HTTP API, MCP, models behind an OpenAI-compatible address, keys and backups."""
+"""Plugin for servers: the HTTP API, MCP, models behind an OpenAI-compatible address, and keys."""
 
 from framelens.plugin import hook
 
@@ -6,7 +6,7 @@ from framelens.plugin import hook
 @hook
 def commands() -> dict[str, str]:
     """Return the commands."""
-    names = ("serve", "mcp", "admin keys", "admin backup", "admin restore")
+    names = ("serve", "mcp", "admin keys")
     return {name: f"{__name__}.commands.{name.rpartition(' ')[2]}:run" for name in names}
 
 

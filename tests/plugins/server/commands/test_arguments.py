@@ -1,7 +1,5 @@
 """Words that the plugin's commands refuse before they do anything."""
 
-from pathlib import Path
-
 import pytest
 
 from framelens.cli.main import main
@@ -50,12 +48,3 @@ def test_serve_checks_its_arguments_like_the_setting(
 ) -> None:
     assert main(["serve", "--vllm-config", text, "--language", "en", "--model", "/none"]) == 2
     assert reason in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(("place", "reason"), [("-", "standard output"), ("画" * 90, "too long a name")])
-def test_a_backup_needs_a_file_that_can_be_written(
-    place: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main(["admin", "backup", place, "--language", "en"]) == 2
-    assert reason in capsys.readouterr().err and not Path(place[:1]).exists()

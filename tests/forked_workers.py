@@ -36,7 +36,10 @@ _LOADED = {
         *("framelens.reports.document_worker", "framelens.reports.pdf.report", "framelens.jobs.stored.import_worker"),
         "docx",
     ),
-    "commands": ("framelens.cli.main", "framelens.cli.grammar", "framelens.llm.chat", "mcp.server.mcpserver"),
+    "commands": (
+        *("framelens.cli.main", "framelens.cli.grammar", "framelens.composition", "framelens.llm.chat"),
+        *("mcp.server.mcpserver", "streamlit.web.cli"),
+    ),
 }
 """What the process has loaded that programs of a kind are forked from. Decoders measure their memory, and no plugin is
 loaded before the settings of a command are known."""
@@ -69,12 +72,12 @@ class ForkedPopen(subprocess.Popen[Any]):
     ) -> None:
         environment = dict(os.environ if env is None else env)
         _, _, shell, *pipes, _, _, _, _, _, start_new_session, process_group = rest
-        words = None if preexec_fn or pass_fds or shell or start_new_session else _words_of(args, environment)
+        words = None if preexec_fn or pass_fds or shell else _words_of(args, environment)
         if words is None or (_inherited and _kind_of(words[0]) != "decoders"):
             super()._execute_child(args, executable, preexec_fn, close_fds, pass_fds, cwd, env, *rest)  # type: ignore[misc]
             return
         request = {"words": words, "environment": environment, "folder": os.fsdecode(cwd or Path.cwd())}
-        request["is_group"] = process_group == 0
+        request |= {"is_group": process_group == 0, "is_session": start_new_session}
         reading, writing = os.pipe()
         theirs = [pipe if pipe != -1 else number for number, pipe in enumerate((pipes[0], pipes[3], pipes[5]))]
         descriptors = [*theirs, writing, _server("decoders")[0].fileno()]
@@ -122,13 +125,15 @@ def _words_of(args: Any, environment: Mapping[str, str]) -> list[str] | None:
             return [module, *more]
         case [sys.executable, "-m", ("framelens" | "framelens.cli.main") as module, *more]:
             return [module, *more]
+        case [sys.executable, "-P", "-m", "streamlit", *more]:
+            return ["streamlit.__main__", *more]
     return None
 
 
 def _kind_of(module: str) -> str:
     if module in _LOADED["documents"]:
         return "documents"
-    return "commands" if module in ("framelens", *_LOADED["commands"]) else "decoders"
+    return "commands" if module in ("framelens", "streamlit.__main__", *_LOADED["commands"]) else "decoders"
 
 
 def _line(pipe: int) -> bytes:
@@ -181,7 +186,9 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
     """Be the program, in this forked process."""
     code: Any = 1
     try:
-        if request["is_group"]:
+        if request["is_session"]:
+            os.setsid()
+        elif request["is_group"]:
             os.setpgid(0, 0)
         environment, (module, *_) = request["environment"], request["words"]
         decoders = socket.socket(fileno=os.dup(descriptors[4]))

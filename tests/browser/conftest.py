@@ -16,6 +16,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
 
 from tests.cards import write_card_video
+from tests.forked_workers import ForkedPopen
 from tests.reverse_proxy import NAME
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,7 +84,7 @@ def running(
     options = ["--server.headless=true", f"--server.port={port}", *more_options]
     command = [sys.executable, "-P", "-m", "streamlit", "run", str(ROOT / script), *options]
     with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=cwd or ROOT / "app", env=environ, stdout=log, stderr=log)
+        process = ForkedPopen(command, cwd=cwd or ROOT / "app", env=environ, stdout=log, stderr=log)
         app.pid = process.pid
         try:
             _await_answer(app.url, process)

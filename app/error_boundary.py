@@ -4,7 +4,7 @@ import logging
 
 from app import resources
 from app.components import controls
-from framelens.core.errors import AppError, as_app_error
+from framelens.core.errors import AppError
 
 _log = logging.getLogger(__name__)
 
@@ -20,6 +20,6 @@ def show_error(error: Exception) -> bool:
     if not isinstance(error, AppError):
         _log.error("a page failed", exc_info=error)
     services = resources.installed().services
-    app_error = as_app_error(error, services.log_path if services else "")
+    app_error = AppError.of(error, services.log_path if services else "")
     controls.show_error(app_error)
     return True

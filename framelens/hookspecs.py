@@ -80,7 +80,8 @@ class Hooks(Protocol):
           (`CheckFinding`).
         - download.speech(options, settings): downloads the model that transcribes speech, with `options.speakers` the
           models that separate speakers, for `framelens download`, and returns the exit code.
-        - launch.checks(settings): returns the `LaunchChecks` of a local engine, or None.
+        - launch.checks(settings, folder): returns findings (`CheckFinding`) before a local engine starts, the worst
+          first, about the model in a folder, or the settings' model if that is None.
         - library.search(settings, library): returns the `LibrarySearch` that searches a library by more than words, or
           None.
         - link.page(url, outbound, cancel): returns the `RemoteVideo` of a page; InputError

@@ -54,7 +54,7 @@ from framelens.core.events import (
 )
 from framelens.core.files import readable
 from framelens.i18n import as_notice, in_language
-from framelens.store.videos.video_repository import link_of
+from framelens.store.videos.video_repository import VideoRepository
 from framelens.video.keyframes.options import ExtractOptions
 
 if TYPE_CHECKING:
@@ -453,7 +453,7 @@ class _Run:
             app_version=own_version(),
             conditions=self.task.conditions,
             field_names=field_names,
-            link=link_of(self.request.path),
+            link=VideoRepository.link_of(self.request.path),
         )
         state = replace(state.with_stage_timed(), results=results, engine=engine, header=header)
         return _without_pending(state, notices)

@@ -31,7 +31,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from framelens.composition import Services
 from framelens.core.domain import Language
-from framelens.core.errors import AppError, ConfigError, EngineError, InputError, StorageError, as_app_error
+from framelens.core.errors import AppError, ConfigError, EngineError, InputError, StorageError
 from framelens.core.files import readable
 from framelens.core.roles import LOCAL_USER, Role, User, as_user, require_role
 from framelens.i18n import LANGUAGES, accepted_language, error_text, in_language
@@ -329,7 +329,7 @@ class Gate:
                 except Exception as error:  # noqa: BLE001 - a bug is logged and reported without its details
                     _log.exception("%s %s failed", request.method, request.url.path)
                     log = self.services.log_path if self.services else ""
-                    response = error_response(as_app_error(error, log))
+                    response = error_response(AppError.of(error, log))
             for name, value in SAFE_HEADERS.items():
                 response.headers.setdefault(name, value)
             response.headers.setdefault("Cache-Control", "private, no-store")

@@ -25,7 +25,7 @@ from framelens.cli import terminal
 from framelens.cli.grammar import Group, Options, add_common_options, flag
 from framelens.core import own_version
 from framelens.core.domain import Language
-from framelens.core.errors import AppError, Cancelled, ConfigError, StorageError, as_app_error
+from framelens.core.errors import AppError, Cancelled, ConfigError, StorageError
 from framelens.core.files import typed_path
 from framelens.i18n import error_text, in_language, t
 
@@ -127,7 +127,7 @@ def _failure(error: Exception, ctx: click.Context | None) -> AppError:
 
     name = (ctx and ctx.invoked_subcommand) or ""
     log.exception("framelens %s failed", name)
-    failure, part = as_app_error(error), cast(Any, framelens.commands.get(name))
+    failure, part = AppError.of(error), cast(Any, framelens.commands.get(name))
     if isinstance(part, PluginPart) and part.plugin not in BUILT_IN and failure.key != "extra_missing":
         failure = part.failure(error)
     failure.__cause__ = error
@@ -148,11 +148,12 @@ class _Commands(Group):
 
         commands: dict[str, Any] = dict(_COMMANDS)
         parts = registry.unique("commands", (*_COMMANDS, *_SUBCOMMANDS, *_ALIASES, "help", "version"))
-        for words, part in (*_SUBCOMMANDS.items(), *((part.name, part) for part in parts)):
+        named: list[tuple[str, Any]] = [*_SUBCOMMANDS.items(), *((part.name, part) for part in parts)]
+        for words, part in named:
             name, _, subcommand = words.partition(" ")
             shared = commands.setdefault(name, Group(name, help=f"cli.{name}_command") if subcommand else part)
             if subcommand and isinstance(shared, Group):
-                shared.commands[subcommand] = part if isinstance(part, str) else part.value
+                shared.commands[subcommand] = getattr(part, "value", part)
         self.commands = commands
         return list(commands)
 
@@ -178,7 +179,7 @@ class _Commands(Group):
             command.name = cmd_name
             add_common_options(command)
         except PLUGIN_FAULTS as error:
-            if isinstance(error, ModuleNotFoundError) and (missing := as_app_error(error)).key == "extra_missing":
+            if isinstance(error, ModuleNotFoundError) and (missing := AppError.of(error)).key == "extra_missing":
                 raise missing from error
             part.leave_out(error)
             raise part.failure(error, ConfigError) from error

@@ -13,7 +13,7 @@ from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import Generic, Literal, TypeVar
 
-from framelens.core.errors import AppError, Cancelled, as_app_error
+from framelens.core.errors import AppError, Cancelled
 from framelens.core.roles import as_user, current_user
 
 log = logging.getLogger(__name__)
@@ -192,7 +192,7 @@ class BackgroundTask(Generic[P, T]):
             log.log(level, "the task %r failed", self._name, exc_info=True)
             if cancel.is_set():
                 raise Cancelled from error
-            self.error = as_app_error(error)
+            self.error = AppError.of(error)
             raise
         self.error = None
         return result

@@ -24,6 +24,8 @@ Anything that is not an AppError is a bug: its traceback goes to the log and the
 Each key has its text in framelens/i18n: what was given, the problem, and the next step.
 """
 
+from __future__ import annotations
+
 import errno
 import logging
 from collections.abc import Sequence
@@ -43,12 +45,26 @@ class AppError(Exception):
 
     exit_code = 1
     text = ""
-    notices: "Sequence[Notice]" = ()
+    notices: Sequence[Notice] = ()
 
     def __init__(self, key: str, /, **values: object) -> None:
         self.key = key
         self.values = values
         super().__init__(key, values)
+
+    @staticmethod
+    def of(error: Exception, log: object = "") -> AppError:
+        """Return an AppError unchanged; for any other exception, a bug, one that refers to its traceback in `log`."""
+        if isinstance(error, AppError):
+            return error
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            return StorageError("too_many_files")
+        if isinstance(error, ModuleNotFoundError):
+            from framelens.core.installation import extra_error, extra_of  # which imports this module
+
+            if extra_of(error.name or ""):
+                return extra_error(error.name or "")
+        return AppError("internal", kind=type(error).__name__, log=str(log or log_path()))
 
     def __str__(self) -> str:
         if self.text:
@@ -61,20 +77,6 @@ def log_path() -> str:
     """Return the path of the log of this process; its name alone before it is opened."""
     files = (handler for handler in logging.getLogger("framelens").handlers if isinstance(handler, logging.FileHandler))
     return next((file.baseFilename for file in files), "framelens.log")
-
-
-def as_app_error(error: Exception, log: object = "") -> AppError:
-    """Return an AppError unchanged; for any other exception, a bug, the error that refers to the traceback in `log`."""
-    if isinstance(error, AppError):
-        return error
-    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-        return StorageError("too_many_files")
-    if isinstance(error, ModuleNotFoundError):
-        from framelens.core.installation import extra_error, extra_of  # which imports this module
-
-        if extra_of(error.name or ""):
-            return extra_error(error.name or "")
-    return AppError("internal", kind=type(error).__name__, log=str(log or log_path()))
 
 
 class ConfigError(AppError):

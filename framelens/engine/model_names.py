@@ -8,9 +8,7 @@ from pathlib import Path
 
 from framelens.core.errors import ModelNotFound
 from framelens.engine.model_resolution import ModelReference, resolve_model
-from framelens.i18n import language, sentences, t
 from framelens.models.catalogue import Catalogue, Match, is_ollama_name
-from framelens.models.catalogue_parser import CatalogueEntry
 
 _OF_OLLAMA = ("model_is_ollama", "model_named_by_ollama")
 
@@ -38,21 +36,6 @@ def explain_folder(name: str, data_dir: Path) -> ModelNotFound | None:
     """Return the error for a name or folder of Ollama's, which no engine can load; None for any other name."""
     explained = _explain(name, data_dir)
     return explained if explained and explained.key in _OF_OLLAMA else None
-
-
-def match_text(match: Match) -> str:
-    """Return how a name was understood, and what else it may mean."""
-    lines = [t(f"models.why.{match.why}", asked=match.asked, id=match.entry.id)]
-    if match.reason:
-        lines.append(match.reason[language()])
-    if match.others:
-        lines.append(t("models.why.others", ids=", ".join(entry.id for entry in match.others)))
-    return sentences(lines)
-
-
-def meant_text(entry: CatalogueEntry, match: Match | None) -> str:
-    """Return how a name was understood, given the results of `find_entry`; "" for an id, or a folder with a model."""
-    return match_text(match) if match is not None and match.entry is entry and match.why != "exact" else ""
 
 
 def _explain(name: str, data_dir: Path) -> ModelNotFound | None:

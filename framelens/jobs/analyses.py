@@ -147,6 +147,30 @@ class AnalysisRun:
             while True:
                 yield self._updates.get_nowait()
 
+    @classmethod
+    def begin(cls, jobs: Jobs, request: AnalysisRequest, *, name: str, force: bool) -> AnalysisRun:
+        """Start an analysis, resume the same analysis if it stopped early, or take it if it is finished.
+
+        Args:
+            jobs: The queue.
+            request: The analysis.
+            name: Name of the video as shown to the user.
+            force: Analyse even if the same file was analysed in the same way before.
+
+        Raises:
+            InputError: The settings have changed since the job stopped.
+            StorageError: The job could not be stored.
+        """
+        updates: queue.SimpleQueue[AnalysisUpdate] = queue.SimpleQueue()
+        if unfinished := None if force else jobs.unfinished(request):
+            results = [result for result in jobs.snapshot(unfinished).progress.results if result.is_chunk]
+            answered = sum(result.is_usable and not result.is_unfinished for result in results)
+            jobs.resume(unfinished, listener=updates.put, moved=request)
+            return cls(unfinished, answered, False, request, jobs, updates)
+        finished = None if force else jobs.finished(request)
+        job_id = jobs.submit(request, name=name, force=force, listener=updates.put)
+        return cls(job_id, None, finished is not None and finished.id == job_id, request, jobs, updates)
+
     @property
     def is_over(self) -> bool:
         """Return whether the job neither waits nor runs."""
@@ -178,30 +202,6 @@ class AnalysisRun:
             video = replace(job.analysis.video, path=path, name=readable(path.name))
             return replace(job, progress=job.progress.with_report(replace(job.analysis, video=video)))
         return job
-
-
-def start_run(jobs: Jobs, request: AnalysisRequest, *, name: str, force: bool) -> AnalysisRun:
-    """Start an analysis, resume the same analysis if it stopped early, or return it if it is finished.
-
-    Args:
-        jobs: The queue.
-        request: The analysis.
-        name: Name of the video as shown to the user.
-        force: Analyse even if the same file was analysed in the same way before.
-
-    Raises:
-        InputError: The settings have changed since the job stopped.
-        StorageError: The job could not be stored.
-    """
-    updates: queue.SimpleQueue[AnalysisUpdate] = queue.SimpleQueue()
-    if unfinished := None if force else jobs.unfinished(request):
-        results = [result for result in jobs.snapshot(unfinished).progress.results if result.is_chunk]
-        answered = sum(result.is_usable and not result.is_unfinished for result in results)
-        jobs.resume(unfinished, listener=updates.put, moved=request)
-        return AnalysisRun(unfinished, answered, False, request, jobs, updates)
-    finished = None if force else jobs.finished(request)
-    job_id = jobs.submit(request, name=name, force=force, listener=updates.put)
-    return AnalysisRun(job_id, None, finished is not None and finished.id == job_id, request, jobs, updates)
 
 
 def raise_without_report(job: JobSnapshot) -> None:

@@ -18,10 +18,10 @@ from framelens.core.domain import Analysis, AnalysisRequest, Language, Notice, S
 from framelens.core.errors import Cancelled, ConfigError, InputError
 from framelens.core.events import EngineProgress, Noticed
 from framelens.core.files import given_path, readable, storable, typed_path
-from framelens.jobs.analyses import build_request, raise_without_report, start_run
+from framelens.jobs.analyses import AnalysisRun, build_request, raise_without_report
 from framelens.jobs.readiness import readiness
 from framelens.jobs.transcripts import report_ids
-from framelens.questions.conversation import AnswerDraft, AskEvent, Conversation, started
+from framelens.questions.conversation import AnswerDraft, AskEvent, Conversation
 from framelens.video.files import STANDARD_STREAM, check_file
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Asking:
             path = given_path(subject).absolute()
             analysis_id = "" if path.exists() or subject == STANDARD_STREAM else self._analysis_named(subject)
             ids.append(analysis_id or (yield from self.find_or_analyse(path, options, cancel)))
-        return started(ids, options.language)
+        return Conversation.begun_about(ids, options.language)
 
     def _analysis_named(self, about: str) -> str:
         """Return the id of the analysis, "" if this looks like the path of a deleted video."""
@@ -144,7 +144,7 @@ class Asking:
         request = self._frames_request(path, options)
         if options.use_model and self.has_model():
             self._switcher.start_engine()
-        run = start_run(self._jobs, request, name=readable(path.name), force=False)
+        run = AnalysisRun.begin(self._jobs, request, name=readable(path.name), force=False)
         with closing(run.updates(cancel)) as updates:
             for update in updates:
                 if update.event != Noticed(Notice("no_model")):  # the question is about to change that

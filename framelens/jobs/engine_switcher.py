@@ -19,7 +19,7 @@ from framelens.analysis.task import Control, Task
 from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.background_task import BackgroundTask
 from framelens.core.domain import AnalysisRequest
-from framelens.core.errors import AppError, Cancelled, Paused, as_app_error
+from framelens.core.errors import AppError, Cancelled, Paused
 from framelens.core.events import EngineProgress
 from framelens.core.roles import requires
 
@@ -191,5 +191,5 @@ def _call(on_end: Callable[[bool], None], is_done: bool) -> AppError | None:
         on_end(is_done)
     except Exception as error:
         log.exception("the callback after an engine switch failed")
-        return as_app_error(error)
+        return AppError.of(error)
     return None

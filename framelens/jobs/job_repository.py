@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from framelens.core.codec import Failure, from_json
 from framelens.core.domain import ChunkResult
-from framelens.core.errors import AppError, InputError, as_app_error
+from framelens.core.errors import AppError, InputError
 from framelens.core.roles import sees
 from framelens.jobs.snapshot import JobSnapshot, from_row, to_row, with_pictures, with_results
 from framelens.store.database import Row, Store, reading_record
@@ -58,7 +58,7 @@ class JobRepository:
             self._unsaved[job.id] = job
             raise
         except Exception as error:
-            bug = as_app_error(error)
+            bug = AppError.of(error)
             self._unsaved[job.id] = replace(job, state="failed", failure=Failure.of(bug))
             raise bug from error
 

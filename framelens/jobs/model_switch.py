@@ -30,7 +30,7 @@ from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.queue import Jobs
 from framelens.jobs.snapshot import JobSnapshot
 from framelens.store.fs_utils import disk_errors
-from framelens.store.model_records import confirm_download
+from framelens.store.model_records import confirmed_downloads
 
 _VARIABLES = {
     "model": "VLLM_MODEL_PATH", "vllm_config": "VLLM_CONFIG", "answer_tokens": "FRAMELENS_ANSWER_TOKENS",
@@ -227,7 +227,7 @@ class ModelSwitch:
         if self.download.state == "running":
             raise AppError("download_under_way", model=self.download.subject)
         if hub_id is not None:
-            confirm_download(settings.data_dir, hub_id)
+            confirmed_downloads(settings.data_dir).save(hub_id, True)
         model = hub_id or settings.model_path
         first = EngineProgress("checking", {"model": model})
         self.download.hub = hub

@@ -15,7 +15,7 @@ from framelens.analysis.task import NO_EARLIER_RESULTS, Control, EarlierResults,
 from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.codec import Failure, to_json
 from framelens.core.domain import Keyframe
-from framelens.core.errors import AppError, Cancelled, Paused, StorageError, as_app_error
+from framelens.core.errors import AppError, Cancelled, Paused, StorageError
 from framelens.core.events import (
     AnalysisEvent,
     AnswerChanged,
@@ -125,7 +125,7 @@ class Worker:
             self.end(live, *outcome(live.job, error))
         except Exception as error:
             log.exception("analysis %s failed", job_id)
-            self.end(live, "failed", as_app_error(error, self.log_path))
+            self.end(live, "failed", AppError.of(error, self.log_path))
 
     def _adopt_changed_settings(self, live: ActiveJob) -> None:
         """Adopt settings that changed while the job waited.

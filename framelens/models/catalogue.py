@@ -21,6 +21,7 @@ from framelens.core.engines.model_hub import model_on_page
 from framelens.core.errors import AppError, ModelNotFound
 from framelens.core.files import typed_path
 from framelens.core.toml_lines import toml_files
+from framelens.i18n import language, sentences, t
 from framelens.models.catalogue_parser import CatalogueEntry, CatalogueFile, MisnamedModel, parse, raw_models
 from framelens.models.checkpoint import read_config, shape_in
 
@@ -53,6 +54,18 @@ class Match:
     why: Why = "exact"
     others: tuple[CatalogueEntry, ...] = ()
     reason: Mapping[Language, str] | None = None
+
+    @property
+    def text(self) -> str:
+        """Return how the name was understood, and what else it may mean; "" for a name that means itself."""
+        if self.why == "exact":
+            return ""
+        lines = [t(f"models.why.{self.why}", asked=self.asked, id=self.entry.id)]
+        if self.reason:
+            lines.append(self.reason[language()])
+        if self.others:
+            lines.append(t("models.why.others", ids=", ".join(entry.id for entry in self.others)))
+        return sentences(lines)
 
 
 @dataclass(frozen=True)

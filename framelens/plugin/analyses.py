@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from framelens.jobs.analyses import AnalysisRun as AnalysisRun
     from framelens.jobs.analyses import build_request as build_request
     from framelens.jobs.analyses import is_expected as is_expected
-    from framelens.jobs.analyses import start_run as start_run
     from framelens.jobs.answers import keep_settings as keep_settings
     from framelens.jobs.answers import usual_settings as usual_settings
     from framelens.jobs.asking import FrameOptions as FrameOptions
@@ -42,12 +41,10 @@ if TYPE_CHECKING:
     from framelens.jobs.stored.bulk_operations import remove_jobs as remove_jobs
     from framelens.jobs.transcripts import report_ids as report_ids
     from framelens.jobs.transcripts import transcript_of as transcript_of
-    from framelens.questions.conversation import LIMITS as LIMITS
     from framelens.questions.conversation import MOST_QUESTION as MOST_QUESTION
     from framelens.questions.conversation import AnswerDraft as AnswerDraft
     from framelens.questions.conversation import MomentsSearched as MomentsSearched
     from framelens.questions.conversation import checked_question as checked_question
-    from framelens.questions.conversation import started as started
     from framelens.questions.retrieval.classification import is_sought as is_sought
     from framelens.questions.retrieval.values import Looking as Looking
     from framelens.questions.retrieval.values import MomentFinder as MomentFinder

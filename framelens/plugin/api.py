@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from framelens.api.subtitle_uploads import attach_subtitles as attach_subtitles
     from framelens.api.subtitle_uploads import check_subtitles as check_subtitles
     from framelens.api.tools import ToolCall as ToolCall
-    from framelens.http_client import PooledClient as PooledClient
-    from framelens.http_client import authorization as authorization
-    from framelens.http_client import request_timeout as request_timeout
-    from framelens.http_client import response_limits as response_limits
     from framelens.i18n import accepted_language as accepted_language
     from framelens.i18n import plugin_catalogue as plugin_catalogue
     from framelens.registry import PLUGIN_FAULTS as PLUGIN_FAULTS

@@ -7,7 +7,6 @@ from framelens.core import exported
 if TYPE_CHECKING:
     from framelens.core.errors import PicturesRefused as PicturesRefused
     from framelens.core.errors import TooManyPictures as TooManyPictures
-    from framelens.core.errors import as_app_error as as_app_error
     from framelens.http_client import on_request_loop as on_request_loop
     from framelens.http_client import request_loop as request_loop
     from framelens.i18n.formatting import mark as mark
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from framelens.llm.dialects import Rule as Rule
     from framelens.llm.dialects import StreamDialect as StreamDialect
     from framelens.llm.error_mapping import engine_error as engine_error
-    from framelens.llm.limits import limits_of as limits_of
+    from framelens.llm.forwarding import Forwarder as Forwarder
     from framelens.llm.messages import data_url as data_url
     from framelens.llm.messages import jpeg_url as jpeg_url
     from framelens.llm.messages import picture_part as picture_part

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from framelens.cli.analysis_options import load_settings as load_settings
     from framelens.cli.analysis_options import print_failures as print_failures
     from framelens.cli.analysis_options import settle_model as settle_model
-    from framelens.cli.common import MOST_LISTED as MOST_LISTED
     from framelens.cli.common import PORT as PORT
     from framelens.cli.common import cancel_on_signals as cancel_on_signals
     from framelens.cli.common import engine_notices_said as engine_notices_said
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
     from framelens.config import as_given as as_given
     from framelens.config import checked_key as checked_key
     from framelens.config import export_environment as export_environment
-    from framelens.core import own_version as own_version
     from framelens.jobs.keyframes import parse_seconds as parse_seconds
     from framelens.jobs.running import running as running
 

@@ -17,16 +17,12 @@ if TYPE_CHECKING:
     from framelens.engine.endpoints import read_metrics as read_metrics
     from framelens.engine.endpoints import served_models as served_models
     from framelens.engine.engine_builder import build_engine as build_engine
-    from framelens.engine.engine_builder import build_remote_engine as build_remote_engine
     from framelens.engine.engine_builder import build_speech_engine as build_speech_engine
-    from framelens.engine.local.launch_checks import LaunchChecks as LaunchChecks
+    from framelens.engine.local.model_arguments import Checkpoint as Checkpoint
     from framelens.engine.local.model_arguments import check_folder as check_folder
     from framelens.engine.local.model_arguments import effective_arguments as effective_arguments
-    from framelens.engine.local.model_arguments import known_shape as known_shape
-    from framelens.engine.local.model_arguments import least_cache_gib as least_cache_gib
-    from framelens.engine.local.model_arguments import read_object as read_object
+    from framelens.engine.local.model_arguments import engine_environment as engine_environment
     from framelens.engine.local.model_arguments import shape_of as shape_of
-    from framelens.engine.local.vllm import vllm_launcher as vllm_launcher
     from framelens.engine.remote_engine import normal_base_url as normal_base_url
     from framelens.engine.remote_engine import normal_base_urls as normal_base_urls
     from framelens.engine.running_engines import LOCAL_SECONDS as LOCAL_SECONDS

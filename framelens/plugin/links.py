@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from framelens.store.videos.links import LinkFetcher as LinkFetcher
     from framelens.store.videos.links import may_name_any as may_name_any
     from framelens.store.videos.outbound import Outbound as Outbound
-    from framelens.store.videos.video_repository import link_of as link_of
     from framelens.video.sources import address_error as address_error
 
 else:

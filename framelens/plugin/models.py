@@ -8,11 +8,7 @@ if TYPE_CHECKING:
     from framelens.core.engines.model_hub import chosen_hub as chosen_hub
     from framelens.core.engines.model_hub import is_offline as is_offline
     from framelens.engine.downloads.hub import download as download
-    from framelens.engine.downloads.hub import hub_config as hub_config
-    from framelens.engine.downloads.hub import hub_weights_bytes as hub_weights_bytes
     from framelens.engine.hub_cache import find_in_cache as find_in_cache
-    from framelens.engine.model_names import match_text as match_text
-    from framelens.engine.model_names import meant_text as meant_text
     from framelens.engine.model_resolution import resolve_model as resolve_model
     from framelens.jobs.readiness import ModelCandidate as ModelCandidate
     from framelens.jobs.readiness import Readiness as Readiness
@@ -24,7 +20,6 @@ if TYPE_CHECKING:
     from framelens.models.catalogue import Catalogue as Catalogue
     from framelens.models.catalogue import Match as Match
     from framelens.models.catalogue_parser import CatalogueEntry as CatalogueEntry
-    from framelens.models.checkpoint import loaded_bytes as loaded_bytes
     from framelens.models.formats import NUMBER_FORMATS as NUMBER_FORMATS
     from framelens.models.formats import FormatKey as FormatKey
     from framelens.models.formats import NumberFormat as NumberFormat
@@ -33,7 +28,6 @@ if TYPE_CHECKING:
     from framelens.models.placement import MemoryNeed as MemoryNeed
     from framelens.models.placement import Proposal as Proposal
     from framelens.models.serving_plan import Plan as Plan
-    from framelens.store.model_records import confirm_download as confirm_download
     from framelens.store.model_records import confirmed_downloads as confirmed_downloads
 
 else:

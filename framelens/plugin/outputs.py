@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from framelens.core.files import cut_to_bytes as cut_to_bytes
     from framelens.core.files import fitting_name as fitting_name
     from framelens.core.files import free_path as free_path
-    from framelens.core.files import name_key as name_key
-    from framelens.core.files import numbered as numbered
     from framelens.core.files import safe_file_name as safe_file_name
     from framelens.core.files import safe_stem as safe_stem
     from framelens.core.files import unused_name as unused_name

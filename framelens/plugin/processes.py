@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from framelens.video.keyframes.strategies import FrameTimes as FrameTimes
     from framelens.video.keyframes.strategies import WorkerRequest as WorkerRequest
     from framelens.video.keyframes.strategies import rounding_of as rounding_of
-    from framelens.video.limits import lower_priority as lower_priority
     from framelens.video.limits import move_on as move_on
     from framelens.video.worker import further_requests as further_requests
     from framelens.video.worker import serve as serve

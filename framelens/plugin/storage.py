@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from framelens.store.model_records import harmless as harmless
     from framelens.store.videos.video_repository import Upload as Upload
     from framelens.store.videos.video_repository import VideoRepository as VideoRepository
-    from framelens.store.videos.video_repository import drop_unfinished_uploads as drop_unfinished_uploads
 
 else:
 

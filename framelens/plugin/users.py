@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from framelens.store.authentication import COOKIE as COOKIE
     from framelens.store.authentication import LoginSession as LoginSession
     from framelens.store.users import Users as Users
-    from framelens.store.users import normal_name as normal_name
 
 else:
 

@@ -217,7 +217,7 @@ def analyse_events(
         StorageError: The data folder can't be written.
         Cancelled: `cancel` was set, or another thread closed the session.
     """
-    from framelens.jobs.analyses import build_request, is_expected, raise_without_report, start_run
+    from framelens.jobs.analyses import AnalysisRun, build_request, is_expected, raise_without_report
 
     check_texts(question=question, template=template)
     assert session
@@ -240,7 +240,7 @@ def analyse_events(
     for notice in services.engine_notices if use_model else ():
         yield Noticed(notice)
     with session._cancelled_by_closing(services):
-        run = start_run(services.jobs, request, name=readable(file.name), force=fresh)
+        run = AnalysisRun.begin(services.jobs, request, name=readable(file.name), force=fresh)
         is_finished = False
         with closing(run.updates(cancel or threading.Event())) as updates:
             for update in updates:

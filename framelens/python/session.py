@@ -177,8 +177,8 @@ def _confirm_download(settings: Settings) -> None:
     """Confirm the download of the model, if it is needed."""
     from framelens.engine.engine_builder import build_engine
     from framelens.jobs.readiness import readiness
-    from framelens.store.model_records import confirm_download
+    from framelens.store.model_records import confirmed_downloads
 
     now = readiness(settings, build_engine(settings)[0])
     if now.kind == "download" and now.model and now.model.download_bytes != 0:
-        confirm_download(settings.data_dir, now.model.model)
+        confirmed_downloads(settings.data_dir).save(now.model.model, True)

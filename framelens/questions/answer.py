@@ -27,7 +27,6 @@ from framelens.core.errors import (
     PicturesRefused,
     RequestTooLarge,
     TooManyPictures,
-    as_app_error,
 )
 from framelens.core.events import EngineProgress, Noticed
 from framelens.i18n import as_notice, in_language, t
@@ -116,7 +115,7 @@ def converse(
         _store(repository, draft, started)
         raise
     except Exception as error:
-        draft.turn = replace(draft.turn, state="failed", why=as_notice(as_app_error(error)))
+        draft.turn = replace(draft.turn, state="failed", why=as_notice(AppError.of(error)))
         _store(repository, draft, started)
         raise
     _store(repository, draft, started)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from math import isfinite
-from typing import Literal, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
 from framelens.core.domain import AnswerMode, Language, Notice, Usage
 from framelens.core.errors import ConfigError, InputError
@@ -24,17 +24,6 @@ from framelens.questions.retrieval.values import FrameSelection, Looking
 TurnState = Literal["complete", "stopped", "failed"]
 EventT = TypeVar("EventT", bound="AskEvent")
 LookKind = Literal["auto", "global", "local", "when", "count", "read", "spoken"]
-LIMITS: Mapping[str, tuple[float, float]] = {
-    "temperature": (0.0, 2.0),
-    "top_p": (0.01, 1.0),
-    "max_tokens": (1, 4096),
-    "context_tokens": (1024, 32768),
-    "repetition_penalty": (0.5, 2.0),
-    "seed": (0, 2**31 - 1),
-    "search_frames": (1, 100_000),
-    "search_seconds": (1, 86_400),
-}
-"""Least and greatest value of each setting; those that are whole numbers here take whole numbers only."""
 MOST_QUESTION, MOST_SYSTEM_PROMPT = 20_000, 8_000
 """Characters. 20,000 of a question are some 8,000 tokens."""
 MOST_IMAGES = 8
@@ -45,7 +34,7 @@ _MOST_NAME = 80  # characters
 
 @dataclass(frozen=True)
 class AskSettings:
-    """Settings of an answer; each is checked against LIMITS.
+    """Settings of an answer; each is checked against `LIMITS`.
 
     Attributes:
         temperature: 0 always takes the likeliest token.
@@ -63,6 +52,17 @@ class AskSettings:
         ConfigError: A value is out of its limits.
     """
 
+    LIMITS: ClassVar[Mapping[str, tuple[float, float]]] = {
+        "temperature": (0.0, 2.0),
+        "top_p": (0.01, 1.0),
+        "max_tokens": (1, 4096),
+        "context_tokens": (1024, 32768),
+        "repetition_penalty": (0.5, 2.0),
+        "seed": (0, 2**31 - 1),
+        "search_frames": (1, 100_000),
+        "search_seconds": (1, 86_400),
+    }
+    """Least and greatest value of each setting; those that are whole numbers here take whole numbers only."""
     temperature: float = 0.6
     top_p: float = 0.95
     max_tokens: int = 1024
@@ -75,7 +75,7 @@ class AskSettings:
     letters: str = ""
 
     def __post_init__(self) -> None:
-        for name, (low, high) in LIMITS.items():
+        for name, (low, high) in self.LIMITS.items():
             value, is_whole = getattr(self, name), isinstance(low, int)
             if name == "seed" and value is None:
                 continue
@@ -274,6 +274,11 @@ class Conversation:
     turns: tuple[Turn, ...] = ()
     current: int = 0
 
+    @classmethod
+    def begun_about(cls, analyses: Iterable[str], language: Language) -> Conversation:
+        """Return a new conversation about these analyses, without a question; the first question names it."""
+        return cls(new_id(), tuple(dict.fromkeys(analyses)), "", _now(), language)
+
     def __repr__(self) -> str:
         return f"Conversation({self.name!r}, {counted(len(self.turns), 'turn')}, id={self.id!r})"
 
@@ -407,11 +412,6 @@ def _continued(edited: Turn | None, question: str, look: Look | None) -> Evidenc
     if edited is None or edited.evidence is None or question != edited.question or look not in (None, edited.look):
         return None
     return Evidence(moments=edited.evidence.moments)
-
-
-def started(about: Iterable[str], language: Language) -> Conversation:
-    """Return a new conversation about these analyses, without a question; the first question names it."""
-    return Conversation(new_id(), tuple(dict.fromkeys(about)), "", _now(), language)
 
 
 def checked_question(text: str) -> str:

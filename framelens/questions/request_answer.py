@@ -30,7 +30,6 @@ from framelens.questions.conversation import (
     MomentsSearched,
     ReasoningText,
     Turn,
-    started,
 )
 from framelens.questions.frames import look_at
 from framelens.questions.moments.bisection import expected_frames, usual_looks
@@ -117,7 +116,9 @@ class RequestAnswerer:
                 yield progress.after(event)
 
     def _answers_from_text(self, analysis: Analysis) -> bool:
-        conversation = started([analysis.id], analysis.request.language).asked(analysis.request.question, AskSettings())
+        conversation = Conversation.begun_about([analysis.id], analysis.request.language).asked(
+            analysis.request.question, AskSettings()
+        )
         return answers_from_text(conversation, {analysis.id: analysis})
 
     def _conversation_of(self, analysis: Analysis) -> Conversation:
@@ -127,7 +128,7 @@ class RequestAnswerer:
         stored = self.repository.known(conversation_id)
         first = next((turn for turn in reversed(stored.turns if stored else ()) if not turn.parent), None)
         if stored is None or first is None:
-            new = replace(started([analysis.id], request.language), id=conversation_id)
+            new = replace(Conversation.begun_about([analysis.id], request.language), id=conversation_id)
             return new.asked(_without_description(request.question), AskSettings())
         conversation = replace(stored, current=first.number)
         if first.state == "complete":

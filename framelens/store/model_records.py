@@ -155,13 +155,8 @@ class TimingStats:
 
 
 def confirmed_downloads(data_dir: Path) -> ModelRecords[bool]:
-    """Return the records of confirmed downloads: True under the model's id on the hub."""
+    """Return the records of downloads that were confirmed, and may begin: True under the model's id on the hub."""
     return ModelRecords(data_dir, "downloads", bool)
-
-
-def confirm_download(data_dir: Path, hub_id: str) -> None:
-    """Allow the download of a model when it is needed. Raises StorageError."""
-    confirmed_downloads(data_dir).save(hub_id, True)
 
 
 @contextmanager

@@ -14,6 +14,11 @@ class Users:
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    @staticmethod
+    def normal_name(name: str) -> str:
+        """Return a name as accounts have it: in lower case, without spaces around it."""
+        return unicodedata.normalize("NFKC", name).strip().lower()
+
     def exist(self) -> bool:
         """Return whether there is an account; without accounts, everyone who can open the page may do everything."""
         return bool(self._store.select("SELECT 1 FROM accounts LIMIT 1"))
@@ -32,7 +37,7 @@ class Users:
         Raises:
             InputError: "account_unknown".
         """
-        for user in self._select("WHERE name = ?", normal_name(name)):
+        for user in self._select("WHERE name = ?", self.normal_name(name)):
             return user
         names = ", ".join(user.name for user in self.all()) or "–"
         raise InputError("account_unknown", name=single_line(name)[:80], known=names)
@@ -50,8 +55,3 @@ class Users:
 
     def _select(self, clause: str, *values: str) -> list[User]:
         return [User(*row) for row in self._store.select(f"SELECT id, name, role FROM accounts {clause}", *values)]
-
-
-def normal_name(name: str) -> str:
-    """Return a name as accounts have it: in lower case, without spaces around it."""
-    return unicodedata.normalize("NFKC", name).strip().lower()

@@ -288,6 +288,8 @@ def serve(
     kind: type[Task],
     files_of: Callable[[Task], list[Path]],
     begin: Callable[[Task], Iterator[object]],
+    *,
+    niceness: int = 0,
 ) -> NoReturn:
     """Handle the request of this process in the sandbox, and end the process.
 
@@ -295,6 +297,7 @@ def serve(
         kind: Class of the request.
         files_of: Returns the paths that a request reads.
         begin: Starts the processes that a request needs, before the sandbox, and returns its messages.
+        niceness: Steps by which the priority of this process is lowered.
     """
     signal.signal(
         signal.SIGTERM, signal.SIG_IGN
@@ -308,6 +311,7 @@ def serve(
         _load()
     gc.enable()
     request = _request(kind)
+    limits.lower_priority(niceness)
     confine(request.confined)
     files = files_of(request)
     messages = begin(request)  # the sandbox allows no new process

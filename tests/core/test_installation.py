@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from framelens.core import installation
 from framelens.core.domain import Notice
-from framelens.core.errors import ConfigError, as_app_error
+from framelens.core.errors import AppError, ConfigError
 from framelens.i18n import error_text
 from framelens.reports.formats import FORMATS, usable_format
 from framelens.video.features.text_recognition import load_text_reader
@@ -64,10 +64,10 @@ def test_extra_of_each_package_is_known() -> None:
 
 
 def test_missing_package_is_named_with_its_extra() -> None:
-    error = as_app_error(ModuleNotFoundError("No module named 'typst'", name="typst"))
+    error = AppError.of(ModuleNotFoundError("No module named 'typst'", name="typst"))
     assert (error.key, error.values["extra"]) == ("extra_missing", "app")
     assert "framelens[app]" in error_text(error, "en") and "framelens[app]" in error_text(error, "zh")
-    assert as_app_error(ModuleNotFoundError("No module named 'nothing'", name="nothing")).key == "internal"
+    assert AppError.of(ModuleNotFoundError("No module named 'nothing'", name="nothing")).key == "internal"
 
 
 @pytest.mark.parametrize("name", ["pdf", "docx"])

@@ -5,16 +5,16 @@ from pathlib import Path
 
 from framelens import config
 from framelens.engine.check_findings import CheckFinding
-from framelens.engine.local.launch_checks import LaunchChecks, launch_checks
+from framelens.engine.local.launch_checks import launch_checks
 
 HINDRANCE = CheckFinding("preflight_memory_busy", {}, "hinders", table="notice")
 
 
-def own_checks(settings: config.Settings) -> LaunchChecks:
-    return LaunchChecks(find=lambda _: (HINDRANCE,))
+def own_checks(settings: config.Settings, folder: Path | None) -> tuple[CheckFinding, ...]:
+    return (HINDRANCE,)
 
 
-def broken(settings: config.Settings) -> LaunchChecks:
+def broken(settings: config.Settings, folder: Path | None) -> tuple[CheckFinding, ...]:
     raise ZeroDivisionError
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from framelens.core.domain import AnalysisRequest
-from framelens.jobs.analyses import start_run
+from framelens.jobs.analyses import AnalysisRun
 from framelens.store.database import Store
 from tests.app.fake_services import queue
 from tests.app.panels.report.test_report import breaking_off
@@ -21,7 +21,7 @@ def test_unfinished_part_is_not_counted_as_answered(tmp_path: Path, monkeypatch:
     until(jobs, job_id, lambda job: job.state == "failed")
     assert jobs.snapshot(job_id).progress.results
     monkeypatch.setattr(jobs, "unfinished", lambda _: job_id)  # which looks for the content of the file
-    run = start_run(jobs, request, name="clip.mp4", force=False)
+    run = AnalysisRun.begin(jobs, request, name="clip.mp4", force=False)
     assert (run.job_id, run.answered) == (job_id, 0)
     until(jobs, job_id, lambda job: job.is_over)
     jobs.close()

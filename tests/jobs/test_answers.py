@@ -11,7 +11,7 @@ import pytest
 from framelens import config
 from framelens.composition import Services, open_services
 from framelens.core.errors import InputError
-from framelens.questions.conversation import AskSettings, Conversation, started
+from framelens.questions.conversation import AskSettings, Conversation
 from tests.cards import write_card_video
 from tests.llm.scripted import Behave, Server, serve
 
@@ -63,7 +63,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def asked(services: Services, video: Path, question: str = "Which?") -> Conversation:
     """A question about frames that are still being chosen."""
     job_id = services.asking.prepare_frames(video, "cards.mp4", "en")
-    return started([job_id], "en").asked(question, AskSettings())
+    return Conversation.begun_about([job_id], "en").asked(question, AskSettings())
 
 
 def wait_for_text(services: Services, conversation: Conversation) -> None:
@@ -150,7 +150,7 @@ def test_closing_the_program_keeps_what_there_is(open_data: Open, video: Path) -
 
 def test_question_that_cannot_be_stored_stays_visible(open_data: Open) -> None:
     services = open_data()
-    conversation = started(["no-such-analysis"], "en").asked("Lost?", AskSettings())
+    conversation = Conversation.begun_about(["no-such-analysis"], "en").asked("Lost?", AskSettings())
     services.answers.start(conversation)
     task = services.answers.get(conversation.id)
     assert task

@@ -13,7 +13,7 @@ from framelens.composition import Services, open_library
 from framelens.core.domain import UNKNOWN_PATH, Analysis, Notice, ReportedSearch
 from framelens.core.evidence import Moments, VoteSample
 from framelens.jobs.stored.report_import import reports_in
-from framelens.questions.conversation import AskSettings, ContextUse, Conversation, Evidence, FrameRef, started
+from framelens.questions.conversation import AskSettings, ContextUse, Conversation, Evidence, FrameRef
 from framelens.reports.formats import FORMATS
 from framelens.reports.json import reader
 from tests.cards import draw_card, to_jpeg
@@ -50,7 +50,7 @@ def converse(services: Services) -> Conversation:
     kept = services.conversations
     (image,) = kept.keep_images([("photo.png", YELLOW)])
     (between,) = kept.keep_pictures([BLUE])
-    conversation = started([GATE, YARD], "en").asked("A first version?", SETTINGS)
+    conversation = Conversation.begun_about([GATE, YARD], "en").asked("A first version?", SETTINGS)
     conversation = kept.add(conversation).asked("Who comes in?", SETTINGS, edit=1, images=[image])
     conversation = kept.add(conversation)
     frames = conversation.numbered(

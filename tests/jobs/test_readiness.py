@@ -22,7 +22,7 @@ from framelens.engine.local.model_arguments import least_cache_gib
 from framelens.jobs import readiness
 from framelens.models.catalogue import Catalogue
 from framelens.models.placement import Proposal, propose_for_cpu
-from framelens.store.model_records import confirm_download, confirmed_downloads
+from framelens.store.model_records import confirmed_downloads
 from tests.app.fake_services import ScriptedEngine
 
 pytestmark = pytest.mark.usefixtures("english")
@@ -163,7 +163,7 @@ def test_an_engine_downloads_only_what_was_confirmed(settings: Settings, monkeyp
     with pytest.raises(ModelNotFound) as refused:
         engine.ensure_ready(reported.append, threading.Event())
     assert refused.value.key == "model_unconfirmed"
-    confirm_download(settings.data_dir, BIG)
+    confirmed_downloads(settings.data_dir).save(BIG, True)
     with pytest.raises(ModelNotFound) as tried:
         engine.ensure_ready(reported.append, threading.Event())
     assert tried.value.key == "model_not_local"

@@ -29,7 +29,7 @@ from framelens.llm.messages import with_pictures
 from framelens.llm.text_fallback import VisionProbe
 from framelens.llm.token_count import TokenCount
 from framelens.questions.context import ContextBuilder, PreparedRequest
-from framelens.questions.conversation import AskSettings, Conversation, Evidence, FrameRef, started
+from framelens.questions.conversation import AskSettings, Conversation, Evidence, FrameRef
 from framelens.questions.retrieval.values import FrameSelection, Quote
 from tests.cards import CARDS, write_card_video
 
@@ -86,7 +86,7 @@ def analysis(tmp_path_factory: pytest.TempPathFactory) -> Analysis:
 
 
 def talk(*pairs: tuple[str, str], settings: AskSettings | None = None) -> Conversation:
-    conversation = started([], "en")
+    conversation = Conversation.begun_about([], "en")
     for question, answer in pairs:
         conversation = conversation.asked(question, settings or AskSettings())
         conversation = conversation.with_turn(replace(conversation.last, answer=answer, reasoning="SECRET THOUGHT"))
@@ -316,7 +316,7 @@ def test_each_of_several_videos_loses_its_first_frames(analysis: Analysis) -> No
 
 def test_image_of_the_user_is_named_as_data(analysis: Analysis) -> None:
     image = FrameRef(0, 0.0, "", "abc", f"{ORDER}.png")
-    conversation = started([], "en").asked("Same card?", AskSettings(), images=[image])
+    conversation = Conversation.begun_about([], "en").asked("Same card?", AskSettings(), images=[image])
     conversation = added(conversation, 1, *keyframes(analysis)[:1])
     prepared = build(conversation, analysis, pictures={"abc": analysis.keyframes[0].jpeg})
     marks = [part["text"] for part in sent(prepared)[1]["content"] if part["type"] == "text"]
@@ -333,7 +333,7 @@ def test_text_alone_is_sent_as_it_is() -> None:
 
 def test_model_without_eyes_hears_of_an_image() -> None:
     image = FrameRef(0, 0.0, "", "abc", "photo.png")
-    conversation = started([], "en").asked("What is it?", AskSettings(), images=[image])
+    conversation = Conversation.begun_about([], "en").asked("What is it?", AskSettings(), images=[image])
     blind = cast(EngineConnection, Connection(sight=VisionProbe(False)))
     prepared = ContextBuilder(conversation, {}, {}, blind, dict).build()
     assert '[image 1 · "photo.png"' in json.dumps(sent(prepared), ensure_ascii=False).replace("\\", "")

@@ -10,7 +10,6 @@ from framelens.core.errors import ConfigError, InputError
 from framelens.i18n import error_text
 from framelens.questions import answer
 from framelens.questions.conversation import (
-    LIMITS,
     MOST_QUESTION,
     AnswerDraft,
     AnswerText,
@@ -20,7 +19,6 @@ from framelens.questions.conversation import (
     FramesAdded,
     ReasoningText,
     checked_question,
-    started,
 )
 from framelens.questions.repository import ConversationRepository
 from framelens.store.database import Row, Store
@@ -29,7 +27,7 @@ SETTINGS = AskSettings()
 
 
 def asked(*questions: str) -> Conversation:
-    conversation = started(["job"], "en")
+    conversation = Conversation.begun_about(["job"], "en")
     for question in questions:
         conversation = conversation.asked(question, SETTINGS)
     return conversation
@@ -37,7 +35,7 @@ def asked(*questions: str) -> Conversation:
 
 def test_defaults_are_those_of_a_conversation() -> None:
     assert (SETTINGS.temperature, SETTINGS.top_p, SETTINGS.seed) == (0.6, 0.95, None)
-    assert LIMITS["max_tokens"][1] == 4096 and LIMITS["context_tokens"][1] == 32768
+    assert AskSettings.LIMITS["max_tokens"][1] == 4096 and AskSettings.LIMITS["context_tokens"][1] == 32768
 
 
 @pytest.mark.parametrize(
@@ -60,7 +58,7 @@ def test_defaults_are_those_of_a_conversation() -> None:
 def test_wrong_setting_says_what_was_given_and_what_fits(name: str, value: Any) -> None:
     with pytest.raises(ConfigError) as raised:
         AskSettings(**{name: value})
-    low, high = LIMITS[name]
+    low, high = AskSettings.LIMITS[name]
     for language in ("en", "zh"):
         text = error_text(raised.value, language)  # type: ignore[arg-type]
         assert all(part in text for part in (name, str(value), str(low), str(high))), text

@@ -19,7 +19,7 @@ from framelens.jobs.asking import Asking
 from framelens.jobs.engine_session import SharedParts
 from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.questions.answer_queue import AnswerQueues
-from framelens.questions.conversation import AnswerDraft, AskSettings, started
+from framelens.questions.conversation import AnswerDraft, AskSettings, Conversation
 from framelens.questions.repository import ConversationRepository
 from framelens.questions.request_answer import RequestAnswerer
 from framelens.questions.retrieval.select import RetrievalTools
@@ -121,7 +121,7 @@ def measuring(held: Held, folder: Path) -> Iterator[tuple[Asking, AnswerDraft]]:
         job_id = jobs.submit(REQUEST, name="clip.mp4")
         until(jobs, job_id, lambda job: job.state == "measuring")
         asking = Asking(jobs, switchers[0], Templates(), SharedParts(store))
-        yield asking, AnswerDraft(started([job_id], "en").asked(QUESTION, AskSettings()))
+        yield asking, AnswerDraft(Conversation.begun_about([job_id], "en").asked(QUESTION, AskSettings()))
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from PIL import Image
 
 from framelens.core.errors import ConfigError, InputError
 from framelens.i18n import error_text
-from framelens.questions.conversation import AskSettings, started
+from framelens.questions.conversation import AskSettings, Conversation
 from framelens.questions.images import MOST_BYTES, read_image
 from framelens.questions.repository import ConversationRepository
 from framelens.store.database import Row, Store
@@ -104,7 +104,7 @@ def test_images_belong_to_their_turn_with_numbers(repository: ConversationReposi
     images = repository.keep_images(
         (f"{colour}.png", encoded(Image.new("RGB", (8, 8), colour))) for colour in ("red", "blue")
     )
-    conversation = started(["job"], "en").asked("Which?", AskSettings(), images=images)
+    conversation = Conversation.begun_about(["job"], "en").asked("Which?", AskSettings(), images=images)
     assert [(one.number, one.name) for one in conversation.last.images] == [(1, "red.png"), (2, "blue.png")]
     conversation = repository.add(conversation).asked("And?", AskSettings(), images=images[1:])
     assert repository.add(conversation).last.images == (conversation.turn(1).images[1],)
@@ -119,5 +119,5 @@ def test_images_belong_to_their_turn_with_numbers(repository: ConversationReposi
 def test_too_many_images_are_refused(repository: ConversationRepository) -> None:
     images = repository.keep_images([("a.png", encoded(Image.new("RGB", (8, 8))))]) * 9
     with pytest.raises(ConfigError, match="ask_images_many") as raised:
-        started([], "en").asked("Which?", AskSettings(), images=images)
+        Conversation.begun_about([], "en").asked("Which?", AskSettings(), images=images)
     assert "9" in error_text(raised.value, "en") and "8" in error_text(raised.value, "zh")

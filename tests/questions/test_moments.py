@@ -15,7 +15,7 @@ import pytest
 from framelens.core.codec import from_json, to_json
 from framelens.core.errors import EngineBrokeOff, InputError
 from framelens.core.evidence import Lookalike
-from framelens.questions.conversation import AskSettings, Evidence, MomentsSearched, Turn, started
+from framelens.questions.conversation import AskSettings, Conversation, Evidence, MomentsSearched, Turn
 from framelens.questions.moments.search import SearchLimits, search
 from framelens.questions.moments.timeline import Moments
 from framelens.questions.votes import Vote, VoteAsker
@@ -350,7 +350,7 @@ def test_unreadable_part_is_left_out_and_counts_as_gap() -> None:
 def test_stored_search_is_read_again() -> None:
     film = Film.of(60, rate=25)
     found = found_in(film, Truth(film, [(20.0, 40.0)], contrary=0.8))
-    asked = started(["analysis"], "en").asked("When?", AskSettings())
+    asked = Conversation.begun_about(["analysis"], "en").asked("When?", AskSettings())
     turn = asked.last.apply(MomentsSearched(start(film))).apply(MomentsSearched(found))
     assert turn.evidence == Evidence((found,)) and from_json(to_json(turn), Turn) == turn
     again = asked.with_turn(turn).asked("When?", AskSettings(seed=1), edit=1)

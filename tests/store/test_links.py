@@ -22,7 +22,7 @@ from framelens.store.videos import outbound, video_repository
 from framelens.store.videos.link_transfer import FetchProgress
 from framelens.store.videos.links import LinkFetcher, may_name_any
 from framelens.store.videos.upload_limits import UploadLimits
-from framelens.store.videos.video_repository import VideoRepository, link_of
+from framelens.store.videos.video_repository import VideoRepository
 from tests.video_server import Served, serving
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
@@ -80,7 +80,7 @@ def parts(videos: VideoRepository) -> list[str]:
 def test_a_file_is_fetched_with_its_link(served: Served, fetch: Fetching) -> None:
     path = fetch(f"{served.url}/good/door.mp4?id=7&token=secret")
     assert path.read_bytes() == served.data
-    link = link_of(path)
+    link = VideoRepository.link_of(path)
     assert link and link.url == f"{served.url}/good/door.mp4?id=7"
     assert link.retrieved.startswith("20") and path.name == "door.mp4"
     assert fetch.seen[0] == FetchProgress("door.mp4", 0, len(served.data))

@@ -13,7 +13,7 @@ from app.panels.work import rows
 from app.state import page_state
 from framelens.i18n import language, t
 from framelens.plugin_page import JobRow, Options
-from framelens.questions.conversation import Conversation, started
+from framelens.questions.conversation import Conversation
 from framelens.reports.content.labels import printable
 from framelens.reports.content.page_text import joined
 
@@ -49,12 +49,12 @@ def begin() -> Conversation:
     prepared = [services().asking.prepare_frames(path, name, language()) for path, name in videos]
     about = (*state.asked_reports, *prepared)
     state.asked_reports, state.asked_videos = (), ()  # the next conversation is about something else
-    return started(about, language())
+    return Conversation.begun_about(about, language())
 
 
 def begin_about(job_id: str) -> Conversation:
     """Return a new conversation about one analysis."""
-    return started((job_id,), language())
+    return Conversation.begun_about((job_id,), language())
 
 
 def draw_list(job_id: str | None = None) -> None:

@@ -41,7 +41,7 @@ from framelens.core.domain import Analysis, AnalysisRequest
 from framelens.core.errors import AppError, ConfigError
 from framelens.core.files import readable
 from framelens.i18n import error_text, language, t
-from framelens.jobs.analyses import is_expected, raise_without_report, start_run
+from framelens.jobs.analyses import AnalysisRun, is_expected, raise_without_report
 from framelens.jobs.engine_session import open_planner
 from framelens.reports.content.labels import local_minute
 from framelens.reports.formats import FORMATS, usable_format
@@ -129,7 +129,7 @@ def _run_job(services: Services, request: AnalysisRequest, options: Options, can
     with open_progress(quiet=options.quiet) as progress:
         name = readable(request.path.name)
         with engine_notices_said(services, progress.say) if request.use_model else nullcontext():
-            run = start_run(services.jobs, request, name=name, force=options.anew)
+            run = AnalysisRun.begin(services.jobs, request, name=name, force=options.anew)
             if run.answered:
                 progress.say(t("cli.continuing", answered=run.answered))
             if run.was_finished:

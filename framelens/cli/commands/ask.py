@@ -44,7 +44,6 @@ from framelens.i18n.formatting import exactly, phase_text
 from framelens.jobs.asking import FrameOptions
 from framelens.jobs.keyframes import build_selection
 from framelens.questions.conversation import (
-    LIMITS,
     AnswerDone,
     AnswerDraft,
     AnswerText,
@@ -76,7 +75,7 @@ def _number(name: str) -> Callable[[str], int | float]:
     """Return the parser of a setting; its limits are checked by AskSettings, whose error it shares."""
 
     def parse(text: str) -> int | float:
-        low, high = LIMITS[name]
+        low, high = AskSettings.LIMITS[name]
         try:
             return type(low)(text)
         except ValueError:

@@ -36,7 +36,7 @@ from framelens.jobs.readiness import (
     with_candidate,
     with_recommended,
 )
-from framelens.store.model_records import confirm_download
+from framelens.store.model_records import confirmed_downloads
 
 
 @command("download", help="cli.download_command", stopped="cancelled")  # what has arrived is kept
@@ -210,5 +210,5 @@ def _confirmed(now: Readiness, model: ModelCandidate, settings: Settings) -> Set
     if now.engine:
         _install_engine(settings)
     if model.download_bytes != 0:
-        confirm_download(settings.data_dir, model.model)
+        confirmed_downloads(settings.data_dir).save(model.model, True)
     return with_candidate(settings, model)

@@ -53,5 +53,4 @@ class LaunchChecks:
 
 def launch_checks(settings: Settings) -> LaunchChecks:
     """Return the checks of the first plugin that has checks for these settings."""
-    checks: LaunchChecks = next(registry.results("launch.checks", settings), LaunchChecks())
-    return checks
+    return LaunchChecks(lambda folder: tuple(next(registry.results("launch.checks", settings, folder), ())))

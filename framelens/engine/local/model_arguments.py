@@ -3,9 +3,13 @@
 Nothing heavy is imported, and no network is used.
 """
 
+from __future__ import annotations
+
 import json
 import math
+import os
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +18,19 @@ from framelens.core.engines.vllm_arguments import brings_tokenizer, kv_cache_gib
 from framelens.core.errors import AppError
 from framelens.core.units import GIB
 from framelens.engine.hardware import cpu_cores, cpu_flags, installed_vllm, memory_bytes
-from framelens.engine.local.vllm import fit_arguments
+from framelens.engine.local.vllm import fit_arguments, vllm_launcher
 from framelens.engine.model_resolution import check_model_folder, resolve_model
 from framelens.models.architecture import Shape
 from framelens.models.catalogue import Catalogue
-from framelens.models.checkpoint import shape_in
+from framelens.models.checkpoint import loaded_bytes, shape_in
 from framelens.models.config import read_shape
 from framelens.models.formats import is_faster_wide, prefers_float32
 from framelens.models.memory import MemoryEstimate, float32_bytes
 from framelens.models.placement import USABLE
 from framelens.models.serving_plan import Plan
+
+_OF_VLLM = ("VLLM_", "CPU_VISIBLE_", "CUDA_VISIBLE_")
+"""Beginnings of variables that vLLM reads."""
 
 
 def computes_wide(settings: Settings) -> bool:
@@ -57,10 +64,54 @@ def least_cache_gib(settings: Settings) -> int:
     return math.ceil(max(0, length) * each / GIB)
 
 
+def engine_environment(settings: Settings) -> dict[str, str]:
+    """Return the variables that vLLM gets on this machine, with those that its launcher adds; few without a vLLM."""
+    try:
+        launcher = vllm_launcher(
+            settings.model_path, settings.vllm_config, cache_gib=least_cache_gib(settings), allow_pickle=True
+        )
+        added = launcher.environment("")
+    except AppError:  # no vLLM here
+        added = {}
+    variables = {**settings.passed_on, **os.environ, **added}
+    return {name: value for name, value in variables.items() if name.startswith(_OF_VLLM)}
+
+
 def check_folder(folder: Path, settings: Settings) -> None:
     """Check that the engine of the settings could load the model in a folder; raise ModelNotFound if not."""
     needs_tokenizer = not brings_tokenizer(settings.vllm_config)
     check_model_folder(folder, needs_tokenizer=needs_tokenizer, allow_pickle=settings.allow_pickle)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Files of a model, here or on the hub, as far as they can be read.
+
+    Attributes:
+        config: Its config.json, None if there is none.
+        shape: None for a family that the calculator doesn't know, which skips some checks.
+        weights_bytes: Fewest bytes of weights that an engine loads, on the hub those that are stored; 0 if unknown.
+    """
+
+    config: Mapping[str, Any] | None = None
+    shape: Shape | None = None
+    weights_bytes: int = 0
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> Checkpoint:
+        """Read the files in a folder."""
+        config = _read_config(folder)
+        return cls(config, _known_shape(config, folder), loaded_bytes(folder))
+
+    @classmethod
+    def on_hub(cls, hub_id: str) -> Checkpoint:
+        """Ask the hub for the files that describe a model."""
+        from framelens.engine.downloads.hub import hub_config, hub_weights_bytes  # few callers ask the hub
+
+        if (config := hub_config(hub_id)) is None:
+            return cls()
+        stored, shape = hub_weights_bytes(hub_id), _known_shape(config)
+        return cls(config, replace(shape, stored_bytes=stored) if shape else None, stored)
 
 
 def shape_of(settings: Settings) -> Shape | None:
@@ -70,27 +121,20 @@ def shape_of(settings: Settings) -> Shape | None:
     except AppError:
         return None
     if folder is not None:
-        return known_shape(read_object(folder / "config.json"), folder)
+        return _known_shape(_read_config(folder), folder)
     entry = Catalogue.load(settings.data_dir / "models").by_id.get(settings.model_path)
     return entry.shape if entry else None
 
 
-def read_object(file: Path) -> Mapping[str, Any] | None:
-    """Read a JSON object of a model's folder; None if it can't be read."""
+def _read_config(folder: Path) -> Mapping[str, Any] | None:
     try:
-        value = json.loads(file.read_text(encoding="utf-8-sig"))
+        value = json.loads((folder / "config.json").read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None
 
 
-def known_shape(config: Mapping[str, Any] | None, folder: Path | None = None) -> Shape | None:
-    """Return the shape of a model, None for a family that the calculator doesn't know, which skips some checks.
-
-    Args:
-        config: Its config.json.
-        folder: The folder of its weights, None if they aren't here.
-    """
+def _known_shape(config: Mapping[str, Any] | None, folder: Path | None = None) -> Shape | None:
     try:
         if config is None:
             return None

@@ -9,9 +9,9 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 
 from framelens import ConfigError, InputError
 from framelens.plugin.files import new_id
-from framelens.plugin.storage import Store, drop_unfinished_uploads
+from framelens.plugin.storage import Store, VideoRepository
 from framelens.plugin.texts import single_line
-from framelens.plugin.users import AuditLog, Role, User, Users, normal_name
+from framelens.plugin.users import AuditLog, Role, User, Users
 
 LEAST_CHARACTERS, MOST_CHARACTERS = 10, 200
 """Length of a password. Without rules about its characters, length is what counts (NIST SP 800-63B)."""
@@ -59,7 +59,7 @@ class Accounts:
 
     def find(self, name: str) -> Account | None:
         """Return the account with this name, however it is typed."""
-        return next(iter(self._select("WHERE name = ?", normal_name(name))), None)
+        return next(iter(self._select("WHERE name = ?", Users.normal_name(name))), None)
 
     def add(self, name: str, password: str | None, role: Role) -> Account:
         """Add an account and return it. The first account of an installation is an administrator whatever the role.
@@ -73,7 +73,7 @@ class Accounts:
             ConfigError: "account_name_wrong", "password_short" or "password_long".
             InputError: "account_name_taken".
         """
-        if not NAME.fullmatch(name := normal_name(name)):
+        if not NAME.fullmatch(name := Users.normal_name(name)):
             raise ConfigError("account_name_wrong", name=single_line(name)[:80])
         hashed = "" if password is None else hash_password(password)
         created = datetime.now(UTC).isoformat(timespec="seconds")
@@ -92,7 +92,7 @@ class Accounts:
             InputError: "account_unknown" or "account_last_administrator".
         """
         user = self._change(name, "DELETE FROM accounts WHERE id = ?")
-        drop_unfinished_uploads(self._store.folder, user.id)
+        VideoRepository.drop_unfinished_uploads(self._store.folder, user.id)
         self._audit.record("account_removed", user.id, user.name)
 
     def set_role(self, name: str, role: Role) -> Account:

@@ -17,7 +17,7 @@ from framelens import InputError, StorageError
 from framelens.plugin import as_user
 from framelens.plugin.files import readable
 from framelens.plugin.storage import Store
-from framelens.plugin.users import AccessSettings, AuditLog, LoginSession, User, normal_name
+from framelens.plugin.users import AccessSettings, AuditLog, LoginSession, User, Users
 from framelens.plugins.accounts.accounts import NAME, Account, Accounts, fits, hash_password
 from framelens.plugins.accounts.login_limits import LoginLimiter
 
@@ -61,7 +61,7 @@ class Logins:
         Raises:
             InputError: "login_wrong" or "login_limit".
         """
-        name, began = normal_name(name)[:254], time.monotonic()
+        name, began = Users.normal_name(name)[:254], time.monotonic()
         self._limiter.admit(name, address)
         unknown, account = self._unknown, self._accounts.find(name)
         with self._slots:
@@ -99,7 +99,7 @@ class Logins:
         Raises:
             InputError: "login_no_account" or "login_unverified".
         """
-        name = normal_name(email)
+        name = Users.normal_name(email)
         if not is_verified or not NAME.fullmatch(name):
             raise InputError("login_unverified", name=readable(name)[:80])
         if self._accounts.find(name) is None:

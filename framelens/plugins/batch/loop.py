@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from framelens import AppError, ConfigError, InputError
-from framelens.plugin.analyses import AnalysisRun, AnalysisUpdate, start_run
+from framelens.plugin.analyses import AnalysisRun, AnalysisUpdate
 from framelens.plugin.files import check_file, printable_path
 from framelens.plugin.storage import Failure
 from framelens.plugins.batch.batch import Batch, BatchVideo, request_for
@@ -196,7 +196,7 @@ class BatchLoop:
                 ended = replace(video, job_id=known.job_id, failure=known.failure)
                 return self._end(VideoEnded(ended, failure=failure, was_done=True))
             check_file(video.path)
-            run = start_run(
+            run = AnalysisRun.begin(
                 self.services.jobs, self._request(video), name=printable_path(video.path.name), force=self.force
             )
         except ConfigError:

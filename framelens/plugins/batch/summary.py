@@ -29,7 +29,6 @@ from framelens.plugin.blocks import (
     render_html,
     text_line,
 )
-from framelens.plugin.command_line import own_version
 from framelens.plugin.outputs import atomic_write, storage_errors
 from framelens.plugin.reports import aigc_fields, aigc_line, csv_table, json_text, printable, shortened
 from framelens.plugin.storage import Failure
@@ -78,7 +77,7 @@ def summarise(batch: Batch, results: Sequence[VideoResult], halted: AppError | N
     return Summary(
         batch.id,
         datetime.now(UTC).isoformat(timespec="seconds"),
-        own_version(),
+        __version__,
         batch.request,
         tuple(zip(names, results, strict=True)),
         batch.left_out,

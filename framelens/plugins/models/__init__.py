@@ -18,4 +18,4 @@ def pages() -> dict[str, Page]:
 @hook
 def parts() -> dict[str, str]:
     """Return the function that checks local engines."""
-    return {"launch.checks": f"{__name__}.launch:launch_checks"}
+    return {"launch.checks": f"{__name__}.launch:find"}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from framelens import EngineProgress, Notice
 from framelens.plugin import Settings
 from framelens.plugin.chat import prove_sight
-from framelens.plugin.engines import NoAnswer, build_remote_engine, get_json, served_models
+from framelens.plugin.engines import NoAnswer, build_engine, get_json, served_models
 from framelens.plugin.processes import ProgressListener
 
 _CALL_SECONDS = 120.0
@@ -35,7 +35,7 @@ def call(settings: Settings, on_progress: ProgressListener, cancel: threading.Ev
     """
     from framelens.plugin.chat import connect
 
-    engine, api_key = build_remote_engine(settings), settings.api_key
+    (engine, _), api_key = build_engine(settings), settings.api_key
     try:
         endpoint = engine.ensure_ready(on_progress, cancel)
     finally:

@@ -35,17 +35,8 @@ from framelens import (
 )
 from framelens.plugin import Settings, t
 from framelens.plugin.analyses import MOST_FRAMES, RequestCapacity
-from framelens.plugin.api import PooledClient, authorization, request_timeout, response_limits, status_of
-from framelens.plugin.chat import (
-    PicturesRefused,
-    as_app_error,
-    connect,
-    limits_of,
-    message_in,
-    prove_sight,
-    read_json,
-    refused,
-)
+from framelens.plugin.api import status_of
+from framelens.plugin.chat import Forwarder, PicturesRefused, connect, message_in, prove_sight, read_json, refused
 from framelens.plugin.engines import Endpoint, Engine, RequestTooLarge
 from framelens.plugin.files import redact
 from framelens.plugins.server.message_videos import MessageVideos, SentVideo, video_parts, without_videos
@@ -133,7 +124,7 @@ class _Server:
     def __init__(self, options: ServeOptions) -> None:
         self._options = options
         self._engine = options.engine
-        self._http: PooledClient
+        self._forwarder: Forwarder
         self._closing = threading.Event()
         self._endpoint: Endpoint | None = None
         self._starting: asyncio.Task[None] | None = None
@@ -141,13 +132,13 @@ class _Server:
     @asynccontextmanager
     async def life(self, _: Starlette) -> AsyncIterator[None]:
         """Start the engine, and stop it when the application ends."""
-        self._http = PooledClient(trust_env=False, loop=asyncio.get_running_loop())
+        self._forwarder = Forwarder(self._options.timeout_seconds)
         self._start()
         try:
             yield
         finally:
             self._closing.set()
-            await self._http.aclose()
+            await self._forwarder.close()
             await asyncio.to_thread(self._engine.stop)
 
     # ---- routes
@@ -347,7 +338,7 @@ class _Server:
             self._fail(error)
         except Exception as error:
             log.exception("the engine could not be started")
-            self._fail(as_app_error(error))
+            self._fail(AppError.of(error))
 
     def _fail(self, error: AppError) -> None:
         if self._endpoint is None and not self._closing.is_set():
@@ -369,12 +360,8 @@ class _Server:
 
     async def _send(self, endpoint: Endpoint, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
         url = endpoint.base_url.removesuffix("/v1") + path
-        seconds = self._options.timeout_seconds
-        key, timeout = authorization(endpoint.api_key), request_timeout(seconds)
-        asked = self._http.build_request(method, url, json=body, headers=key, timeout=timeout)
         try:
-            with response_limits(limits_of(path, body, seconds)):
-                return await self._http.send(asked, stream=True)
+            return await self._forwarder.send(method, url, endpoint.api_key, body)
         except httpx.TimeoutException as error:
             raise _Refused(504, self._say("no_answer"), code="engine_timeout") from error
         except httpx.HTTPError as error:

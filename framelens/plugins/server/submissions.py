@@ -19,7 +19,6 @@ from framelens import AppError, Cancelled, InputError
 from framelens.plugin import as_user, current_user
 from framelens.plugin.analyses import AnalysisRequest
 from framelens.plugin.api import attach_subtitles, check_subtitles
-from framelens.plugin.chat import as_app_error
 from framelens.plugin.files import new_id
 from framelens.plugin.links import FetchProgress, LinkFetcher
 from framelens.plugin.processes import BackgroundTasks
@@ -207,7 +206,7 @@ class Submissions:
             if cancel.is_set():
                 self._records.end_fetch(job_id, "cancelled")
             else:
-                self._records.end_fetch(job_id, "failed", to_json(Failure.of(as_app_error(error, self._log_path))))
+                self._records.end_fetch(job_id, "failed", to_json(Failure.of(AppError.of(error, self._log_path))))
             raise
 
     def _path_of(self, source: VideoSource) -> tuple[Path, str]:

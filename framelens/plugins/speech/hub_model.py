@@ -16,7 +16,7 @@ from typing import Generic, Protocol, Self, TypeVar
 
 from framelens import DecodeError, EngineError, InputError, ModelNotFound, StorageError
 from framelens.plugin import Settings
-from framelens.plugin.models import chosen_hub, confirm_download, confirmed_downloads, download, is_offline
+from framelens.plugin.models import chosen_hub, confirmed_downloads, download, is_offline
 from framelens.plugin.processes import DecoderWorker, ProgressListener
 from framelens.plugin.texts import human_size
 
@@ -102,7 +102,7 @@ class HubModel(Generic[Referred]):
 
     def confirm_download(self) -> None:
         """Have the model downloaded when it is needed. Raises StorageError."""
-        confirm_download(self._settings.data_dir, self._model.hub_id)
+        confirmed_downloads(self._settings.data_dir).save(self._model.hub_id, True)
 
     def fetch(self, on_progress: ProgressListener, cancel: threading.Event) -> Path:
         """Return the folder of the model, downloading it if that was confirmed. Raises AppErrors."""

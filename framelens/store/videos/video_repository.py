@@ -643,6 +643,22 @@ class VideoRepository:
                     taken.append(_Taken(record.get("user_id", ""), state.st_size, due))
         return taken
 
+    @staticmethod
+    def link_of(video: Path) -> Link | None:
+        """Return the link from which a video in this file was fetched, None for any other file."""
+        record = _record_beside(video)
+        return from_builtins(record["link"], Link) if "link" in record else None
+
+    @staticmethod
+    def drop_unfinished_uploads(data_dir: Path, user_id: str) -> None:
+        """Delete the unfinished uploads of a deleted user, which frees the space they reserve. Raises StorageError."""
+        parts = data_dir / "videos" / "parts"
+        with disk_errors(parts):
+            for path in parts.glob("*.json"):
+                record = read_json(path)
+                if record and record.get("user_id") == user_id:
+                    _drop_part(path)
+
     def _drop_attached(self, folder: Path) -> None:
         """Delete the folder of a video with the uploads that were attached to it."""
         names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
@@ -672,25 +688,9 @@ class VideoRepository:
                     _drop_part(part)
 
 
-def link_of(video: Path) -> Link | None:
-    """Return the link from which a video in this file was fetched, None for any other file."""
-    record = _record_beside(video)
-    return from_builtins(record["link"], Link) if "link" in record else None
-
-
 def _record_beside(video: Path) -> dict[str, Any]:
     """Return the record of a video in the data folder; an empty record for any other file."""
     return (read_json(video.parent.with_suffix(".json")) if _ID.fullmatch(video.parent.name) else None) or {}
-
-
-def drop_unfinished_uploads(data_dir: Path, user_id: str) -> None:
-    """Delete the unfinished uploads of a deleted user, which frees the space they reserve. Raises StorageError."""
-    parts = data_dir / "videos" / "parts"
-    with disk_errors(parts):
-        for path in parts.glob("*.json"):
-            record = read_json(path)
-            if record and record.get("user_id") == user_id:
-                _drop_part(path)
 
 
 def _drop_part(path: Path) -> None:

@@ -76,7 +76,7 @@ def test_variables_that_nothing_reads_are_named(name: str, tmp_path: Path) -> No
 
 def test_model_too_large_for_the_memory_names_one_that_fits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     short = CheckFinding("preflight_memory_short", {"model": "big"}, "hinders", table="notice")
-    monkeypatch.setattr(doctor_command, "launch_checks", lambda settings: LaunchChecks(find=lambda _: (short,)))
+    monkeypatch.setattr(doctor_command, "launch_checks", lambda settings: LaunchChecks(lambda _: (short,)))
     monkeypatch.setattr(doctor_command, "model_offers", lambda settings: (ModelCandidate("small", 1),))
     said = (doctor_finding("model_absent", "hinders", model="big"), doctor_finding("settings", "tells"))
     found = doctor_command._add_preflight(said, config.load({}, dotenv=tmp_path / "no.env"))

@@ -12,7 +12,7 @@ from framelens.jobs.queue import Jobs
 from framelens.jobs.snapshot import JobSnapshot
 from framelens.jobs.stored import bulk_operations
 from framelens.jobs.stored.bulk_operations import purge, remove_jobs, sweep, sweep_trash, sweep_trash_daily
-from framelens.questions.conversation import AskSettings, started
+from framelens.questions.conversation import AskSettings, Conversation
 from framelens.questions.repository import ConversationRepository
 from framelens.store.database import Store
 from framelens.store.videos.video_repository import VideoRepository
@@ -31,7 +31,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> None:
 def talked(jobs: Jobs, job_id: str) -> str:
     """A conversation about this job, in the trash."""
     conversations = ConversationRepository(jobs._store)
-    talk = conversations.add(started([job_id], "en").asked("Which?", AskSettings()))
+    talk = conversations.add(Conversation.begun_about([job_id], "en").asked("Which?", AskSettings()))
     assert [entry.kind for entry in conversations.discard(talk.id)] == ["conversation"]
     return talk.id
 

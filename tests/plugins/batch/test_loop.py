@@ -203,7 +203,7 @@ class Runs:
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
     runs = Runs()
-    monkeypatch.setattr(loop, "start_run", runs.start)
+    monkeypatch.setattr(loop.AnalysisRun, "begin", runs.start)
     monkeypatch.setattr(loop, "check_file", lambda path: None)
     monkeypatch.setattr(loop, "_POLL_SECONDS", 0.0)
     return runs

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from framelens.plugins.sources import ytdlp
-from framelens.store.videos.video_repository import VideoRepository, link_of
+from framelens.store.videos.video_repository import VideoRepository
 from tests.store.test_links import SETTINGS, Fetching, fetch, parts, refusal, served, videos
 from tests.video_server import Served
 
@@ -23,7 +23,7 @@ __all__ = ["fetch", "served", "videos"]
 def test_the_video_of_a_page_is_fetched(served: Served, fetch: Fetching) -> None:
     path = fetch(f"{served.url}/page/")
     assert path.read_bytes() == served.data and path.name == "门口的猫.mp4"
-    link = link_of(path)
+    link = VideoRepository.link_of(path)
     assert link and (link.url, link.title) == (f"{served.url}/page/", "门口的猫")
     sent = served.sent
     assert fetch(f"{served.url}/page/") == path and served.sent - sent < 1000  # the page alone

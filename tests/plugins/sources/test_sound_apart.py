@@ -6,7 +6,7 @@ import av
 import pytest
 
 from framelens.core.errors import AppError
-from framelens.store.videos.video_repository import link_of
+from framelens.store.videos.video_repository import VideoRepository
 from tests.media import moving, write_sound, write_video
 from tests.store.test_links import Fetching, fetch, served, videos
 from tests.video_server import Served
@@ -48,7 +48,7 @@ def site(served: Served, tmp_path: Path) -> Served:
 @pytest.mark.parametrize("manifest", ["film.mpd", "film.m3u8"])
 def test_pictures_and_sound_are_joined(site: Served, fetch: Fetching, manifest: str) -> None:
     path = fetch(f"{site.url}/files/{manifest}")
-    link = link_of(path)
+    link = VideoRepository.link_of(path)
     assert path.name == "film.mp4" and link and link.url.endswith(manifest)
     with av.open(path) as container:
         (video,), (sound,) = container.streams.video, container.streams.audio

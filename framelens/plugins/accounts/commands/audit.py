@@ -5,7 +5,6 @@ from dataclasses import asdict
 
 from framelens.plugin import t
 from framelens.plugin.command_line import (
-    MOST_LISTED,
     Choice,
     Options,
     command,
@@ -19,10 +18,11 @@ from framelens.plugin.storage import Store
 from framelens.plugins.accounts.audit import ACTIONS, AuditEntry, entries
 
 _USUAL_ENTRIES = 100
+_MOST_ENTRIES = 1_000_000
 
 
 @command("audit", help="cli.audit_command")
-@option("--limit", type=whole_number(1, MOST_LISTED), default=_USUAL_ENTRIES, metavar="N", help="cli.audit_limit")
+@option("--limit", type=whole_number(1, _MOST_ENTRIES), default=_USUAL_ENTRIES, metavar="N", help="cli.audit_limit")
 @option("--user", default="", metavar="NAME", help="cli.audit_user")
 @option("--action", multiple=True, type=Choice(ACTIONS), help="cli.audit_action")
 @json_option

@@ -30,9 +30,9 @@ from framelens.plugin.command_line import (
     wide_console,
 )
 from framelens.plugin.machine import CheckFinding
-from framelens.plugin.models import Catalogue, GpuCard, meant_text
+from framelens.plugin.models import Catalogue, GpuCard
 from framelens.plugin.storage import to_json
-from framelens.plugin.texts import gib_number
+from framelens.plugin.texts import GIB
 from framelens.plugins.batch.cluster.check import (
     LINK_COLUMNS,
     NODE_COLUMNS,
@@ -89,8 +89,9 @@ def _plan(options: Options) -> int:
     for problem in catalogue.problems:
         print(error_text(problem), file=sys.stderr)
     hardware = parse_gpus(options.gpus, GpuCard.parse(options.gpu_memory))
-    if meant := meant_text(*catalogue.find_entry(options.model)):
-        print(meant, file=sys.stderr)
+    entry, match = catalogue.find_entry(options.model)
+    if match is not None and match.entry is entry and match.text:
+        print(match.text, file=sys.stderr)
     plan = plan_cluster(
         hardware, options.model, catalogue, tensor_parallel=options.tensor_parallel, copies=options.copies
     )
@@ -131,7 +132,7 @@ def _plan_document(plan: ClusterPlan, blocks: tuple[CommandBlock, ...]) -> dict[
         "nodes_per_copy": plan.layout.nodes,
         "copies": plan.layout.copies,
         "idle_cards": plan.layout.idle,
-        "card_gib_needed": float(gib_number(plan.proposal.sum.card_bytes)),
+        "card_gib_needed": round(plan.proposal.sum.card_bytes / GIB, 1),
         "requests_in_cache": round(plan.requests, 1),
         "config": dict(plan.proposal.config),
         "reasons": [{"key": reason.key, "text": notice_text(reason)} for reason in plan.reasons],

@@ -12,10 +12,10 @@ from framelens import AppError, error_text
 from framelens.plugin import t
 from framelens.plugin.command_line import Options, worst_exit_code
 from framelens.plugin.files import printable_path
-from framelens.plugin.outputs import name_key, numbered, safe_stem, storage_errors, written
+from framelens.plugin.outputs import safe_stem, storage_errors, unused_name, written
 from framelens.plugin.reports import FORMATS, files_of
 from framelens.plugin.storage import Failure, to_document
-from framelens.plugin.texts import extrapolated_seconds, span
+from framelens.plugin.texts import span
 from framelens.plugins.batch.batch import BatchVideo
 from framelens.plugins.batch.commands.progress import BatchProgress
 from framelens.plugins.batch.loop import BatchEvent, BatchHalted, BatchLoop, VideoBegun, VideoEnded
@@ -39,7 +39,9 @@ class BatchOutput:
         assert loop.batch.folder
         self._options, self._loop, self._progress = options, loop, progress
         self._folder = loop.batch.folder
-        self._stems = {name_key(video.stem) for video in loop.known()}
+        self._stems: set[str] = set()
+        for video in loop.known():
+            unused_name(video.stem, self._stems)
         self._results = {video.identity: VideoResult(video, "pending") for video in loop.batch.videos}
         self._ended: dict[str, bool] = {}  # whether this run has analysed it
         self._since = self._written = time.monotonic()
@@ -144,9 +146,8 @@ class BatchOutput:
     def _free_stem(self, video: BatchVideo) -> str:
         """Return a name for report files that neither another video nor a file of somebody else has."""
         folder = self._folder / REPORTS
-        stems = (stem for stem in numbered(safe_stem(video.name)) if name_key(stem) not in self._stems)
-        stem = next(stem for stem in stems if not any(folder.glob(f"{escape(stem)}.*")))
-        self._stems.add(name_key(stem))
+        while any(folder.glob(f"{escape(stem := unused_name(safe_stem(video.name), self._stems))}.*")):
+            pass
         return stem
 
     def _show_ended(self, ended: VideoEnded) -> None:
@@ -176,7 +177,7 @@ class BatchOutput:
         mean = max(1.0, sum(sizes.values()) / len(sizes))
         done = sum(sizes[video] + mean for video, is_new in self._ended.items() if is_new)
         left = sum(size + mean for video, size in sizes.items() if video not in self._ended)
-        return extrapolated_seconds(time.monotonic() - self._began, done, left)
+        return (time.monotonic() - self._began) * left / done if done else None
 
     def _say_ended(self, ended: VideoEnded, result: VideoResult, left: float | None) -> None:
         video, error, total = ended.video, ended.error, len(self._results)

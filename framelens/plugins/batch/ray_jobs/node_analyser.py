@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from framelens import AppError
 from framelens.plugin import Settings, load, open_services
-from framelens.plugin.analyses import AnalysisRequest, start_run
+from framelens.plugin.analyses import AnalysisRequest, AnalysisRun
 from framelens.plugin.files import check_file, is_secret, printable_path
 from framelens.plugin.processes import worker_ready
 from framelens.plugin.storage import Failure
@@ -55,7 +55,7 @@ class NodeAnalyser:
         try:
             check_file(request.path)
             name = printable_path(request.path.name)
-            run = start_run(self._services.jobs, request, name=name, force=self._force)
+            run = AnalysisRun.begin(self._services.jobs, request, name=name, force=self._force)
             for _ in run.updates(threading.Event()):
                 pass
             job = run.result()

@@ -27,7 +27,7 @@ from framelens.plugin.outputs import (
 )
 from framelens.plugin.processes import FfmpegError, run_ffmpeg
 from framelens.plugin.reports import one_line
-from framelens.plugin.texts import clock, rounded_time
+from framelens.plugin.texts import clock
 from framelens.plugins.editing.clips import arguments, captions
 from framelens.plugins.editing.clips.arguments import Canvas
 from framelens.plugins.editing.clips.frame_times import TimedVideo, TimesReader
@@ -283,9 +283,7 @@ class _Cutter:
             check_replaceable(output)
             plan, num_frames, scratch = self.part(request)
             scratch.replace(output)
-        return VideoClip(
-            output, request.mode, rounded_time(plan.start_seconds), rounded_time(plan.end_seconds), num_frames
-        )
+        return VideoClip(output, request.mode, round(plan.start_seconds, 6), round(plan.end_seconds, 6), num_frames)
 
     def part(self, request: _Request) -> tuple[ClipPlan, int, Path]:
         """Write a clip into the next file; return its plan, the number of its frames, and the file."""

@@ -27,16 +27,7 @@ from framelens.plugin.command_line import (
 from framelens.plugin.engines import effective_arguments, engine_arguments
 from framelens.plugin.files import typed_path
 from framelens.plugin.machine import HardwareProfile, memory_bytes
-from framelens.plugin.models import (
-    Catalogue,
-    CatalogueEntry,
-    GpuCard,
-    MemoryEstimate,
-    MemoryNeed,
-    Plan,
-    match_text,
-    meant_text,
-)
+from framelens.plugin.models import Catalogue, CatalogueEntry, GpuCard, MemoryEstimate, MemoryNeed, Plan
 from framelens.plugin.texts import GIB
 from framelens.plugins.models.commands import checks, tables
 from framelens.plugins.models.formatting import why_nothing_fits
@@ -114,8 +105,8 @@ def _show(options: Options, catalogue: Catalogue, settings: Settings) -> Any:
     need = place.need(shape, effective)
     if options.json:
         return {**tables.sum_document(match, shape, sum_), "here": _need_document(need)}
-    if match is not None and match.why != "exact":
-        print(match_text(match), file=sys.stderr)
+    if match is not None and match.text:
+        print(match.text, file=sys.stderr)
     tables.print_sum(match.entry if match else None, options.model, shape, sum_)
     print(t("models.on_this_machine", machine=place.words(), need=need.words()))
     return None
@@ -129,8 +120,8 @@ def _need_document(need: MemoryNeed) -> dict[str, Any]:
 def _find_entry(name: str, catalogue: Catalogue) -> CatalogueEntry:
     """Return the entry of a folder's own config.json, or the catalogue's, and print how a name was understood."""
     entry, match = catalogue.find_entry(name)
-    if meant := meant_text(entry, match):
-        print(meant, file=sys.stderr)
+    if match is not None and match.entry is entry and match.text:
+        print(match.text, file=sys.stderr)
     return entry
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from framelens import AskSettings
 from framelens.plugin import t
-from framelens.plugin.analyses import LIMITS, keep_settings, usual_settings
+from framelens.plugin.analyses import keep_settings, usual_settings
 from framelens.plugin_page import PageTools
 from framelens.plugins.models.panels.form_state import form_state
 
@@ -26,11 +26,11 @@ def draw(ui: PageTools) -> None:
     st.caption(t("models.page.answers_about"))
     usual, places = usual_settings(ui.services.settings.data_dir), st.columns(2)
     for number, (name, step) in enumerate(_STEPS.items()):
-        low, high = LIMITS[name]
+        low, high = AskSettings.LIMITS[name]
         tip = t(f"ask.page.{name}_help", low=f"{low:g}", high=f"{high:g}")
         what = t(f"ask.page.{name}"), low, high, getattr(usual, name), step
         places[number % 2].number_input(*what, key=_key(name), help=tip, on_change=partial(_keep, ui))
-    low, high = map(int, LIMITS["seed"])
+    low, high = map(int, AskSettings.LIMITS["seed"])
     tip, none = t("ask.page.seed_help", low=low, high=high), t("ask.page.seed_none")
     places[1].number_input(
         t("ask.page.seed"),

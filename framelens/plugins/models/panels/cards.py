@@ -7,7 +7,7 @@ import streamlit as st
 from framelens.plugin import Settings, t
 from framelens.plugin.machine import HardwareProfile
 from framelens.plugin.models import Catalogue, MemoryEstimate, ModelCandidate, Proposal
-from framelens.plugin.texts import gib_number, human_size, joined, plain
+from framelens.plugin.texts import GIB, human_size, joined, plain
 from framelens.plugin_page import ButtonKind, PageTools
 from framelens.plugins.models.panels.current_model import is_changing
 
@@ -46,7 +46,7 @@ def _why(card: Card, one: ModelCandidate, best: ModelCandidate) -> str:
     if one.entry and best.entry:
         values["times"] = best.entry.shape.active_parameters / one.entry.shape.active_parameters
     if one.need:
-        values |= {"needs": gib_number(one.need.least_bytes), "there": gib_number(one.need.there_bytes)}
+        values |= {"needs": f"{one.need.least_bytes / GIB:.1f}", "there": f"{one.need.there_bytes / GIB:.1f}"}
     return t(f"models.card.{card}_why", **values)
 
 

@@ -5,7 +5,7 @@ import streamlit as st
 from framelens import AppError, notice_text
 from framelens.plugin import t
 from framelens.plugin.engines import EngineStatus
-from framelens.plugin.models import ModelCandidate, Readiness, confirm_download, engine_text, readiness
+from framelens.plugin.models import ModelCandidate, Readiness, confirmed_downloads, engine_text, readiness
 from framelens.plugin.texts import joined, plain, short_model_name
 from framelens.plugin_page import PageTools
 from framelens.plugins.models.panels import vision_check
@@ -127,7 +127,7 @@ def _draw_buttons(ui: PageTools, status: EngineStatus) -> None:
 def _on_start(ui: PageTools, now: Readiness) -> None:
     with ui.view.catching_errors():
         if now.model and now.model.download_bytes != 0:
-            confirm_download(ui.services.settings.data_dir, now.model.model)
+            confirmed_downloads(ui.services.settings.data_dir).save(now.model.model, True)
         ui.services.switcher.start_engine()
 
 

@@ -24,7 +24,6 @@ from framelens.plugin.models import (
     chosen_hub,
     download_text,
     free_bytes,
-    match_text,
 )
 from framelens.plugin.texts import gib_text, plain, sentences
 from framelens.plugin_page import Options, PageTools
@@ -102,7 +101,7 @@ def _draw_model(choice: ModelChoice) -> None:
         if entry.about[language()]:
             st.caption(plain(entry.about[language()]))
     if choice.match:
-        st.info(plain(match_text(choice.match)), icon=":material/info:")
+        st.info(plain(choice.match.text), icon=":material/info:")
     if entry and entry.needs_code:
         st.caption(plain(t("models.with_code")))
     _draw_place(choice)

@@ -12,16 +12,9 @@ from typing import Any
 
 from framelens import AppError, ModelNotFound
 from framelens.plugin import Settings
-from framelens.plugin.engines import (
-    check_arguments,
-    effective_arguments,
-    known_shape,
-    least_cache_gib,
-    read_object,
-    vllm_launcher,
-)
+from framelens.plugin.engines import Checkpoint, check_arguments, effective_arguments, engine_environment
 from framelens.plugin.machine import CheckFinding, HardwareProfile, ModelFacts, gather_facts
-from framelens.plugin.models import Catalogue, Match, MemoryEstimate, hub_config, hub_weights_bytes, loaded_bytes
+from framelens.plugin.models import Catalogue, Match, MemoryEstimate
 from framelens.plugins.models.preflight import check
 from framelens.plugins.models.preflight.local_vllms import local_vllms
 from framelens.plugins.models.preflight.subject import CheckedModel, PreflightSubject
@@ -65,7 +58,7 @@ def subject_of(
     model = _with_kin(_model(settings, facts.model, catalogue, asks_hub=asks_hub), catalogue)
     fault = _fault(given) if settings.engine == "vllm" else None
     is_fitted = settings.engine == "vllm" and fault is None
-    environment = _environment(settings) if is_fitted else {}
+    environment = engine_environment(settings) if is_fitted else {}
     if engine_runs and not os.environ.get(_CPU_CACHE):
         environment.pop(_CPU_CACHE, None)  # it follows from the free memory, which will change
     place, entry = HardwareProfile.here(), catalogue.by_id.get(model.name)
@@ -107,12 +100,9 @@ def _model(settings: Settings, found: ModelFacts, catalogue: Catalogue, *, asks_
 
 def _on_hub(model: CheckedModel, name: str) -> CheckedModel:
     """Add what the hub says of a model that is neither here nor in the catalogue."""
-    config = hub_config(name)
-    stored = hub_weights_bytes(name) if config else 0
-    shape = known_shape(config)
-    shape = replace(shape, stored_bytes=stored) if shape else None
-    needed = MemoryEstimate.weights_bytes(shape) if shape else stored
-    return replace(model, config=config, shape=shape, absent_bytes=needed, weights_bytes=stored)
+    files = Checkpoint.on_hub(name)
+    needed = MemoryEstimate.weights_bytes(files.shape) if files.shape else files.weights_bytes
+    return replace(model, **vars(files), absent_bytes=needed)
 
 
 def _with_kin(model: CheckedModel, catalogue: Catalogue) -> CheckedModel:
@@ -136,9 +126,7 @@ def _with_files(model: CheckedModel, folder: Path) -> CheckedModel:
         files = frozenset(file.name for file in folder.iterdir())
     except OSError:
         files = frozenset()
-    config = read_object(folder / "config.json")
-    shape, least = known_shape(config, folder), loaded_bytes(folder)
-    return replace(model, files=files, config=config, shape=shape, weights_bytes=least)
+    return replace(model, files=files, **vars(Checkpoint.in_folder(folder)))
 
 
 # ---- the settings and the engine -------------------------------------------------------------------------------------
@@ -150,15 +138,3 @@ def _fault(given: Mapping[str, Any]) -> AppError | None:
     except AppError as error:
         return error
     return None
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    """Return the environment variables of vLLM, including those that its launcher adds."""
-    try:
-        cache_gib = least_cache_gib(settings)
-        launcher = vllm_launcher(settings.model_path, settings.vllm_config, cache_gib=cache_gib, allow_pickle=True)
-        added = launcher.environment("")
-    except AppError:  # no vLLM here
-        added = {}
-    found = {**settings.passed_on, **os.environ, **added}
-    return {name: value for name, value in found.items() if name.startswith(("VLLM_", "CPU_VISIBLE_", "CUDA_VISIBLE_"))}

@@ -10,7 +10,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from framelens import ConfigError
+from framelens import ConfigError, __version__
 from framelens.plugin import open_services, t
 from framelens.plugin.command_line import (
     PORT,
@@ -19,7 +19,6 @@ from framelens.plugin.command_line import (
     engine_options,
     load_settings,
     option,
-    own_version,
     parse_path,
     whole_number,
 )
@@ -52,7 +51,7 @@ def run(options: Options) -> int:
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like an interrupt: the engine is stopped
     with closing(open_services(settings, adopts=False)) as opened, closing(McpTools(opened, roots)) as tools:
-        server = Server(tools, version=own_version())
+        server = Server(tools, version=__version__)
         if listening is None:
             server.run()
             return 0

@@ -9,7 +9,7 @@ import secrets
 import socket
 import sys
 import threading
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args
 
@@ -27,7 +27,7 @@ from framelens.plugin.command_line import (
     use_language,
     whole_number,
 )
-from framelens.plugin.engines import Engine, build_engine, check_folder, engine_arguments, known_shape, read_object
+from framelens.plugin.engines import Checkpoint, Engine, build_engine, check_folder, engine_arguments
 from framelens.plugin.machine import Device, cpu_features, installed_vllm
 from framelens.plugin.models import Catalogue, CatalogueEntry, chosen_hub, confirmed_downloads, readiness, resolve_model
 from framelens.plugin.storage import DATABASE, log_to, open_checked_store
@@ -81,7 +81,7 @@ def run(options: Options) -> NoReturn:
     listening = open_socket(options.host, options.port)
     if settings.base_url:
         _serve_remote(settings, options, listening)
-    known = _find_config(settings)
+    known = _find_model(settings)
     settings = replace(settings, engine=_engine(options, known))
     sees = _has_vision(known)
     if options.force_type == "vision" and sees is False:
@@ -203,26 +203,26 @@ def _check_model(settings: Settings, engine: Engine, *, named: bool) -> None:
         raise
 
 
-def _find_config(settings: Settings) -> Mapping[str, Any] | CatalogueEntry | None:
-    """Return the model's config.json, or else its catalogue entry, before the model is loaded."""
+def _find_model(settings: Settings) -> Checkpoint | CatalogueEntry | None:
+    """Return the files of the model, or else its catalogue entry, before the model is loaded."""
     try:
         folder = resolve_model(settings.model_path).folder
     except AppError:  # starting the engine reports the error
         return None
     if folder is not None:
-        return read_object(folder / "config.json")
+        return Checkpoint.in_folder(folder)
     try:
         return Catalogue.load(settings.data_dir / "models").find(settings.model_path).entry
     except AppError:
         return None
 
 
-def _engine(options: Options, known: Mapping[str, Any] | CatalogueEntry | None) -> Kind:
+def _engine(options: Options, known: Checkpoint | CatalogueEntry | None) -> Kind:
     if options.engine != "auto":
         chosen: Kind = options.engine
         return chosen
-    if isinstance(known, Mapping):
-        known = Catalogue.load(None).of_type(known.get("model_type"))
+    if isinstance(known, Checkpoint):
+        known = Catalogue.load(None).of_type((known.config or {}).get("model_type"))
     return choose_engine(
         options.device,
         installed=(installed_vllm() or (None,))[0],
@@ -260,9 +260,7 @@ def choose_engine(
     return prefers or "vllm"
 
 
-def _tool_settings(
-    options: Options, known: Mapping[str, Any] | CatalogueEntry | None, settings: Settings
-) -> dict[str, Any]:
+def _tool_settings(options: Options, known: Checkpoint | CatalogueEntry | None, settings: Settings) -> dict[str, Any]:
     """Return the two settings with which vLLM reads the calls of tools that the model writes.
 
     Raises:
@@ -270,17 +268,17 @@ def _tool_settings(
     """
     parser = options.tools
     if parser == "auto":
-        parser = tool_call_parser(known if isinstance(known, Mapping) else {}, settings.model_path)
+        config = known.config if isinstance(known, Checkpoint) else None
+        parser = tool_call_parser(config or {}, settings.model_path)
     if parser is None:
         raise ConfigError("serve_tools_unknown", model=settings.model_path)
     return {"enable_auto_tool_choice": True, "tool_call_parser": parser}
 
 
-def _has_vision(known: Mapping[str, Any] | CatalogueEntry | None) -> bool | None:
+def _has_vision(known: Checkpoint | CatalogueEntry | None) -> bool | None:
     if isinstance(known, CatalogueEntry):
         return known.sees
-    shape = known_shape(known)
-    return None if shape is None else shape.vision is not None
+    return None if known is None or known.shape is None else known.shape.vision is not None
 
 
 def _key(options: Options, settings: Settings) -> tuple[str, bool]:

@@ -19,7 +19,6 @@ from pydantic import ValidationError
 
 from framelens import AppError, Cancelled, ConfigError
 from framelens.plugin import t
-from framelens.plugin.chat import as_app_error
 from framelens.plugin.command_line import cancel_on_signals
 from framelens.plugin.texts import labelled, sentences
 from framelens.plugins.server.listening import serve_until
@@ -88,7 +87,7 @@ class Server(MCPServer):  # type: ignore[misc]
             return ConfigError("mcp_arguments_wrong", tool=tool, faults=faults[:1000])
         if not isinstance(cause, AppError):
             _log.error("the tool %s failed", tool, exc_info=cause)
-        return as_app_error(cause if isinstance(cause, Exception) else RuntimeError(), self._log_path)
+        return AppError.of(cause if isinstance(cause, Exception) else RuntimeError(), self._log_path)
 
 
 def _tool(function: Callable[..., Any], *, reads: bool = False, repeats: bool = False) -> Tool:

@@ -38,6 +38,7 @@ from framelens.plugin import Services, language, t
 from framelens.plugin.analyses import (
     MOST_FRAMES,
     AnalysisRequest,
+    AnalysisRun,
     AnalysisUpdate,
     AnswerDraft,
     FrameOptions,
@@ -49,7 +50,6 @@ from framelens.plugin.analyses import (
     build_selection,
     checked_question,
     report_ids,
-    start_run,
     transcript_of,
     value_of,
 )
@@ -67,11 +67,11 @@ from framelens.plugin.files import (
     shown_path,
     typed_path,
 )
-from framelens.plugin.links import LinkFetcher, is_link, link_of, may_name_any, typed_link
+from framelens.plugin.links import LinkFetcher, is_link, may_name_any, typed_link
 from framelens.plugin.outputs import storage_errors, written
 from framelens.plugin.processes import in_thread
 from framelens.plugin.reports import FORMATS, bundle, cropped, files_of, format_named, smaller, without_pictures
-from framelens.plugin.storage import LibraryEntry, LibraryQuery, Order
+from framelens.plugin.storage import LibraryEntry, LibraryQuery, Order, VideoRepository
 from framelens.plugin.texts import attributed, clock, phase_text, stage_text
 from framelens.plugins.server.mcp import results, schemas
 from framelens.plugins.server.mcp.plugin_tools import PluginTool
@@ -320,9 +320,9 @@ class McpTools:
                 self._end_cancelled(job_id)
                 if not job_id or jobs.snapshot(job_id).is_over:
                     name = readable(path.name)
-                    job_id = start_run(jobs, request, name=name, force=False).job_id
+                    job_id = AnalysisRun.begin(jobs, request, name=name, force=False).job_id
                     if not self._may_see(jobs.snapshot(job_id).request.path):  # of the same content, elsewhere
-                        job_id = start_run(jobs, request, name=name, force=True).job_id
+                        job_id = AnalysisRun.begin(jobs, request, name=name, force=True).job_id
                     self._analyses[request] = job_id
                 return job_id
 
@@ -401,7 +401,7 @@ class McpTools:
         """Return whether this file was fetched from a link that may be fetched here."""
         is_ours = path.is_relative_to(self.services.settings.data_dir)
         try:
-            if is_ours and (link := link_of(path)):
+            if is_ours and (link := VideoRepository.link_of(path)):
                 self._links().check(link.url)
                 return True
         except InputError:

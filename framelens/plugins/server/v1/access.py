@@ -16,7 +16,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from framelens import AppError, InputError
 from framelens.plugin import LOCAL_USER, as_user, in_language
 from framelens.plugin.api import SAFE_HEADERS, accepted_language
-from framelens.plugin.chat import as_app_error
 from framelens.plugin.storage import Store
 from framelens.plugin.users import User, Users
 from framelens.plugins.server import api_keys
@@ -79,7 +78,7 @@ class Access:
                     return
                 if has_started:  # in mid-answer: the connection breaks
                     raise
-                failure = as_app_error(error, self._log_path)
+                failure = AppError.of(error, self._log_path)
                 await problem_response(failure)(scope, receive, send_protected)
 
     def _admit(self, headers: Headers) -> tuple[ApiKeyRow, User]:

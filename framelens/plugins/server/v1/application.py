@@ -15,10 +15,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from framelens import AppError, InputError
+from framelens import AppError, InputError, __version__
 from framelens.plugin import Services, t
 from framelens.plugin.api import PLUGIN_FAULTS, VIEWER, ServicesDep, placed
-from framelens.plugin.command_line import own_version
 from framelens.plugin.files import closest
 from framelens.plugin.reports import FORMATS
 from framelens.plugin.storage import to_document
@@ -82,7 +81,7 @@ def programs() -> FastAPI:
     """Return the routes of the API."""
     app = FastAPI(
         title="FrameLens",
-        version=own_version(),
+        version=__version__,
         description="Keyframes, analyses of videos with a vision-language model, reports and questions.",
         docs_url=None,
         redoc_url=None,
@@ -129,7 +128,7 @@ def _unknown(kind: Literal["parameter", "field"], place: Sequence[Any], known: S
 
 def get_about(services: ServicesDep) -> About:
     """Get the version of this server, the keys of its templates and the names of its report formats."""
-    return About(version=own_version(), templates=list(services.templates.by_key), reports=list(FORMATS))
+    return About(version=__version__, templates=list(services.templates.by_key), reports=list(FORMATS))
 
 
 def document(app: FastAPI) -> dict[str, Any]:

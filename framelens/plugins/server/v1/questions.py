@@ -8,9 +8,8 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from framelens import AskSettings, InputError
+from framelens import AskSettings, Conversation, InputError
 from framelens.plugin import Services, language
-from framelens.plugin.analyses import started
 from framelens.plugin.api import ANALYST, VIEWER, ServicesDep
 from framelens.plugins.server.parts import submissions_of
 from framelens.plugins.server.v1.dependencies import KeyDep, event_of, ticks
@@ -101,7 +100,7 @@ def _started(job_id: str, given: NewQuestion, services: Services) -> Conversatio
         if job_id not in conversation.about:
             raise InputError("conversation_unknown", id=given.conversation)
     else:
-        conversation = started([job_id], given.language or language())
+        conversation = Conversation.begun_about([job_id], given.language or language())
     conversation = conversation.asked(given.question, AskSettings())
     services.answers.start(conversation, use_model=given.use_model)
     return find_conversation(conversation.id, services)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framelens import InputError
-from framelens.plugin.processes import further_requests, lower_priority, move_on, serve
+from framelens.plugin.processes import further_requests, move_on, serve
 from framelens.plugin.speech import SpeakerTurn
 from framelens.plugins.speech.diarisation.messages import (
     DiarisationProgress,
@@ -44,7 +44,6 @@ def files_of(request: DiarisationRequest) -> list[Path]:
 
 def begin(request: DiarisationRequest) -> Iterator[Message]:
     """Start a request; see framelens.video.worker.serve."""
-    lower_priority(NICENESS)
     return messages_of(request)
 
 
@@ -121,7 +120,7 @@ def _load(request: DiarisationRequest, seconds: float) -> Any:
 
 def main() -> None:
     """Answer the requests of the process that started this one."""
-    serve(DiarisationRequest, files_of, begin)
+    serve(DiarisationRequest, files_of, begin, niceness=NICENESS)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from framelens import InputError
-from framelens.plugin.processes import further_requests, lower_priority, move_on, serve
+from framelens.plugin.processes import further_requests, move_on, serve
 from framelens.plugin.speech import SpeechSpans
 from framelens.plugins.speech.recognition.messages import (
     ModelLoaded,
@@ -48,7 +48,6 @@ def files_of(request: SpeechRequest) -> list[Path]:
 
 def begin(request: SpeechRequest) -> Iterator[Message]:
     """Start a request; see framelens.video.worker.serve."""
-    lower_priority(NICENESS)
     if request.device == "cuda":
         try:
             return messages_of(request, _load(request, "cuda", "float16"))
@@ -166,7 +165,7 @@ class WindowReader:
 
 def main() -> None:
     """Answer the requests of the process that started this one."""
-    serve(SpeechRequest, files_of, begin)
+    serve(SpeechRequest, files_of, begin, niceness=NICENESS)
 
 
 if __name__ == "__main__":

@@ -111,11 +111,12 @@ def build_given_request(
     )
 
 
-def build_common_request(options: Options, settings: config.Settings, templates: Templates) -> AnalysisRequest:
-    """Build the request without a video; with `--frames fit` its number of frames doesn't depend on a video.
+def build_common_request(options: Options, settings: config.Settings) -> tuple[AnalysisRequest, bool]:
+    """Build the request for any video; return it, and whether `--frames fit` is still to be fitted to each video.
 
     Raises:
         ConfigError: An option is wrong.
     """
-    plain = Options(**{**vars(options), "frames": None if options.frames == FIT else options.frames})
-    return build_given_request(plain, settings, templates, UNKNOWN_PATH)
+    fits = options.frames == FIT
+    plain = Options(**{**vars(options), "frames": None if fits else options.frames})
+    return build_given_request(plain, settings, Templates(settings.template_dir), UNKNOWN_PATH), fits

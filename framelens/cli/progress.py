@@ -6,19 +6,30 @@ in place of bars.
 
 from __future__ import annotations
 
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Self, TextIO
+
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.text import Text
 
 from framelens.cli import terminal
+from framelens.cli.common import engine_notices_said
+from framelens.cli.progress_lines import ProgressLines, Throttle
 from framelens.core.analysis_state import AnalysisState, AnalysisUpdate
 from framelens.core.domain import Analysis, Finding
 from framelens.core.events import AnswerChanged, Answered, ChunkDone, Finished, KeyframesChosen, Noticed, StageStarted
 from framelens.core.units import clock
 from framelens.i18n import notice_text, t
 from framelens.i18n.formatting import doing_text
+
+if TYPE_CHECKING:
+    from framelens.composition import Services
 
 
 class Progress:
@@ -124,3 +135,66 @@ def open_bar(console: Console, *more: ProgressColumn, is_drawn: bool = True, red
         redirect_stdout=redirects,
         redirect_stderr=redirects,
     )
+
+
+class ProgressRows:
+    """Progress of several analyses: a row for each that runs, a row for all of them, and lines above.
+
+    Without `total`, more analyses may come. Without a terminal, lines are printed in place of rows.
+    """
+
+    def __init__(self, total: int | None, *, quiet: bool) -> None:
+        self._is_quiet, self._throttle = quiet, Throttle()
+        is_drawn = sys.stderr.isatty() and not quiet
+        console = terminal.console(to_errors=True)
+        self._bar = open_bar(console, _TimeLeftColumn(), is_drawn=is_drawn, redirects=False)
+        self._whole = self._bar.add_task(t("cli.batch_progress"), total=total)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._bar.disable:
+            self._bar.stop()
+
+    @property
+    def is_drawn(self) -> bool:
+        """Return whether rows are drawn."""
+        return not self._bar.disable
+
+    def row(self, name: str) -> ProgressRow | ProgressLines:
+        """Add the row of an analysis."""
+        if self.is_drawn:
+            return ProgressRow(self._bar, name)
+        return ProgressLines(quiet=self._is_quiet, name=name, throttle=self._throttle)
+
+    def advance(self) -> None:
+        """Count an analysis as over."""
+        self._bar.advance(self._whole)
+
+    def show_remaining(self, seconds: float | None) -> None:
+        """Show the remaining time of all, in place of what the number of those that have ended suggests."""
+        self._bar.update(self._whole, seconds_left=seconds)
+
+    def notices(self, services: Services, *, is_asked: bool) -> AbstractContextManager[None]:
+        """Say the notices about the engine in a block, if a model is asked; see `engine_notices_said`."""
+        return engine_notices_said(services, partial(self.say, stream=sys.stderr)) if is_asked else nullcontext()
+
+    def say(self, text: str, stream: TextIO) -> None:
+        """Print a line to `stream`, above the rows if it is a terminal, since that shows the rows, too."""
+        if self._bar.disable or not stream.isatty():
+            print(text, file=stream, flush=True)
+        else:
+            self._bar.console.print(Text(text), soft_wrap=True)
+
+
+class _TimeLeftColumn(TimeRemainingColumn):
+    """Remaining time: the given estimate, else an estimate from the speed of the steps."""
+
+    def render(self, task: Task) -> Text:
+        """Draw the time of a row."""
+        if "seconds_left" not in task.fields:
+            return super().render(task)
+        seconds = task.fields["seconds_left"]
+        return Text("-:--:--" if seconds is None else str(timedelta(seconds=round(seconds))), "progress.remaining")

@@ -7,7 +7,6 @@ from framelens.core import exported
 if TYPE_CHECKING:
     from framelens.analysis.parsing.answer_parser import partial_text as partial_text
     from framelens.analysis.planning.estimate import Planner as Planner
-    from framelens.analysis.planning.frame_budget import FIT as FIT
     from framelens.analysis.planning.frame_budget import RequestCapacity as RequestCapacity
     from framelens.analysis.planning.frame_budget import frames_and_side as frames_and_side
     from framelens.analysis.prompts.templates import Templates as Templates

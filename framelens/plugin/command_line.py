@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from framelens.cli.analysis_options import settle_model as settle_model
     from framelens.cli.common import PORT as PORT
     from framelens.cli.common import cancel_on_signals as cancel_on_signals
-    from framelens.cli.common import engine_notices_said as engine_notices_said
     from framelens.cli.common import finding_lines as finding_lines
     from framelens.cli.common import json_option as json_option
     from framelens.cli.common import print_json as print_json
@@ -36,12 +35,8 @@ if TYPE_CHECKING:
     from framelens.cli.grammar import parse_path as parse_path
     from framelens.cli.grammar import together as together
     from framelens.cli.listening import settle_speech as settle_speech
-    from framelens.cli.progress import ProgressRow as ProgressRow
-    from framelens.cli.progress import open_bar as open_bar
+    from framelens.cli.progress import ProgressRows as ProgressRows
     from framelens.cli.progress_lines import ProgressLine as ProgressLine
-    from framelens.cli.progress_lines import ProgressLines as ProgressLines
-    from framelens.cli.progress_lines import Throttle as Throttle
-    from framelens.cli.terminal import console as console
     from framelens.config import as_given as as_given
     from framelens.config import checked_key as checked_key
     from framelens.config import export_environment as export_environment

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from framelens.reports.content.provenance import AIGC_KEY as AIGC_KEY
     from framelens.reports.content.provenance import aigc as aigc
     from framelens.reports.content.provenance import aigc_fields as aigc_fields
-    from framelens.reports.content.provenance import aigc_line as aigc_line
     from framelens.reports.content.provenance import aigc_text as aigc_text
     from framelens.reports.content.provenance import escape_comment as escape_comment
     from framelens.reports.content.searches import interval_issues as interval_issues
@@ -47,6 +46,8 @@ if TYPE_CHECKING:
     from framelens.reports.json.writer import without_pictures as without_pictures
     from framelens.reports.subtitles import ass_clock as ass_clock
     from framelens.reports.text.csv_table import csv_table as csv_table
+    from framelens.reports.text.overview import Overview as Overview
+    from framelens.reports.text.overview import OverviewSection as OverviewSection
 
 else:
 

@@ -96,7 +96,7 @@ def run(options: Options) -> int:
             raise ConfigError("several_without_plugin")
         if inputs.is_one_file:
             check_file(inputs.items[0].path)
-        build_common_request(options, settings, templates)  # wrong options are reported before a download
+        build_common_request(options, settings)  # wrong options are reported before a download
         settings = settle_model(settings, options)
     make = partial(build_given_request, options, settings, templates)
     if options.show_prompt:

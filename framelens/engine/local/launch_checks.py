@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,6 @@ from framelens.engine.check_findings import CheckFinding
 
 if TYPE_CHECKING:
     from framelens.config import Settings
-
-log = logging.getLogger(__name__)
 
 
 def _nothing(_: Path | None) -> tuple[CheckFinding, ...]:
@@ -35,16 +32,12 @@ class LaunchChecks:
     def inspect(self, folder: Path) -> tuple[Notice, ...]:
         """Check the settings right before an engine starts with the model in a folder, and return warnings.
 
-        An unexpected error of the checks themselves is logged and doesn't prevent the start.
+        An unexpected error of the checks themselves is logged and doesn't prevent the start (`registry.results`).
 
         Raises:
             AppError: The first problem that prevents the start.
         """
-        try:
-            found = self.find(folder)
-        except Exception:
-            log.exception("preflight failed")
-            return ()
+        found = self.find(folder)
         for finding in found:
             if finding.severity == "stops":
                 raise finding.error

@@ -10,27 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
-from framelens import AppError, Language, error_text
+from framelens import AppError, Language, __version__, error_text
 from framelens.plugin import in_language, t
 from framelens.plugin.analyses import AnalysisRequest
-from framelens.plugin.blocks import (
-    Block,
-    Document,
-    DocumentFacts,
-    Heading,
-    Line,
-    Listing,
-    Paragraph,
-    Span,
-    Table,
-    render_html,
-    text_line,
-)
 from framelens.plugin.outputs import atomic_write, storage_errors
-from framelens.plugin.reports import aigc_fields, aigc_line, csv_table, json_text, printable, shortened
+from framelens.plugin.reports import Overview, OverviewSection, aigc_fields, csv_table, json_text, printable, shortened
 from framelens.plugin.storage import Failure
 from framelens.plugin.texts import clock, span
 from framelens.plugins.batch.batch import Batch, BatchVideo, LeftOut
@@ -116,8 +103,7 @@ def render(summary: Summary, name: str, language: Language) -> bytes:
         if name == "csv":
             table = (_heads(), *(_cells(*row) for row in summary.videos))
             return csv_table(table)
-        document = _document(summary, language)
-        return render_html(document, lambda seconds: "")
+        return _overview(summary, language).to_html()
 
 
 def _shown_names(videos: Sequence[BatchVideo]) -> list[str]:
@@ -137,27 +123,44 @@ def _shown_names(videos: Sequence[BatchVideo]) -> list[str]:
 # ---- the document ----------------------------------------------------------------------------------------------------
 
 
-def _document(summary: Summary, language: Language) -> Document:
-    model = summary.models
-    label = aigc_line(aigc_fields(model, summary.app_version, summary.id))
-    ai_label = t("report.ai_label", model=model) if model else ""
-    generator = f"FrameLens {summary.app_version}"
-    facts = DocumentFacts("", summary.created, generator, model, ai_label, label, summary.id)
-    return Document(t("batch.title", n=len(summary.videos)), language, facts, tuple(_blocks(summary, ai_label)))
+def _overview(summary: Summary, language: Language) -> Overview:
+    return Overview(
+        t("batch.title", n=len(summary.videos)),
+        language,
+        tuple(_sections(summary)),
+        summary.id,
+        summary.created,
+        summary.app_version,
+        summary.models,
+    )
 
 
-def _blocks(summary: Summary, ai_label: str) -> Iterator[Block]:
-    yield Paragraph(text_line(counts_text(summary.counts, len(summary.videos))))
+def _sections(summary: Summary) -> Iterator[OverviewSection]:
+    heads = tuple(t(f"batch.{name}") for name in ("video", "reason"))
+    yield OverviewSection(paragraphs=tuple(_opening(summary)))
+    videos: tuple[tuple[str | tuple[str, str], ...], ...] = tuple(
+        (_link(*row), *(cell or "—" for cell in _cells(*row)[1:])) for row in summary.videos
+    )
+    yield OverviewSection("videos", t("batch.videos"), heads=_heads(), rows=videos)
+    if failed := tuple(
+        (_link(shown, result), error_text(result.error)) for shown, result in summary.videos if result.error
+    ):
+        yield OverviewSection("failures", t("batch.failures"), heads=heads, rows=failed)
+    if left_out := summary.left_out:
+        items = [printable(error_text(path.error)) for path in left_out[:_MOST_LEFT_OUT]]
+        if more := len(left_out) - len(items):
+            items.append(t("batch.and_more", n=more))
+        yield OverviewSection("left-out", t("batch.left_out", n=len(left_out)), items=tuple(items))
+    yield OverviewSection("how", t("report.how"), rows=tuple(_facts(summary)))
+
+
+def _opening(summary: Summary) -> Iterator[tuple[str, Literal["plain", "warning", "label"]]]:
+    yield counts_text(summary.counts, len(summary.videos)), "plain"
     if pending := summary.counts.get("pending"):
         reason = error_text(summary.halted.as_error()) if summary.halted else ""
-        yield Paragraph(text_line(" ".join(filter(None, (reason, t("batch.pending_why", n=pending))))), "warning")
-    if ai_label:
-        yield Paragraph(text_line(ai_label), "label")
-    yield from _video_table(summary)
-    yield from _failures(summary)
-    yield from _left_out(summary.left_out)
-    yield Heading(2, text_line(t("report.how")), "how")
-    yield Table((), tuple((text_line(name), text_line(value)) for name, value in _facts(summary)))
+        yield " ".join(filter(None, (reason, t("batch.pending_why", n=pending)))), "warning"
+    if summary.models:
+        yield t("report.ai_label", model=summary.models), "label"
 
 
 def counts_text(counts: dict[str, int], total: int) -> str:
@@ -170,12 +173,6 @@ def states_text(counts: dict[str, int]) -> str:
     """Return how many videos are in which state."""
     names = (*RESULT_STATES, "cancelled", "paused", "interrupted", "running", "queued", "pending")
     return t("cli.batch_comma").join(t(f"batch.count_{state}", n=counts[state]) for state in names if counts.get(state))
-
-
-def _video_table(summary: Summary) -> Iterator[Block]:
-    yield Heading(2, text_line(t("batch.videos")), "videos")
-    rows = ((_link(*row), *(text_line(cell or "—") for cell in _cells(*row)[1:])) for row in summary.videos)
-    yield Table(tuple(text_line(head) for head in _heads()), tuple(rows))
 
 
 def _heads() -> tuple[str, ...]:
@@ -198,28 +195,10 @@ def state_text(state: str) -> str:
     return t(f"batch.state_{state}")
 
 
-def _link(shown: str, result: VideoResult) -> Line:
-    """Return the name of a video as a link to its report, if that was written."""
+def _link(shown: str, result: VideoResult) -> tuple[str, str]:
+    """Return the name of a video with the address of its report, if that was written."""
     file = result.files.get("html") or next(iter(result.files.values()), "")
-    return (Span(shown, address=quote(file)),)
-
-
-def _failures(summary: Summary) -> Iterator[Block]:
-    failed = [
-        (_link(shown, result), text_line(error_text(result.error))) for shown, result in summary.videos if result.error
-    ]
-    if failed:
-        yield Heading(2, text_line(t("batch.failures")), "failures")
-        yield Table((text_line(t("batch.video")), text_line(t("batch.reason"))), tuple(failed))
-
-
-def _left_out(left_out: Sequence[LeftOut]) -> Iterator[Block]:
-    if not left_out:
-        return
-    yield Heading(2, text_line(t("batch.left_out", n=len(left_out))), "left-out")
-    lines = [text_line(printable(error_text(path.error))) for path in left_out[:_MOST_LEFT_OUT]]
-    more = len(left_out) - len(lines)
-    yield Listing((*lines, *((text_line(t("batch.and_more", n=more)),) if more else ())))
+    return shown, quote(file)
 
 
 def _facts(summary: Summary) -> Iterator[tuple[str, str]]:

@@ -9,13 +9,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framelens import AppError, ConfigError, InputError, VideoError, error_text
 from framelens.plugin import Services, open_services, t
-from framelens.plugin.analyses import FIT, UNKNOWN_PATH, Templates
 from framelens.plugin.command_line import (
     Options,
     analysis_options,
@@ -73,7 +71,7 @@ def run(options: Options) -> int:
         AppError: A setting or the disk failed, there is no video at all, or the watched folder no longer exists.
     """
     settings = load_settings(options)
-    request = build_common_request(options, settings, Templates(settings.template_dir))
+    request, fits = build_common_request(options, settings)
     items: Sequence[Input] = ()
     if options.watch:
         watched = _watched_folder(options)
@@ -81,7 +79,6 @@ def run(options: Options) -> int:
         items = resolve(_without_results(options.paths, results_folder(options)), reads_lists=True).items
         _check_any(map(_error_of, items))  # before a question about the model
     settings = settings if options.ray else settle_model(settings, options)  # nodes check their model themselves
-    request = replace(request, use_model=not options.no_model, path=UNKNOWN_PATH)
     cancel, sha256 = cancel_on_signals(), open_extraction_cache(settings.data_dir).sha256
     from framelens.plugins.batch.commands.output import BatchOutput
     from framelens.plugins.batch.commands.progress import BatchProgress
@@ -96,7 +93,7 @@ def run(options: Options) -> int:
         if feeder:
             _check_nodes(feeder, request, collected)
         batches = BatchRepository(services.store)
-        batch = batches.add(_batch_of(collected, request, services, options))
+        batch = batches.add(_batch_of(collected, request, services, options, fits_request=fits))
         with BatchProgress(None if options.watch else len(batch.videos), quiet=options.quiet) as progress:
             workers = services.jobs.num_workers
             loop = BatchLoop(batch, batches, services, workers=workers, cancel=cancel, force=options.anew)
@@ -185,15 +182,17 @@ def _error_of(item: Input) -> AppError | None:
     return None
 
 
-def _batch_of(collected: Collected, request: AnalysisRequest, services: Services, options: Options) -> Batch:
+def _batch_of(
+    collected: Collected, request: AnalysisRequest, services: Services, options: Options, *, fits_request: bool
+) -> Batch:
     """Return the batch of these videos; the same folder of results and request make the same batch."""
-    folder, fits = results_folder(options), options.frames == FIT
+    folder = results_folder(options)
     conditions = services.switcher.session.conditions(request)
     return Batch(
-        batch_id(str(folder), request, conditions, fits_request=fits),
+        batch_id(str(folder), request, conditions, fits_request=fits_request),
         collected.videos,
         request,
-        fits_request=fits,
+        fits_request=fits_request,
         formats=tuple(dict.fromkeys(options.format or ("html",))),
         left_out=collected.left_out,
         folder=folder,

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from framelens import AppError, error_text
 from framelens.plugin import Settings, open_services, t
-from framelens.plugin.analyses import FIT, JobSnapshot, Templates
+from framelens.plugin.analyses import JobSnapshot
 from framelens.plugin.command_line import (
     Options,
     build_common_request,
@@ -108,7 +108,7 @@ def run(
 
 
 def _batch_of(items: tuple[Input, ...], settings: Settings, options: Options) -> Batch:
-    request, fits = build_common_request(options, settings, Templates(settings.template_dir)), options.frames == FIT
+    request, fits = build_common_request(options, settings)
     videos = [
         BatchVideo(
             "", item.path, printable_path(item.path.name), failure=Failure.of(item.error) if item.error else None

@@ -17,7 +17,6 @@ from rich.console import Console
 from framelens.core.events import StageStarted
 from framelens.plugins.batch.batch import Batch, BatchVideo
 from framelens.plugins.batch.batch_repository import BatchRepository
-from framelens.plugins.batch.commands import progress
 from framelens.plugins.batch.commands.progress import BatchProgress
 from framelens.plugins.batch.loop import VideoBegun, VideoEnded, VideoProgress
 from framelens.store.database import Store
@@ -192,7 +191,7 @@ def screen(written: str) -> list[str]:
 def test_results_stay_above_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     console = Console(file=terminal, force_terminal=True, width=60, color_system=None)
-    monkeypatch.setattr(progress, "console", lambda **_: console)
+    monkeypatch.setattr("framelens.cli.terminal.console", lambda **_: console)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     first, second = (BatchVideo("", Path(name), name) for name in ("a.mp4", "b.mp4"))
     results = [f"[{number}/3] done · {number}.mp4 {'and more ' * number}" for number in (1, 2, 3)]
@@ -212,7 +211,7 @@ def test_results_stay_above_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_goes_to_a_file_is_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal, file = Terminal(), StringIO()
     console = Console(file=terminal, force_terminal=True, width=60)
-    monkeypatch.setattr(progress, "console", lambda **_: console)
+    monkeypatch.setattr("framelens.cli.terminal.console", lambda **_: console)
     with BatchProgress(1, quiet=False) as shown:
         shown.say("[1/1] done", file)
     assert file.getvalue() == "[1/1] done\n"

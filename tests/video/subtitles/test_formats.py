@@ -77,31 +77,79 @@ def test_times_are_read_as_people_write_them(times: str) -> None:
     assert read(".srt", f"1\n{times}\nWords\n") == [(1.0, 2.0, "Words")]
 
 
-def test_hours_have_no_limit() -> None:
-    assert read(".srt", "1\n100:00:01,000 --> 100:00:02,000\nLate\n") == [(360_001.0, 360_002.0, "Late")]
+READ: dict[str, tuple[str, str, list[Timed | Unread]]] = {
+    "hours have no limit": (".srt", "1\n100:00:01,000 --> 100:00:02,000\nLate\n", [(360_001.0, 360_002.0, "Late")]),
+    "words after times in brackets are kept": (
+        ".srt", "[00:01.000 --> 00:02.000]  A\n[00:02.000 --> 00:03.000]  B\n", [(1.0, 2.0, "A"), (2.0, 3.0, "B")]),
+    "times without an arrow are named": (
+        ".srt", "1\n00:00:03,000 ... 00:00:04,000\ntwo\n", [Unread(2, "00:00:03,000 ... 00:00:04,000")]),
+    "arrows in speech are no times": (
+        ".srt", "1\n00:00:01,000 --> 00:00:04,000\nGo from\n1:20 -> 1:30\nand a --> b\n",
+        [(1.0, 4.0, "Go from 1:20 -> 1:30 and a --> b")]),
+    "a number after an empty line is spoken": (
+        ".srt", "1\n00:00:01,000 --> 00:00:02,000\n\n2024\n\n2\n00:00:03,000 --> 00:00:04,000\ntwo\n",
+        [(1.0, 2.0, "2024"), (3.0, 4.0, "two")]),
+    "rolling captions are read once": (".vtt", YOUTUBE, [(0.16, 2.01, "hello there"), (2.01, 4.01, "2024 begins")]),
+    "lines of blanks don't end a cue of WebVTT": (
+        ".vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\n \nafter a blank\n\nNOTE x\n", [(1.0, 2.0, "after a blank")]),
+    "pronunciation in brackets is no text": (
+        ".vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\n<ruby>漢字<rp>(</rp><rt>かんじ</rt><rp>)</rp></ruby>です\n",
+        [(1.0, 2.0, "漢字です")]),
+    "pronunciation of each character is no text": (
+        ".vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\n<ruby>漢<rt>かん</rt>字<rt>じ</ruby>です\n",
+        [(1.0, 2.0, "漢字です")]),
+    "fractions of ASS may follow a colon": (
+        ".ass", "[events]\nformat: Layer, Start, End, Text\ndialogue: 0,0:00:07:50,0:00:08:00,Words, more\n",
+        [(7.5, 8.0, "Words, more")]),
+    "fractions of SubViewer may follow a colon": (".sub", "00:00:07:50,00:00:08:00\nWords\n", [(7.5, 8.0, "Words")]),
+    "SubViewer breaks lines in brackets": (".sub", "00:00:01.00,00:00:02.00\none[br]two\n", [(1.0, 2.0, "one two")]),
+    "MicroDVD counts frames": (".sub", "{1}{1}25.000\n{25}{50}one|two\n", [(1.0, 2.0, "one two")]),
+    "defaults of MicroDVD are no text": (
+        ".sub", "{1}{1}25\n{DEFAULT}{}{C:$0000ff}\n{25}{50}Hello\n", [(1.0, 2.0, "Hello")]),
+    "captions of YouTube are read": (".sbv", "0:00:01.000,0:00:02.000\none\n", [(1.0, 2.0, "one")]),
+    "captions of YouTube may have commas": (".sbv", "0:00:07,500,0:00:08,000\nWords\n", [(7.5, 8.0, "Words")]),
+    "captions of YouTube have lines": (
+        ".sbv", "0:00:01.000,0:00:02.000\nHello\nthere\n\n0:00:03.000,0:00:04.000\nWorld\n",
+        [(1.0, 2.0, "Hello there"), (3.0, 4.0, "World")]),
+    "captions of YouTube with semicolons are named": (
+        ".sbv", "0:00:07.000;0:00:08.000\nlost\n", [Unread(1, "0:00:07.000;0:00:08.000")]),
+    "MPL2 counts tenths": (".mpl", "[10][20]/one|two\n", [(1.0, 2.0, "one two")]),
+    "marks of MPL2 are no text": (".mpl", "[10][20]\\Hello|_there|/you\n", [(1.0, 2.0, "Hello there you")]),
+    "a line of lyrics may come twice": (
+        ".lrc", "[ti:x]\n[00:01.00][00:03.00]la\n[00:02.50]lu\n",
+        [(1.0, 2.5, "la"), (2.5, 3.0, "lu"), (3.0, 0.0, "la")]),
+    "the offset of lyrics shows them earlier": (
+        ".lrc", "[offset:+500]\n[00:01.50]one\n[00:03.50]two\n[01:00:01.50]three\n",
+        [(1.0, 3.0, "one"), (3.0, 3601.0, "two"), (3601.0, 0.0, "three")]),
+    "lyrics without a line are none": (".lrc", "[ti:no line]\n", []),
+    "fractions of lyrics may follow a comma": (
+        ".lrc", "[00:01,50]One\n[00:03,000]Two\n", [(1.5, 3.0, "One"), (3.0, 0.0, "Two")]),
+    "SAMI gives its first language": (
+        ".smi", "<SAMI><HEAD><STYLE>P {x:y}</STYLE></HEAD><BODY><SYNC Start=1000><P Class=ENCC>Hi<br>you"
+        "<SYNC Start=1000><P Class=KRCC>안녕<SYNC Start=2000><P Class=ENCC>&nbsp;<SYNC Start=3000><P Class=ENCC>End",
+        [(1.0, 2.0, "Hi you"), (3.0, 0.0, "End")]),
+    "paragraphs of SAMI in other languages are left out": (
+        ".smi", "<SAMI><BODY><SYNC Start=1000><P Class=A>안녕<P Class=B>Hello<SYNC Start=2000><P Class=A>&nbsp;</BODY>",
+        [(1.0, 2.0, "안녕")]),
+    "SAMI may have ends": (
+        ".smi", "<SYNC Start=1000 End=2000><P Class=A>one</P></SYNC><SYNC Start=3000 End=4000><P Class=A>two</SYNC>",
+        [(1.0, 2.0, "one"), (3.0, 4.0, "two")]),
+    "SAMI before the start is shown": (
+        ".smi", "<SAMI><BODY><SYNC Start=-1000><P Class=E>Hi<SYNC Start=2000><P Class=E>&nbsp;</BODY></SAMI>",
+        [(-1.0, 2.0, "Hi")]),
+    "SAMI without words is empty": (".smi", "<SAMI></SAMI>", []),
+}  # fmt: skip
+"""What a form of subtitles means: its ending, a file, and the cues."""
 
 
-def test_words_after_times_in_brackets_are_kept() -> None:
-    text = "[00:01.000 --> 00:02.000]  One\n[00:02.000 --> 00:03.000]  Two\n"
-    assert read(".srt", text) == [(1.0, 2.0, "One"), (2.0, 3.0, "Two")]
+@pytest.mark.parametrize("rule", READ)
+def test_each_form_is_read_by_its_rules(rule: str) -> None:
+    suffix, text, cues = READ[rule]
+    assert read(suffix, text) == cues
 
 
-def test_times_without_an_arrow_are_named_if_not_read() -> None:
-    text = "1\n00:00:01,000 --> 00:00:02,000\none\n\n2\n00:00:03,000 ... 00:00:04,000\ntwo\n"
-    assert read(".srt", text)[0] == Unread(6, "00:00:03,000 ... 00:00:04,000")
-
-
-def test_fractions_after_a_colon_are_read() -> None:
-    text = "[events]\nformat: Layer, Start, End, Text\ndialogue: 0,0:00:07:50,0:00:08:00,Words, more\n"
-    assert read(".ass", text) == [(7.5, 8.0, "Words, more")]
-    assert read(".sub", "00:00:07:50,00:00:08:00\nWords\n") == [(7.5, 8.0, "Words")]
-    assert read(".sbv", "0:00:07,500,0:00:08,000\nWords\n") == [(7.5, 8.0, "Words")]
-    assert read(".sbv", "0:00:07.000;0:00:08.000\nlost\n") == [Unread(1, "0:00:07.000;0:00:08.000")]
-
-
-def test_arrows_in_speech_are_no_times() -> None:
-    text = "1\n00:00:01,000 --> 00:00:04,000\nGo from\n1:20 -> 1:30\nand a --> b\n"
-    assert read(".srt", text) == [(1.0, 4.0, "Go from 1:20 -> 1:30 and a --> b")]
+def test_frames_are_counted_with_the_rate_of_the_video() -> None:
+    assert read(".sub", "{30}{60}one\n", 30.0) == [(1.0, 2.0, "one")]
 
 
 def test_lines_that_cannot_be_read_are_named() -> None:
@@ -110,10 +158,6 @@ def test_lines_that_cannot_be_read_are_named() -> None:
     assert [one for one in found if isinstance(one, Unread)] == [Unread(6, "00:00:0x --> 00:00:04,000")]
     assert [one for one in found if not isinstance(one, Unread)] == [(1.0, 2.0, "one"), (5.0, 6.0, "three")]
     assert isinstance(read(".srt", "00:00:01:12 --> 00:00:02:12\nframes?\n")[0], Unread)
-
-
-def test_rolling_captions_are_read_once() -> None:
-    assert read(".vtt", YOUTUBE) == [(0.16, 2.01, "hello there"), (2.01, 4.01, "2024 begins")]
 
 
 def test_rolling_captions_converted_to_subrip_are_read_once() -> None:
@@ -126,33 +170,6 @@ def test_repeated_words_of_ordinary_subtitles_stay() -> None:
     words = ["No.", "No.", "Yes.", "Why?", "Because.", "I see."]
     text = "\n".join(f"{n}\n0:0:{n},000 --> 0:0:{n + 1},000\n{word}\n" for n, word in enumerate(words))
     assert [one[2] for one in read(".srt", text) if not isinstance(one, Unread)] == words
-
-
-def test_lines_of_blanks_do_not_end_a_cue_of_webvtt() -> None:
-    assert read(".vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\n \nafter a blank\n\nNOTE x\n") == [
-        (1.0, 2.0, "after a blank")
-    ]
-
-
-def test_sami_gives_its_first_language() -> None:
-    text = (
-        "<SAMI><HEAD><STYLE>P {x:y}</STYLE></HEAD><BODY><SYNC Start=1000><P Class=ENCC>Hi<br>you"
-        "<SYNC Start=1000><P Class=KRCC>안녕<SYNC Start=2000><P Class=ENCC>&nbsp;<SYNC Start=3000><P Class=ENCC>End"
-    )
-    assert read(".smi", text) == [(1.0, 2.0, "Hi you"), (3.0, 0.0, "End")]
-
-
-def test_forms_that_count_frames_or_tenths() -> None:
-    assert read(".sub", "{1}{1}25.000\n{25}{50}one|two\n") == [(1.0, 2.0, "one two")]
-    assert read(".sub", "{30}{60}one\n", 30.0) == [(1.0, 2.0, "one")]
-    assert read(".sub", "00:00:01.00,00:00:02.00\none[br]two\n") == [(1.0, 2.0, "one two")]
-    assert read(".sbv", "0:00:01.000,0:00:02.000\none\n") == [(1.0, 2.0, "one")]
-    assert read(".mpl", "[10][20]/one|two\n") == [(1.0, 2.0, "one two")]
-    assert read(".lrc", "[ti:x]\n[00:01.00][00:03.00]la\n[00:02.50]lu\n") == [
-        (1.0, 2.5, "la"),
-        (2.5, 3.0, "lu"),
-        (3.0, 0.0, "la"),
-    ]
 
 
 @pytest.mark.parametrize(
@@ -237,31 +254,10 @@ def test_signs_that_join_letters_and_emoji_stay() -> None:
     assert cue_text("\u202bשלום\u202c co\u00adoperate\u200b") == "שלום cooperate"
 
 
-def test_lines_of_youtube_captions_stay() -> None:
-    text = "0:00:01.000,0:00:02.000\nHello\nthere\n\n0:00:03.000,0:00:04.000\nWorld\n"
-    assert read(".sbv", text) == [(1.0, 2.0, "Hello there"), (3.0, 4.0, "World")]
-
-
 @pytest.mark.parametrize("rate", ["23.976", "23,976", "23.976fps", " 23.976 "])
 def test_rate_of_microdvd_is_no_cue(rate: str) -> None:
     found = read(".sub", f"{{1}}{{1}}{rate}\n{{24}}{{48}}/Hello|{{c:$0000ff}}there\n", 50.0)
     assert found == [(pytest.approx(24 / 23.976), pytest.approx(48 / 23.976), "Hello there")]
-
-
-def test_offset_of_lyrics_shows_them_earlier() -> None:
-    text = "[offset:+500]\n[00:01.50]one\n[00:03.50]two\n[01:00:01.50]three\n"
-    assert read(".lrc", text) == [(1.0, 3.0, "one"), (3.0, 3601.0, "two"), (3601.0, 0.0, "three")]
-    assert read(".lrc", "[ti:no line]\n") == []
-
-
-def test_paragraphs_of_other_languages_are_left_out() -> None:
-    text = (
-        "<SAMI><BODY><SYNC Start=1000><P Class=A>안녕<P Class=B>Hello<SYNC Start=2000><P Class=A>&nbsp;</BODY></SAMI>"
-    )
-    assert read(".smi", text) == [(1.0, 2.0, "안녕")]
-    text = "<SYNC Start=1000 End=2000><P Class=A>one</P></SYNC><SYNC Start=3000 End=4000><P Class=A>two</P></SYNC>"
-    assert read(".smi", text) == [(1.0, 2.0, "one"), (3.0, 4.0, "two")]
-    assert read(".smi", "<SAMI></SAMI>") == []
 
 
 @pytest.mark.parametrize(
@@ -302,15 +298,6 @@ def test_forms_of_starts_alone_are_read(suffix: str) -> None:
     assert list(reader_of(suffix, text)(text, 0.0)) == [(1.0, 0.0, "Hello you"), (4.0, 0.0, "It is")]
 
 
-def test_fractions_of_lyrics_may_follow_a_comma() -> None:
-    assert read(".lrc", "[00:01,50]One\n[00:03,000]Two\n") == [(1.5, 3.0, "One"), (3.0, 0.0, "Two")]
-
-
-def test_numbers_of_cues_with_a_sign_are_no_text() -> None:
-    text = "#1\n00:00:01,000 --> 00:00:02,000\nA\n\n#2\n00:00:03,000 --> 00:00:04,000\nB\n"
-    assert read(".srt", text) == [(1.0, 2.0, "A"), (3.0, 4.0, "B")]
-
-
 def test_parts_of_preview_pictures_are_no_speech() -> None:
     cues = [Cue(at, at + 5, f"sprite.jpg#xywh={160 * at},0,160,90") for at in range(4)]
     assert not is_speech(cues)
@@ -328,22 +315,12 @@ def test_words_and_digits_beside_times_are_read(times: str, shown: str) -> None:
     assert read(".srt", f"1\n{times}\none\n") == [(1.0, 2.0, shown)]
 
 
-def test_a_number_after_an_empty_line_is_spoken() -> None:
-    text = "1\n00:00:01,000 --> 00:00:02,000\n\n2024\n\n2\n00:00:03,000 --> 00:00:04,000\ntwo\n"
-    assert read(".srt", text) == [(1.0, 2.0, "2024"), (3.0, 4.0, "two")]
-
-
 def test_empty_text_of_tmplayer_ends_the_one_before() -> None:
     text = "00:00:01:Hello\n00:00:03:\n00:00:30:It is\n"
     assert [one for one in reader_of(".sub", text)(text, 0.0) if isinstance(one, tuple) and one[2]] == [
         (1.0, 3.0, "Hello"),
         (30.0, 0.0, "It is"),
     ]
-
-
-def test_words_of_sami_before_the_start_are_shown() -> None:
-    text = "<SAMI><BODY><SYNC Start=-1000><P Class=E>Hi<SYNC Start=2000><P Class=E>&nbsp;</BODY></SAMI>"
-    assert read(".smi", text) == [(-1.0, 2.0, "Hi")]
 
 
 @pytest.mark.parametrize("numbers", [("1A", "1B"), ("#1", "#2"), ("(1)", "(2)"), ("1.", "2."), ("12", "12a")])
@@ -390,12 +367,6 @@ def test_one_of_two_languages_is_read() -> None:
         assert list(reader_of("", IN_TWO, languages)(IN_TWO, 0.0)) == cues
 
 
-@pytest.mark.parametrize("words", ["漢字<rp>(</rp><rt>かんじ</rt><rp>)</rp>", "漢<rt>かん</rt>字<rt>じ"])
-def test_pronunciation_beside_characters_is_no_text(words: str) -> None:
-    text = f"WEBVTT\n\n00:01.000 --> 00:02.000\n<ruby>{words}</ruby>です\n"
-    assert read(".vtt", text) == [(1.0, 2.0, "漢字です")]
-
-
 def test_joined_segments_of_webvtt_have_times_of_their_own() -> None:
     later = (1 << 33) - 90_000 + 6 * 90_000
     text = (
@@ -405,11 +376,6 @@ def test_joined_segments_of_webvtt_have_times_of_their_own() -> None:
     for first, second, start in ((900_000, 900_000 + 540_000, 7.0), (0, 0, 1.0), (later - 540_000, later % 2**33, 7.0)):
         found = read(".vtt", text.format(first=first, second=second))
         assert found == [(1.0, 2.0, "one"), (pytest.approx(start), pytest.approx(start + 1), "two")]
-
-
-def test_marks_and_defaults_of_frames_and_tenths_are_no_text() -> None:
-    assert read(".mpl", "[10][20]\\Hello|_there|/you\n") == [(1.0, 2.0, "Hello there you")]
-    assert read(".sub", "{DEFAULT}{}{C:$0000ff}\n{25}{50}Hello\n", 25.0) == [(1.0, 2.0, "Hello")]
 
 
 def test_sung_line_of_ass_is_read_whole() -> None:

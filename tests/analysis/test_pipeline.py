@@ -260,11 +260,18 @@ def test_frames_precede_question_in_order_with_marks() -> None:
     assert len(analysis.facts) == 4
 
 
-def test_the_streamed_pieces_are_the_answer() -> None:
+def test_parts_of_the_answer_are_streamed_and_cut_is_said() -> None:
+    # The streamed pieces are the answer.
     with serve(answering_per_frame) as server:
         events, _ = run(request(), tools(server))
     pieces = [event.text for event in events if isinstance(event, AnswerDelta) and event.chunk == 1]
     assert "".join(pieces) == finished(events).chunks[0].answer
+    # An answer that was cut off is said.
+    with serve(saying("1: x"), finish="length") as server:
+        analysis = finished(run(request(), tools(server))[0])
+    assert "cut" in analysis.chunks[0].troubles
+    assert analysis.chunks[0].attempts == 3
+    assert analysis.chunks[0].finish_reason == "length"
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -607,14 +614,6 @@ def test_messages_mode_does_not_wait_for_the_facts() -> None:
                 answered.set()
     assert isinstance(event, Finished)
     assert len(event.analysis.facts) == 4
-
-
-def test_an_answer_that_was_cut_off_is_said() -> None:
-    with serve(saying("1: x"), finish="length") as server:
-        analysis = finished(run(request(), tools(server))[0])
-    assert "cut" in analysis.chunks[0].troubles
-    assert analysis.chunks[0].attempts == 3
-    assert analysis.chunks[0].finish_reason == "length"
 
 
 @pytest.mark.slow

@@ -62,14 +62,13 @@ def test_a_replaced_part_drops_the_joins_that_rest_on_it() -> None:
     assert [one.number for one in changed.results] == [part.number]
 
 
-def test_answers_with_other_settings_are_not_mixed() -> None:
+def test_notices_and_settings_are_kept_apart() -> None:
+    # Answers with other settings are not mixed.
     part = replace(analysis().chunks[0], key="a.b.c")
     other = replace(part, number=part.number + 1, key="other.b.c")
     state = AnalysisState().apply(ChunkDone(part)).apply(ChunkDone(other))
     assert state.results == (other,)
-
-
-def test_a_notice_is_kept_once() -> None:
+    # A notice is kept once.
     state = AnalysisState()
     for _ in range(2):
         state = state.apply(Noticed(Notice("no_model")))

@@ -94,18 +94,15 @@ def test_a_state_is_stored_whole() -> None:
     assert from_json(to_json(state), AnalysisState) == state
 
 
-def test_numbers_of_numpy_become_plain_ones() -> None:
+def test_values_of_other_programs_become_plain() -> None:
+    # Numbers of numpy become plain ones.
     value = {"half": np.float32(0.5), "one": np.float64(1.0), "two": np.int64(2)}
     assert to_json(value) == '{"half":0.5,"one":1.0,"two":2}'
     with pytest.raises(TypeError):
         to_json({"of another class": object()})
-
-
-def test_numbers_may_have_passed_through_other_programs() -> None:
+    # Numbers may have passed through other programs.
     assert from_json('{"number": 1.0, "start_seconds": 0, "end_seconds": "1"}', Shot) == Shot(1, 0.0, 1.0)
-
-
-def test_what_a_later_version_adds_is_passed_over() -> None:
+    # What a later version adds is passed over.
     assert from_json('{"number": 1, "start_seconds": 0, "end_seconds": 1, "new": {}}', Shot) == Shot(1, 0.0, 1.0)
 
 
@@ -143,15 +140,14 @@ def message(name: str, body: object) -> io.BytesIO:
     return io.BytesIO(len(data).to_bytes(8, "big") + data)
 
 
-def test_half_a_message_is_reported_apart_from_the_end() -> None:
+def test_half_and_unexpected_messages_are_told_apart() -> None:
+    # Half a message is reported apart from the end.
     pipe = io.BytesIO()
     send(pipe, SUMMARY)
     for length in (2, 10, len(pipe.getvalue()) - 1):
         with pytest.raises(EOFError):
             receive(io.BytesIO(pipe.getvalue()[:length]), DecodeSummary)
-
-
-def test_only_the_expected_classes_can_be_received() -> None:
+    # Only the expected classes can be received.
     for name, body in (("Popen", {}), ("Shot", {"number": 1, "start_seconds": 0.0, "end_seconds": 1.0})):
         with pytest.raises(ValueError, match=name):
             receive(message(name, body), Noticed)

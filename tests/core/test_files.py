@@ -13,10 +13,22 @@ from framelens import config
 from framelens.core.files import absolute, ensure_home, fitting_name, free_path, new_id, single_line, unused_name
 
 
-def test_ids_can_be_typed_as_an_argument() -> None:
+def test_names_leave_no_doubt_and_have_room(tmp_path: Path) -> None:
+    # Ids can be typed as an argument.
     ids = {new_id() for _ in range(2000)}
     assert len(ids) == 2000
     assert all(one.isascii() and one.isalnum() and len(one) == 12 for one in ids)
+    # An unused name is none that a file system confuses.
+    taken = {"talk.txt"}
+    assert [unused_name("Talk", taken, ".txt") for _ in range(2)] == ["Talk-2.txt", "Talk-3.txt"]
+    # A fitting name has room for its number.
+    made = fitting_name("测" * 200, ".report.md", tmp_path)
+    assert made.endswith("测.report.md")
+    (tmp_path / made).touch()
+    free_path(tmp_path / made).touch()
+    # No control is left on a single line.
+    assert single_line("n\x9b32mX\x85Y\x1b[m.mp4") == "n 32mX Y [m.mp4"
+    assert single_line("ä é 名") == "ä é 名"
 
 
 def test_absolute_path_has_no_detour_unless_a_link_is_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,23 +49,6 @@ def test_a_free_path_has_a_number_where_the_name_is_taken(tmp_path: Path) -> Non
     assert free_path(wanted, taken=taken).name == "Talk-3.mp4" and "talk-3.mp4" in taken
     assert free_path(wanted, overwrites=True) == wanted
     assert free_path(wanted, [wanted], overwrites=True).name == "Talk-2.mp4", "an input is never replaced"
-
-
-def test_an_unused_name_is_none_that_a_file_system_confuses() -> None:
-    taken = {"talk.txt"}
-    assert [unused_name("Talk", taken, ".txt") for _ in range(2)] == ["Talk-2.txt", "Talk-3.txt"]
-
-
-def test_a_fitting_name_has_room_for_its_number(tmp_path: Path) -> None:
-    made = fitting_name("测" * 200, ".report.md", tmp_path)
-    assert made.endswith("测.report.md")
-    (tmp_path / made).touch()
-    free_path(tmp_path / made).touch()
-
-
-def test_no_control_is_left_on_a_single_line() -> None:
-    assert single_line("n\x9b32mX\x85Y\x1b[m.mp4") == "n 32mX Y [m.mp4"
-    assert single_line("ä é 名") == "ä é 名"
 
 
 @pytest.fixture

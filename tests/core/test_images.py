@@ -20,9 +20,12 @@ def test_a_picture_gets_as_small_as_asked_and_keeps_its_shape(width: int, height
     assert red > 180 and green < 60 and blue < 60
 
 
-def test_what_is_small_enough_comes_back_byte_for_byte() -> None:
+def test_small_and_unreadable_pictures_stay_as_they_are() -> None:
+    # What is small enough comes back byte for byte.
     jpeg = to_jpeg(draw_card("blue", width=64, height=36))
     assert smaller(jpeg, 64) is jpeg
+    # What cannot be read is not called another picture.
+    assert show_same(b"", to_jpeg(textured(1))) and show_same(to_jpeg(textured(1)), b"\xff\xd8\xff")
 
 
 @pytest.mark.parametrize("side", [80, 160, 320, 640, 1000])
@@ -97,7 +100,3 @@ def test_narrow_picture_in_two_sizes_is_the_same(height: int, is_tall: bool) -> 
     large, small = (image.transpose(1, 0, 2) if is_tall else image for image in (large, small))
     assert show_same(to_jpeg(large), to_jpeg(small))
     assert not show_same(to_jpeg(large[::-1, ::-1]), to_jpeg(small))
-
-
-def test_what_cannot_be_read_is_not_called_another_picture() -> None:
-    assert show_same(b"", to_jpeg(textured(1))) and show_same(to_jpeg(textured(1)), b"\xff\xd8\xff")

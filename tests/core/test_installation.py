@@ -20,16 +20,17 @@ from tests.reports.test_reports import analysis
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_line_names_this_python_and_this_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_fit_the_way_of_installation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # Line names this python and this folder.
     monkeypatch.setattr(installation, "_has_pip", lambda: True)
     folder = Path(installation.__file__).parents[2]
     assert installation.install_line("speech") == f'{sys.executable} -m pip install -e "{folder}[speech]"'
-
-
-def test_installed_package_is_named_without_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # Installed package is named without a folder.
     monkeypatch.setattr(installation, "_FOLDER", tmp_path)
     monkeypatch.setattr(installation, "_has_pip", lambda: True)
     assert installation.install_line("speech") == f'{sys.executable} -m pip install "framelens[speech]"'
+    # An engine is installed by its own command.
+    assert installation.install_line("cpu") == f"{sys.executable} -m framelens download --engine"
 
 
 def test_uv_installs_where_there_is_no_pip(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -38,10 +39,6 @@ def test_uv_installs_where_there_is_no_pip(monkeypatch: pytest.MonkeyPatch, tmp_
     (tmp_path / "uv").touch()
     begins = f"{tmp_path / 'uv'} pip install --python {tmp_path / 'python'} "
     assert installation.install_line("speech").startswith(begins)
-
-
-def test_an_engine_is_installed_by_its_own_command() -> None:
-    assert installation.install_line("cpu") == f"{sys.executable} -m framelens download --engine"
 
 
 def test_extra_of_each_package_is_known() -> None:

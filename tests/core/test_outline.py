@@ -99,12 +99,11 @@ def test_slides_become_pages_with_titles_and_lists() -> None:
     assert made.title == "Kinds of valves"
 
 
-def test_page_begins_at_the_change_before_its_frame() -> None:
+def test_page_begins_at_a_known_change_or_its_frame() -> None:
+    # Page begins at the change before its frame.
     pages = outline_of(video_of(VALVES, PUMPS, shots=(12.4,))).pages
     assert [(page.start_seconds, page.end_seconds) for page in pages] == [(0.0, 12.4), (12.4, 20.0)]
-
-
-def test_page_without_a_known_change_begins_at_its_frame() -> None:
+    # Page without a known change begins at its frame.
     assert [page.start_seconds for page in outline(VALVES, PUMPS).pages] == [0.0, 15.0]
 
 
@@ -117,13 +116,12 @@ def test_text_that_grows_is_one_page_with_its_last_state() -> None:
     assert texts_of(made) == ["Rubber rings age", "Graphite stands heat", "Lips wear out"]
 
 
-def test_page_that_returns_refers_to_the_first() -> None:
+def test_pages_continue_and_return() -> None:
+    # Page that returns refers to the first.
     made = outline(VALVES, PUMPS, VALVES)
     assert [page.returns_to for page in made.pages] == [0, 0, 1]
     assert made.pages[2].body == () and made.pages[2].title == "Kinds of valves"
-
-
-def test_page_continues_after_a_picture_without_text() -> None:
+    # Page continues after a picture without text.
     made = outline(VALVES, (), VALVES, PUMPS)
     assert [page.frames for page in made.pages] == [(1, 2, 3), (4,)]
 
@@ -196,10 +194,14 @@ def test_chinese_lines_are_joined_without_blanks() -> None:
     assert texts_of(made)[0] == "闸阀的启闭件是闸板，闸板的运动方向与流体方向相垂直，只能全开和全关。"
 
 
-def test_items_have_levels() -> None:
+def test_doubtful_lines_levels_and_long_titles() -> None:
+    # Items have levels.
     rows = [row("Plan", 0.05, 0.05, height=0.08)]
     rows += [row("• First", 0.08, 0.2), row("– inner", 0.12, 0.3), row("• Second", 0.08, 0.4)]
     assert [block.level for block in outline(tuple(rows)).pages[0].body] == [0, 1, 0]
+    # Doubtful line is marked.
+    made = outline((*VALVES, row("• Globe va1ves", 0.08, 0.6, confidence=0.86)))
+    assert [block.is_doubtful for block in made.pages[0].body] == [False, False, False, True]
 
 
 def test_code_keeps_its_indentation() -> None:
@@ -252,11 +254,6 @@ def test_scrolled_text_is_given_once() -> None:
 
     made = outline(screen(0), screen(3))
     assert "\n".join(text for page in range(2) for text in texts_of(made, page)) == "\n".join(lines)
-
-
-def test_doubtful_line_is_marked() -> None:
-    made = outline((*VALVES, row("• Globe va1ves", 0.08, 0.6, confidence=0.86)))
-    assert [block.is_doubtful for block in made.pages[0].body] == [False, False, False, True]
 
 
 def test_burnt_in_subtitles_are_no_pages() -> None:
@@ -331,11 +328,9 @@ def test_hour_of_speech_has_8_to_20_chapters() -> None:
     assert all(any(one.start_seconds == cue.start_seconds for cue in cues) for one in chapters)
 
 
-def test_short_speech_has_no_chapters() -> None:
-    assert outline(cues=[Cue(0.0, 2.0, "Hello."), Cue(3.0, 5.0, "Bye.")]).chapters == ()
-
-
-def test_each_cue_is_in_the_page_where_it_begins() -> None:
+def test_speech_has_chapters_and_pages_its_cues() -> None:
+    assert outline(cues=[Cue(0.0, 2.0, "Hello."), Cue(3.0, 5.0, "Bye.")]).chapters == ()  # short speech has no chapters
+    # Each cue is in the page where it begins.
     cues = [Cue(1.0, 2.0, "one"), Cue(14.0, 16.0, "two"), Cue(16.0, 17.0, "three")]
     before, first, second = outline(VALVES, PUMPS, cues=cues).speech_of(cues)
     assert before == () and [cue.text for cue in first] == ["one", "two"] and [cue.text for cue in second] == ["three"]

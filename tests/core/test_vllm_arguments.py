@@ -97,16 +97,19 @@ def test_allowed_values_are_named_in_chinese(arguments: dict[str, object], said:
     assert said in error_text(caught.value, "zh")
 
 
-def test_what_vllm_takes_is_taken() -> None:
+def test_arguments_that_vllm_takes_are_passed_on() -> None:
+    # What vllm takes is taken.
     check_arguments(RIGHT)
     check_arguments(dict.fromkeys(RIGHT))
     check_arguments({"max_model_len": "32k"})
     check_arguments({"max_model_len": "auto"})
     check_arguments({"max_num_batched_tokens": "8k"})
-
-
-def test_what_the_list_lacks_is_passed_on() -> None:
+    # What the list lacks is passed on.
     check_arguments({"n_gpu_layers": 99, "temperature": 0.6, "limit_mm_per_prompt": 3, "max_lora_rank": 7})
+    # Plain arguments load no code.
+    plain = {name: value for name, value in RIGHT.items() if name != "allowed_media_domains"}
+    plain |= {"served_model_name": "model.v2", "speculative_config": {"model": "org/Qwen2.5-0.5B", "method": "eagle3"}}
+    assert arguments_with_code(plain) == []
 
 
 def test_list_is_that_of_the_pinned_vllm(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,12 +202,6 @@ def test_vllm_parser_knows_and_reads_back_our_arguments() -> None:
 )
 def test_arguments_that_load_code_are_found(arguments: dict[str, Any]) -> None:
     assert arguments_with_code(arguments) == list(arguments)
-
-
-def test_plain_arguments_load_no_code() -> None:
-    plain = {name: value for name, value in RIGHT.items() if name != "allowed_media_domains"}
-    plain |= {"served_model_name": "model.v2", "speculative_config": {"model": "org/Qwen2.5-0.5B", "method": "eagle3"}}
-    assert arguments_with_code(plain) == []
 
 
 def test_vllm_has_no_other_name_for_code() -> None:

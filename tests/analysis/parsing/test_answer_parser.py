@@ -165,8 +165,14 @@ def test_variant_forms_are_read_alike(text: str, troubles: tuple[str, ...] | Non
     assert troubles is None or found.troubles == troubles
 
 
-def test_broken_answer_of_which_nothing_is_kept_is_empty() -> None:
+def test_single_and_empty_findings_are_told_apart() -> None:
+    # Broken answer of which nothing is kept is empty.
     assert reading('{"findings": [], "title": " gray; gray; gray').troubles == ("empty",)
+    # One finding that is in no list is one.
+    assert reading({"frames": [3], "text": "red"}).findings == FOUND[:1]
+    assert reading({"findings": {"frames": [3], "text": "red"}}).findings == FOUND[:1]
+    # The dots of the form and repeated findings say nothing.
+    assert reading({"findings": [{"frames": [1], "text": "…"}, *PART["findings"], *PART["findings"]]}).findings == FOUND
 
 
 @pytest.mark.parametrize(
@@ -203,11 +209,6 @@ def test_findings_without_their_answer_are_found(text: str) -> None:
     found = reading(text)
     assert found.findings == FOUND
     assert found.troubles == ("odd_form",)
-
-
-def test_one_finding_that_is_in_no_list_is_one() -> None:
-    assert reading({"frames": [3], "text": "red"}).findings == FOUND[:1]
-    assert reading({"findings": {"frames": [3], "text": "red"}}).findings == FOUND[:1]
 
 
 def test_prose_is_read_line_by_line() -> None:
@@ -328,9 +329,13 @@ def test_fields_are_kept_in_the_words_of_the_report() -> None:
     assert one({"frames": [1], "风险": "高", "text": "x"}, "safety", "zh").fields == {"risk": "高"}
 
 
-def test_a_value_that_is_no_choice_is_kept_and_named() -> None:
+def test_values_and_scores_are_kept_and_flagged() -> None:
+    # A value that is no choice is kept and named.
     found = one({"frames": [1], "risk": "extreme", "text": "x"}, "safety")
     assert (found.fields, found.issues) == ({"risk": "extreme"}, ("unknown_value",))
+    # Invented time in field is flagged but no score.
+    assert one({"frames": [1], "where": "at 0:45", "text": "x"}, "log").issues == ("own_time",)
+    assert one({"frames": [1], "score": "21:15", "text": "x"}, "sport").issues == ()
 
 
 @pytest.mark.parametrize(
@@ -339,11 +344,6 @@ def test_a_value_that_is_no_choice_is_kept_and_named() -> None:
 def test_numbers_are_numbers(given: Any, value: str | None, issues: tuple[str, ...]) -> None:
     found = one({"frames": [1], "step": given, "text": "x"}, "steps")
     assert (found.fields.get("step"), found.issues) == (value, issues)
-
-
-def test_invented_time_in_field_is_flagged_but_no_score() -> None:
-    assert one({"frames": [1], "where": "at 0:45", "text": "x"}, "log").issues == ("own_time",)
-    assert one({"frames": [1], "score": "21:15", "text": "x"}, "sport").issues == ()
 
 
 def test_nothing_that_was_said_beside_the_form_is_lost() -> None:
@@ -360,10 +360,6 @@ def test_a_key_of_its_own_is_no_finding() -> None:
     found = reading({**PART, "note": "the picture is dark", "Gate 4": "", "7": "a card", "title": "Cards"})
     assert (found.findings, found.title) == ((*FOUND, Finding("a card", (7,))), "Cards")
     assert found.troubles == ("odd_form",)
-
-
-def test_the_dots_of_the_form_and_repeated_findings_say_nothing() -> None:
-    assert reading({"findings": [{"frames": [1], "text": "…"}, *PART["findings"], *PART["findings"]]}).findings == FOUND
 
 
 def test_findings_in_whole_answer_become_overview() -> None:

@@ -31,23 +31,21 @@ def test_numbered_items_in_usual_forms_cite_frames(answer: str) -> None:
     assert overview == ()
 
 
-def test_what_follows_the_summary_mark_is_about_the_whole() -> None:
+def test_summaries_are_about_the_whole() -> None:
+    # What follows the summary mark is about the whole.
     findings, overview = read("1: a man\n2: he waves\n\n**Summary:** A man waves [frame 1-2].\nHe is alone [3].", TIMES)
     assert [finding.frames for finding in findings] == [(1,), (2,)]
     assert overview == (Finding("A man waves [frame 1-2].", (1, 2)), Finding("He is alone [3].", (3,)))
-
-
-def test_a_chinese_summary_is_found_with_its_citations() -> None:
+    # A chinese summary is found with its citations.
     _, overview = read("1：一个人\n总结：有人挥手（第1帧至第3帧）。", TIMES)
     assert overview == (Finding("有人挥手（第1帧至第3帧）。", (1, 2, 3)),)
 
 
-def test_a_frame_that_was_not_sent_is_flagged() -> None:
+def test_frames_that_are_missing_or_unknown_are_flagged() -> None:
+    # A frame that was not sent is flagged.
     findings, _ = read("12: a cat", TIMES)
     assert findings == (Finding("a cat", (), ("frame_not_sent",)),)
-
-
-def test_a_sentence_without_a_frame_is_flagged() -> None:
+    # A sentence without a frame is flagged.
     findings, _ = read("A cat sleeps.", TIMES)
     assert findings == (Finding("A cat sleeps.", (), ("no_frame",)),)
 

@@ -70,47 +70,43 @@ class Engine:
         return max(1, 32768 // tokens)
 
 
-def test_frames_that_fit_are_one_request() -> None:
+def test_parts_follow_from_the_number_of_frames() -> None:
+    # Frames that fit are one request.
     forecast = reported(8)
     assert (forecast.frames, forecast.parts) == (8, 1)
-
-
-def test_many_frames_are_several_parts() -> None:
+    # Many frames are several parts.
     forecast = reported(200)
     assert forecast.parts > 1
     assert forecast.in_flight == 4
-
-
-def test_more_frames_take_longer() -> None:
+    # More frames take longer.
     few, many = reported(20), reported(200)
     assert few.seconds and many.seconds and few.seconds[0] < many.seconds[0]
     assert few.seconds[0] < few.seconds[1]
 
 
-def test_of_an_engine_that_has_answered_nothing_no_time_is_told() -> None:
+def test_nothing_is_told_before_the_first_run() -> None:
+    # Of an engine that has answered nothing no time is told.
     forecast = reported(known=KnownTimings())
     assert (forecast.seconds, forecast.reading_seconds, forecast.in_flight) == (None, None, None)
     assert not forecast.is_exact
-
-
-def test_without_a_model_there_is_nothing_to_ask() -> None:
+    # Without a model there is nothing to ask.
     forecast = reported(use_model=False)
     assert (forecast.parts, forecast.seconds) == (0, None)
+    # A length that no one knows is not made up.
+    forecast = planner()(video(None), request(), TEMPLATE)
+    assert forecast.reading_seconds is None and forecast.frames == 8
 
 
-def test_time_is_the_median_of_the_last_runs() -> None:
+def test_time_is_of_the_last_runs_and_the_length_read() -> None:
+    # Time is the median of the last runs.
     one_part = reported(8).seconds
     assert one_part == pytest.approx((8 * 0.9 / 1.4, 8 * 0.9 * 1.4))
-
-
-def test_reading_grows_with_the_length_of_what_is_read() -> None:
+    # Reading grows with the length of what is read.
     whole = reported().reading_seconds
     half = reported(selection=Selection(end_seconds=300.0)).reading_seconds
     assert whole == pytest.approx(600 * 1280 * 720 / 1e6 * 0.1)
     assert whole and half == pytest.approx(whole / 2)
-
-
-def test_estimate_includes_the_time_to_read_the_video() -> None:
+    # Estimate includes the time to read the video.
     assert replace(reported(), seconds=(10.0, 20.0), reading_seconds=5.0).whole_seconds == (15.0, 25.0)
 
 
@@ -129,11 +125,6 @@ def test_without_a_model_the_reading_is_all_that_takes_time() -> None:
     assert planner(KnownTimings())(video(), request(use_model=False), TEMPLATE).whole_seconds is None
 
 
-def test_a_length_that_no_one_knows_is_not_made_up() -> None:
-    forecast = planner()(video(None), request(), TEMPLATE)
-    assert forecast.reading_seconds is None and forecast.frames == 8
-
-
 @pytest.mark.parametrize(
     ("selection", "frames"),
     [
@@ -149,12 +140,11 @@ def test_other_ways_of_choosing_take_at_most_what_there_is(selection: Selection,
     assert forecast.frames == frames and not forecast.is_budget
 
 
-def test_a_larger_size_fills_requests_sooner() -> None:
+def test_sizes_and_contexts_fill_requests() -> None:
+    # A larger size fills requests sooner.
     assert reported(64, side=896).parts > reported(64, side=448).parts
     assert reported(64, side=896).side == 896
-
-
-def test_engine_context_is_remembered_without_a_setting() -> None:
+    # Engine context is remembered without a setting.
     small = planner(replace(SEEN, max_model_len=2048), context=None)(video(), request(), TEMPLATE)
     large = planner(replace(SEEN, max_model_len=32768), context=None)(video(), request(), TEMPLATE)
     assert small.held_frames < large.held_frames
@@ -191,15 +181,16 @@ def test_a_search_takes_the_measured_time_of_each_picture() -> None:
     assert "401 to 702 small pictures" in words
 
 
-def test_time_of_a_search_is_unknown_before_the_first() -> None:
-    assert asked(WHEN).seconds is None and asked("").seconds
-
-
-def test_a_search_ends_at_its_ceiling_of_time() -> None:
+def test_a_search_is_timed_within_its_ceiling() -> None:
+    assert asked(WHEN).seconds is None and asked("").seconds  # time of a search is unknown before the first
+    # A search ends at its ceiling of time.
     slow = replace(SEEN, looks=(10.0,))
     estimate, described = asked(WHEN, slow), asked("", slow)
     assert estimate.seconds and described.seconds
     assert 600 < estimate.seconds[1] - described.seconds[1] < 610
+    # Words that leave no doubt make a search sure.
+    searched, exists = asked("When does a red card appear?", LOOKED), asked("Is there a red card?", LOOKED)
+    assert exists.is_searched and exists.seconds == searched.seconds
 
 
 def test_a_question_that_the_model_may_search_for_is_a_range() -> None:
@@ -208,11 +199,6 @@ def test_a_question_that_the_model_may_search_for_is_a_range() -> None:
     )
     assert searched and maybe and by_frames
     assert maybe[0] == pytest.approx(by_frames[0], rel=0.01) and maybe[1] == pytest.approx(searched[1], rel=0.01)
-
-
-def test_words_that_leave_no_doubt_make_a_search_sure() -> None:
-    searched, exists = asked("When does a red card appear?", LOOKED), asked("Is there a red card?", LOOKED)
-    assert exists.is_searched and exists.seconds == searched.seconds
 
 
 def test_any_question_takes_longer_than_a_description() -> None:

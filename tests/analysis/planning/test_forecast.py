@@ -45,17 +45,12 @@ def result(number: int, prompt: int = 1000, answer: int = 100, **changes: object
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
-def test_frames_and_texts_are_timed_apart() -> None:
+def test_requests_are_timed_by_kind_and_attempts() -> None:
+    # Frames and texts are timed apart.
     results = [result(1), result(3), result(-1, seconds=5.0), result(0, seconds=7.0)]
     assert observed(results) == {"frames": 1.0, "texts": 6.0}
-
-
-def test_recalled_answers_have_no_time() -> None:
-    assert observed([result(1, recalled=True)]) == {}
-
-
-def test_retried_answer_counts_as_two_requests() -> None:
-    assert observed([result(1, attempts=2)]) == {"frames": 0.5}
+    assert observed([result(1, recalled=True)]) == {}  # recalled answers have no time
+    assert observed([result(1, attempts=2)]) == {"frames": 0.5}  # retried answer counts as two requests
 
 
 def results() -> tuple[ChunkResult, ...]:

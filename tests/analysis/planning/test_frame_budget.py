@@ -24,22 +24,15 @@ def test_limit_follows_from_number_and_strategy(frames: int | None, strategy: St
     assert frame_limit(frames, strategy, 16, lambda: 7) == wanted
 
 
-def test_frames_that_fit_are_sent_at_the_largest_size() -> None:
-    assert usual_side(1280, 720, 4, RequestCapacity(32768, 1024)) == 896
-
-
-def test_more_frames_get_smaller_before_they_are_split() -> None:
+def test_frames_get_smaller_before_they_are_split() -> None:
+    assert usual_side(1280, 720, 4, RequestCapacity(32768, 1024)) == 896  # frames that fit are sent at the largest size
+    # More frames get smaller before they are split.
     assert usual_side(1280, 720, 24, RequestCapacity(8192, 1024)) == 448
-
-
-def test_a_single_frame_is_sent_at_a_size_that_fits() -> None:
+    # A single frame is sent at a size that fits.
     capacity = RequestCapacity(2048, 1024)
     assert estimate_frame_tokens(1000, 1000, 896) > capacity.for_frames > estimate_frame_tokens(1000, 1000, 640)
     assert usual_side(1000, 1000, 1, capacity) == 640
-
-
-def test_the_engines_limit_of_pictures_is_kept() -> None:
-    assert RequestCapacity(32768, 256, max_pictures=4).frames(10.0) == 4
+    assert RequestCapacity(32768, 256, max_pictures=4).frames(10.0) == 4  # the engines limit of pictures is kept
 
 
 def test_an_automatic_number_suits_length_and_requests() -> None:

@@ -18,19 +18,23 @@ def test_after_some_work_only_the_measured_pace_counts(expected: float | None) -
     assert forecast.seconds_left() == pytest.approx(900 * 0.6)
 
 
-def test_what_an_earlier_run_did_is_no_measure_of_speed() -> None:
+def test_only_measured_work_is_a_pace() -> None:
+    # What an earlier run did is no measure of speed.
     forecast = ListeningForecast(1000, None)
     forecast.reach(900, now=0.0)
     assert forecast.seconds_left() is None
     forecast.reach(950, now=100.0)
     assert forecast.seconds_left() == pytest.approx(100)
-
-
-def test_the_time_to_load_a_model_is_no_pace() -> None:
+    # The time to load a model is no pace.
     forecast = ListeningForecast(1000, 0.5)
     forecast.reach(0, now=0.0)
     forecast.reach(1, now=40.0)
     assert forecast.seconds_left() == pytest.approx(999 * 0.5)
+    # Silence before the first speech is no pace.
+    forecast = ListeningForecast(1000, 0.5, ((900, 1000),))
+    forecast.reach(0, now=0.0)
+    forecast.reach(900, now=1.0)
+    assert forecast.seconds_left() == pytest.approx(50)
 
 
 def test_only_speech_that_is_left_takes_time() -> None:
@@ -43,10 +47,3 @@ def test_only_speech_that_is_left_takes_time() -> None:
     pace = 90 / (140 + 0.01 * 1880)
     assert forecast.seconds_left() == pytest.approx(pace * (20 + 0.01 * 1560))
     assert ListeningForecast(3600, 0.5, ()).seconds_left() == pytest.approx(18)
-
-
-def test_silence_before_the_first_speech_is_no_pace() -> None:
-    forecast = ListeningForecast(1000, 0.5, ((900, 1000),))
-    forecast.reach(0, now=0.0)
-    forecast.reach(900, now=1.0)
-    assert forecast.seconds_left() == pytest.approx(50)

@@ -55,12 +55,9 @@ def test_what_is_finished_stays_when_the_rest_is_made_smaller() -> None:
     assert all(len(part) <= 2 for part in again.parts if part != (4, 5, 6))
 
 
-def test_nothing_to_lay_out_is_no_part() -> None:
-    assert lay_out(layout(4), []).parts == ()
-
-
-def test_split_is_even() -> None:
-    assert [len(part) for part in split(frames(9), 4)] == [3, 3, 3]
+def test_nothing_and_even_parts_are_laid_out() -> None:
+    assert lay_out(layout(4), []).parts == ()  # nothing to lay out is no part
+    assert [len(part) for part in split(frames(9), 4)] == [3, 3, 3]  # split is even
 
 
 @pytest.mark.parametrize("given", [{"use_model": False, "frames": 256, "adapts": True}, {"frames": 4}])

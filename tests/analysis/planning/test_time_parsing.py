@@ -50,10 +50,15 @@ def test_several_times_have_commas_between_them(text: str) -> None:
     assert parse_times(text) == (1.5, 3.0, 67.25)
 
 
-def test_the_one_of_several_times_that_is_none_is_named() -> None:
+def test_wrong_times_name_what_is_right() -> None:
+    # The one of several times that is none is named.
     with pytest.raises(ConfigError) as caught:
         parse_times("1,2x,3")
     assert caught.value.values["given"] == "2x"
+    # An interval with a wrong clock gets the right one.
+    with pytest.raises(ConfigError) as caught:
+        parse_interval("00:03:500")
+    assert (caught.value.key, caught.value.values["example"]) == ("clock_unreadable", "00:03.500")
 
 
 @pytest.mark.parametrize("text", ["0", "-2", "x"])
@@ -61,12 +66,6 @@ def test_an_interval_is_longer_than_nothing(text: str) -> None:
     assert parse_interval("0.5s") == 0.5
     with pytest.raises(ConfigError, match="interval_empty"):
         parse_interval(text)
-
-
-def test_an_interval_with_a_wrong_clock_gets_the_right_one() -> None:
-    with pytest.raises(ConfigError) as caught:
-        parse_interval("00:03:500")
-    assert (caught.value.key, caught.value.values["example"]) == ("clock_unreadable", "00:03.500")
 
 
 @pytest.mark.parametrize(

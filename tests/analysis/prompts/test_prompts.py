@@ -63,9 +63,13 @@ def test_chunk_prompt_holds_frames_context_and_speech() -> None:
     assert tuple(json.loads(text.splitlines()[-1])) == KEYS["part"]
 
 
-def test_speech_in_prompt_has_only_frame_times() -> None:
+def test_speech_has_frame_times_and_its_room() -> None:
+    # Speech in prompt has only frame times.
     text = prompts.chunk_question(request(), LOG, frames(), 1, cues=[Cue(13.9, 14.2, "hello")])
     assert set(re.findall(r"\d\d:\d\d\.\d{3}", text)) == {"00:13.500"}
+    # Long speech does not crowd out short speech.
+    cues = [Cue(13.0, 14.0, "w" * 9000), Cue(18.0, 19.0, "the end of the story")]
+    assert "the end of the story" in prompts.chunk_question(request(), LOG, frames(), 1, cues=cues)
 
 
 def test_single_chunk_answers_question_about_whole_video() -> None:
@@ -77,15 +81,17 @@ def test_single_chunk_answers_question_about_whole_video() -> None:
     assert "answered separately. Don't answer it; report everything relevant to it, for or against: Who?" in asked
 
 
-def test_a_range_of_the_video_is_reported() -> None:
+def test_ranges_and_missing_frames_are_reported() -> None:
+    # A range of the video is reported.
     asked = request(selection=Selection(start_seconds=10.0, end_seconds=20.0))
     assert "The frames show 00:13.500 to 00:18.000 of a longer video" in prompts.chunk_question(asked, LOG, frames(), 1)
-
-
-def test_without_frames_none_are_to_be_cited() -> None:
+    # Without frames none are to be cited.
     text = prompts.chunk_question(request(question="What is this?"), LOG, (), 1, cues=[Cue(0, 1, "hello")])
     assert "Leave the lists of frames empty" in text
     assert "hello" not in text
+    # Unverified chunk is marked in merge prompt.
+    doubtful = result(1, (Finding("A ghost.", (), ("no_frame",)),))
+    assert "- [] A ghost. (unverified)" in prompts.account(doubtful, LOG)
 
 
 def test_what_is_carried_along_never_grows_beyond_its_room() -> None:
@@ -102,11 +108,6 @@ def test_what_is_carried_along_never_grows_beyond_its_room() -> None:
     assert len(text) - len(bare) < 8000
     assert "thing 499" in text  # the latest are kept
     assert "thing 100 " not in text
-
-
-def test_long_speech_does_not_crowd_out_short_speech() -> None:
-    cues = [Cue(13.0, 14.0, "w" * 9000), Cue(18.0, 19.0, "the end of the story")]
-    assert "the end of the story" in prompts.chunk_question(request(), LOG, frames(), 1, cues=cues)
 
 
 def part() -> ChunkResult:
@@ -134,11 +135,6 @@ def test_merge_uses_verified_findings_only() -> None:
     assert LOG.join.en in text
     assert "for or against: Who?" in text
     assert tuple(json.loads(text.splitlines()[-1])) == KEYS["join"]
-
-
-def test_unverified_chunk_is_marked_in_merge_prompt() -> None:
-    doubtful = result(1, (Finding("A ghost.", (), ("no_frame",)),))
-    assert "- [] A ghost. (unverified)" in prompts.account(doubtful, LOG)
 
 
 def test_merge_of_merges_keeps_sections() -> None:

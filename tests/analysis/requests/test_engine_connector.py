@@ -88,12 +88,11 @@ def test_a_busy_engine_is_waited_for_at_the_first_contact() -> None:
             opener_of(BusyEngine(server)).connect(lambda _: None, stopped)
 
 
-def test_unopened_engine_is_unavailable_and_not_started(engine: RunningEngine) -> None:
+def test_engines_are_available_once_opened(engine: RunningEngine) -> None:
+    # Unopened engine is unavailable and not started.
     assert opener_of(engine).current() is None
     assert engine.starts == 0
-
-
-def test_opened_engine_is_available_with_its_proofs(engine: RunningEngine) -> None:
+    # Opened engine is available with its proofs.
     opener = opener_of(engine)
     speaker, _ = opener.connect(lambda progress: None, threading.Event())
     found = opener.current()

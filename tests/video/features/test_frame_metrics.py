@@ -31,22 +31,18 @@ def measured(*images: Image) -> list[FrameFacts]:
     return [meter.measure(keyframe(number, image)) for number, image in enumerate(images, 1)]
 
 
-def test_light_runs_from_black_to_white() -> None:
+def test_light_sharpness_and_motion_are_measured() -> None:
+    # Light runs from black to white.
     black, white = measured(solid(COLOURS["black"]), solid(COLOURS["white"]))
     assert (black.brightness, white.brightness) == (0.0, 1.0)
     assert black.motion is None and white.motion == pytest.approx(1.0)
     assert black.texts == () and [area.name for area in white.colours] == ["white"]
-
-
-def test_a_blurred_picture_is_less_sharp() -> None:
+    # A blurred picture is less sharp.
     detail = np.random.default_rng(1).integers(0, 255, (96, 160, 3), dtype=np.uint8)
     blurred = np.asarray(cv2.GaussianBlur(detail, (9, 9), 0), np.uint8)
     sharp, soft = measured(detail, blurred)
     assert sharp.sharpness > 10 * soft.sharpness
-
-
-def test_the_same_picture_again_has_no_motion() -> None:
-    assert measured(textured(1), textured(1))[1].motion == 0.0
+    assert measured(textured(1), textured(1))[1].motion == 0.0  # the same picture again has no motion
 
 
 @pytest.mark.slow

@@ -53,28 +53,35 @@ def stretches(tmp_path: Path, images: Iterable[Image], rate: int = 25) -> list[S
 # ---- stretches
 
 
-def test_black_is_reported_to_the_frame(tmp_path: Path) -> None:
+def test_black_stretches_are_reported_to_the_frame(tmp_path: Path) -> None:
+    # Black is reported to the frame.
     found = stretches(tmp_path, [*moving(26), *[solid(BLACK)] * 20, *moving(26)])
     assert [(one.type, one.start_seconds, one.end_seconds) for one in found] == [
         ("black", pytest.approx(1.04), pytest.approx(1.84))
     ]
-
-
-def test_a_dip_shorter_than_a_blink_is_not_reported(tmp_path: Path) -> None:
+    # A dip shorter than a blink is not reported.
     assert stretches(tmp_path, [*moving(26), *[solid(BLACK)] * 4, *moving(26)]) == []
-
-
-def test_black_to_the_end_ends_with_the_video(tmp_path: Path) -> None:
+    # Black to the end ends with the video.
     (found,) = stretches(tmp_path, [*moving(26), *faded(PICTURE, 10, 1.0, 0.0), *[solid(BLACK)] * 30])
     assert found.type == "black" and found.end_seconds == pytest.approx(66 / 25)
+    # Black is not reported as frozen too.
+    assert [one.type for one in stretches(tmp_path, [solid(BLACK)] * 75)] == ["black"]
 
 
-def test_a_picture_that_stops_is_frozen_until_it_moves_again(tmp_path: Path) -> None:
+def test_frozen_stretches_hold_no_motion(tmp_path: Path) -> None:
+    # A picture that stops is frozen until it moves again.
     *_, last = moving(25)
     found = stretches(tmp_path, [*moving(25), *[last] * 50, *moving(25, seed=2)])
     assert [one.type for one in found] == ["frozen"]
     assert found[0].start_seconds == pytest.approx(0.96, abs=EVERY_SECONDS)
     assert found[0].end_seconds == pytest.approx(3.0, abs=EVERY_SECONDS)
+    # What moves slowly or is small is not frozen.
+    wide = textured(5, 400, 96)
+    assert stretches(tmp_path, [wide[:, shift : shift + 160].copy() for shift in range(75)]) == []
+    blinking = [PICTURE.copy() for _ in range(75)]
+    for number, image in enumerate(blinking):
+        image[40:48, 60:62] = 0 if number // 10 % 2 else 255
+    assert stretches(tmp_path, blinking) == []
 
 
 @pytest.mark.slow
@@ -95,19 +102,6 @@ def test_two_still_pictures_are_two_stretches(tmp_path: Path) -> None:
     assert found[0].end_seconds == found[1].start_seconds == pytest.approx(2.0, abs=EVERY_SECONDS)
 
 
-def test_what_moves_slowly_or_is_small_is_not_frozen(tmp_path: Path) -> None:
-    wide = textured(5, 400, 96)
-    assert stretches(tmp_path, [wide[:, shift : shift + 160].copy() for shift in range(75)]) == []
-    blinking = [PICTURE.copy() for _ in range(75)]
-    for number, image in enumerate(blinking):
-        image[40:48, 60:62] = 0 if number // 10 % 2 else 255
-    assert stretches(tmp_path, blinking) == []
-
-
-def test_black_is_not_reported_as_frozen_too(tmp_path: Path) -> None:
-    assert [one.type for one in stretches(tmp_path, [solid(BLACK)] * 75)] == ["black"]
-
-
 @pytest.mark.parametrize(("half_frames", "flashes"), [(2, True), (3, True), (4, True), (5, False), (8, False)])
 def test_more_than_three_flashes_a_second_are_reported(half_frames: int, flashes: bool, tmp_path: Path) -> None:
     """At 30 frames a second: 7.5, 5, 3.75, exactly 3 and 1.9 flashes a second."""
@@ -120,12 +114,11 @@ def test_more_than_three_flashes_a_second_are_reported(half_frames: int, flashes
         assert one.end_seconds == pytest.approx(3.0, abs=0.2)
 
 
-def test_a_flicker_below_a_tenth_of_full_light_is_no_flash(tmp_path: Path) -> None:
+def test_flashes_are_strong_and_apart(tmp_path: Path) -> None:
+    # A flicker below a tenth of full light is no flash.
     flicker = [solid((120, 120, 120) if number % 2 else GREY) for number in range(60)]
     assert "flashing" not in {one.type for one in stretches(tmp_path, flicker)}
-
-
-def test_two_strobes_apart_are_two_stretches() -> None:
+    # Two strobes apart are two stretches.
     meter = TimelineMeter()
     for frame in range(250):
         lit = frame % 4 < 2 and not 75 <= frame < 175
@@ -133,9 +126,7 @@ def test_two_strobes_apart_are_two_stretches() -> None:
     found = meter.finish(10.0)[1]
     assert [one.type for one in found] == ["flashing", "flashing"]
     assert found[0].end_seconds < 3.1 and found[1].start_seconds > 6.9
-
-
-def test_nothing_is_claimed_where_no_sample_was_seen() -> None:
+    # Nothing is claimed where no sample was seen.
     meter = TimelineMeter()
     for time in (0.0, 0.1, 0.2, 0.3, 9.0):
         meter.take(time, plain(16 if time < 1 else 200), burst=0.0)
@@ -158,7 +149,8 @@ def test_of_more_stretches_than_are_kept_the_longest_stay() -> None:
 # ---- measures
 
 
-def test_step_holds_largest_change_and_mean_of_rest() -> None:
+def test_steps_stand_for_all_their_samples() -> None:
+    # Step holds largest change and mean of rest.
     meter = TimelineMeter()
     for time, luma, burst in ((0.0, 0, 0.2), (0.125, 51, 0.9), (0.25, 255, 0.1), (0.375, 255, 0.3)):
         meter.take(time, plain(luma), burst=burst)
@@ -167,6 +159,22 @@ def test_step_holds_largest_change_and_mean_of_rest() -> None:
     assert measures.change == (0.9, 0.3)
     assert measures.brightness == pytest.approx((0.1, 1.0))
     assert measures.motion == pytest.approx((0.5, 0.5))  # 51 of 255 in an eighth of a second is beyond the scale
+    # Steps without sample are filled from neighbours.
+    meter = TimelineMeter()
+    meter.take(0.0, plain(100), burst=1.0)
+    meter.take(2.0, plain(202), burst=0.5)
+    measures, _ = meter.finish(3.0)
+    assert measures is not None
+    assert measures.brightness == pytest.approx((100 / 255,) * 8 + (202 / 255,) * 4)
+    assert measures.motion == pytest.approx((0.0, *[0.2] * 8, *[0.0] * 3), abs=1e-6)
+    assert measures.change == (1.0, *[0.0] * 7, 0.5, 0.0, 0.0, 0.0)
+    assert TimelineMeter().finish(0.0) == (None, ())  # without a frame there is nothing to tell
+    # One frame is one step.
+    meter = TimelineMeter()
+    meter.take(0.0, plain(51), burst=1.0)
+    measures, found = meter.finish(0.0)
+    assert measures == Measures(0.25, (1.0,), (0.0,), (pytest.approx(0.2),), (0.0,), (pytest.approx(0.0, abs=0.02),))  # type: ignore[arg-type]
+    assert found == ()
 
 
 @pytest.mark.slow
@@ -185,17 +193,6 @@ def test_a_video_of_any_length_has_at_most_as_many_steps(seconds: float, step: f
     assert np.all(np.diff(measures.brightness) > -1e-9) and measures.brightness[-1] == pytest.approx(1.0, abs=0.03)
 
 
-def test_steps_without_sample_are_filled_from_neighbours() -> None:
-    meter = TimelineMeter()
-    meter.take(0.0, plain(100), burst=1.0)
-    meter.take(2.0, plain(202), burst=0.5)
-    measures, _ = meter.finish(3.0)
-    assert measures is not None
-    assert measures.brightness == pytest.approx((100 / 255,) * 8 + (202 / 255,) * 4)
-    assert measures.motion == pytest.approx((0.0, *[0.2] * 8, *[0.0] * 3), abs=1e-6)
-    assert measures.change == (1.0, *[0.0] * 7, 0.5, 0.0, 0.0, 0.0)
-
-
 @pytest.mark.slow
 def test_the_end_may_be_asked_for_at_any_moment() -> None:
     asked, other = TimelineMeter(), TimelineMeter()
@@ -209,28 +206,15 @@ def test_the_end_may_be_asked_for_at_any_moment() -> None:
     assert asked.finish(250.0) == other.finish(250.0)
 
 
-def test_without_a_frame_there_is_nothing_to_tell() -> None:
-    assert TimelineMeter().finish(0.0) == (None, ())
-
-
-def test_one_frame_is_one_step() -> None:
-    meter = TimelineMeter()
-    meter.take(0.0, plain(51), burst=1.0)
-    measures, found = meter.finish(0.0)
-    assert measures == Measures(0.25, (1.0,), (0.0,), (pytest.approx(0.2),), (0.0,), (pytest.approx(0.0, abs=0.02),))  # type: ignore[arg-type]
-    assert found == ()
-
-
-def test_colourfulness_is_that_of_hasler_and_suesstrunk() -> None:
+def test_colourfulness_is_measured_as_published() -> None:
+    # Colourfulness is that of hasler and suesstrunk.
     for seed in range(3):
         image = textured(seed, 640, 360)
         red, green, blue = (image[..., channel].astype(float) for channel in range(3))
         across, along = red - green, (red + green) / 2 - blue
         spread, mean = np.hypot(across.std(), along.std()), np.hypot(across.mean(), along.mean())
         assert colourfulness(look_of(image)) == pytest.approx((spread + 0.3 * mean) / 109, rel=0.05)
-
-
-def test_grey_has_no_colour_and_more_colour_measures_more() -> None:
+    # Grey has no colour and more colour measures more.
     grey = cv2.cvtColor(cv2.cvtColor(PICTURE, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     mixtures = [as_image(cv2.addWeighted(PICTURE, share, grey, 1 - share, 0)) for share in (0.0, 0.3, 0.6, 1.0)]
     measured = [colourfulness(look_of(image)) for image in mixtures]

@@ -139,25 +139,17 @@ SWEEP = list(swept(scene(1), scene(2), 5))[1:4]
 TIMES = [number / 8 for number in range(19)]
 
 
-def test_blurred_samples_between_sharp_ones_are_a_sweep() -> None:
+def test_sweeps_are_blurred_between_sharp_pictures() -> None:
+    # Blurred samples between sharp ones are a sweep.
     found = tracked([*SHARP, *SWEEP, *SHARP]).unclear(TIMES, [])
     assert list(np.flatnonzero(found)) == [8, 9, 10]
-
-
-def test_a_soft_picture_that_stays_is_no_sweep() -> None:
+    # A soft picture that stays is no sweep.
     soft = cv2.blur(scene(2), (40, 1))
     assert not tracked([*SHARP, soft, soft, soft, *SHARP]).unclear(TIMES, []).any()
-
-
-def test_a_soft_shot_of_its_own_is_no_sweep() -> None:
+    # A soft shot of its own is no sweep.
     cuts = [Boundary(1.0, 1.0, "cut"), Boundary(1.375, 1.375, "cut")]
     assert not tracked([*SHARP, *SWEEP, *SHARP]).unclear(TIMES, cuts).any()
-
-
-def test_pictures_of_a_transition_are_unclear() -> None:
+    # Pictures of a transition are unclear.
     found = tracked([scene(1)] * 19).unclear(TIMES, [Boundary(0.5, 0.5, "cut"), Boundary(1.0, 1.5, "dissolve")])
     assert list(np.flatnonzero(found)) == [8, 9, 10, 11, 12]
-
-
-def test_nothing_sampled_is_never_a_sweep() -> None:
-    assert not ClarityTracker().unclear([0.0, 1.0], []).any()
+    assert not ClarityTracker().unclear([0.0, 1.0], []).any()  # nothing sampled is never a sweep

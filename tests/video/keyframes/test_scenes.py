@@ -22,18 +22,15 @@ def viewed(index: int, across: float, light: float = 1.0, seed: int = 1) -> Cand
     return Candidate(index, index / 25, seen)
 
 
-def test_shots_that_show_the_same_are_one_scene() -> None:
+def test_returns_belong_to_their_scene() -> None:
+    # Shots that show the same are one scene.
     items = [candidate(25 * n, value, opens=True) for n, value in enumerate((0.2, 0.5, 0.21, 0.8, 0.5))]
     assert list(scenes_of(items, np.array([1, 2, 3, 4, 5]))) == [0, 1, 2, 1, 4, 2]
-
-
-def test_a_return_in_another_light_is_the_same_scene() -> None:
+    # A return in another light is the same scene.
     items = [viewed(0, 0), viewed(25, 0, seed=2), viewed(50, 0.4, light=1.25), viewed(75, 0, seed=3)]
     assert list(scenes_of(items, np.array([1, 2, 3, 4]))) == [0, 1, 2, 1, 4]
-
-
-def test_a_return_to_a_moving_scene_is_the_same_scene() -> None:
-    """The camera pans by four cells between two pictures; what is cut in between stands still."""
+    # A return to a moving scene is the same scene: The camera pans by four cells between two pictures; what is cut in
+    # between stands still.
     pans = [viewed(n, 4 * n) for n in range(3)] + [viewed(20 + n, 10 + 4 * n) for n in range(3)]
     items = [*pans[:3], viewed(10, 0, seed=2), viewed(11, 0, seed=2), *pans[3:], viewed(40, 0, seed=3)]
     assert list(scenes_of(items, np.array([1, 1, 1, 2, 2, 3, 3, 3, 4]))) == [0, 1, 2, 1, 4]

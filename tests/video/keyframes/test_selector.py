@@ -92,65 +92,56 @@ def test_a_still_video_gives_its_first_and_last_frame() -> None:
     assert indices(items, shots(0.0, end=10.0), 1) == [0]
 
 
-def test_a_still_stretch_is_not_shown_twice() -> None:
+def test_stretches_are_filled_with_what_there_is() -> None:
+    # A still stretch is not shown twice.
     items = [candidate(n, 0.2 if n < 200 else 0.2 + (n - 200) / 100, opens=n == 0) for n in range(0, 250, 5)]
     found = indices(items, shots(0.0, end=10.0), 6)
     assert len(found) == 6
     assert sum(index < 200 for index in found) == 1
-
-
-def test_what_comes_again_fills_a_stretch_that_nothing_else_can() -> None:
-    """Two views take turns: each soon looks like a chosen view, but the rest of the video is not left out for that."""
+    # What comes again fills a stretch that nothing else can: Two views take turns: each soon looks like a chosen
+    # view, but the rest of the video is not left out for that.
     items = [candidate(25 * n, 0.2 + 0.5 * (n // 5 % 2), opens=n == 0) for n in range(100)]
     found = indices(items, shots(0.0, end=100.0), 8)
     assert max(np.diff([0, *found, 2500])) <= 1.9 * 2500 / 8
-
-
-def test_a_stretch_is_filled_where_candidates_are_few() -> None:
-    """A slightly more informative frame is no use where it leaves a stretch that the next frames cannot fill."""
+    # A stretch is filled where candidates are few: A slightly more informative frame is no use where it leaves a
+    # stretch that the next frames cannot fill.
     values = dict(zip([0, 7, 18, 31, 37, 50, 56, 90], [5, 2, 1, 3, 4, 6, 0, 7], strict=True))
     items = [candidate(25 * time, value / 10, opens=time == 0) for time, value in values.items()]
     found = indices(items, shots(0.0, end=100.0), 5)
     assert max(np.diff([0, *found, 2500])) <= 1.9 * 2500 / 5
 
 
-def test_surplus_shots_are_thinned_over_whole_video() -> None:
+def test_long_black_and_surplus_shots_have_their_frames() -> None:
+    # Surplus shots are thinned over whole video.
     items = [candidate(25 * n, (n * 7 % 11) / 11, opens=True) for n in range(40)]
     found = indices(items, shots(*(float(n) for n in range(40)), end=40.0), 8)
     assert len(found) == 8
     assert max(np.diff([*found, 1000])) < 300
-
-
-def test_long_shots_have_a_frame_where_frames_are_few() -> None:
+    # Long shots have a frame where frames are few.
     cut, numbers = shots(0.0, 9.6, 11.8, 21.4, 23.4, end=32.0), np.arange(1, 6)
     assert required_shots(numbers, cut, 4, comes_again=False).tolist() == [False, True, False, True, False, True]
     assert not required_shots(numbers, cut, 4, comes_again=True).any()
     assert required_shots(numbers, cut, 5).sum() == 5
-
-
-def test_black_shots_go_first_when_there_are_too_many() -> None:
+    # Black shots go first when there are too many.
     items = [candidate(25 * n, n / 9, opens=True, brightness=0.03 if n in (2, 5) else 0.5) for n in range(9)]
     assert not {50, 125} & set(indices(items, shots(*(float(n) for n in range(9)), end=9.0), 7))
 
 
-def test_reasons_say_why() -> None:
+def test_reasons_say_why_a_frame_was_chosen() -> None:
+    # Reasons say why.
     items = [candidate(0, 0.1, opens=True), candidate(50, 0.12), candidate(100, 0.6), candidate(150, 0.9, opens=True)]
     choices = choose(items, shots(0.0, 6.0, end=8.0), 4)
     assert [(c.reason, c.shot) for c in choices] == [("first", 1), ("even", 1), ("change", 1), ("shot", 2)]
-
-
-def test_no_shot_begins_without_a_cut() -> None:
-    """A frame in the midst of the first shot, or where a range begins, doesn't begin a shot."""
+    # No shot begins without a cut: A frame in the midst of the first shot, or where a range begins, doesn't begin a
+    # shot.
     items = [candidate(26, 0.1), candidate(46, 0.9), candidate(110, 0.2, opens=True)]
     choices = choose(items, shots(0.0, 4.0, end=6.0), 3)
     assert [(c.reason, c.shot) for c in choices] == [("even", 1), ("change", 1), ("shot", 2)]
+    assert choose([], shots(0.0, end=0.0), 8) == []  # nothing gives nothing
 
 
-def test_nothing_gives_nothing() -> None:
-    assert choose([], shots(0.0, end=0.0), 8) == []
-
-
-def test_a_pool_stays_small_and_covers_everything() -> None:
+def test_a_pool_stays_small_and_covers_its_video() -> None:
+    # A pool stays small and covers everything.
     pool = Pool(20)
     for index in range(5000):
         pool.add(candidate(index, index / 5000))
@@ -158,10 +149,8 @@ def test_a_pool_stays_small_and_covers_everything() -> None:
     found = [item.index for item in pool.items]
     assert found[0] == 0 and found[-1] == 4999
     assert max(np.diff(found)) < 1500
-
-
-def test_a_pool_keeps_candidates_where_little_is_reported() -> None:
-    """Half of the video tells much and half nothing: of the second half, too, something can be chosen."""
+    # A pool keeps candidates where little is reported: Half of the video tells much and half nothing: of the second
+    # half, too, something can be chosen.
     pool = Pool(40, parts=10)
     for index in range(2000):
         item = candidate(index, index / 2000)
@@ -205,10 +194,17 @@ def test_new_caption_in_same_place_is_not_a_repeat() -> None:
     assert places(items, cell_values, 2) == {20, 60}
 
 
-def test_habit_leaves_room_for_smaller_changes() -> None:
+def test_habit_and_openings_are_weighed() -> None:
+    # Habit leaves room for smaller changes.
     often = {place: [(slice(100, 200), 0.8)] for place in (3, 10, 24, 31, 38, 52, 59, 66, 80, 94)}
     small = {place: [(slice(start, start + 40), 0.6)] for place, start in ((17, 300), (45, 360), (73, 420))}
     assert set(small) <= places(*events({**often, **small}), 6)
+    # First picture is no newer than other openings.
+    items, cell_values = events({30: [(slice(100, 400), 0.8)]})
+    for place, worth in ((0, EVENT), (50, 0.5), (75, 0.5)):
+        items[place].opens = items[place].index
+        cell_values[place][:] = worth
+    assert places(items, cell_values, 1, shots(0.0, 100.0, 150.0, end=200.0)) == {30}
 
 
 @pytest.mark.slow
@@ -218,29 +214,23 @@ def test_what_stays_is_not_the_same_again() -> None:
     assert 90 in found and len(found & set(stays)) == 1
 
 
-def test_first_picture_is_no_newer_than_other_openings() -> None:
-    items, cell_values = events({30: [(slice(100, 400), 0.8)]})
-    for place, worth in ((0, EVENT), (50, 0.5), (75, 0.5)):
-        items[place].opens = items[place].index
-        cell_values[place][:] = worth
-    assert places(items, cell_values, 1, shots(0.0, 100.0, 150.0, end=200.0)) == {30}
-
-
-def test_a_title_is_as_novel_as_the_shots_that_follow() -> None:
-    """Each shot shows something else; the third holds an event as well."""
+def test_novelty_of_titles_events_and_repeats() -> None:
+    # A title is as novel as the shots that follow: Each shot shows something else; the third holds an event as well.
     opened = {0: slice(0, 150), 50: slice(150, 300), 75: slice(300, 450)}
     items, cell_values = events({**{place: [(cells, 0.8)] for place, cells in opened.items()}, 90: [(CAPTION, 0.8)]})
     for place in opened:
         items[place].opens = items[place].index
     cell_values[90] *= 3
     assert places(items, cell_values, 3, shots(0.0, 100.0, 150.0, end=200.0)) == set(opened)
-
-
-def test_the_only_shot_begins_with_no_event() -> None:
+    # The only shot begins with no event.
     items, cell_values = events({30: [(slice(100, 200), 0.8)]})
     items[0].opens = 0
     cell_values[0][:] = EVENT
     assert places(items, cell_values, 1) == {30}
+    # What comes a few times is hardly less new.
+    assert unique({place: swept() for place in (5, 20, 35, 50)}) == pytest.approx(
+        dict.fromkeys((5, 20, 35, 50), 0.99), abs=0.01
+    )
 
 
 @pytest.mark.slow
@@ -292,12 +282,6 @@ def unique(pictures: dict[int, Image]) -> dict[int, float]:
     looks = [item.look for item in items]
     found = uniqueness(cell_values, Details.of(looks, np.stack([look.blocks for look in looks])))
     return {place: float(found[place]) for place in pictures}
-
-
-def test_what_comes_a_few_times_is_hardly_less_new() -> None:
-    assert unique({place: swept() for place in (5, 20, 35, 50)}) == pytest.approx(
-        dict.fromkeys((5, 20, 35, 50), 0.99), abs=0.01
-    )
 
 
 @pytest.mark.slow

@@ -25,9 +25,20 @@ def gaps_of(
     return TemporalGaps(np.array(times), end, longest, (starts, stops), usable)
 
 
-def test_what_is_short_enough_needs_nothing() -> None:
+def test_gaps_that_nothing_can_fill_need_nothing() -> None:
+    # What is short enough needs nothing.
     gaps = gaps_of([1.0, 5.0, 9.0], 10.0)
     assert not gaps.before().any() and not gaps.between().any() and not gaps.after().any()
+    # Gap that no candidate can fill needs nothing.
+    gaps = gaps_of([4.0, 30.0], 60.0)
+    assert gaps.between()[0, 1] == 0 and gaps.after().tolist() == [1, 0]
+    # Unusable candidates are left out.
+    assert gaps_of([0.0, 9.0, 12.0], 14.0, without=(9.0,)).between()[0, 2] == 0
+    assert gaps_of([0.0, 8.0, 9.0, 18.0], 18.0, without=(9.0,)).between()[0, 3] == 1
+    # Still picture is not filled with itself.
+    gaps = gaps_of([0.0, 9.0, 18.0, 27.0, 36.0], 36.0, alike=(0, 4))
+    assert gaps.between()[0].tolist() == [0, 0, 0, 0, 0]
+    assert gaps.after().tolist() == [1, 1, 1, 0, 0]
 
 
 def test_gaps_count_frames_before_between_and_after() -> None:
@@ -35,22 +46,6 @@ def test_gaps_count_frames_before_between_and_after() -> None:
     assert gaps.before().tolist() == [0, 0, 1, 2]
     assert gaps.between()[0].tolist() == [0, 0, 1, 2]
     assert gaps.after().tolist() == [3, 2, 1, 0]
-
-
-def test_gap_that_no_candidate_can_fill_needs_nothing() -> None:
-    gaps = gaps_of([4.0, 30.0], 60.0)
-    assert gaps.between()[0, 1] == 0 and gaps.after().tolist() == [1, 0]
-
-
-def test_unusable_candidates_are_left_out() -> None:
-    assert gaps_of([0.0, 9.0, 12.0], 14.0, without=(9.0,)).between()[0, 2] == 0
-    assert gaps_of([0.0, 8.0, 9.0, 18.0], 18.0, without=(9.0,)).between()[0, 3] == 1
-
-
-def test_still_picture_is_not_filled_with_itself() -> None:
-    gaps = gaps_of([0.0, 9.0, 18.0, 27.0, 36.0], 36.0, alike=(0, 4))
-    assert gaps.between()[0].tolist() == [0, 0, 0, 0, 0]
-    assert gaps.after().tolist() == [1, 1, 1, 0, 0]
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -18,31 +18,30 @@ def shown(pixels: np.ndarray, full_seconds: float = 2.0) -> np.ndarray:
     return new_stills(details, np.arange(len(pixels), dtype=float), full_seconds)
 
 
-def test_the_next_slide_is_new_until_it_was_shown() -> None:
+def test_new_slides_are_told_from_noise_and_short_stays() -> None:
+    # The next slide is new until it was shown.
     pixels = still(10)
     pixels[4:, SLIDE] += 100
     found = shown(pixels)
     assert found[3, 4:].tolist() == [800.0] * 6
     assert not found[4:, 4:].any() and not found[:, :4].any()
-
-
-def test_other_words_in_the_same_lines_are_new() -> None:
+    # Other words in the same lines are new.
     pixels = still(10)
     pixels[4:, SLIDE] = pixels[4:, SLIDE, ::-1]  # of the same mean in each cell
     found = shown(pixels)
     assert found[3, 4:].min() > 300 and not found[4:, 4:].any()
-
-
-def test_what_is_gone_at_once_is_not_counted_as_staying() -> None:
+    # What is gone at once is not counted as staying.
     pixels = still(10)
     pixels[4, POPUP] += 100
     assert not shown(pixels).any()
-
-
-def test_a_short_stay_counts_less() -> None:
+    # A short stay counts less.
     pixels = still(10)
     pixels[4:6, SLIDE] += 100
     assert shown(pixels)[0, 4] == 400.0
+    # A change within noise is not new.
+    pixels = still(10)
+    pixels[4:] += 17
+    assert shown(pixels).max() < 150  # of the 4,600 that all cells could add
 
 
 def test_what_a_popup_covered_is_not_new() -> None:
@@ -54,17 +53,9 @@ def test_what_a_popup_covered_is_not_new() -> None:
     assert found[7, 10] == 0.0
 
 
-def test_a_change_within_noise_is_not_new() -> None:
-    pixels = still(10)
-    pixels[4:] += 17
-    assert shown(pixels).max() < 150  # of the 4,600 that all cells could add
-
-
-def test_a_video_that_moves_has_no_stills() -> None:
+def test_nothing_is_new_in_motion_or_a_single_picture() -> None:
+    # A video that moves has no stills.
     pixels = np.random.default_rng(7).integers(0, 256, (10, 576, 13), np.uint8)
     pixels[4:8] = pixels[4]
     assert not shown(pixels).any()
-
-
-def test_a_single_picture_has_no_next_one() -> None:
-    assert shown(still(1)).tolist() == [[0.0]]
+    assert shown(still(1)).tolist() == [[0.0]]  # a single picture has no next one

@@ -30,20 +30,15 @@ def asked(selection: Selection, surveyed: SurveyFacts = SURVEYED, frames: int = 
     return [target.time_seconds for target in TIMES[selection.strategy](selection, surveyed, frames)]
 
 
-def test_every_strategy_that_can_be_named_exists() -> None:
-    assert {"auto", *TIMES} == set(get_args(Strategy))
-
-
-def test_each_strategy_asks_for_its_times() -> None:
+def test_each_strategy_has_its_exact_times() -> None:
+    assert {"auto", *TIMES} == set(get_args(Strategy))  # every strategy that can be named exists
+    # Each strategy asks for its times.
     assert asked(Selection("uniform")) == [1.25, 3.75, 6.25, 8.75]
     assert asked(Selection("every", every_seconds=4)) == [0, 4, 8]
     assert asked(Selection("scenes")) == [0, 4]
     assert asked(Selection("codec")) == [0, 5]
     assert asked(Selection("times", times_seconds=(7.5, 2, 2, 10, 99))) == [2, 7.5]
-
-
-def test_an_interval_has_no_drift() -> None:
-    assert asked(Selection("every", every_seconds=0.1))[97] == pytest.approx(9.7, abs=1e-12)
+    assert asked(Selection("every", every_seconds=0.1))[97] == pytest.approx(9.7, abs=1e-12)  # an interval has no drift
 
 
 @pytest.mark.parametrize("seconds", [0.03, 1e-9])
@@ -218,15 +213,14 @@ def test_times_outside_a_range_are_counted(card_video: Path) -> None:
     assert expected in chosen.decode.notices
 
 
-def test_scenes_begin_when_the_transition_is_over() -> None:
+def test_scenes_begin_after_transitions_without_short_shots() -> None:
+    # Scenes begin when the transition is over.
     shots = (Shot(1, 0.0, 4.0), Shot(2, 4.0, 8.0), Shot(3, 8.0, 10.0), Shot(4, 10.0, 10.5), Shot(5, 10.5, 12.0))
     ends = (Boundary(7.6, 8.4, "fade"), Boundary(9.6, 10.4, "wipe"), Boundary(10.5, 10.5, "cut"))
     cuts = (Boundary(3.6, 4.4, "dissolve"), *ends)
     surveyed = SurveyFacts(0.0, 12.0, shots, (), boundaries=cuts)
     assert asked(Selection("scenes"), surveyed, 5) == pytest.approx([0.0, 4.47, 9.0, 10.25, 10.5])
-
-
-def test_scenes_leave_out_short_shots_first() -> None:
+    # Scenes leave out short shots first.
     starts = [0.0, 5.0, 5.2, 9.0, 9.2]
     cut = [Shot(n, a, b) for n, (a, b) in enumerate(zip(starts, [*starts[1:], 12.0], strict=True), 1)]
     surveyed = SurveyFacts(0.0, 12.0, cut, ())

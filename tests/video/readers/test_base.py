@@ -17,30 +17,19 @@ def test_times_count_from_first_frame(start: float) -> None:
     assert stamps([start, start + 0.04, start + 0.5]) == [0.0, 0.04, 0.5]
 
 
-def test_a_frame_without_a_time_follows_the_one_before() -> None:
-    assert stamps([1.0, None, 1.08, None]) == [0.0, 0.04, 0.08, 0.12]
-
-
-def test_late_timestamps_continue_from_earlier_frames() -> None:
-    assert stamps([None, None, 0.0, 0.04]) == [0.0, 0.04, 0.08, 0.12]
-
-
-def test_times_that_begin_again_continue() -> None:
-    assert stamps([10.0, 10.04, 0.0, 0.04]) == [0.0, 0.04, 0.08, 0.12]
-
-
-def test_frames_out_of_order_at_a_gap_are_no_restarts() -> None:
+def test_frames_have_times_whatever_the_container_says() -> None:
+    assert stamps([1.0, None, 1.08, None]) == [0.0, 0.04, 0.08, 0.12]  # a frame without a time follows the one before
+    assert stamps([None, None, 0.0, 0.04]) == [0.0, 0.04, 0.08, 0.12]  # late timestamps continue from earlier frames
+    assert stamps([10.0, 10.04, 0.0, 0.04]) == [0.0, 0.04, 0.08, 0.12]  # times that begin again continue
+    # Frames out of order at a gap are no restarts.
     assert stamps([0.0, 0.04, 40.08, 0.12, 40.16, 0.2, 40.24]) == [0.0, 0.04, 40.08, 40.12, 40.16, 40.2, 40.24]
+    assert stamps([0.0, 0.04, 30.0]) == [0.0, 0.04, 30.0]  # a gap in a recording stays a gap
 
 
 def test_times_always_rise() -> None:
     times = stamps([0.0, 0.04, 0.04, 0.03, 0.12])
     assert all(later > earlier for earlier, later in pairwise(times))
     assert times[-1] == 0.12
-
-
-def test_a_gap_in_a_recording_stays_a_gap() -> None:
-    assert stamps([0.0, 0.04, 30.0]) == [0.0, 0.04, 30.0]
 
 
 def test_pictures_are_shrunk_and_never_enlarged() -> None:

@@ -11,12 +11,12 @@ def shown(*frames: tuple[float, str]) -> list[bool]:
     return found
 
 
-def test_damage_lasts_until_next_key_frame() -> None:
+def test_damage_is_shown_until_it_is_drawn_over() -> None:
+    # Damage lasts until next key frame.
     assert shown((0, "k"), (1, ""), (2, "x"), (3, ""), (4, "k"), (5, "")) == [False, False, True, True, False, False]
-
-
-def test_damaged_key_frame_is_recognised() -> None:
-    assert shown((0, "kx"), (1, ""), (2, "k")) == [True, True, False]
+    assert shown((0, "kx"), (1, ""), (2, "k")) == [True, True, False]  # damaged key frame is recognised
+    # Damage fades with intra refresh.
+    assert shown((0, "k"), (1, "x"), (12, ""), (13.5, ""), (14, "")) == [False, True, True, False, False]
 
 
 def test_a_message_may_be_about_any_frame_in_flight() -> None:
@@ -35,7 +35,3 @@ def test_frames_drawn_from_a_doubtful_one_show_damage_too() -> None:
         for time in range(7)
     ]
     assert found == [False, True, True, True, True, False, False]
-
-
-def test_damage_fades_with_intra_refresh() -> None:
-    assert shown((0, "k"), (1, "x"), (12, ""), (13.5, ""), (14, "")) == [False, True, True, False, False]

@@ -197,13 +197,19 @@ def test_photographed_patterns_are_not_touched(name: str) -> None:
     assert combed_blocks(luma_of(image)) is None
 
 
-def test_picture_of_two_levels_is_not_touched() -> None:
+def test_what_is_at_rest_or_progressive_is_not_touched(opened: Open, moving_video: Path) -> None:
     """Ordered dither, as FFmpeg makes it: its parts alternate in other ways."""
+    # Picture of two levels is not touched.
     order = np.array([[0, 32, 8, 40, 2, 34, 10, 42], [48, 16, 56, 24, 50, 18, 58, 26]])
     order = np.concatenate([order, order + 12, order + 3, order + 15])[:8]
     levels = np.linspace(0, 255, 9)[np.minimum(np.indices((HEIGHT, WIDTH))[1] // 80, 8)]
     image = np.where(levels > 4 * np.tile(order, (HEIGHT // 8, WIDTH // 8)), 255, 0)
     assert combed_blocks(image.astype(np.uint8)) is None
+    # Progressive footage is not touched.
+    with opened(moving_video) as reader:
+        for picture in reader.frames():
+            picture.upright(320)
+        assert not reader.changes.is_deinterlaced and not reader.info.is_interlaced
 
 
 @pytest.mark.parametrize(
@@ -229,13 +235,6 @@ def test_picture_of_two_shots_is_one_of_them() -> None:
     image = next(woven([textured(1, WIDTH, HEIGHT), textured(2, WIDTH, HEIGHT)]))
     blocks = combed_blocks(luma_of(image))
     assert blocks is not None and blocks.mean() > 0.9
-
-
-def test_progressive_footage_is_not_touched(opened: Open, moving_video: Path) -> None:
-    with opened(moving_video) as reader:
-        for picture in reader.frames():
-            picture.upright(320)
-        assert not reader.changes.is_deinterlaced and not reader.info.is_interlaced
 
 
 @pytest.mark.slow

@@ -60,17 +60,14 @@ def test_hdr_colours_are_shown_as_meant(transfer: int, colour: str) -> None:
     assert shown(ten_bit(CODES[transfer][colour], transfer)) == pytest.approx(SHOWN[colour], abs=6)
 
 
-def test_hdr_highlights_are_brighter_than_white() -> None:
+def test_white_of_hdr_is_white_and_highlights_are_brighter() -> None:
+    # Hdr highlights are brighter than white.
     white, light = (shown(ten_bit((code, 512, 512), PQ))[1] for code in (573, 723))
     assert 249 <= white < light <= 255
-
-
-def test_wide_gamut_keeps_white_and_gray() -> None:
+    # Wide gamut keeps white and gray.
     assert shown(ten_bit((940, 512, 512), BT709)) == pytest.approx((255, 255, 255), abs=1)
     assert shown(ten_bit((502, 512, 512), BT709)) == pytest.approx((128, 128, 128), abs=2)
-
-
-def test_survey_sees_hdr_white_as_white() -> None:
+    # Survey sees hdr white as white.
     levels = AvPicture(ten_bit(CODES[HLG]["white"], HLG), 0, 0.0, 0.04).levels()
     assert int(levels[0].min()) > 225  # 235 is white
 
@@ -171,8 +168,11 @@ def test_files_with_tags_of_the_container_are_mapped(tmp_path: Path, ending: str
         assert np.array_equal(seeker.at(0.0).upright(64), image)
 
 
-def test_hdr_without_a_matrix_is_bt2020() -> None:
+def test_unusual_matrices_and_primaries_are_read() -> None:
+    # Hdr without a matrix is bt2020.
     assert shown(ten_bit(CODES[PQ]["red"], PQ, matrix=2)) == pytest.approx(SHOWN["red"], abs=6)
+    # Constant luminance is read like the usual matrix.
+    assert shown(ten_bit(CODES[PQ]["white"], PQ, matrix=10)) == pytest.approx(SHOWN["white"], abs=6)
 
 
 def test_hdr_transfer_with_usual_primaries_keeps_them() -> None:
@@ -197,10 +197,6 @@ def test_rare_matrices_are_read_in_every_form(matrix: int, pixel_format: str) ->
     frame = VideoFrame.from_ndarray(np.full((48, 64, 3), 255, np.uint8), "rgb24").reformat(format=pixel_format)
     frame.colorspace, frame.color_trc = matrix, PQ if matrix == 14 else BT709
     assert shown(frame) == pytest.approx([255, 255, 255], abs=5)
-
-
-def test_constant_luminance_is_read_like_the_usual_matrix() -> None:
-    assert shown(ten_bit(CODES[PQ]["white"], PQ, matrix=10)) == pytest.approx(SHOWN["white"], abs=6)
 
 
 @pytest.mark.parametrize("matrix", [2, 3, 8, 14])

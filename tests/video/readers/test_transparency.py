@@ -86,22 +86,19 @@ def test_colour_under_transparent_pixels_is_not_scaled_in() -> None:
     assert int(shown.min()) > 252
 
 
-def test_palette_of_gif_may_be_transparent(tmp_path: Path) -> None:
+def test_rare_alphas_are_read(tmp_path: Path) -> None:
+    # Palette of gif may be transparent.
     frame = VideoFrame(32, 32, "pal8")
     frame.planes[0].update(bytes([1] * frame.planes[0].buffer_size))
     frame.planes[1].update(np.array([0xFFFF0000, 0x00FF0000] + [0] * 254, np.uint32).tobytes())
     assert AvPicture(frame, 0, 0.0, 0.04).upright(32)[5, 5].tolist() == [255, 255, 255]
-
-
-def test_alpha_of_floating_point_is_read() -> None:
+    # Alpha of floating point is read.
     image = np.zeros((96, 160, 4), np.uint8)
     image[:, :80] = (200, 30, 30, 255)
     frame = VideoFrame.from_ndarray(image, "rgba").reformat(format="gbrapf32le")
     shown = AvPicture(frame, 0, 0.0, 0.04).upright(160)
     assert shown[40, 40].tolist() == pytest.approx([30, 30, 200], abs=2) and shown[40, 120].tolist() == [255, 255, 255]
-
-
-def test_opaque_alpha_changes_nothing(tmp_path: Path) -> None:
+    # Opaque alpha changes nothing.
     with AvReader(write(tmp_path / "a.mkv", "ffv1", "bgra", alpha=255)) as reader:
         shown = next(iter(reader.frames())).upright(160)
         assert shown[6, 6].tolist() == [0, 0, 255]

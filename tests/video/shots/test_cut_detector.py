@@ -34,8 +34,18 @@ def test_each_card_is_a_shot() -> None:
     assert cuts(cards(COLOURS, 25)) == [25, 50, 75, 100, 125, 150, 175]
 
 
-def test_one_frame_cards_are_shots_at_low_frame_rates() -> None:
-    assert cuts(cards(COLOURS, 1), rate=1) == [1, 2, 3, 4, 5, 6, 7]
+def test_shots_of_flashes_fades_and_title_cards() -> None:
+    assert cuts(cards(COLOURS, 1), rate=1) == [1, 2, 3, 4, 5, 6, 7]  # one frame cards are shots at low frame rates
+    # A flash is no cut.
+    still = [textured(1)] * 30
+    assert cuts([*still, solid(COLOURS["white"]), solid(COLOURS["white"]), *still]) == []
+    # A light that goes out for a moment is no cut.
+    still = textured(1)
+    blink = [*faded(still, 4, 1.0, 0.0), *faded(still, 4, 0.0, 1.0)]
+    assert cuts([*[still] * 30, *blink, *[still] * 30, *blink, *[still] * 30]) == []
+    # A video that opens from black has one shot.
+    assert cuts([*faded(textured(1), 30, 0.0, 1.0), *[textured(1)] * 30]) == []
+    assert cuts([textured(1)]) == []  # one frame is one shot
 
 
 @pytest.mark.slow
@@ -65,11 +75,6 @@ def test_noise_is_no_cut() -> None:
     assert cuts(np.clip(still + chance.normal(0, 25, still.shape), 0, 255).astype(np.uint8) for _ in range(60)) == []
 
 
-def test_a_flash_is_no_cut() -> None:
-    still = [textured(1)] * 30
-    assert cuts([*still, solid(COLOURS["white"]), solid(COLOURS["white"]), *still]) == []
-
-
 @pytest.mark.slow
 def test_a_cut_right_after_a_flash_is_found() -> None:
     images = [*[textured(1)] * 30, solid(COLOURS["white"]), *[textured(1)] * 20, *[textured(2)] * 30]
@@ -93,24 +98,17 @@ def title(words: str) -> Image:
     return card
 
 
-def test_dark_title_card_after_fade_is_a_shot() -> None:
+def test_dark_title_cards_are_shots() -> None:
+    # Dark title card after fade is a shot.
     scene, card, next_scene = textured(1), title("THE RIVER"), textured(2)
     between = [*faded(scene, 15, 1.0, 0.0), *faded(card, 15, 0.0, 1.0), *[card] * 60, *faded(card, 15, 1.0, 0.0)]
     found = cuts([*[scene] * 40, *between, *faded(next_scene, 15, 0.0, 1.0), *[next_scene] * 40])
     assert len(found) == 2
     assert abs(found[0] - 55) <= 8 and abs(found[1] - 145) <= 8
-
-
-def test_two_dark_title_cards_are_two_shots() -> None:
+    # Two dark title cards are two shots.
     one, two = title("THE RIVER"), title("TEN YEARS ON")
     images = [*[one] * 40, *faded(one, 12, 1.0, 0.0), *faded(two, 12, 0.0, 1.0), *[two] * 40]
     assert len(cuts([*[textured(1)] * 30, *images])) == 2
-
-
-def test_a_light_that_goes_out_for_a_moment_is_no_cut() -> None:
-    still = textured(1)
-    blink = [*faded(still, 4, 1.0, 0.0), *faded(still, 4, 0.0, 1.0)]
-    assert cuts([*[still] * 30, *blink, *[still] * 30, *blink, *[still] * 30]) == []
 
 
 def dim_hall(seed: int, shifts: Iterable[int], lights: Iterable[float]) -> list[Image]:
@@ -237,14 +235,6 @@ def test_a_larger_step_of_what_moves_anyway_is_no_cut() -> None:
     assert cuts([*images, *[images[-1]] * 30]) == []
 
 
-def test_a_video_that_opens_from_black_has_one_shot() -> None:
-    assert cuts([*faded(textured(1), 30, 0.0, 1.0), *[textured(1)] * 30]) == []
-
-
 @pytest.mark.slow
 def test_a_dark_scene_at_the_edge_of_black_is_one_shot() -> None:
     assert cuts(solid((n, n, n)) for n in [28, 33] * 40) == []
-
-
-def test_one_frame_is_one_shot() -> None:
-    assert cuts([textured(1)]) == []

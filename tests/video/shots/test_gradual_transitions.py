@@ -237,21 +237,18 @@ def test_motion_light_and_cuts_are_no_dissolves() -> None:
     assert dissolves([*[still] * 50, *[textured(2)] * 50]) == []
 
 
-def test_a_transition_is_reported_once() -> None:
+def test_transitions_are_reported_once_and_shots_meet_in_them() -> None:
+    # A transition is reported once.
     inside, beside = Boundary(2.2, 2.2, "cut"), Boundary(5.0, 5.0, "cut")
     known = [Boundary(2.0, 2.6, "dissolve"), Boundary(2.3, 2.9, "dissolve"), Boundary(5.2, 5.8, "dissolve")]
     assert joined([inside, beside], known) == (known[0], beside)
     again = Boundary(2.8, 3.4, "dissolve")  # nobody could follow a shot of 0.2 s before it
     assert joined([], [known[0], again]) == (known[0],)
     assert joined([Boundary(1.5, 2.2, "fade")], known[:1]) == (Boundary(1.5, 2.2, "fade"),)
-
-
-def test_shots_meet_in_the_middle_of_a_transition() -> None:
+    # Shots meet in the middle of a transition.
     shots = shots_between([Boundary(2.0, 3.0, "dissolve")], 8.0)
     assert [(shot.start_seconds, shot.end_seconds) for shot in shots] == [(0.0, 2.5), (2.5, 8.0)]
-
-
-def test_a_shot_begins_with_a_frame_where_their_times_are_known() -> None:
+    # A shot begins with a frame where their times are known.
     times = [0.0, 1.1, 2.3, 2.6, 3.0, 4.0]
     first, second = shots_between([Boundary(2.0, 3.0, "dissolve")], 8.0, times)
     assert first.end_seconds == second.start_seconds == 2.3

@@ -57,25 +57,21 @@ def test_each_slide_of_a_template_is_a_page(ground: int) -> None:
     assert boundaries(slides) == [(3.0, 3.0), (6.0, 6.0), (9.0, 9.0)]
 
 
-def test_many_short_slides_are_pages() -> None:
+def test_slides_are_pages() -> None:
+    # Many short slides are pages.
     assert len(boundaries(image for seed in range(60) for image in held(page(seed), 2))) == 59
-
-
-def test_a_page_that_returns_is_a_page() -> None:
+    # A page that returns is a page.
     assert len(boundaries([*held(page(1), 3), *held(page(2), 3), *held(page(1), 3)])) == 2
-
-
-def test_one_other_line_is_a_page() -> None:
+    # One other line is a page.
     assert boundaries([*held(page(1, [0, 1, 2]), 4), *held(page(1, [0, 1, 2, 5]), 4)]) == [(4.0, 4.0)]
-
-
-def test_typing_is_one_page_until_it_pauses() -> None:
+    # Typing is one page until it pauses.
     lines = [np.hstack([page(1, range(7))[:, :x], page(1, range(5))[:, x:]]) for x in range(20, 121, 4)]
     ((start, end),) = boundaries([*held(page(1, range(5)), 4), *lines, *held(page(1, range(7)), 5)])
     assert 4.0 <= start < 5.5 and 6.0 < end <= 7.5
 
 
-def test_pointer_cursor_and_bar_make_no_page() -> None:
+def test_what_moves_on_a_page_makes_no_page() -> None:
+    # Pointer cursor and bar make no page.
     images = []
     for index in range(30 * _RATE):
         image = page(1)
@@ -86,9 +82,7 @@ def test_pointer_cursor_and_bar_make_no_page() -> None:
         image = changed(image, stop * 37 % 80, stop * 53 % 150, 3, 2, 0)
         images.append(image)
     assert boundaries(images) == []
-
-
-def test_a_presenter_in_a_corner_makes_no_page() -> None:
+    # A presenter in a corner makes no page.
     images, room = [], np.random.default_rng(3).integers(60, 120, (30, 35)).astype(np.uint8)
     for index in range(40 * _RATE):
         image = page(index // (10 * _RATE))
@@ -96,24 +90,21 @@ def test_a_presenter_in_a_corner_makes_no_page() -> None:
         image[62:, 125 + index % 12 : 145 + index % 12] = 180 if index % 2 else 150
         images.append(image)
     assert [round(start) for start, _ in boundaries(images)] == [10, 20, 30]
-
-
-def test_subtitles_over_a_slide_make_no_pages() -> None:
+    # Subtitles over a slide make no pages.
     images = []
     for index in range(60 * _RATE):
         image = page(index // (30 * _RATE), range(6))
         image[70:80] = page(100 + index // (3 * _RATE), [0])[2:12]
         images.append(image)
     assert [round(start) for start, _ in boundaries(images)] == [30]
-
-
-def test_a_window_over_a_page_makes_no_page() -> None:
+    # A window over a page makes no page.
     noted = page(1)
     noted[60:75, 100:150] = page(9, range(2))[:15, 20:70] // 2
     assert boundaries([*held(page(1), 5), *held(noted, 3), *held(page(1), 5)]) == []
 
 
-def test_footage_has_no_pages() -> None:
+def test_footage_and_credits_have_no_pages() -> None:
+    # Footage has no pages.
     noise = np.random.default_rng(1)
     scenes_of_two = [cv2.resize(textured(seed), LUMA_SIZE)[:, :, 0] for seed in (1, 2)]
     stir = noise.integers(0, 4, (80, *LUMA_SIZE[::-1]))
@@ -121,9 +112,7 @@ def test_footage_has_no_pages() -> None:
     assert boundaries(images) == []
     assert boundaries(held(np.full(LUMA_SIZE[::-1], 16, np.uint8), 10)) == []
     assert boundaries([page(1)]) == []
-
-
-def test_rolling_credits_are_no_pages() -> None:
+    # Rolling credits are no pages.
     roll = np.vstack([page(seed, ground=16) for seed in range(6)])
     assert boundaries(roll[top : top + 90] for top in range(0, 450)) == []
 

@@ -153,13 +153,12 @@ def test_two_lines_are_enough(lines: list[str], encoding: str, name: str) -> Non
     assert decoded(text.encode(encoding)).text == text
 
 
-def test_a_broken_byte_does_not_turn_utf8_into_another_encoding() -> None:
+def test_broken_bytes_and_binaries_are_told_apart() -> None:
+    # A broken byte does not turn utf8 into another encoding.
     data = srt(TRADITIONAL * 20).encode()
     cut = decoded(data[: data.rindex("間".encode()) + 2])
     assert "你好，好久不見了。" in cut.text and cut.assumed == "UTF-8"
-
-
-def test_bytes_that_are_no_text_raise() -> None:
+    # Bytes that are no text raise.
     with pytest.raises(UnknownEncodingError):
         decoded(bytes(range(128, 256)) * 20)
 

@@ -160,13 +160,12 @@ def test_lines_that_cannot_be_read_are_named() -> None:
     assert isinstance(read(".srt", "00:00:01:12 --> 00:00:02:12\nframes?\n")[0], Unread)
 
 
-def test_rolling_captions_converted_to_subrip_are_read_once() -> None:
+def test_captions_that_roll_are_told_from_repeated_words() -> None:
+    # Rolling captions converted to subrip are read once.
     rows = [("0", "1", ["a b"]), ("1", "2", ["a b", "c d"]), ("2", "3", ["c d", "e"]), ("3", "4", ["e", "f"])]
     text = "\n\n".join(f"{n}\n0:0:{s},000 --> 0:0:{e},000\n" + "\n".join(ls) for n, (s, e, ls) in enumerate(rows))
     assert [one[2] for one in read(".srt", text) if not isinstance(one, Unread)] == ["a b", "c d", "e", "f"]
-
-
-def test_repeated_words_of_ordinary_subtitles_stay() -> None:
+    # Repeated words of ordinary subtitles stay.
     words = ["No.", "No.", "Yes.", "Why?", "Because.", "I see."]
     text = "\n".join(f"{n}\n0:0:{n},000 --> 0:0:{n + 1},000\n{word}\n" for n, word in enumerate(words))
     assert [one[2] for one in read(".srt", text) if not isinstance(one, Unread)] == words
@@ -190,8 +189,11 @@ def test_telemetry_and_clocks_are_no_speech(text: str) -> None:
     assert is_speech([*cues[:1], *(Cue(float(n), n + 1.0, f"We fly, number {n}") for n in range(1, 5))])
 
 
-def test_numbers_that_are_spoken_are_speech() -> None:
-    assert is_speech([Cue(float(n), n + 1.0, str(10 - n)) for n in range(9)])
+def test_numbers_and_thumbnails_are_told_from_speech() -> None:
+    assert is_speech([Cue(float(n), n + 1.0, str(10 - n)) for n in range(9)])  # numbers that are spoken are speech
+    # Parts of preview pictures are no speech.
+    cues = [Cue(at, at + 5, f"sprite.jpg#xywh={160 * at},0,160,90") for at in range(4)]
+    assert not is_speech(cues)
 
 
 @pytest.mark.slow
@@ -296,11 +298,6 @@ def test_long_chinese_text_without_a_mark_is_utf16(encoding: str) -> None:
 def test_forms_of_starts_alone_are_read(suffix: str) -> None:
     text = "00:00:01:Hello|you\n00:00:04=It is\n"
     assert list(reader_of(suffix, text)(text, 0.0)) == [(1.0, 0.0, "Hello you"), (4.0, 0.0, "It is")]
-
-
-def test_parts_of_preview_pictures_are_no_speech() -> None:
-    cues = [Cue(at, at + 5, f"sprite.jpg#xywh={160 * at},0,160,90") for at in range(4)]
-    assert not is_speech(cues)
 
 
 @pytest.mark.parametrize(

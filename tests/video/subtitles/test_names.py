@@ -108,10 +108,16 @@ def test_case_and_composition_of_letters_do_not_matter() -> None:
     assert tags_of(f"{composed.upper()}.Forced", decomposed) == NameTags((), "partial")
 
 
-def test_pictures_without_their_sound_have_subtitles() -> None:
+def test_sound_and_longer_names_have_their_subtitles(tmp_path: Path) -> None:
+    # Pictures without their sound have subtitles.
     assert tags_of("film [id].en", "film [id].f137") == NameTags(("en",))
     assert tags_of("film [id].f137.en", "film [id].f137") == NameTags(("en",))
     assert tags_of("film.S01E02.en", "film.f137") is None
+    # Subtitles of a longer named video are its own.
+    touch(tmp_path, "a.mp4", "a.b.mp4", "a.b.srt", "a 2.srt")
+    assert labels(tmp_path / "a.mp4") == []
+    assert [one.label for one in files_beside(tmp_path / "a.mp4") if one.is_doubtful] == ["a 2.srt"]
+    assert labels(tmp_path / "a.b.mp4") == ["a.b.srt"]
 
 
 def test_default_flag_and_codes() -> None:
@@ -133,13 +139,6 @@ def test_whole_speech_in_the_language_comes_first(tmp_path: Path) -> None:
     touch(tmp_path, "a.mp4", "a.en.forced.srt", "a.en.sdh.srt", "a.de.srt", "a.en.srt", "a.zh.default.srt")
     assert labels(tmp_path / "a.mp4") == ["a.en.srt", "a.en.sdh.srt", "a.zh.default.srt", "a.de.srt", "a.en.forced.srt"]
     assert labels(tmp_path / "a.mp4", "zh")[0] == "a.zh.default.srt"
-
-
-def test_subtitles_of_a_longer_named_video_are_its_own(tmp_path: Path) -> None:
-    touch(tmp_path, "a.mp4", "a.b.mp4", "a.b.srt", "a 2.srt")
-    assert labels(tmp_path / "a.mp4") == []
-    assert [one.label for one in files_beside(tmp_path / "a.mp4") if one.is_doubtful] == ["a 2.srt"]
-    assert labels(tmp_path / "a.b.mp4") == ["a.b.srt"]
 
 
 def test_folders_of_subtitles_are_looked_into(tmp_path: Path) -> None:

@@ -61,18 +61,14 @@ def environment_of(pid: int) -> str:
     return found
 
 
-def test_a_reader_gets_paths_and_threads_and_the_package() -> None:
+def test_each_child_gets_its_part_of_the_environment() -> None:
+    # A reader gets paths and threads and the package.
     given = reader_environment(SECRETS | NEEDED | {"PYTHONPATH": "/more"})
     root = str(Path(__file__).resolve().parents[2])
     assert given.keys() == {"PATH", "HOME", "LD_LIBRARY_PATH", "OMP_NUM_THREADS", "PYTHONPATH"}
     assert given["PYTHONPATH"] == os.pathsep.join((root, "/more"))
-
-
-def test_an_engine_gets_what_configures_it_and_no_key() -> None:
-    assert engine_environment(SECRETS | NEEDED) == NEEDED
-
-
-def test_what_downloads_gets_the_hubs_token_and_proxies_alone() -> None:
+    assert engine_environment(SECRETS | NEEDED) == NEEDED  # an engine gets what configures it and no key
+    # What downloads gets the hubs token and proxies alone.
     given = hub_environment(SECRETS | NEEDED)
     assert given.keys() & SECRETS.keys() == {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HTTPS_PROXY"}
     assert given["HF_HOME"] == "/models"

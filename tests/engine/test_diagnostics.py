@@ -66,11 +66,16 @@ def troubles(facts: SystemFacts, wanted: Settings = WANTED) -> list[tuple[str, s
     return [one for one in said if one[0] != "info"]
 
 
-def test_a_healthy_machine_has_only_good_findings() -> None:
+def test_findings_follow_the_engine_in_use() -> None:
+    # A healthy machine has only good findings.
     assert troubles(HEALTHY) == []
     assert troubles(replace(HEALTHY, **ON_CPU)) == []
     keys = [finding.key for finding in run_checks(HEALTHY, WANTED)]
     assert {"doctor_settings", "doctor_vllm_gpu", "doctor_card", "doctor_model", "doctor_data"} == set(keys)
+    # A wrong setting comes first.
+    fault = ConfigError("setting_number", key="FRAMELENS_ANSWER_TOKENS", value="x", low=1, high=64)
+    found = run_checks(replace(HEALTHY, cache=DiskFacts("/cache", 1), fault=fault), WANTED)
+    assert [finding.severity for finding in found][:2] == ["stops", "hinders"] and found[0].key == "setting_number"
 
 
 @pytest.mark.parametrize(
@@ -103,12 +108,6 @@ def test_a_healthy_machine_has_only_good_findings() -> None:
 )
 def test_each_trouble_is_found(changes: dict[str, Any], expected: tuple[str, str]) -> None:
     assert troubles(replace(HEALTHY, **changes)) == [expected]
-
-
-def test_a_wrong_setting_comes_first() -> None:
-    fault = ConfigError("setting_number", key="FRAMELENS_ANSWER_TOKENS", value="x", low=1, high=64)
-    found = run_checks(replace(HEALTHY, cache=DiskFacts("/cache", 1), fault=fault), WANTED)
-    assert [finding.severity for finding in found][:2] == ["stops", "hinders"] and found[0].key == "setting_number"
 
 
 def test_of_an_engine_elsewhere_only_its_answer_matters() -> None:

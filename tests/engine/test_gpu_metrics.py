@@ -12,9 +12,11 @@ from tests.engine.fake_nvml import ANSWERS, FakeNvml
 NOT_SUPPORTED = pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
 
 
-def test_gpu_reports_load_memory_temperature_and_power() -> None:
+def test_cards_are_read_and_missing_ones_named() -> None:
+    # Gpu reports load memory temperature and power.
     (card,) = GpuReader(FakeNvml().as_module())().cards
     assert card == GpuSample(0, "NVIDIA GeForce RTX 4090", 0.87, 18 * 2**30, 24 * 2**30, 64, 312.4, 450.0)
+    assert GpuReader(FakeNvml([]).as_module())().absence == "no_card"  # a driver without a single card is no card
 
 
 @pytest.mark.parametrize(
@@ -72,10 +74,6 @@ def test_it_is_said_why_there_are_no_cards(
     root = machine(tmp_path, has_card=has_card, has_driver=has_driver)
     found = GpuReader(FakeNvml(failure=pynvml.NVMLError(code)).as_module(), root=root)()
     assert found.cards == () and found.absence == absence and found.detail
-
-
-def test_a_driver_without_a_single_card_is_no_card() -> None:
-    assert GpuReader(FakeNvml([]).as_module())().absence == "no_card"
 
 
 def test_what_failed_is_tried_anew_and_let_go_when_nobody_looks() -> None:

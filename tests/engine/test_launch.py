@@ -37,10 +37,24 @@ def test_engine_is_on_loopback_with_key_off_the_command_line(device: str) -> Non
     assert environment[KEY_VARIABLE] == "secret" and "secret" not in " ".join(command)
 
 
-def test_vllm_has_no_key_of_its_own_to_hash(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vllm_is_told_how_to_answer(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Vllm has no key of its own to hash.
     monkeypatch.setenv("VLLM_API_KEY", "the user's own")
     launcher = vllm_launcher("org/model", DEFAULTS)
     assert launcher.environment("one")["VLLM_API_KEY"] == launcher.environment("other")["VLLM_API_KEY"] == ""
+    # Thinking is off unless it is asked for.
+    asked = {"default_chat_template_kwargs": {"enable_thinking": True}}
+    for device in ("cpu", "gpu"):
+        assert fit_arguments({}, device)[0]["default_chat_template_kwargs"] == {"enable_thinking": False}
+        assert fit_arguments(asked, device)[0]["default_chat_template_kwargs"] == {"enable_thinking": True}
+    # Stream interval is set unless given.
+    for where in ("gpu", "cpu"):
+        assert fit_arguments({}, where)[0]["stream_interval"] == 4
+        assert fit_arguments({"stream_interval": 1}, where)[0]["stream_interval"] == 1
+    # A served name of the user s own is kept.
+    launcher = vllm_launcher("org/model", {"served_model_name": ["mine", "other"]})
+    assert launcher.served_name(MODEL) == launcher.model == "mine"
+    assert launcher.command(MODEL, 1).count("--served-model-name") == 1
 
 
 def test_local_model_needs_no_download_or_progress(device: str) -> None:
@@ -97,19 +111,6 @@ def test_cpu_traces_the_model_for_pipeline_parallelism() -> None:
     assert "compilation_config" not in fit_arguments({"pipeline_parallel_size": 2}, "gpu")[0]
 
 
-def test_thinking_is_off_unless_it_is_asked_for() -> None:
-    asked = {"default_chat_template_kwargs": {"enable_thinking": True}}
-    for device in ("cpu", "gpu"):
-        assert fit_arguments({}, device)[0]["default_chat_template_kwargs"] == {"enable_thinking": False}
-        assert fit_arguments(asked, device)[0]["default_chat_template_kwargs"] == {"enable_thinking": True}
-
-
-def test_stream_interval_is_set_unless_given() -> None:
-    for where in ("gpu", "cpu"):
-        assert fit_arguments({}, where)[0]["stream_interval"] == 4
-        assert fit_arguments({"stream_interval": 1}, where)[0]["stream_interval"] == 1
-
-
 def test_cpu_defaults_apply_unless_set_by_user(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     environment = vllm_launcher("m", DEFAULTS).environment("key")
     assert ("VLLM_CPU_KVCACHE_SPACE" in environment) == (device == "cpu")
@@ -128,14 +129,13 @@ def test_the_cache_takes_an_eighth_of_the_free_memory(free_gib: int, cache_gib: 
     assert kv_cache_gib(free_gib * 1024**3, cache_gib + 2) == cache_gib + 2
 
 
-def test_free_memory_is_known_on_this_machine() -> None:
-    assert hardware.free_memory_bytes() > 100 * 1024**2
-
-
-def test_a_served_name_of_the_user_s_own_is_kept(device: str) -> None:
-    launcher = vllm_launcher("org/model", {"served_model_name": ["mine", "other"]})
-    assert launcher.served_name(MODEL) == launcher.model == "mine"
-    assert launcher.command(MODEL, 1).count("--served-model-name") == 1
+def test_weights_and_memory_of_this_machine_are_known() -> None:
+    assert hardware.free_memory_bytes() > 100 * 1024**2  # free memory is known on this machine
+    # Weights are counted.
+    vllm = read_phase("Loading safetensors checkpoint shards:  40% Completed | 2/5 [00:01<00:02,  1.5it/s]")
+    assert vllm is not None and vllm.values == {"done": 2, "total": 5}
+    other = read_transformers_phase("Loading weights:  50%|█████     | 60/120 [00:00<00:00, 980.1it/s]")
+    assert other is not None and other.values == {"done": 60, "total": 120}
 
 
 def test_without_vllm_the_launcher_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,13 +193,6 @@ VLLM_LINES = [
 def test_a_line_of_vllm_s_log_is_a_phase(line: str, phase: str | None) -> None:
     found = read_phase(line)
     assert (found.phase if found else None) == phase
-
-
-def test_weights_are_counted() -> None:
-    vllm = read_phase("Loading safetensors checkpoint shards:  40% Completed | 2/5 [00:01<00:02,  1.5it/s]")
-    assert vllm is not None and vllm.values == {"done": 2, "total": 5}
-    other = read_transformers_phase("Loading weights:  50%|█████     | 60/120 [00:00<00:00, 980.1it/s]")
-    assert other is not None and other.values == {"done": 60, "total": 120}
 
 
 @pytest.mark.slow

@@ -18,13 +18,12 @@ def broken(settings: config.Settings, folder: Path | None) -> tuple[CheckFinding
     raise ZeroDivisionError
 
 
-def test_without_a_plugin_nothing_is_checked(tiny_vl: Path, use_plugins: Callable[..., None]) -> None:
+def test_the_first_plugin_with_checks_is_asked(tiny_vl: Path, use_plugins: Callable[..., None]) -> None:
+    # Without a plugin nothing is checked.
     use_plugins()
     checks = launch_checks(config.load({}))
     assert checks.find(None) == checks.inspect(tiny_vl) == ()
-
-
-def test_the_first_plugin_with_checks_is_asked(use_plugins: Callable[..., None]) -> None:
+    # The first plugin with checks is asked.
     names = {"broken": "broken", "own": "own_checks", "next": "broken"}
     places = {plugin: {"launch.checks": f"{__name__}:{name}"} for plugin, name in names.items()}
     use_plugins(none={}, **{plugin: {"parts": parts} for plugin, parts in places.items()})

@@ -270,19 +270,27 @@ def test_warnings_beside_the_cause_are_not_the_cause(warning: str) -> None:
     assert diagnose(log, 1, model="m").values["cause"] == "OverflowError: too big"
 
 
-def test_log_lines_of_older_versions_have_causes_too() -> None:
+def test_exceptions_are_shown_by_what_they_say() -> None:
+    # Log lines of older versions have causes too.
     old = "ERROR 05-10 16:00:15 [core.py:396] "
     log = f"{old}Traceback (most recent call last):\n{old}  File x\n{old}OverflowError: too big"
     assert diagnose(log, 1, model="m").values["cause"] == "OverflowError: too big"
-
-
-def test_words_that_begin_on_the_next_line_are_shown() -> None:
+    # Words that begin on the next line are shown.
     log = "Traceback (most recent call last):\n  File x\nRuntimeError: \n    The moon is full.\n"
     assert diagnose(log, 1, model="m").values["cause"] == "RuntimeError: The moon is full."
+    # A validation error is shown by what it says.
+    log = "Traceback (most recent call last):\n  File x\n" + PYDANTIC + "the moon is full. [type=value_error, input]"
+    assert diagnose(log, 1, model="m").values["cause"] == "the moon is full."
+    # A complaint of the command line parser is a cause.
+    log = "usage: serve.py [-h]\nserve.py: error: no model was given"
+    assert diagnose(log, 2, model="m").values["cause"] == log.splitlines()[1]
 
 
-def test_a_port_that_was_taken_and_replaced_is_no_cause() -> None:
+def test_logs_without_errors_have_no_cause() -> None:
+    # A port that was taken and replaced is no cause.
     assert match_failure("WARNING [parallel.py:746] Address already in use. Retrying with a new port.", "m") is None
+    # Log without errors shows informative lines.
+    assert meaningful_lines("INFO one\n\nINFO two\nINFO two\nINFO three\n", max_lines=2) == ("INFO two", "INFO three")
 
 
 def test_unknown_failure_shows_log_end_and_how_to_report() -> None:
@@ -304,26 +312,22 @@ def test_unknown_failure_shows_log_end_and_how_to_report() -> None:
         assert "framelens doctor" in text and "the moon is full" in text and "sesame" not in text
 
 
-def test_log_without_errors_shows_informative_lines() -> None:
-    assert meaningful_lines("INFO one\n\nINFO two\nINFO two\nINFO three\n", max_lines=2) == ("INFO two", "INFO three")
+def test_errors_are_of_their_kind_and_time() -> None:
+    assert isinstance(diagnose(log_of("weights_broken"), 1, model="m"), ModelNotFound)  # broken models are model errors
+    # A crash while serving says so.
+    log = "Traceback (most recent call last):\n  File x\nValueError: bad frame"
+    assert diagnose(log, 1, model="m", was_ready=True).key == "engine_crashed"
+    # Old request error is not cause of later death.
+    log = "Traceback (most recent call last):\n  File x\nValueError: old\n" + "INFO fine\n" * 200
+    assert diagnose(log, 1, model="m", was_ready=True).key == "engine_died"
+    fatal = (
+        f"{CORE}EngineCore encountered a fatal error.\nTraceback (most recent call last):\n  File x\nIndexError: new"
+    )
+    assert diagnose(log + fatal, 1, model="m", was_ready=True).values["cause"] == "IndexError: new"
 
 
-def test_broken_models_are_model_errors() -> None:
-    assert isinstance(diagnose(log_of("weights_broken"), 1, model="m"), ModelNotFound)
-
-
-def test_the_root_cause_is_shown_and_never_its_wrapper() -> None:
-    log = f"""{CORE}EngineCore failed to start.
-{CORE}Traceback (most recent call last):
-{CORE}  File "core.py", line 7, in __init__
-{CORE}    raise OverflowError("too big")
-{CORE}OverflowError: too big
-{WRAPPER}"""
-    error = diagnose(log, 1, model="m")
-    assert (error.key, error.values["cause"]) == ("engine_failed", "OverflowError: too big")
-
-
-def test_of_two_exceptions_the_one_written_for_people_is_shown() -> None:
+def test_of_several_exceptions_the_cause_is_shown() -> None:
+    # Of two exceptions the one written for people is shown.
     log = """Traceback (most recent call last):
   File "auto.py", line 1, in f
 KeyError: 'foo'
@@ -334,9 +338,7 @@ Traceback (most recent call last):
   File "auto.py", line 3, in f
 ValueError: there is no model called foo"""
     assert diagnose(log, 1, model="m").values["cause"] == "ValueError: there is no model called foo"
-
-
-def test_of_a_chain_the_first_cause_is_shown() -> None:
+    # Of a chain the first cause is shown.
     log = """Traceback (most recent call last):
   File "a.py", line 1, in f
 OSError: the disk broke
@@ -347,16 +349,15 @@ Traceback (most recent call last):
   File "b.py", line 3, in g
 RuntimeError: could not load"""
     assert diagnose(log, 1, model="m").values["cause"] == "OSError: the disk broke"
-
-
-def test_a_validation_error_is_shown_by_what_it_says() -> None:
-    log = "Traceback (most recent call last):\n  File x\n" + PYDANTIC + "the moon is full. [type=value_error, input]"
-    assert diagnose(log, 1, model="m").values["cause"] == "the moon is full."
-
-
-def test_a_complaint_of_the_command_line_parser_is_a_cause() -> None:
-    log = "usage: serve.py [-h]\nserve.py: error: no model was given"
-    assert diagnose(log, 2, model="m").values["cause"] == log.splitlines()[1]
+    # The root cause is shown and never its wrapper.
+    log = f"""{CORE}EngineCore failed to start.
+{CORE}Traceback (most recent call last):
+{CORE}  File "core.py", line 7, in __init__
+{CORE}    raise OverflowError("too big")
+{CORE}OverflowError: too big
+{WRAPPER}"""
+    error = diagnose(log, 1, model="m")
+    assert (error.key, error.values["cause"]) == ("engine_failed", "OverflowError: too big")
 
 
 @pytest.mark.parametrize(
@@ -384,17 +385,3 @@ def test_an_end_without_words_is_reported_by_its_status(status: int, was_ready: 
 )
 def test_a_core_that_was_killed_is_told_by_what_its_server_saw(log: str) -> None:
     assert diagnose(log, 0, model="m", was_ready=True).key == "engine_killed"
-
-
-def test_old_request_error_is_not_cause_of_later_death() -> None:
-    log = "Traceback (most recent call last):\n  File x\nValueError: old\n" + "INFO fine\n" * 200
-    assert diagnose(log, 1, model="m", was_ready=True).key == "engine_died"
-    fatal = (
-        f"{CORE}EngineCore encountered a fatal error.\nTraceback (most recent call last):\n  File x\nIndexError: new"
-    )
-    assert diagnose(log + fatal, 1, model="m", was_ready=True).values["cause"] == "IndexError: new"
-
-
-def test_a_crash_while_serving_says_so() -> None:
-    log = "Traceback (most recent call last):\n  File x\nValueError: bad frame"
-    assert diagnose(log, 1, model="m", was_ready=True).key == "engine_crashed"

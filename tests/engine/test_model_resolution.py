@@ -35,10 +35,15 @@ def cached(cache: Path, files: dict[str, bytes]) -> Path:
 # ---- what a reference means ------------------------------------------------------------------------------------------
 
 
-def test_a_folder_is_taken_unchanged_and_named_after_itself(tmp_path: Path) -> None:
+def test_folders_and_ids_resolve_to_what_is_there(tmp_path: Path) -> None:
+    # A folder is taken unchanged and named after itself.
     folder = write(tmp_path / "Qwen2.5-VL", model_files())
     found = resolve_model(str(folder))
     assert (found.name, found.folder, found.hub_id) == ("Qwen2.5-VL", folder, None)
+    # An id that is not in the cache is one to fetch.
+    found = resolve_model("Qwen/Qwen2.5-VL-7B-Instruct", cache_dir=tmp_path)
+    assert (found.name, found.folder, found.hub_id) == ("Qwen/Qwen2.5-VL-7B-Instruct", None, found.name)
+    assert resolve_model("Qwen/Qwen2.5-VL-7B-Instruct/", cache_dir=tmp_path) == found
 
 
 def test_home_quotes_and_relative_paths_are_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,12 +56,6 @@ def test_home_quotes_and_relative_paths_are_understood(tmp_path: Path, monkeypat
         assert found.name == "模型 one"
 
 
-def test_an_id_that_is_not_in_the_cache_is_one_to_fetch(tmp_path: Path) -> None:
-    found = resolve_model("Qwen/Qwen2.5-VL-7B-Instruct", cache_dir=tmp_path)
-    assert (found.name, found.folder, found.hub_id) == ("Qwen/Qwen2.5-VL-7B-Instruct", None, found.name)
-    assert resolve_model("Qwen/Qwen2.5-VL-7B-Instruct/", cache_dir=tmp_path) == found
-
-
 @pytest.mark.parametrize("below", ["", "snapshots", "snapshots/c0ffee"])
 def test_every_cache_folder_resolves_to_its_snapshot(tmp_path: Path, below: str) -> None:
     snapshot = cached(tmp_path, model_files())
@@ -64,16 +63,15 @@ def test_every_cache_folder_resolves_to_its_snapshot(tmp_path: Path, below: str)
     assert (found.name, found.folder) == ("a/b", snapshot)
 
 
-def test_an_id_in_the_cache_is_its_snapshot(tmp_path: Path) -> None:
+def test_snapshots_of_the_cache_are_taken_when_whole(tmp_path: Path) -> None:
+    # An id in the cache is its snapshot.
     snapshot = cached(tmp_path, model_files())
     assert resolve_model("a/b", cache_dir=tmp_path).folder == snapshot
-
-
-def test_a_snapshot_that_lacks_a_shard_counts_as_not_there(tmp_path: Path) -> None:
+    # A snapshot that lacks a shard counts as not there.
     files = model_files()
     del files["model-00002-of-00002.safetensors"]
-    cached(tmp_path, files)
-    assert resolve_model("a/b", cache_dir=tmp_path).folder is None
+    cached(tmp_path / "other", files)
+    assert resolve_model("a/b", cache_dir=tmp_path / "other").folder is None
 
 
 @pytest.mark.parametrize(
@@ -105,13 +103,12 @@ def test_a_path_that_leads_nowhere_is_refused_with_the_path(reference: str) -> N
     assert caught.value.key == "model_folder_missing" and caught.value.values["model"] == reference
 
 
-def test_how_far_a_wrong_path_is_right_is_reported(tmp_path: Path) -> None:
+def test_wrong_paths_say_how_far_they_are_right(tmp_path: Path) -> None:
+    # How far a wrong path is right is reported.
     with pytest.raises(ModelNotFound) as caught:
         resolve_model(str(tmp_path / "modles" / "Qwen"))
     assert caught.value.values["existing"] == str(tmp_path)
-
-
-def test_a_weights_file_instead_of_its_folder_is_reported_apart(tmp_path: Path) -> None:
+    # A weights file instead of its folder is reported apart.
     file = write(tmp_path, model_files()) / "model-00001-of-00002.safetensors"
     with pytest.raises(ModelNotFound) as caught:
         resolve_model(str(file))
@@ -140,10 +137,6 @@ def test_a_missing_file_is_named(tmp_path: Path, missing: str, key: str) -> None
     assert fault(write(tmp_path, files)).key == key
 
 
-def test_a_folder_with_no_weights_at_all(tmp_path: Path) -> None:
-    assert fault(write(tmp_path, {"config.json": b"{}", "tokenizer.json": b"{}"})).key == "model_weights_missing"
-
-
 def test_the_missing_shards_of_older_weights_are_found_too(tmp_path: Path) -> None:
     index = json.dumps({"weight_map": {"a": "pytorch_model-1.bin", "b": "pytorch_model-2.bin"}}).encode()
     names = {"pytorch_model.bin.index.json": index, "pytorch_model-1.bin": b"x"}
@@ -162,19 +155,18 @@ def test_a_truncated_shard_is_named_with_its_length(tmp_path: Path, length: int)
     assert str(len(files[name])) in str(error.values["reason"])
 
 
-def test_a_shard_that_is_something_else_is_broken(tmp_path: Path) -> None:
+def test_broken_shards_and_indexes_are_named(tmp_path: Path) -> None:
+    # A shard that is something else is broken.
     error = fault(write(tmp_path, {**model_files(), "model-00001-of-00002.safetensors": b"<html>not found</html>"}))
     assert error.key == "model_shard_broken"
+    # An index that is no index.
+    error = fault(write(tmp_path, {**model_files(), "model.safetensors.index.json": b"[]"}))
+    assert (error.key, error.values["file"]) == ("model_shard_broken", "model.safetensors.index.json")
 
 
 @pytest.mark.parametrize("text", [b"", b"[1]", b"{", b"\xff\xfe"])
 def test_a_config_that_is_no_json_object(tmp_path: Path, text: bytes) -> None:
     assert fault(write(tmp_path, {**model_files(), "config.json": text})).key == "model_config_broken"
-
-
-def test_an_index_that_is_no_index(tmp_path: Path) -> None:
-    error = fault(write(tmp_path, {**model_files(), "model.safetensors.index.json": b"[]"}))
-    assert (error.key, error.values["file"]) == ("model_shard_broken", "model.safetensors.index.json")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -187,10 +179,10 @@ def test_a_folder_without_permission(tmp_path: Path) -> None:
         folder.chmod(0o700)
 
 
-def test_circular_link_is_reported_as_unreadable(tmp_path: Path) -> None:
+def test_what_is_not_there_or_unreadable_is_named(tmp_path: Path) -> None:
+    # Circular link is reported as unreadable.
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     assert fault(tmp_path / "loop").key == "model_unreadable"
-
-
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    assert fault(tmp_path / "gone").key == "model_folder_missing"
+    assert fault(tmp_path / "gone").key == "model_folder_missing"  # a folder that is not there
+    # A folder with no weights at all.
+    assert fault(write(tmp_path, {"config.json": b"{}", "tokenizer.json": b"{}"})).key == "model_weights_missing"

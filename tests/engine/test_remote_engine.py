@@ -68,9 +68,20 @@ def test_the_one_model_that_is_served_is_found(server: str) -> None:
     assert status.state == "ready" and status.info is not None and status.info.max_model_len == 4096
 
 
-def test_the_model_that_was_asked_for_is_taken_among_several(server: str) -> None:
+def test_one_of_several_models_is_chosen(server: str) -> None:
+    # The model that was asked for is taken among several.
     serving("a", "b")
     assert RemoteEngine(server, model="b").ensure_ready(lambda phase: None, threading.Event()).model == "b"
+    # Several served models need a choice.
+    serving("a", "b")
+    assert failure(RemoteEngine(server)).key == "remote_model_unchosen"
+    assert failure(RemoteEngine(server, preferred="c")).key == "remote_model_unchosen"
+    # The preferred model is taken among several.
+    serving("a", "b")
+    assert RemoteEngine(server, preferred="b").ensure_ready(lambda phase: None, threading.Event()).model == "b"
+    # A server without a model.
+    serving()
+    assert failure(RemoteEngine(server)).key == "remote_serves_nothing"
 
 
 @pytest.mark.parametrize(
@@ -91,22 +102,6 @@ def test_unserved_model_error_lists_served_and_nearest(server: str) -> None:
     error = failure(RemoteEngine(server, model="Qwen/Qwen2.5-VL-7B-Instruct"))
     assert error.key == "remote_model_unknown"
     assert (error.values["served"], error.values["nearest"]) == ("Qwen2.5-VL-7B, llama", "Qwen2.5-VL-7B")
-
-
-def test_several_served_models_need_a_choice(server: str) -> None:
-    serving("a", "b")
-    assert failure(RemoteEngine(server)).key == "remote_model_unchosen"
-    assert failure(RemoteEngine(server, preferred="c")).key == "remote_model_unchosen"
-
-
-def test_the_preferred_model_is_taken_among_several(server: str) -> None:
-    serving("a", "b")
-    assert RemoteEngine(server, preferred="b").ensure_ready(lambda phase: None, threading.Event()).model == "b"
-
-
-def test_a_server_without_a_model(server: str) -> None:
-    serving()
-    assert failure(RemoteEngine(server)).key == "remote_serves_nothing"
 
 
 @pytest.mark.parametrize(
@@ -178,11 +173,15 @@ def test_server_without_model_list_is_trusted(status: int, server: str) -> None:
     assert RemoteEngine(server, model="m").ensure_ready(lambda phase: None, threading.Event()).model == "m"
 
 
-def test_no_one_at_the_address() -> None:
+def test_silence_at_an_address_is_named(server: str) -> None:
+    # No one at the address.
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         error = failure(RemoteEngine(f"http://127.0.0.1:{closed.getsockname()[1]}"))
     assert error.key == "remote_unreachable" and "refused" in str(error.values["reason"])
+    # A server that does not answer in time.
+    Handler.gate.clear()
+    assert failure(RemoteEngine(server, timeout_seconds=0.2)).key == "remote_unreachable"
 
 
 def test_unusable_proxy_is_named_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,11 +196,6 @@ def test_password_in_the_address_is_not_shown() -> None:
             RemoteEngine(address).ensure_ready(lambda phase: None, threading.Event())
         for language in LANGUAGES:
             assert "127.0.0.1:" in (shown := error_text(caught.value, language)) and "hunter2" not in shown
-
-
-def test_a_server_that_does_not_answer_in_time(server: str) -> None:
-    Handler.gate.clear()
-    assert failure(RemoteEngine(server, timeout_seconds=0.2)).key == "remote_unreachable"
 
 
 def test_cancel_does_not_wait_for_the_answer(server: str) -> None:

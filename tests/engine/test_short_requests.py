@@ -29,12 +29,11 @@ def test_redirects_count_in_the_time_of_the_request() -> None:
         assert "took longer than 0.4 s" in str(failure(f"{url}/a", timeout_seconds=0.2))
 
 
-def test_endless_redirects_end() -> None:
+def test_endless_answers_and_redirects_end() -> None:
+    # Endless redirects end.
     with loopback.listening(answering(lambda handler: handler.send_whole(307, b"", {"Location": "/a"}))) as url:
         assert "redirects" in str(failure(f"{url}/a"))
-
-
-def test_answer_longer_than_the_cap_is_none() -> None:
+    # Answer longer than the cap is none.
     with loopback.listening(answering(lambda handler: handler.send_json(200, "x" * MOST_BYTES))) as url:
         assert "engine_answer_long" in str(failure(url))
 

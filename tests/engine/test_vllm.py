@@ -14,25 +14,17 @@ def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     return str(request.param)
 
 
-def test_speech_engine_fits_beside_the_first_engine() -> None:
+def test_speech_engine_fits_beside_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Speech engine fits beside the first engine.
     share = SPEECH_ARGUMENTS["gpu_memory_utilization"]
     assert isinstance(share, float) and 0.80 + share < 1
     assert f"--gpu-memory-utilization={share}" in speech_launcher("org/whisper", {}).command(MODEL, 1)
-
-
-def test_what_the_user_sets_goes_before_our_choice() -> None:
+    # What the user sets goes before our choice.
     command = speech_launcher("org/whisper", {"gpu_memory_utilization": 0.3, "max_num_seqs": 2}).command(MODEL, 1)
     assert "--gpu-memory-utilization=0.3" in command and "--max-num-seqs=2" in command
-
-
-def test_speech_engine_does_not_inherit_cache_size(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    # Speech engine does not inherit cache size.
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "40")
     assert speech_launcher("org/whisper", {}).environment("key")["VLLM_CPU_KVCACHE_SPACE"] == "1"
     larger = speech_launcher("org/whisper", {"kv_cache_memory_bytes": 3 << 30})
     assert larger.environment("key")["VLLM_CPU_KVCACHE_SPACE"] == "3"
-
-
-def test_no_one_is_reported_of_a_type_that_no_one_chose() -> None:
-    assert speech_launcher("org/whisper", {}).notices == ()
+    assert speech_launcher("org/whisper", {}).notices == ()  # no one is reported of a type that no one chose

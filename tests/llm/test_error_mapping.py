@@ -28,13 +28,12 @@ def test_network_errors_differ_from_engine_errors(error: Exception, kind: type[A
     assert type(engine_error(error, base_url="http://engine/v1")) is kind
 
 
-def test_unreachable_engine_is_reported_with_the_first_cause() -> None:
+def test_faults_of_ours_and_first_causes_are_told_apart() -> None:
+    # Unreachable engine is reported with the first cause.
     error = OpenAIConnectionError(request=_REQUEST)
     error.__cause__ = httpx.ConnectError("all attempts failed")
     error.__cause__.__cause__ = ConnectionRefusedError(111, "Connect call failed")
     mapped = engine_error(error, base_url="http://engine/v1")
     assert mapped and mapped.values["reason"] == "[Errno 111] Connection refused"
-
-
-def test_a_bug_of_ours_is_no_error_of_the_engine() -> None:
+    # A bug of ours is no error of the engine.
     assert engine_error(ZeroDivisionError(), base_url="http://engine/v1") is None

@@ -51,15 +51,11 @@ def test_endless_stream_ends_at_its_limit(
     assert engine.aborted.wait(10)
 
 
-def test_compressed_answer_is_refused(engine: scripted.Server) -> None:
+def test_no_compression_is_taken_or_asked_for(engine: scripted.Server) -> None:
     engine.flood = floods.BOMB
     with pytest.raises(EngineError) as caught:
         chat(engine.base_url)
     assert caught.value.key == "engine_answer_compressed"
-
-
-def test_no_compression_is_asked_for(engine: scripted.Server) -> None:
-    chat(engine.base_url)
     assert engine.headers[0]["accept-encoding"] == "identity"
 
 

@@ -202,8 +202,17 @@ def test_refused_parameter_is_read_from_the_words(words: str, found: tuple[str, 
         assert refused_parameter(400, body, ("model", "messages")) is None
 
 
-def test_names_of_errors_are_read_beside_the_words() -> None:
+def test_keys_names_and_json_in_refusals_are_handled() -> None:
+    # Names of errors are read beside the words.
     assert key_of(400, {"message": "No", "__type": "ThrottlingException"}) == "engine_busy"
+    # Nested or endless json is read as text.
+    assert read_json("[" * 100_000) is None
+    assert refused(500, {}, "[" * 100_000).key == "engine_refused"
+    assert len(message_in("x" * 100_000)) == 500
+    # Keys in a refusal are hidden.
+    ours = refused(401, {}, json.dumps({"error": {"message": "Incorrect API key provided: sk-12345678901234567890"}}))
+    assert ours.key == "engine_key_rejected"
+    assert "sk-1234" not in str(ours.values["reason"])
 
 
 @pytest.mark.parametrize("status", [200, 400, 413, 422, 429, 500, 503])
@@ -297,18 +306,6 @@ def test_error_in_stream_has_the_status_that_was_sent() -> None:
 def test_error_of_a_choice_is_quoted_with_its_code(error: object, key: str, said: str) -> None:
     ours = refused_in_stream({"choices": [{"delta": {"content": ""}, "finish_reason": "error", "error": error}]})
     assert (ours.key, ours.values["reason"]) == (key, said)
-
-
-def test_nested_or_endless_json_is_read_as_text() -> None:
-    assert read_json("[" * 100_000) is None
-    assert refused(500, {}, "[" * 100_000).key == "engine_refused"
-    assert len(message_in("x" * 100_000)) == 500
-
-
-def test_keys_in_a_refusal_are_hidden() -> None:
-    ours = refused(401, {}, json.dumps({"error": {"message": "Incorrect API key provided: sk-12345678901234567890"}}))
-    assert ours.key == "engine_key_rejected"
-    assert "sk-1234" not in str(ours.values["reason"])
 
 
 @pytest.mark.parametrize(

@@ -526,12 +526,11 @@ def test_stream_of_comments_alone_is_quoted(ending: str) -> None:
     assert (raised.value.key, raised.value.values["reason"]) == ("engine_garbage", ": keepalive")
 
 
-def test_damaged_piece_of_an_answer_is_no_comment() -> None:
+def test_damaged_pieces_are_told_from_comments_and_cuts() -> None:
+    # Damaged piece of an answer is no comment.
     with serve(streaming(RED, 'data: {"choices": [{"delta": {"cont\n\n', STOP)) as server, pytest.raises(EngineError):
         all_of(chat_of(server))
-
-
-def test_words_of_a_failure_are_not_an_answer_that_broke_off() -> None:
+    # Words of a failure are not an answer that broke off.
     said = "Generation failed: Model.__call__() missing 1 required positional argument: 'pixel_values'"
     failed = event(delta={"content": said}, finish_reason="error")
     with serve(streaming(failed)) as server, pytest.raises(EngineError) as raised:

@@ -17,19 +17,21 @@ def chat_at(server: Server) -> EngineChat:
     return connect(server.base_url, api_key="key", model="model")
 
 
-def test_an_engine_whose_prompt_grows_with_pictures_sees() -> None:
+def test_sight_is_proven_by_growing_prompts() -> None:
+    # An engine whose prompt grows with pictures sees.
     with serve(saying("x")) as server:
         sight = prove_sight(chat_at(server))
     assert sight.sees is True
     assert all(request["max_tokens"] == 1 for request in server.requests)
-
-
-def test_an_engine_that_drops_pictures_silently_does_not_see() -> None:
+    # An engine that drops pictures silently does not see.
     with serve(saying("x"), sees=False) as server:
         sight = prove_sight(chat_at(server))
     assert sight.sees is False
     assert sight.reason
     assert sight.reason.key == "pictures_dropped"
+    # Without token counts nothing is proven.
+    with serve(saying("x"), counts=False) as server:
+        assert prove_sight(chat_at(server)).sees is None
 
 
 def test_an_engine_that_rejects_pictures_does_not_see() -> None:
@@ -53,11 +55,6 @@ def test_an_engine_that_takes_one_picture_at_a_time_sees() -> None:
 
     with serve(one) as server:
         assert prove_sight(chat_at(server)).sees is True
-
-
-def test_without_token_counts_nothing_is_proven() -> None:
-    with serve(saying("x"), counts=False) as server:
-        assert prove_sight(chat_at(server)).sees is None
 
 
 @pytest.mark.parametrize(

@@ -97,18 +97,15 @@ def test_a_name_that_is_like_none_proposes_none(name: str) -> None:
     assert caught.value.key == "model_unlike_catalogue"
 
 
-def test_no_two_models_share_a_name() -> None:
+def test_models_have_names_and_words_of_their_own() -> None:
+    # No two models share a name.
     entries = built_in().by_id.values()
     for names in ([name for one in entries for name in one.ollama], [one.name.lower() for one in entries]):
         assert sorted(names) == sorted(set(names))
-
-
-def test_every_model_says_what_it_is_for_in_both_languages() -> None:
+    # Every model says what it is for in both languages.
     for entry in built_in().by_id.values():
         assert entry.about["zh"] != entry.about["en"] and entry.shape.text.max_positions >= 4096
-
-
-def test_catalogue_names_and_figures_match_their_family() -> None:
+    # Catalogue names and figures match their family.
     for entry in built_in().by_id.values():
         assert bool(entry.base) == (entry.shape.quantisation is not None) or entry.id == "deepseek-ai/DeepSeek-R1"
         if entry.base:

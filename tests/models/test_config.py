@@ -62,18 +62,18 @@ def refusal(config: object) -> ModelNotFound:
     return caught.value
 
 
-def test_what_is_no_config_of_a_model_is_refused() -> None:
+def test_missing_and_odd_sizes_are_named() -> None:
+    # What is no config of a model is refused.
     assert refusal({"a": 1}).key == refusal([]).key == "model_shape_incomplete"
-
-
-def test_all_missing_keys_are_named() -> None:
+    # All missing keys are named.
     config = {key: value for key, value in QWEN.items() if key not in ("hidden_size", "vocab_size")}
     assert refusal(config).values["keys"] == "hidden_size, vocab_size"
-
-
-def test_a_missing_key_of_the_tower_is_named_with_its_place() -> None:
+    # A missing key of the tower is named with its place.
     config = {**QWEN, "model_type": "qwen2_5_vl", "vision_config": {"depth": 2, "patch_size": 14}}
     assert refusal(config).values["keys"] == "vision_config.embed_dim"
+    # Sizes under other names are said to be unknown.
+    wrong = refusal({"model_type": "mamba", "d_model": 64, "n_layer": 2})
+    assert (wrong.key, wrong.values["model_type"]) == ("model_type_unknown", "mamba")
 
 
 @pytest.mark.parametrize("value", ["many", -1, True, 2.5, [14, 16]])
@@ -116,11 +116,6 @@ def test_an_odd_config_of_another_family_is_an_error_too(name: str) -> None:
                 assert MemoryEstimate.of(shape, Plan(tensor_parallel=2)).total_bytes > 0
                 assert shape.vision is None or shape.vision.image_tokens(1280, 720) > 0
         table[key] = was
-
-
-def test_sizes_under_other_names_are_said_to_be_unknown() -> None:
-    wrong = refusal({"model_type": "mamba", "d_model": 64, "n_layer": 2})
-    assert (wrong.key, wrong.values["model_type"]) == ("model_type_unknown", "mamba")
 
 
 def test_old_flat_and_new_nested_configs_are_one_shape() -> None:
@@ -201,12 +196,11 @@ def test_the_largest_picture_is_that_of_the_processor() -> None:
     ] == [16384, 16384, 640]
 
 
-def test_a_mixture_of_experts_meets_only_the_chosen_ones() -> None:
+def test_attention_and_experts_are_counted() -> None:
+    # A mixture of experts meets only the chosen ones.
     shape = shape_of("Qwen/Qwen3-30B-A3B")
     assert shape.active_parameters == pytest.approx(3.3e9, rel=0.02)  # as its card says
     assert shape_of("Qwen/Qwen3-8B").active_parameters == shape_of("Qwen/Qwen3-8B").parameters
-
-
-def test_latent_attention_keeps_one_latent_for_each_token() -> None:
+    # Latent attention keeps one latent for each token.
     cache = shape_of("deepseek-ai/deepseek-vl2-small").text.cache
     assert (cache.heads, cache.numbers_per_head, cache.heads_per_card(8)) == (1, 576, 1)

@@ -24,11 +24,19 @@ def sum_of(id_: str, **settings: object) -> MemoryEstimate:
 # ---- published figures -----------------------------------------------------------------------------------------------
 
 
-def test_7b_in_16_bits_takes_14_gb_and_20_to_24_with_vision() -> None:
-    """The figures of the application's own guide: weights ~14 GB, in all ~20 to 24 GB."""
+def test_memory_of_a_7b_is_near_what_was_measured() -> None:
+    # 7b in 16 bits takes 14 gb and 20 to 24 with vision: The figures of the application's own guide: weights ~14 GB,
+    # in all ~20 to 24 GB.
     sum_ = sum_of(VL_7B, format="fp16")
     assert sum_.bytes_of("text_weights") / GIB == pytest.approx(14, rel=0.1)
     assert 20e9 <= sum_.total_bytes <= 24e9
+    # R1 7b takes 14 to 18 gb and 32b more than 40.
+    assert 14e9 <= sum_of(R1_7B).total_bytes <= 18e9
+    assert sum_of("deepseek-ai/DeepSeek-R1-Distill-Qwen-32B").total_bytes > 40e9
+    # The cache of llama 8b is what vllm has logged: 4.60 GiB were 2356 blocks of 16 tokens.
+    sum_ = sum_of("deepseek-ai/DeepSeek-R1-Distill-Llama-8B")
+    rest = sum_.bytes_of("text_weights", "working", "engine")
+    assert sum_.cache_tokens(rest + int(4.60 * GIB)) == pytest.approx(2356 * 16, rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -38,11 +46,6 @@ def test_a_7b_takes_what_the_table_of_formats_says(format_: str, gigabytes: floa
     """Of numbers of exactly 7 billion; a 7B has 7.6, of which embeddings stay as they are in 8 and 4 bits."""
     weights = sum_of(R1_7B, format=format_).bytes_of("text_weights")
     assert 1.0 <= weights / (gigabytes * 1e9) <= 1.65
-
-
-def test_r1_7b_takes_14_to_18_gb_and_32b_more_than_40() -> None:
-    assert 14e9 <= sum_of(R1_7B).total_bytes <= 18e9
-    assert sum_of("deepseek-ai/DeepSeek-R1-Distill-Qwen-32B").total_bytes > 40e9
 
 
 def test_72b_on_sixteen_11_gb_gpus_takes_about_149_gb() -> None:
@@ -69,62 +72,45 @@ def test_a_cards_weights_are_what_vllm_has_logged_for_it(id_: str, cards: int, g
     assert weights / GIB == pytest.approx(gib, rel=0.02)
 
 
-def test_the_cache_of_llama_8b_is_what_vllm_has_logged() -> None:
-    """4.60 GiB were 2356 blocks of 16 tokens."""
-    sum_ = sum_of("deepseek-ai/DeepSeek-R1-Distill-Llama-8B")
-    rest = sum_.bytes_of("text_weights", "working", "engine")
-    assert sum_.cache_tokens(rest + int(4.60 * GIB)) == pytest.approx(2356 * 16, rel=0.01)
-
-
 # ---- how the sum follows the settings --------------------------------------------------------------------------------
 
 
-def test_only_cache_grows_with_length_and_requests() -> None:
+def test_cache_and_tower_grow_as_they_are_divided() -> None:
+    # Only cache grows with length and requests.
     one, twice, both = (sum_of(VL_7B, max_model_len=n, sequences=k) for n, k in ((4096, 1), (8192, 1), (8192, 2)))
     assert one.bytes_of("cache") * 4 == twice.bytes_of("cache") * 2 == both.bytes_of("cache")
     assert one.total_bytes - one.bytes_of("cache") == both.total_bytes - both.bytes_of("cache")
     assert twice.bytes_of("cache") == 28 * 2 * 4 * 128 * 2 * 8192
-
-
-def test_more_cards_than_heads_of_the_cache_keep_heads_twice() -> None:
+    # More cards than heads of the cache keep heads twice.
     four, eight = (sum_of("Qwen/Qwen2.5-7B-Instruct", tensor_parallel=n) for n in (4, 8))
     assert four.bytes_of("cache") == eight.bytes_of("cache")
     assert eight.bytes_of("text_weights") < four.bytes_of("text_weights") < 1.05 * 2 * eight.bytes_of("text_weights")
-
-
-def test_the_tower_lies_on_every_stage() -> None:
+    # The tower lies on every stage.
     whole, cut = sum_of(VL_7B), sum_of(VL_7B, pipeline_parallel=2)
     assert cut.bytes_of("vision_weights") == whole.bytes_of("vision_weights")
     total = next(term.total_bytes for term in cut.terms if term.key == "vision_weights")
     assert total == pytest.approx(2 * whole.bytes_of("vision_weights"))
     assert whole.bytes_of("text_weights") / 2 < cut.bytes_of("text_weights") < whole.bytes_of("text_weights")
-
-
-def test_tied_embeddings_lie_at_both_ends_of_a_pipeline() -> None:
+    # Tied embeddings lie at both ends of a pipeline.
     whole, cut = sum_of("Qwen/Qwen3-4B"), sum_of("Qwen/Qwen3-4B", pipeline_parallel=2)
     twice = next(term for term in cut.terms if term.key == "text_weights").total_bytes
     assert twice - whole.bytes_of("text_weights") == pytest.approx(151936 * 2560 * 2, rel=0.001)
 
 
-def test_awq_leaves_the_tower_and_the_embeddings_as_they_are() -> None:
+def test_types_and_images_change_the_need() -> None:
+    # Awq leaves the tower and the embeddings as they are.
     plain, packed = sum_of(VL_7B), sum_of(f"{VL_7B}-AWQ")
     assert packed.bytes_of("vision_weights") == pytest.approx(plain.bytes_of("vision_weights"), rel=0.01)
     assert packed.bytes_of("text_weights") > 2 * 152064 * 3584 * 2
     assert packed.bytes_of("text_weights") < 0.4 * plain.bytes_of("text_weights")
-
-
-def test_dtype_does_not_unpack_quantised_model() -> None:
+    # Dtype does not unpack quantised model.
     assert sum_of(f"{VL_7B}-AWQ", format="fp16").total_bytes == sum_of(f"{VL_7B}-AWQ").total_bytes
-
-
-def test_float32_takes_twice_the_memory_of_half() -> None:
+    # Float32 takes twice the memory of half.
     half, brain, full = (sum_of(VL_7B, format=key) for key in ("fp16", "bf16", "fp32"))
     assert half.total_bytes == brain.total_bytes
     terms = ("text_weights", "vision_weights", "cache")
     assert full.bytes_of(*terms) == pytest.approx(2 * half.bytes_of(*terms))
-
-
-def test_smaller_images_and_fewer_requests_need_less() -> None:
+    # Smaller images and fewer requests need less.
     usual, small = sum_of(VL_7B), sum_of(VL_7B, largest_picture_px=1003520, max_num_seqs=8)
     assert small.bytes_of("working") < usual.bytes_of("working") / 4
     assert usual.bytes_of("engine") > sum_of(VL_7B, eager=True).bytes_of("engine")

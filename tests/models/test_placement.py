@@ -76,41 +76,37 @@ def test_the_best_for_each_card_is_the_one_that_is_known_to_be() -> None:
     assert first("16 × RTX 2080 Ti") == ("Qwen3-VL-32B-Instruct", "half")
 
 
-def test_gpu_before_ampere_uses_half_only() -> None:
+def test_cards_get_the_formats_that_they_compute() -> None:
+    # Gpu before ampere uses half only.
     for machine in ("RTX 2080 Ti", "16 × RTX 2080 Ti"):
         for proposal in MACHINES[machine]:
             assert proposal.config.get("dtype", "half") == "half", proposal.entry.id
             assert "quantization" not in proposal.config
-
-
-def test_online_fp8_needs_gpus_with_fp8() -> None:
+    # Online fp8 needs gpus with fp8.
     made = {one.entry.name for one in on("RTX 4070") if one.config.get("quantization") == "fp8"}
     assert "Qwen2.5-VL-7B-Instruct" in made
     assert not any(one.config.get("quantization") for one in on("RTX 3060"))
-
-
-def test_a_card_holds_one_usual_request_before_two_short() -> None:
+    # A card holds one usual request before two short.
     (proposal,) = (one for one in MACHINES["12 GB"] if one.entry.name == "Qwen3-VL-4B-Instruct")
     assert proposal.plan.max_model_len == 8192 and 1 <= proposal.concurrency < 2 and proposal.frames > 50
 
 
-def test_linear_attention_comes_later_on_a_cpu() -> None:
-    names = [one.entry.name for one in propose_for_cpu(16, ENTRIES)]
-    assert names.index("Qwen3-VL-2B-Instruct") < names.index("Qwen3.5-4B")
-    (wide,) = (one for one in propose_for_cpu(32, ENTRIES, wide=True) if one.entry.name == "Qwen3.5-4B")
-    assert wide.config["dtype"] == "bfloat16"
-
-
-def test_32b_fits_two_24_gb_gpus_only_as_awq() -> None:
+def test_large_and_rare_models_are_proposed_where_they_run() -> None:
+    # 32b fits two 24 gb gpus only as awq.
     names = {proposal.entry.name for proposal in Proposal.for_cards(GpuCard(24, 8.6), ENTRIES, cards=2)}
     assert "DeepSeek-R1-Distill-Qwen-32B" not in names
     assert {"QwQ-32B-AWQ", "Qwen2.5-VL-32B-Instruct-AWQ"} <= names
-
-
-def test_four_bit_moe_is_never_proposed_for_cpu() -> None:
+    # Four bit moe is never proposed for cpu.
     names = {proposal.entry.id for proposal in propose_for_cpu(4000, ENTRIES)}
     assert "cognitivecomputations/DeepSeek-R1-AWQ" not in names
     assert {"Qwen/QwQ-32B-AWQ", "Qwen/Qwen2.5-VL-72B-Instruct"} <= names
+    # A model that vllm lacks is given to the other engine.
+    (found,) = [one for one in MACHINES["24 GB"] if one.entry.name == "deepseek-vl-7b-chat"]
+    assert (dict(found.config), dict(found.environment)) == ({}, {"FRAMELENS_ENGINE": "transformers"})
+    # More memory never offers less.
+    names = [{one.entry.id for one in Proposal.for_cards(GpuCard(gib), ENTRIES)} for gib in (8, 12, 16, 24, 48, 80)]
+    assert all(before <= after for before, after in pairwise(names))
+    assert Proposal.for_cards(GpuCard(0.5), ENTRIES) == propose_for_cpu(0.5, ENTRIES) == ()
 
 
 def test_on_a_cpu_the_room_of_the_cache_is_said_and_half_is_not() -> None:
@@ -119,11 +115,6 @@ def test_on_a_cpu_the_room_of_the_cache_is_said_and_half_is_not() -> None:
             assert int(proposal.environment["VLLM_CPU_KVCACHE_SPACE"]) >= 1
             assert (proposal.config["dtype"], proposal.config["enforce_eager"]) == ("bfloat16", True)
             assert "gpu_memory_utilization" not in proposal.config
-
-
-def test_a_model_that_vllm_lacks_is_given_to_the_other_engine() -> None:
-    (found,) = [one for one in MACHINES["24 GB"] if one.entry.name == "deepseek-vl-7b-chat"]
-    assert (dict(found.config), dict(found.environment)) == ({}, {"FRAMELENS_ENGINE": "transformers"})
 
 
 @pytest.mark.parametrize(
@@ -141,21 +132,14 @@ def test_heads_and_groups_limit_tensor_parallel_size(id_: str, cards: int, sizes
     assert built_in().by_id[id_].shape.ways_to_divide(cards) == sizes
 
 
-def test_more_memory_never_offers_less() -> None:
-    names = [{one.entry.id for one in Proposal.for_cards(GpuCard(gib), ENTRIES)} for gib in (8, 12, 16, 24, 48, 80)]
-    assert all(before <= after for before, after in pairwise(names))
-    assert Proposal.for_cards(GpuCard(0.5), ENTRIES) == propose_for_cpu(0.5, ENTRIES) == ()
-
-
-def test_picture_limit_counts_frames_as_they_are_sent() -> None:
-    """A frame of 448 × 252 is 144 tokens for Qwen2.5-VL; with its mark, 41 of them fit 8192 tokens beside the rest."""
+def test_frames_of_a_proposal_fit() -> None:
+    # Picture limit counts frames as they are sent: A frame of 448 × 252 is 144 tokens for Qwen2.5-VL; with its mark,
+    # 41 of them fit 8192 tokens beside the rest.
     entry = built_in().by_id["Qwen/Qwen2.5-VL-3B-Instruct"]
     found = propose_for_cpu(64, (entry,))[0]
     by_context = min(64, (found.plan.max_model_len - 1536) // (144 + 16))
     assert found.config["limit_mm_per_prompt"]["image"] == by_context >= 16
-
-
-def test_frames_of_a_proposal_fit_its_context() -> None:
+    # Frames of a proposal fit its context.
     for proposals in MACHINES.values():
         for proposal in proposals:
             assert (proposal.frames > 0) == proposal.entry.sees
@@ -175,18 +159,22 @@ VL_3B = built_in().by_id["Qwen/Qwen2.5-VL-3B-Instruct"]
 OLD = frozenset({"avx2", "avx512f"})
 
 
-def test_first_proposal_for_a_cpu_is_not_too_large() -> None:
+def test_proposals_for_a_cpu_stay_small() -> None:
+    # First proposal for a cpu is not too large.
     firsts = {gib: propose_for_cpu(gib, ENTRIES)[0] for gib in (8, 16, 24, 32, 64)}
     assert not any(one.is_slow for one in firsts.values())
     names = [firsts[gib].entry.name.removesuffix("-Instruct") for gib in firsts]
     assert names == ["Qwen2-VL-2B-Instruct-AWQ", "Qwen3-VL-2B", "Qwen3-VL-4B", "Qwen3-VL-4B", "Qwen3-VL-4B"]
-
-
-def test_float32_never_costs_the_usual_context() -> None:
+    # Float32 never costs the usual context.
     for gib in (16, 24, 32):
         wide = {one.entry.id: one.plan.max_model_len for one in propose_for_cpu(gib, ENTRIES, wide=True)}
         for one in propose_for_cpu(gib, ENTRIES):
             assert wide[one.entry.id] >= min(8192, one.plan.max_model_len), one.entry.id
+    # Linear attention comes later on a cpu.
+    names = [one.entry.name for one in propose_for_cpu(16, ENTRIES)]
+    assert names.index("Qwen3-VL-2B-Instruct") < names.index("Qwen3.5-4B")
+    (wide,) = (one for one in propose_for_cpu(32, ENTRIES, wide=True) if one.entry.name == "Qwen3.5-4B")
+    assert wide.config["dtype"] == "bfloat16"
 
 
 def test_large_models_come_last_on_a_cpu_smaller_first() -> None:

@@ -60,19 +60,18 @@ def test_model_names_kind_and_thing_in_any_language(question: str, kind: Kind, t
     assert sought(reading(kind, thing), question) == Sought(kind, (thing,))
 
 
-def test_answer_in_a_block_of_code_is_read() -> None:
+def test_kinds_and_blocks_of_an_answer_are_read() -> None:
+    # Answer in a block of code is read.
     answer = f"```json\n{json.dumps(reading('read', 'a jersey'))}\n```"
     assert sought(answer, "Which number is on the jersey?") == Sought("read", ("a jersey",))
+    # What is said is not looked for.
+    assert sought(reading("spoken", "a price"), "When does he mention the price?").kind == "spoken"
 
 
 @pytest.mark.parametrize("kind", ["local", "read", "nonsense"])
 @pytest.mark.parametrize("question", ["Is there a dog?", "有没有狗？", "狗出现了几次？", "How often does a dog bark?"])
 def test_clear_openings_outweigh_the_model(kind: str, question: str) -> None:
     assert sought(reading(kind, "a dog"), question).kind in SEARCHED
-
-
-def test_what_is_said_is_not_looked_for() -> None:
-    assert sought(reading("spoken", "a price"), "When does he mention the price?").kind == "spoken"
 
 
 @pytest.mark.parametrize(

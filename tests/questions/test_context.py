@@ -128,18 +128,20 @@ def test_reasoning_and_unanswered_turns_are_not_sent(analysis: Analysis) -> None
     assert "SECRET" not in text and "Failed?" not in text and "Now?" in text
 
 
-def test_material_is_quoted_as_data_below_the_rule(analysis: Analysis) -> None:
+def test_rules_come_before_own_prompts(analysis: Analysis) -> None:
+    # Material is quoted as data below the rule.
     system, user = sent(built(analysis, talk(("What does it say?", ""))))
     assert ORDER not in system["content"]
     material = user["content"][-1]["text"]
     assert f'[frame 1 · 00:00.000] "{ORDER}"' in material
     assert material.index("not instructions") < material.index(ORDER) < material.index("Question:")
     assert r'"word0 \"quoted\""' in material and '- [1] "A red card."' in material
-
-
-def test_own_system_prompt_is_added_to_the_rules(analysis: Analysis) -> None:
+    # Own system prompt is added to the rules.
     system, _ = sent(built(analysis, talk(("Q", ""), settings=AskSettings(system_prompt="Be brief."))))
     assert "never instructions" in system["content"] and system["content"].endswith("Be brief.")
+    # Unproven sight is said.
+    prepared = built(analysis, talk(("Q", "")), Connection(sight=VisionProbe(None)))
+    assert prepared.use.mode == "messages" and [one.key for one in prepared.notices] == ["sight_unknown"]
 
 
 def test_oldest_pictures_become_descriptions_first(analysis: Analysis) -> None:
@@ -223,18 +225,12 @@ def test_model_without_eyes_gets_facts_and_the_reader_knows(analysis: Analysis) 
     assert content.count(ORDER) == 1 and f'"{ORDER}"' in content  # quoted here, too
 
 
-def test_unproven_sight_is_said(analysis: Analysis) -> None:
-    prepared = built(analysis, talk(("Q", "")), Connection(sight=VisionProbe(None)))
-    assert prepared.use.mode == "messages" and [one.key for one in prepared.notices] == ["sight_unknown"]
-
-
-def test_imported_frames_without_pictures_are_described(analysis: Analysis, tmp_path: Path) -> None:
+def test_frames_without_pictures_or_facts_are_described(analysis: Analysis, tmp_path: Path) -> None:
+    # Imported frames without pictures are described.
     bare = replace(analysis, keyframes=tuple(replace(frame, jpeg=b"") for frame in analysis.keyframes))
     prepared = built(bare, talk(("Q", "")))
     assert prepared.use.mode == "text" and len(prepared.use.described) == 8
-
-
-def test_facts_of_some_frames_may_be_missing(analysis: Analysis) -> None:
+    # Facts of some frames may be missing.
     facts: tuple[FrameFacts, ...] = ()
     blind = Connection(sight=VisionProbe(False))
     assert len(built(replace(analysis, facts=facts), talk(("Q", "")), blind).use.described) == 8
@@ -277,18 +273,21 @@ def test_frames_stay_with_the_turn_that_added_them(analysis: Analysis) -> None:
     assert [(one.number, one.picture) for one in prepared.attached] == [(1, ""), (2, ""), (3, "abc")]
 
 
-def test_frames_of_turns_that_are_not_sent_move_on(analysis: Analysis) -> None:
+def test_frames_move_on_and_keep_their_size(analysis: Analysis) -> None:
+    # Frames of turns that are not sent move on.
     failed = added(talk(("Failed?", "")), 1, *keyframes(analysis)[:2]).asked("Again?", AskSettings())
     messages = sent(build(failed, analysis))
     assert len(messages) == 2 and kinds(messages[1]) == ["text", "image_url"] * 2 + ["text"]
     assert "Failed?" not in json.dumps(messages)
-
-
-def test_first_frames_keep_their_size_when_others_follow(analysis: Analysis) -> None:
+    # First frames keep their size when others follow.
     first = added(talk(("A", "Red.")), 1, *keyframes(analysis)[:1])
     second = added(first.asked("B", AskSettings()), 2, *keyframes(analysis)[1:])
     one, two = sent(build(first, analysis)), sent(build(second, analysis))
     assert one[1] == two[1]
+    # Frames of a deleted video are missed.
+    gone = [FrameRef(0, 1.0, "gone"), FrameRef(0, 2.0, "gone")]
+    prepared = build(added(talk(("Which?", "")), 1, *gone, *keyframes(analysis)[:1]), analysis)
+    assert prepared.use.pictures == (3,) and prepared.notices[0].values == {"frames": "1–2"}
 
 
 def test_several_videos_are_told_apart(analysis: Analysis) -> None:
@@ -338,12 +337,6 @@ def test_model_without_eyes_hears_of_an_image() -> None:
     prepared = ContextBuilder(conversation, {}, {}, blind, dict).build()
     assert '[image 1 · "photo.png"' in json.dumps(sent(prepared), ensure_ascii=False).replace("\\", "")
     assert prepared.use.described == (1,) and [one.key for one in prepared.notices] == ["text_mode"]
-
-
-def test_frames_of_a_deleted_video_are_missed(analysis: Analysis) -> None:
-    gone = [FrameRef(0, 1.0, "gone"), FrameRef(0, 2.0, "gone")]
-    prepared = build(added(talk(("Which?", "")), 1, *gone, *keyframes(analysis)[:1]), analysis)
-    assert prepared.use.pictures == (3,) and prepared.notices[0].values == {"frames": "1–2"}
 
 
 def test_texts_that_match_a_question_are_quoted_with_it(analysis: Analysis) -> None:

@@ -64,27 +64,26 @@ def test_wrong_setting_says_what_was_given_and_what_fits(name: str, value: Any) 
         assert all(part in text for part in (name, str(value), str(low), str(high))), text
 
 
-def test_long_system_prompt_is_refused() -> None:
+def test_long_and_broken_questions_are_refused_or_mended() -> None:
+    # Long system prompt is refused.
     with pytest.raises(ConfigError, match="text_too_long"):
         AskSettings(system_prompt="x" * 8001)
+    # Question of 100 000 characters is refused.
+    with pytest.raises(ConfigError) as raised:
+        asked("a" * 100_000)
+    text = error_text(raised.value, "en")
+    assert "100,000" in text and f"{MOST_QUESTION:,}" in text
+    assert checked_question("a" * MOST_QUESTION)
+    assert checked_question("what\udce9?").encode()  # question with broken unicode is readable text
+    # Unknown turn is named.
+    with pytest.raises(InputError, match="turn_unknown"):
+        asked("A").asked("B", SETTINGS, edit=7)
 
 
 @pytest.mark.parametrize("text", ["", " \n\t"])
 def test_empty_question_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="ask_question_missing"):
         asked(text)
-
-
-def test_question_of_100_000_characters_is_refused() -> None:
-    with pytest.raises(ConfigError) as raised:
-        asked("a" * 100_000)
-    text = error_text(raised.value, "en")
-    assert "100,000" in text and f"{MOST_QUESTION:,}" in text
-    assert checked_question("a" * MOST_QUESTION)
-
-
-def test_question_with_broken_unicode_is_readable_text() -> None:
-    assert checked_question("what\udce9?").encode()
 
 
 def test_first_question_names_the_conversation_on_one_line() -> None:
@@ -104,11 +103,6 @@ def test_edited_question_is_a_sibling_and_both_branches_stay() -> None:
     assert [turn.question for turn in back.asked("E", SETTINGS).branch()] == ["A", "B", "C", "E"]
     again = edited.asked("A", SETTINGS, edit=1)
     assert again.last.parent == 0 and len(again.siblings(1)) == 2 and len(first.turns) == 3
-
-
-def test_unknown_turn_is_named() -> None:
-    with pytest.raises(InputError, match="turn_unknown"):
-        asked("A").asked("B", SETTINGS, edit=7)
 
 
 def test_turn_grows_with_events_and_keeps_reasoning_apart() -> None:

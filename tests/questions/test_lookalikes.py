@@ -45,16 +45,13 @@ def test_other_colours_are_the_nearest_ones(thing: str, others: tuple[str, ...])
     assert in_other_colours(thing) == others
 
 
-def test_model_names_what_has_no_colour() -> None:
+def test_names_of_the_model_are_sorted_out() -> None:
+    # Model names what has no colour.
     assert named('{"lookalikes": ["a wolf", "a fox", "a cat", "a bear"]}', "a dog") == ("a wolf", "a fox", "a cat")
-
-
-def test_colours_come_before_the_names_of_the_model() -> None:
+    # Colours come before the names of the model.
     answer = '{"lookalikes": ["an orange car", "a red van"]}'
     assert named(answer, "a red car") == ("an orange car", "a purple car", "a red van")
-
-
-def test_broader_and_narrower_names_are_left_out() -> None:
+    # Broader and narrower names are left out.
     answer = '{"lookalikes": ["A car", "a bright red car", "the red car", "", "x", 7, "' + "y" * 61 + '"]}'
     assert named(answer, "a red car")[2:] == ("x",)
 

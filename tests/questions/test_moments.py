@@ -180,26 +180,21 @@ def test_mistake_on_the_way_to_a_border_is_noticed() -> None:
     assert found.intervals[0].issues == ("flicker",) and found.intervals[0].no == 1
 
 
-def test_one_frame_alone_is_no_moment() -> None:
+def test_moments_may_be_one_frame_or_all_of_it() -> None:
+    # One frame alone is no moment.
     film = Film.of(30, rate=30)
     found = found_in(film, Truth(film, [], wrong=frozenset([0, 435, 899])), candidates=[14.5])
     assert found.intervals == () and found.ended == "complete"
-
-
-def test_slide_that_is_one_long_frame_is_a_moment() -> None:
+    # Slide that is one long frame is a moment.
     film = Film([0.0, 7.0, 11.0, 30.0, 31.0])
     found = found_in(film, Truth(film, [(7.0, 11.0)]))
     assert borders(found) == [(1, 1)] and found.intervals[0].end_seconds == 11.0 and found.intervals[0].issues == ()
-
-
-def test_visible_from_start_to_end() -> None:
+    # Visible from start to end.
     film = Film.of(120, rate=25)
     found = found_in(film, Truth(film, [(0.0, 200.0)]))
     (one,) = found.intervals
     assert borders(found) == [(0, 2999)] and one.before is None and one.after is None and one.issues == ()
-
-
-def test_range_is_not_left() -> None:
+    # Range is not left.
     film = Film.of(120, rate=25)
     voter = Truth(film, [(10.0, 50.0), (70.0, 80.0)])
     found = found_in(film, voter, range_seconds=(40.0, 60.0))
@@ -214,14 +209,6 @@ def test_model_that_always_says_yes_finds_nothing() -> None:
     assert len(voter.asked) == 18  # it is noticed after the first round
 
 
-def test_yes_to_the_contrary_question_is_uncertain() -> None:
-    film = Film.of(60, rate=25)
-    (one,) = found_in(film, Truth(film, [(20.0, 40.0)], contrary=0.8)).intervals
-    assert one.contrary == 0.8 and one.issues == ("contrary",)
-    found = found_in(film, Truth(film, [(20.0, 40.0)], contrary=0.95))  # surer than the yes
-    assert found.intervals == () and borders(replace(found, intervals=found.doubted)) == [(500, 999)]
-
-
 def test_orange_card_is_not_taken_for_a_red_one() -> None:
     film, red, orange = Film.of(120, rate=25), (20.0, 24.0), (60.0, 64.0)
     others = {"an orange card": {orange: 0.98, red: 0.3}, "a purple card": {red: 0.1}}
@@ -233,17 +220,22 @@ def test_orange_card_is_not_taken_for_a_red_one() -> None:
     assert found.ended == "complete"
 
 
-def test_votes_without_probabilities_are_uncertain() -> None:
+def test_doubtful_votes_make_a_moment_uncertain() -> None:
+    # Votes without probabilities are uncertain.
     film, orange = Film.of(60, rate=25), (30.0, 34.0)
     found = found_in(film, Truth(film, [], taken={orange: 1.0}, others={"an orange card": {orange: 1.0}}))
     assert borders(found) == [(750, 849)] and found.intervals[0].issues == ("lookalike",)
-
-
-def test_model_that_says_yes_to_all_there_is_uncertain() -> None:
+    # Model that says yes to all there is uncertain.
     film, shown = Film.of(60, rate=25), (20.0, 40.0)
     others = {thing: {shown: 0.92} for thing in ("an orange card", "a red van")}
     (one,) = found_in(film, Truth(film, [shown], contrary=0.7, others=others)).intervals
     assert one.issues == ("contrary", "lookalike")
+    # Yes to the contrary question is uncertain.
+    film = Film.of(60, rate=25)
+    (one,) = found_in(film, Truth(film, [(20.0, 40.0)], contrary=0.8)).intervals
+    assert one.contrary == 0.8 and one.issues == ("contrary",)
+    found = found_in(film, Truth(film, [(20.0, 40.0)], contrary=0.95))  # surer than the yes
+    assert found.intervals == () and borders(replace(found, intervals=found.doubted)) == [(500, 999)]
 
 
 def test_yes_that_a_slight_change_turns_is_not_counted() -> None:

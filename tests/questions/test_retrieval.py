@@ -70,13 +70,12 @@ def test_best_passages_are_quoted_once_and_in_order() -> None:
     assert quotes_of(matches(passages, ["a whale"])) == ()
 
 
-def test_scores_that_say_the_same_everywhere_are_not_used() -> None:
+def test_scores_that_tell_nothing_are_left_out() -> None:
+    # Scores that say the same everywhere are not used.
     always = [0.97, 0.99, 0.98, 1.0]
     relevance, used = combined({"votes": always, "text": [0.0] * 4, "embeddings": [0.21, 0.22, 0.21, 0.30]}, 4)
     assert used == ("embeddings",) and relevance == pytest.approx([0, 1 / 17, 0, 1], abs=0.06)
-
-
-def test_candidate_without_a_vote_counts_like_the_median() -> None:
+    # Candidate without a vote counts like the median.
     relevance, used = combined({"votes": [0.0, None, 1.0, 0.1]}, 4)
     assert used == ("votes",) and relevance == [0.0, 0.0, 1.0, 0.0]
 
@@ -101,18 +100,15 @@ def test_half_is_relevance_and_half_keyframes_between() -> None:
     assert max(b - a for a, b in itertools.pairwise(chosen)) <= 40
 
 
-def test_without_relevance_the_keyframes_are_chosen() -> None:
+def test_keyframes_are_chosen_without_relevance() -> None:
+    # Without relevance the keyframes are chosen.
     pool = [at(float(second), is_keyframe=second % 10 == 0) for second in range(80)]
     assert choose(pool, [0.0] * 80, 8) == (list(range(0, 80, 10)), 0)
-
-
-def test_other_candidates_fill_what_keyframes_leave() -> None:
+    # Other candidates fill what keyframes leave.
     pool = [at(float(second), is_keyframe=second == 4) for second in range(9)]
     assert choose(pool, [0.0] * 9, 3) == ([4], 0)
     assert choose(pool, [0.0] * 9, 3, fills=True) == ([0, 4, 8], 0)
-
-
-def test_short_shots_have_peaks_of_their_own() -> None:
+    # Short shots have peaks of their own.
     pool = [at(100 + 0.5 * place, shot=place) for place in range(4)] + [at(0, is_keyframe=True)]
     assert choose(pool, [1.0] * 4 + [0.0], 4) == ([0, 1, 4], 2)
 

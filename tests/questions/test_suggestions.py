@@ -47,18 +47,15 @@ def test_findings_and_further_subjects_fill_the_rest() -> None:
     )
 
 
-def test_words_of_another_language_are_not_quoted() -> None:
+def test_nothing_known_or_foreign_is_suggested() -> None:
+    # Words of another language are not quoted.
     assert suggested(report("zh", subjects=("红球",)), "en") == ("What does the text at 00:15 say?",)
     assert suggested(report("en", subjects=("ball",)), "zh") == ("00:15 画面上的文字写了什么？",)
-
-
-def test_what_was_asked_is_not_suggested() -> None:
+    # What was asked is not suggested.
     made = report("en", subjects=("red car",), chapters=(), findings=())
     asked = replace(made, request=replace(made.request, question="When does the red car appear?"), facts=())
     assert suggested(asked, "en") == ()
-
-
-def test_nothing_sensible_suggests_nothing() -> None:
+    # Nothing sensible suggests nothing.
     awkward = ("", "  ", "12", "x" * 10_000, "a “quoted” man", "(host)", "**", "http://evil.example/x")
     findings = (Finding("x" * 10_000, (1,)), Finding("A sunrise.", ()), Finding("Dusk.", (1,), ("own_time",)))
     made = replace(report("en", subjects=awkward, findings=findings, chapters=()), facts=())

@@ -68,7 +68,8 @@ def line(text: str, left: float, top: float, confidence: float = 0.99) -> Screen
     return ScreenText(text, confidence, (left, top, left + 0.3, top + 0.05))
 
 
-def test_words_split_over_lines_and_boxes() -> None:
+def test_exact_words_are_found_over_lines_and_boxes() -> None:
+    # Words split over lines and boxes.
     lines = [line("About protein", 0.1, 0.1), line("Menu", 0.7, 0.1), line("folding", 0.1, 0.16, 0.9)]
     found = TextMatcher("protein folding").in_lines(lines)
     assert found and found.text == "About protein folding" and found.confidence == 0.9
@@ -77,8 +78,6 @@ def test_words_split_over_lines_and_boxes() -> None:
     assert TextMatcher("photosynthesis").in_lines(hyphen)
     beside = [line("Total:", 0.1, 0.1), line("42 EUR", 0.41, 0.1)]
     assert TextMatcher("total 42").in_lines(beside)
-
-
-def test_line_with_the_exact_words_is_the_evidence() -> None:
+    # Line with the exact words is the evidence.
     found = TextMatcher("hello").in_lines([line("he11o", 0.1, 0.1), line("hello there", 0.1, 0.5)])
     assert found and found.text == "hello there"

@@ -198,12 +198,19 @@ def test_failure_is_stated_once_below_the_question(form: str, language: Language
     assert text.index(said) - text.index(question) < 200
 
 
-def test_question_is_the_title_where_the_model_gave_none() -> None:
+def test_brief_texts_leave_out_what_says_nothing() -> None:
+    # Question is the title where the model gave none.
     for made in (failed("en"), replace(gallery("en"), chunks=(replace(gallery("en").chunks[0], title=""),))):
         with in_language("en"):
             reported = document(made)
         assert reported.title == made.request.question
         assert not [block for block in reported.blocks if "Question" in str(block)]
+    # Ranges below a second have a decimal.
+    assert [span.text for span in span_of(4.9, 5.1, is_exact=False)] == ["00:04.9", " – ", "00:05.1"]
+    assert [span.text for span in span_of(4.9, 6.1, is_exact=False)] == ["00:04", " – ", "00:06"]
+    # Copied report has no pictures and no heading for them.
+    text = without_pictures(gallery("en"), "en")
+    assert "![" not in text and "## Frames" not in text and "## Findings" in text
 
 
 def test_unanswered_question_is_stated() -> None:
@@ -227,16 +234,6 @@ def test_unanswered_question_is_stated() -> None:
 )
 def test_brief_times_are_those_of_a_player_and_never_look_equal(seconds: Any, shown: list[str]) -> None:
     assert clocks(seconds) == shown
-
-
-def test_ranges_below_a_second_have_a_decimal() -> None:
-    assert [span.text for span in span_of(4.9, 5.1, is_exact=False)] == ["00:04.9", " – ", "00:05.1"]
-    assert [span.text for span in span_of(4.9, 6.1, is_exact=False)] == ["00:04", " – ", "00:06"]
-
-
-def test_copied_report_has_no_pictures_and_no_heading_for_them() -> None:
-    text = without_pictures(gallery("en"), "en")
-    assert "![" not in text and "## Frames" not in text and "## Findings" in text
 
 
 def test_length_below_a_second_is_not_zero() -> None:

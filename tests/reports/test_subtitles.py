@@ -106,14 +106,13 @@ def test_text_of_anybody_stays_in_its_cue(text: str) -> None:
     assert not re.search(rb"<|(?<!--)>|[{}]", rip) and not re.search(rb"<|(?<!--)>", web.split(b"\n1\n", 1)[1])
 
 
-def test_webvtt_notes_the_model_and_its_problems() -> None:
+def test_notes_and_remarks_of_webvtt_are_no_cues() -> None:
+    # Webvtt notes the model and its problems.
     head = subtitles.write_vtt(analysis(), "zh").decode().split("\n1\n")[0]
     assert head.startswith("WEBVTT\n\nNOTE\n⚠️ Messages 格式不支持")
     assert "some/model" in head and '"AIGC"' in head and head.count("-->") == 0
     assert "NOTE\nTranscribed by whisper" in subtitles.write_transcript_vtt(rich(), "en").decode()
-
-
-def test_a_remark_can_not_become_a_cue() -> None:
+    # A remark can not become a cue.
     made = rich(transcript=Transcript("subtitles", "00:01.000 --> 00:02.000\n\nx", (Cue(1.0, 2.0, "Hello."),)))
     assert [
         cue.text for cue in webvtt.from_buffer(BytesIO(subtitles.write_transcript_vtt(made, "en")), strict=True)

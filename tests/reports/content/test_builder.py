@@ -79,9 +79,14 @@ def test_keyframes_json_names_file_and_decoding() -> None:
     assert chosen["reused"] is True
 
 
-def test_what_was_not_measured_is_null() -> None:
+def test_what_was_not_measured_is_left_out() -> None:
+    # What was not measured is null.
     report = json.loads(FORMATS["json"].write(analysis(), "en"))
     assert report["measures"] is None and report["stretches"] == []
+    # Where there are none nothing is said of stretches.
+    assert segment_lines(()) == []
+    text = FORMATS["markdown"].to_bytes(analysis(), "en", appendix=True).decode()
+    assert "Black picture" not in text and "Frozen picture" not in text and "flashes" not in text
 
 
 def test_number_lists_are_on_one_line_and_words_unchanged() -> None:
@@ -123,12 +128,6 @@ def test_markdown_reports_stretches_by_type_with_their_times(language: str, line
     heard = replace(done(), decode=DECODE.with_silence((Stretch(2.0, 9.0, "silent"),)))
     text = FORMATS["markdown"].to_bytes(heard, language, appendix=True).decode().splitlines()  # type: ignore[arg-type]
     assert all(line in text for line in lines)
-
-
-def test_where_there_are_none_nothing_is_said_of_stretches() -> None:
-    assert segment_lines(()) == []
-    text = FORMATS["markdown"].to_bytes(analysis(), "en", appendix=True).decode()
-    assert "Black picture" not in text and "Frozen picture" not in text and "flashes" not in text
 
 
 def test_longest_segments_are_named_and_others_counted() -> None:

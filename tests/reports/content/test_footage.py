@@ -75,13 +75,19 @@ def test_stretches_exceed_the_noise_of_their_video(motion: tuple[int, ...], span
     assert all(one.start_seconds <= one.peak_seconds < one.end_seconds for one in found)
 
 
-def test_peak_is_the_strongest_step() -> None:
+def test_curves_keep_times_and_peaks() -> None:
+    # Peak is the strongest step.
     assert [one.peak_seconds for one in activities(measures(_ROAD), 30)] == [5.5, 16.5, 26.5]
-
-
-def test_a_range_of_a_video_keeps_its_times() -> None:
+    # A range of a video keeps its times.
     found = activities(replace(measures(_ROAD), start_seconds=100.0), 130)
     assert [one.start_seconds for one in found] == [104, 114, 125]
+    # Quiet spans are between the stretches.
+    found = (Activity(0.0, 4.0, 1.0), Activity(5.0, 10.0, 6.0), Activity(20.0, 30.0, 21.0))
+    assert quiet_spans(found, 0.0, 40.0) == [(10.0, 20.0), (30.0, 40.0)]
+    assert quiet_spans((), 0.0, 40.0) == [(0.0, 40.0)]
+    # Shots know their transitions.
+    decode = decoded(9.0, cut(2.0), cut(5.0, "dissolve", 0.5))
+    assert {number: one.type for number, one in transitions(decode).items()} == {2: "cut", 3: "dissolve"}
 
 
 @pytest.mark.parametrize("step", [0.25, 8.0])
@@ -89,12 +95,6 @@ def test_long_and_short_steps_find_the_same(step: float) -> None:
     motion = [value for value in _ROAD for _ in range(4)] if step < 1 else _ROAD
     found = activities(measures(motion, step=step), len(motion) * step)
     assert len(found) == 3
-
-
-def test_quiet_spans_are_between_the_stretches() -> None:
-    found = (Activity(0.0, 4.0, 1.0), Activity(5.0, 10.0, 6.0), Activity(20.0, 30.0, 21.0))
-    assert quiet_spans(found, 0.0, 40.0) == [(10.0, 20.0), (30.0, 40.0)]
-    assert quiet_spans((), 0.0, 40.0) == [(0.0, 40.0)]
 
 
 def test_a_light_stays_on_and_a_passing_car_does_not() -> None:
@@ -129,11 +129,6 @@ def test_a_light_is_no_cut() -> None:
     assert footage_of(others) == "film" and len(transitions(others)) == 2
     faded = decoded(40.0, cut(19.5, "fade", 1.0), measured=light)
     assert footage_of(faded) == "film"
-
-
-def test_shots_know_their_transitions() -> None:
-    decode = decoded(9.0, cut(2.0), cut(5.0, "dissolve", 0.5))
-    assert {number: one.type for number, one in transitions(decode).items()} == {2: "cut", 3: "dissolve"}
 
 
 def test_a_stretch_has_its_own_picture_or_the_nearest() -> None:

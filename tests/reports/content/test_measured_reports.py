@@ -49,13 +49,27 @@ def text(made: Analysis) -> list[str]:
     return [*(words(block.line) for block in shown), *map(words, listed)]
 
 
-def test_title_is_the_file_and_the_question_needs_a_model() -> None:
+def test_documents_lead_with_what_was_measured() -> None:
+    # Title is the file and the question needs a model.
     made = measured(question="When does the car come?")
     assert document(made).title == one_line(made.video.name)
     said = text(made)
     place = said.index("Question When does the car come?")
     assert said[place + 1] == t("report.needs_model")
     assert t("report.needs_model") not in text(measured())
+    # A film leads with its shots.
+    shown = blocks(measured(film(30, 4.0)))
+    cards = next(block for block in shown if isinstance(block, Chapters)).cards
+    assert len(cards) <= 12 and all(card.title.startswith("Shot ") for card in cards)
+    assert "30 shots · 14.5 cuts a minute · 4.0 s a shot on average" in text(measured(film(30, 4.0)))
+    (chart,) = (block for block in shown if isinstance(block, Timeline))
+    assert max(value for _, value in chart.chart.curve) == 1.0
+    # A single picture is called so.
+    decode = replace(camera((0.0,)), frames_decoded=1)
+    assert t("report.single_picture") in text(measured(decode))
+    # A report of a model has no measured lead.
+    anchors = {block.anchor for block in blocks(analysis()) if isinstance(block, Heading)}
+    assert not anchors & {"film", "moves"}
 
 
 def test_first_lines_are_facts_and_that_all_was_measured() -> None:
@@ -81,15 +95,6 @@ def test_documents_name_what_is_missing_without_settings() -> None:
             assert isinstance(on_page, Paragraph) and "FRAMELENS_SPEECH" in words(on_page.line)
 
 
-def test_a_film_leads_with_its_shots() -> None:
-    shown = blocks(measured(film(30, 4.0)))
-    cards = next(block for block in shown if isinstance(block, Chapters)).cards
-    assert len(cards) <= 12 and all(card.title.startswith("Shot ") for card in cards)
-    assert "30 shots · 14.5 cuts a minute · 4.0 s a shot on average" in text(measured(film(30, 4.0)))
-    (chart,) = (block for block in shown if isinstance(block, Timeline))
-    assert max(value for _, value in chart.chart.curve) == 1.0
-
-
 def test_a_short_film_lists_every_shot_without_a_chart() -> None:
     shown = blocks(measured(film(3, 4.0)))
     cards = next(block for block in shown if isinstance(block, Chapters)).cards
@@ -113,16 +118,6 @@ def test_all_and_nothing_are_said_in_a_sentence(motion: tuple[float, ...], key: 
     for language in ("en", "zh"):
         with in_language(language):
             assert t(f"report.{key}") in text(measured(camera(motion)))
-
-
-def test_a_single_picture_is_called_so() -> None:
-    decode = replace(camera((0.0,)), frames_decoded=1)
-    assert t("report.single_picture") in text(measured(decode))
-
-
-def test_a_report_of_a_model_has_no_measured_lead() -> None:
-    anchors = {block.anchor for block in blocks(analysis()) if isinstance(block, Heading)}
-    assert not anchors & {"film", "moves"}
 
 
 @pytest.mark.parametrize("kind", get_args(BoundaryType))

@@ -23,23 +23,27 @@ def headings(blocks: list[Block]) -> list[str]:
     return [words(block.line) for block in blocks if isinstance(block, Heading)]
 
 
-def test_pages_have_title_times_and_text() -> None:
+def test_pages_and_speech_are_below_each_other() -> None:
+    # Pages have title times and text.
     text = markdown.write(video_of(VALVES, PUMPS), "en").decode()
     assert text.startswith("# Kinds of valves\n")
     assert "### How pumps work · 00:15 – 00:20\n" in text
     assert "- Suction side\n- Pressure side\n" in text
+    # Speech is below its page.
+    cues = [Cue(1.0, 3.0, "Let us look at valves."), Cue(16.0, 18.0, "Pumps come next.")]
+    text = plain.write(video_of(VALVES, PUMPS, cues=cues), "en")
+    assert text.index("Let us look at valves.") < text.index("How pumps work") < text.index("Pumps come next.")
+    # Speech without pages has chapters at pauses.
+    cues = [Cue(at, at + (7 if at % 300 else 2), f"Part {at} of it.") for at in range(0, 1500, 10)]
+    shown = headings(section(video_of((), cues=cues)))
+    assert shown[0] == "Speech" and 3 <= len(shown) - 1 <= 8
+    assert all(one.startswith("“Part ") for one in shown[1:])
 
 
 def test_page_that_returns_is_named_below_the_first() -> None:
     text = plain.write(video_of(VALVES, PUMPS, VALVES), "en")
     assert "Shown again: 00:25 – 00:30" in text
     assert text.count("Gate valves") == 1
-
-
-def test_speech_is_below_its_page() -> None:
-    cues = [Cue(1.0, 3.0, "Let us look at valves."), Cue(16.0, 18.0, "Pumps come next.")]
-    text = plain.write(video_of(VALVES, PUMPS, cues=cues), "en")
-    assert text.index("Let us look at valves.") < text.index("How pumps work") < text.index("Pumps come next.")
 
 
 def test_page_that_returns_with_speech_has_its_own_heading() -> None:
@@ -52,16 +56,16 @@ def test_page_that_returns_with_speech_has_its_own_heading() -> None:
     ]
 
 
-def test_speech_without_pages_has_chapters_at_pauses() -> None:
-    cues = [Cue(at, at + (7 if at % 300 else 2), f"Part {at} of it.") for at in range(0, 1500, 10)]
-    shown = headings(section(video_of((), cues=cues)))
-    assert shown[0] == "Speech" and 3 <= len(shown) - 1 <= 8
-    assert all(one.startswith("“Part ") for one in shown[1:])
-
-
-def test_uncertain_reading_is_marked() -> None:
+def test_doubts_markup_and_subtitles_of_pages() -> None:
+    # Uncertain reading is marked.
     text = markdown.write(video_of((*VALVES, row("• Globe va1ves", 0.08, 0.6, confidence=0.86))), "en").decode()
     assert "- Globe va1ves ⚠️ *uncertain reading*" in text
+    # Text of a page cannot become markup.
+    page = slide("<script>alert(1)</script>", "# heading [x](http://evil)", "*bold* `code`", "plain line")
+    assert "<script>" not in html.write(video_of(page), "en").decode()
+    assert "\\# heading \\[x\\]" in markdown.write(video_of(page), "en").decode()
+    # Subtitles come from pages.
+    assert "Kinds of valves" in write_srt(video_of(*[VALVES] * 2, *[PUMPS] * 2), "en").decode()
 
 
 def test_many_pages_are_folded_after_their_titles() -> None:
@@ -84,16 +88,6 @@ def test_long_page_is_folded_in_short_reports_and_whole_in_notes() -> None:
     brief = section(video_of(page), is_brief=True)
     assert any(isinstance(block, Fold) for block in brief)
     assert markdown.write(video_of(page), "en").decode().count("is a further line") == 45
-
-
-def test_text_of_a_page_cannot_become_markup() -> None:
-    page = slide("<script>alert(1)</script>", "# heading [x](http://evil)", "*bold* `code`", "plain line")
-    assert "<script>" not in html.write(video_of(page), "en").decode()
-    assert "\\# heading \\[x\\]" in markdown.write(video_of(page), "en").decode()
-
-
-def test_subtitles_come_from_pages() -> None:
-    assert "Kinds of valves" in write_srt(video_of(*[VALVES] * 2, *[PUMPS] * 2), "en").decode()
 
 
 def test_json_has_the_outline_and_is_read_again() -> None:

@@ -63,15 +63,14 @@ def test_each_video_is_named_and_another_one_is_no_link() -> None:
     assert words(other.summary).startswith("b.mp4: ") and not any(span.at_seconds for span in other.summary)
 
 
-def test_punctuation_of_a_found_video_is_chinese() -> None:
+def test_found_videos_have_chinese_punctuation() -> None:
+    # Punctuation of a found video is chinese.
     with in_language("zh"):
         (other,), _ = found_by_search(answered(f"b.mp4:\n{SAID}", search("b.mp4")))
     assert words(other.summary).startswith(
         "b.mp4：“a red card” was seen 2 times:00:02.000–00:03.000（1.00 秒）、00:06.000–00:06.040（0.04 秒）"
     )
-
-
-def test_text_that_is_no_search_stays_whole() -> None:
+    # Text that is no search stays whole.
     assert found_by_search(answered("A man [1].\n\nHe leaves.", search())) == ([], "A man [1].\n\nHe leaves.")
 
 

@@ -172,13 +172,12 @@ def test_without_a_model_the_file_carries_no_label() -> None:
         assert "docProps/custom.xml" not in archive.namelist()
 
 
-def test_chinese_has_a_font_and_a_language_of_its_own() -> None:
+def test_pages_fonts_and_languages_are_the_word_processors() -> None:
+    # Chinese has a font and a language of its own.
     normal = opened(analysis(), "zh").styles["Normal"].element.rPr
     assert normal.find(qn("w:rFonts")).get(qn("w:eastAsia")) == "Microsoft YaHei"
     assert normal.find(qn("w:lang")).get(qn("w:eastAsia")) == "zh-CN"
-
-
-def test_pages_are_numbered_by_the_word_processor() -> None:
+    # Pages are numbered by the word processor.
     foot = opened(analysis()).sections[0].footer._element
     assert [one.get(qn("w:instr")) for one in foot.iter(qn("w:fldSimple"))] == ["PAGE", "NUMPAGES"]
 

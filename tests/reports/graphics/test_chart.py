@@ -14,17 +14,19 @@ def measured(*change: float, step_seconds: float = 1.0) -> Analysis:
     return replace(plain, decode=replace(plain.decode, measures=Measures(step_seconds, change, flat, flat, flat, flat)))
 
 
-def test_all_is_at_its_share_of_the_length() -> None:
+def test_chart_has_everything_at_its_share() -> None:
+    # All is at its share of the length.
     chart = chart_of(analysis())
     assert chart
     assert [(band.start, band.end, band.label) for band in chart.shots] == [(0.0, 4 / 9, "1"), (4 / 9, 1.0, "2")]
     assert [(tick.at, tick.number) for tick in chart.frames] == [(0.0, 1), (4 / 9, 2)]
-
-
-def test_chapters_have_their_titles() -> None:
+    # Chapters have their titles.
     chart = chart_of(rich())
     assert chart and chart.chapters
     assert all(0 <= band.start < band.end <= 1 and band.label for band in chart.chapters)
+    # Nothing that was read has no chart.
+    plain = analysis()
+    assert chart_of(replace(plain, decode=replace(plain.decode, readable_seconds=0.0))) is None
 
 
 def test_a_moment_keeps_its_height_however_long_the_video_is() -> None:
@@ -44,8 +46,3 @@ def test_the_scale_has_round_times_and_no_more_than_fit() -> None:
     assert short and [label for _, label in short.scale] == [
         "00:00.000", "00:00.100", "00:00.200", "00:00.300", "00:00.400", "00:00.500"
     ]  # fmt: skip
-
-
-def test_nothing_that_was_read_has_no_chart() -> None:
-    plain = analysis()
-    assert chart_of(replace(plain, decode=replace(plain.decode, readable_seconds=0.0))) is None

@@ -17,7 +17,8 @@ def drawn(**changes: object) -> ET.Element:
     return ET.fromstring(svg(replace(chart, **changes), 'a "chart" <of> it'))  # type: ignore[arg-type]
 
 
-def test_everything_of_the_chart_is_drawn_within_it() -> None:
+def test_chart_is_drawn_within_its_bounds() -> None:
+    # Everything of the chart is drawn within it.
     picture = drawn()
     assert picture.get("aria-label") == 'a "chart" <of> it'
     assert len(picture.findall(f".//{SVG}circle")) == 6
@@ -25,11 +26,12 @@ def test_everything_of_the_chart_is_drawn_within_it() -> None:
     for box in picture.iter(f"{SVG}rect"):
         x, y, width, height = (float(box.get(name, "nan")) for name in ("x", "y", "width", "height"))
         assert x >= 0 and x + width <= WIDTH + 0.5 and y >= 0 and y + height <= HEIGHT
-
-
-def test_stretches_lie_over_the_curve() -> None:
+    # Stretches lie over the curve.
     assert looked_at_closely().decode.stretches == (Stretch(1.0, 2.0, "black"),)
     assert [box.get("fill") for box in drawn().iter(f"{SVG}rect") if box.get("fill-opacity")] == ["#111827"]
+    # What no file can hold is shown by its number.
+    assert printable("a\x00b\u202ec\td\ne") == "a[U+0000]b[U+202E]c\td\ne"
+    assert printable("红车 🚗 é \u200d") == "红车 🚗 é \u200d"
 
 
 def test_chapter_titles_are_cut_and_escaped() -> None:
@@ -45,8 +47,3 @@ def test_ticks_lead_to_their_frames_where_there_are_any() -> None:
     linked = ET.fromstring(svg(chart, "x", links=True))
     assert [one.get("href") for one in linked.iter(f"{SVG}a")] == [f"#frame-{number}" for number in range(1, 7)]
     assert not list(ET.fromstring(svg(chart, "x")).iter(f"{SVG}a"))
-
-
-def test_what_no_file_can_hold_is_shown_by_its_number() -> None:
-    assert printable("a\x00b\u202ec\td\ne") == "a[U+0000]b[U+202E]c\td\ne"
-    assert printable("红车 🚗 é \u200d") == "红车 🚗 é \u200d"

@@ -117,7 +117,8 @@ def test_chinese_is_written_on_any_machine(monkeypatch: pytest.MonkeyPatch) -> N
     assert no_box(drawn, font)
 
 
-def test_missing_glyphs_become_question_marks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_on_a_sheet_keep_what_can_be_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Missing glyphs become question marks.
     own = ImageFont.load_default(20)
     assert isinstance(own, ImageFont.FreeTypeFont)
     monkeypatch.setattr(contact_sheet, "_fonts", lambda size: (own,))
@@ -125,14 +126,10 @@ def test_missing_glyphs_become_question_marks(monkeypatch: pytest.MonkeyPatch) -
     assert drawn == "???? 01.mp4"
     assert no_box(drawn, font)
     assert no_box(contact_sheet.fit_text("long " * 50, 20, 100)[1], font)
-
-
-def test_a_long_name_keeps_its_ending() -> None:
+    # A long name keeps its ending.
     for width in (40, 200, 400):
         font, drawn = contact_sheet.fit_text("a very long name of a video " * 9 + "0123.mp4", 20, width)
         assert font.getlength(drawn) <= width
     assert drawn.endswith("0123.mp4") and drawn.startswith("a very")
-
-
-def test_what_cannot_be_printed_is_a_question_mark() -> None:
+    # What cannot be printed is a question mark.
     assert contact_sheet.fit_text("a\nb\u202e\udcff", 20, 500)[1] == "a?b??"

@@ -65,8 +65,26 @@ def test_fonts_of_either_format_and_in_collections_are_read(tmp_path: Path, lett
 # ---- our own font
 
 
-def test_both_weights_know_the_same_characters() -> None:
-    assert codes(FONT_FILE) == codes(BOLD)
+def test_fonts_cover_the_words_of_reports() -> None:
+    assert codes(FONT_FILE) == codes(BOLD)  # both weights know the same characters
+    # Own font covers all report words.
+    words = "".join(
+        text
+        for language in ("zh", "en")
+        for key, text in catalogue(language).items()  # type: ignore[arg-type]
+        if key.split(".")[0] in ("report", "notice", "trouble", "unverified", "condition", "stage", "strategy")
+    )
+    assert "[U+" not in Faces().shown(words)
+    # Typst font covers its declared characters.
+    letters = "".join(chr(code) for known in fonts._BUNDLED_KNOWS for code in known)
+    for weight in ("regular", "bold"):
+        page = f'#set text(font: "{fonts.BUNDLED}", weight: "{weight}", fallback: false)\n#sys.inputs.letters'
+        inputs = {"letters": letters}
+        # PDF/A refuses what has no shape.
+        assert typst.compile(page.encode(), sys_inputs=inputs, ignore_system_fonts=True, pdf_standards="a-2b")
+    # The letters of all of europe are available.
+    words = "Łódź Škoda İstanbul Žluťoučký kůň Ελλάδα Україна Țară Győr"
+    assert Faces().shown(words) == words
 
 
 def test_our_own_font_knows_what_is_common() -> None:
@@ -83,30 +101,6 @@ def test_our_own_font_knows_what_is_common() -> None:
     assert Faces().shown(simplified + traditional + others) == simplified + traditional + others
 
 
-def test_own_font_covers_all_report_words() -> None:
-    words = "".join(
-        text
-        for language in ("zh", "en")
-        for key, text in catalogue(language).items()  # type: ignore[arg-type]
-        if key.split(".")[0] in ("report", "notice", "trouble", "unverified", "condition", "stage", "strategy")
-    )
-    assert "[U+" not in Faces().shown(words)
-
-
-def test_typst_font_covers_its_declared_characters() -> None:
-    letters = "".join(chr(code) for known in fonts._BUNDLED_KNOWS for code in known)
-    for weight in ("regular", "bold"):
-        page = f'#set text(font: "{fonts.BUNDLED}", weight: "{weight}", fallback: false)\n#sys.inputs.letters'
-        inputs = {"letters": letters}
-        # PDF/A refuses what has no shape.
-        assert typst.compile(page.encode(), sys_inputs=inputs, ignore_system_fonts=True, pdf_standards="a-2b")
-
-
-def test_the_letters_of_all_of_europe_are_available() -> None:
-    words = "Łódź Škoda İstanbul Žluťoučký kůň Ελλάδα Україна Țară Győr"
-    assert Faces().shown(words) == words
-
-
 def test_the_licence_lies_beside_the_font() -> None:
     assert "SIL OPEN FONT LICENSE Version 1.1" in (FOLDER / "OFL.txt").read_text(encoding="utf-8")
 
@@ -114,12 +108,11 @@ def test_the_licence_lies_beside_the_font() -> None:
 # ---- what our own font lacks
 
 
-def test_what_no_font_has_is_named() -> None:
+def test_missing_and_shapeless_characters_are_named() -> None:
+    # What no font has is named.
     assert Faces().shown(f"a{EMOJI}b{RARE}") == "a[U+1F600]b[U+2A6D6]"
     assert Faces().shown("\u202egnp\x00\ue000") == "[U+202E]gnp[U+0000][U+E000]"
-
-
-def test_shapeless_characters_drop_and_combining_ones_join() -> None:
+    # Shapeless characters drop and combining ones join.
     assert Faces().shown("⚠\ufe0f a\u200bb\u00adc \ufeff") == "⚠ abc "
     assert Faces().shown("e\u0301\tx\u1680y\r\nz\u2028w") == "é   x y\nz\nw"
 

@@ -137,6 +137,7 @@ def test_another_version_is_named(version: object) -> None:
 
 
 def test_damage_is_named_with_its_place() -> None:
+    # Damage is named with its place.
     frames = json.loads(writer.write(rich(), "en"))["keyframes"]
     error = refused(changed(keyframes=[*frames[:2], {**frames[2], "time_seconds": "soon"}]))
     assert (error.key, error.values["place"]) == ("report_damaged", "keyframes.2.time_seconds")
@@ -146,6 +147,9 @@ def test_damage_is_named_with_its_place() -> None:
     bare = json.loads(changed())
     del bare["chunks"]
     assert refused(json.dumps(bare).encode()).values["place"] == "chunks"
+    # Values that do not go together are damage.
+    shots = [{"number": 1, "start_seconds": 5.0, "end_seconds": 1.0}]
+    assert refused(changed(shots=shots)).key == "report_damaged"
 
 
 @pytest.mark.parametrize("value", [True, None, [2], "soon", 2.5])
@@ -168,16 +172,10 @@ def test_impossible_channels_are_damage(channels: int) -> None:
     assert refused(changed(source=source)).key == "report_damaged"
 
 
-def test_values_that_do_not_go_together_are_damage() -> None:
-    shots = [{"number": 1, "start_seconds": 5.0, "end_seconds": 1.0}]
-    assert refused(changed(shots=shots)).key == "report_damaged"
-
-
-def test_what_a_later_version_adds_is_passed_over() -> None:
+def test_later_additions_and_files_are_not_followed() -> None:
+    # What a later version adds is passed over.
     assert read(changed(of_tomorrow={"x": 1}), name=NAME) == read(changed(), name=NAME)
-
-
-def test_no_file_that_a_report_names_is_opened_here() -> None:
+    # No file that a report names is opened here.
     source = json.loads(writer.write(rich(), "en"))["source"]
     made = read(changed(source={**source, "name": "/etc/passwd"}), name=NAME)
     assert made.video.path == made.request.path == UNKNOWN_PATH

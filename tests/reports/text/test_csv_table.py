@@ -51,24 +51,19 @@ def test_each_finding_is_a_row_with_its_part_times_and_fields() -> None:
     ]
 
 
-def test_what_could_not_be_verified_says_so_and_why() -> None:
+def test_frames_and_doubts_have_their_rows() -> None:
+    # What could not be verified says so and why.
     (doubtful,) = [row for row in rows(rich(), "zh") if row["已核实"] == "否"]
     assert doubtful["看到的内容"] == "He comes back."
     assert doubtful["未能核实之处"].startswith("⚠️ ")
-
-
-def test_csv_frames_without_findings_have_rows_in_order() -> None:
+    # Csv frames without findings have rows in order.
     reported = rows(rich())
     assert [row["Frames"] for row in reported if not row["What can be seen"]] == ["3", "4"]
     assert [float(row["Start (s)"]) for row in reported] == sorted(float(row["Start (s)"]) for row in reported)
-
-
-def test_without_a_model_the_frames_are_the_table() -> None:
+    # Without a model the frames are the table.
     reported = rows(analysis(chunks=(), engine=None, facts=()))
     assert [(row["Frames"], row["Written by"]) for row in reported] == [("1", ""), ("2", "")]
-
-
-def test_csv_finding_without_frame_has_no_time() -> None:
+    # Csv finding without frame has no time.
     made = rich(chunks=(part(1, 1, 2, findings=(Finding("Somewhere.", (), ("no_frame",)),)),))
     (row,) = [row for row in rows(made) if row["What can be seen"] == "Somewhere."]
     assert (row["Part"], row["Start (s)"], row["Frames"], row["Verified"]) == ("1", "", "", "no")

@@ -39,16 +39,15 @@ def test_late_and_short_sound_leaves_silence_around_it(tmp_path: Path) -> None:
     assert spans(path, start=4.5, end=6.5) == []
 
 
-def test_extraction_measures_silence_after_the_frames(tmp_path: Path) -> None:
+def test_silence_is_measured_where_there_is_sound(tmp_path: Path, card_video: Path) -> None:
+    # Extraction measures silence after the frames.
     sound = np.concatenate([tone(1), quiet(3)])
     path = write_spoken(tmp_path / "film.mkv", sound=sound)
     for selection in (Selection(), Selection("uniform")):
         *_, last = extract(path, ExtractOptions(4, selection))
         assert isinstance(last, SilenceMeasured)
         assert [(one.start_seconds, one.end_seconds) for one in last.stretches] == [NEAR((1.0, 4.0), abs=0.05)]
-
-
-def test_frames_alone_and_soundless_videos_have_none(tmp_path: Path, card_video: Path) -> None:
+    # Frames alone and soundless videos have none.
     path = write_spoken(tmp_path / "film.mkv", sound=quiet(4))
     alone = extract(path, ExtractOptions(4), only_frames=True)
     assert not any(isinstance(event, SilenceMeasured) for event in (*alone, *extract(card_video, ExtractOptions(4))))

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Collection, Iterator
 
-from framelens.engine.short_requests import NoAnswer
+from framelens.engine.short_requests import NoAnswer, get_text
 
 
 def served_models(models: object) -> dict[str, int | None]:
@@ -49,6 +49,11 @@ def metrics_url(base_url: str) -> str:
     'http://127.0.0.1:8000/metrics'
     """
     return _root(base_url) + "/metrics"
+
+
+def metrics_text(base_url: str, *, api_key: str = "", timeout_seconds: float = 5.0) -> str:
+    """Get the metrics of the engine at `base_url`, as `get_text` does."""
+    return get_text(metrics_url(base_url), api_key=api_key, timeout_seconds=timeout_seconds)
 
 
 def health_url(base_url: str) -> str:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from framelens.core.errors import AppError
 from framelens.engine.endpoints import is_vllm, served_models
 from framelens.engine.short_requests import NoAnswer, get_json
-from framelens.llm.dialects import LocalServer, dialects
+from framelens.llm.dialects import Ask, LocalServer, dialects
 
-LOCAL_SECONDS = 1.0
+_LOCAL_SECONDS = 1.0
 """Wait for an answer on this machine. A port where no program listens refuses at once."""
 
 
@@ -41,8 +42,8 @@ class RunningEngine:
     models: tuple[RunningModel, ...]
 
 
-def _ask_vllm(root: str) -> Iterator[tuple[str, bool | None]]:
-    listed = get_json(f"{root}/v1/models", timeout_seconds=LOCAL_SECONDS)
+def _ask_vllm(ask: Ask) -> Iterator[tuple[str, bool | None]]:
+    listed = ask("/v1/models")
     if is_vllm(listed):
         yield from ((name, None) for name in served_models(listed))
 
@@ -61,10 +62,14 @@ def running_engines() -> tuple[RunningEngine, ...]:
         return tuple(filter(None, pool.map(_running_engine, local_servers())))
 
 
+def _ask(root: str, path: str, sent: object = None) -> object:
+    return get_json(f"{root}{path}", sent=sent, timeout_seconds=_LOCAL_SECONDS)
+
+
 def _running_engine(server: LocalServer) -> RunningEngine | None:
     root = f"http://127.0.0.1:{server.port}"
     try:
-        models = [RunningModel(name, sees) for name, sees in server.ask_models(root)]
+        models = [RunningModel(name, sees) for name, sees in server.ask_models(partial(_ask, root))]
     except (NoAnswer, AppError, KeyError, TypeError, AttributeError):  # no engine, or another program
         return None
     models.sort(key=lambda model: model.sees is not True)

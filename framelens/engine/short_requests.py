@@ -41,13 +41,14 @@ class NoAnswer(Exception):
         self.redirect = redact(redirect)
 
 
-def get_json(url: str, *, api_key: str = "", timeout_seconds: float = 5.0) -> object:
-    """Get and parse the JSON at `url`.
+def get_json(url: str, *, api_key: str = "", timeout_seconds: float = 5.0, sent: object = None) -> object:
+    """Get and parse the JSON at `url`, or the answer to the JSON that is sent there.
 
     Args:
         url: Address.
         api_key: Sent as a bearer token; "" sends no token.
         timeout_seconds: Bounds each wait for the server; the whole answer may take twice as long.
+        sent: JSON to post.
 
     Returns:
         The parsed JSON, None for an empty body.
@@ -55,12 +56,7 @@ def get_json(url: str, *, api_key: str = "", timeout_seconds: float = 5.0) -> ob
     Raises:
         NoAnswer: No connection, a status other than 2xx, or a body that is too slow, too long, compressed or no JSON.
     """
-    return _parsed(_body("GET", url, api_key, timeout_seconds))
-
-
-def post_json(url: str, sent: object, *, timeout_seconds: float = 5.0) -> object:
-    """Send JSON to `url`, and parse the answer; arguments and errors are those of `get_json`."""
-    return _parsed(_body("POST", url, "", timeout_seconds, sent))
+    return _parsed(_body("GET" if sent is None else "POST", url, api_key, timeout_seconds, sent))
 
 
 def get_text(url: str, *, api_key: str = "", timeout_seconds: float = 5.0) -> str:

@@ -26,7 +26,9 @@ since the model's chat template is missing or broken; or the process of the mode
 ended; or the order of user and assistant, or the system role."""
 Rule = tuple[Meaning, *tuple[str, ...]]
 MarkKind = Literal["open", "close", "begin", "answer", "channel", "end", "drop"]
-AskModels = Callable[[str], Iterable[tuple[str, bool | None]]]
+Ask = Callable[..., Any]
+"""Sends a path, and JSON if there is any, to an engine, and returns the parsed answer."""
+AskModels = Callable[[Ask], Iterable[tuple[str, bool | None]]]
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,8 @@ class LocalServer:
     Attributes:
         product: Its name.
         port: Its usual port.
-        ask_models: Yields the names of its models, and which of them see, None if it doesn't say; gets its address
-            without a path. May raise what a failed request or an unexpected answer raises.
+        ask_models: Yields the names of its models, and which of them see, None if it doesn't say; gets what
+            asks it. May raise what a failed request or an unexpected answer raises.
     """
 
     product: str

@@ -7,28 +7,23 @@ from framelens.core import exported
 if TYPE_CHECKING:
     from framelens.core.errors import PicturesRefused as PicturesRefused
     from framelens.core.errors import TooManyPictures as TooManyPictures
-    from framelens.http_client import on_request_loop as on_request_loop
-    from framelens.http_client import request_loop as request_loop
     from framelens.i18n.formatting import mark as mark
     from framelens.llm.chat import connect as connect
-    from framelens.llm.client import EngineClient as EngineClient
     from framelens.llm.dialects import Dialects as Dialects
     from framelens.llm.dialects import LocalServer as LocalServer
     from framelens.llm.dialects import Marks as Marks
     from framelens.llm.dialects import Rule as Rule
     from framelens.llm.dialects import StreamDialect as StreamDialect
-    from framelens.llm.error_mapping import engine_error as engine_error
+    from framelens.llm.engine_requests import EngineRequests as EngineRequests
     from framelens.llm.forwarding import Forwarder as Forwarder
     from framelens.llm.messages import data_url as data_url
     from framelens.llm.messages import jpeg_url as jpeg_url
     from framelens.llm.messages import picture_part as picture_part
     from framelens.llm.messages import text_part as text_part
     from framelens.llm.messages import with_pictures as with_pictures
-    from framelens.llm.refusals import is_refusal as is_refusal
     from framelens.llm.refusals import message_in as message_in
     from framelens.llm.refusals import read_json as read_json
     from framelens.llm.refusals import refused as refused
-    from framelens.llm.retries import repeated as repeated
     from framelens.llm.stream import ask as ask
     from framelens.llm.text_fallback import prove_sight as prove_sight
     from framelens.llm.text_fallback import rejection as rejection

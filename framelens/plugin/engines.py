@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from framelens.engine.base import Endpoint as Endpoint
     from framelens.engine.base import Engine as Engine
     from framelens.engine.base import EngineStatus as EngineStatus
-    from framelens.engine.endpoints import metrics_url as metrics_url
+    from framelens.engine.endpoints import metrics_text as metrics_text
     from framelens.engine.endpoints import read_metrics as read_metrics
     from framelens.engine.endpoints import served_models as served_models
     from framelens.engine.engine_builder import build_engine as build_engine
@@ -24,12 +24,8 @@ if TYPE_CHECKING:
     from framelens.engine.local.model_arguments import engine_environment as engine_environment
     from framelens.engine.local.model_arguments import shape_of as shape_of
     from framelens.engine.remote_engine import normal_base_url as normal_base_url
-    from framelens.engine.remote_engine import normal_base_urls as normal_base_urls
-    from framelens.engine.running_engines import LOCAL_SECONDS as LOCAL_SECONDS
     from framelens.engine.short_requests import NoAnswer as NoAnswer
     from framelens.engine.short_requests import get_json as get_json
-    from framelens.engine.short_requests import get_text as get_text
-    from framelens.engine.short_requests import post_json as post_json
     from framelens.jobs.engine_session import EngineSession as EngineSession
     from framelens.jobs.engine_session import usual_side as usual_side
     from framelens.jobs.engine_switcher import EngineSwitcher as EngineSwitcher

@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from framelens.core.codec import to_json as to_json
     from framelens.jobs.stored.library_search import LibrarySearch as LibrarySearch
     from framelens.jobs.stored.library_search import NearPassage as NearPassage
-    from framelens.store.authentication import open_checked_store as open_checked_store
-    from framelens.store.database import DATABASE as DATABASE
+    from framelens.store.authentication import check_access as check_access
     from framelens.store.database import NOT_IN_TRASH as NOT_IN_TRASH
     from framelens.store.database import Store as Store
     from framelens.store.database import visible as visible

@@ -5,14 +5,11 @@ from typing import TYPE_CHECKING, Any
 from framelens.core import exported
 
 if TYPE_CHECKING:
-    from framelens.video.subtitles.cues import Found as Found
     from framelens.video.subtitles.cues import Timed as Timed
-    from framelens.video.subtitles.cues import Unparsed as Unparsed
     from framelens.video.subtitles.cues import Unread as Unread
     from framelens.video.subtitles.cues import clock_seconds as clock_seconds
     from framelens.video.subtitles.cues import cue_text as cue_text
     from framelens.video.subtitles.cues import spoken as spoken
-    from framelens.video.subtitles.cues import timecode_seconds as timecode_seconds
     from framelens.video.subtitles.formats import SubtitleForms as SubtitleForms
     from framelens.video.subtitles.names import language_code as language_code
 

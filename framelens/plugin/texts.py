@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from framelens.i18n import aside as aside
     from framelens.i18n import labelled as labelled
     from framelens.i18n import sentences as sentences
-    from framelens.i18n import set_language as set_language
     from framelens.i18n.formatting import attributed as attributed
     from framelens.i18n.formatting import origin as origin
     from framelens.i18n.formatting import phase_text as phase_text

@@ -14,7 +14,7 @@ from typing import Protocol
 from framelens import registry
 from framelens.core.errors import ConfigError, InputError
 from framelens.core.roles import AccessSettings, User
-from framelens.store.database import Store, open_store
+from framelens.store.database import DATABASE, Store, open_store
 from framelens.store.users import Users
 
 COOKIE = "framelens_session"
@@ -108,3 +108,9 @@ def open_checked_store(data_dir: Path, settings: AccessSettings, *, public_addre
         store.close()
         raise
     return store
+
+
+def check_access(data_dir: Path, settings: AccessSettings) -> None:
+    """Check that it is known who asks, where there are accounts, or may be; raise what `open_checked_store` raises."""
+    if settings.expects_accounts or (data_dir / DATABASE).exists():
+        open_checked_store(data_dir, settings).close()

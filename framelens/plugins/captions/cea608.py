@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from framelens.plugin.subtitles import Timed, cue_text, timecode_seconds
+from framelens.plugin.subtitles import Timed, cue_text
+from framelens.plugins.captions.timecode import timecode_seconds
 
 LONGEST_ROLLED_SECONDS = 16.0
 """A receiver clears captions after 16 seconds without data (47 CFR 79.101)."""

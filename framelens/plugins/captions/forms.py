@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 
-from framelens.plugin.subtitles import Found, SubtitleForms, Timed
+from framelens.plugin.subtitles import SubtitleForms, Timed, Unread
 from framelens.plugins.captions.cea608 import Captions, read_scc
 from framelens.plugins.captions.cea708 import DigitalCaptions
 from framelens.plugins.captions.ttml import read_ttml
 from framelens.plugins.captions.whisper import read_whisper_json, read_whisper_tsv
 from framelens.plugins.captions.youtube import read_json3, read_srv
 
-Reader = Callable[[str, float, Collection[str]], Iterable[Found]]
+Reader = Callable[[str, float, Collection[str]], Iterable[Timed | Unread]]
 _SLOW_SCENARIST = re.compile(r"Scenarist_SCC[^\n]*\s+\d\d:\d\d:\d\d:")
 _TTML_ROOT = re.compile(r"<(?:\w+:)?tt\b[^>]*>")
 

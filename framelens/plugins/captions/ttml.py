@@ -14,17 +14,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import cast
 from xml.etree import ElementTree
 
-from framelens.plugin.subtitles import (
-    Found,
-    Timed,
-    Unparsed,
-    Unread,
-    clock_seconds,
-    cue_text,
-    language_code,
-    spoken,
-    timecode_seconds,
-)
+from framelens.plugin.subtitles import Timed, Unread, clock_seconds, cue_text, language_code, spoken
+from framelens.plugins.captions.timecode import timecode_seconds
 
 _OFFSET = re.compile(r"([\d.]+)(h|ms|m|s|f|t)")
 _OFFSET_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
@@ -45,7 +36,7 @@ _Spoken = tuple[str, Timed]
 """A text with its language, "" if unknown."""
 
 
-def read_ttml(text: str, frame_rate: float = 0.0, languages: Collection[str] = ()) -> Iterator[Found]:
+def read_ttml(text: str, frame_rate: float = 0.0, languages: Collection[str] = ()) -> Iterator[Timed | Unread]:
     """Yield the paragraphs of TTML or DFXP, with the times of the elements around them.
 
     Of translations that are shown at the same time, a single translation is read: the document's first of `languages`,
@@ -65,7 +56,7 @@ def read_ttml(text: str, frame_rate: float = 0.0, languages: Collection[str] = (
     yield from _one_language([item for item in items if not isinstance(item, Unread)], languages)
 
 
-def parse_xml(text: str) -> tuple[ElementTree.Element, list[Unparsed]]:
+def parse_xml(text: str) -> tuple[ElementTree.Element, list[Unread]]:
     """Return the root of a document, and the line up to which it could be parsed unless it is whole.
 
     Entities of HTML and lone ampersands are read, too.
@@ -74,13 +65,13 @@ def parse_xml(text: str) -> tuple[ElementTree.Element, list[Unparsed]]:
         ValueError: It isn't XML.
     """
     parser: ElementTree.XMLPullParser[ElementTree.Element] = ElementTree.XMLPullParser(["start"])
-    fault: list[Unparsed] = []
+    fault: list[Unread] = []
     try:
         parser.feed(_AMPERSAND.sub(_as_xml, text.lstrip("\ufeff \n\r\t")))  # text: the declared encoding doesn't count
         parser.close()
     except ElementTree.ParseError as error:
         line = error.position[0]
-        fault = [Unparsed(line, "".join(text.splitlines()[line - 1 : line]))]
+        fault = [Unread(line, "".join(text.splitlines()[line - 1 : line]), ends=True)]
         reason = str(error)
     for _, root in cast(Iterable[tuple[str, ElementTree.Element]], parser.read_events()):
         return root, fault

@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from framelens.plugin.subtitles import Found, Timed, Unread, cue_text
+from framelens.plugin.subtitles import Timed, Unread, cue_text
 from framelens.plugin.texts import foreign_number
 
 
-def read_whisper_json(text: str, *_: object) -> Iterator[Found]:
+def read_whisper_json(text: str, *_: object) -> Iterator[Timed | Unread]:
     """Yield the segments of Whisper, WhisperX and OpenAI's API, of whisper.cpp, or of Transformers' pipelines.
 
     Raises:
@@ -49,7 +49,7 @@ _SEGMENTS = {"segments": _segment, "transcription": _of_milliseconds, "chunks": 
 """Names of the lists of segments, and the readers of a segment."""
 
 
-def read_whisper_tsv(text: str, *_: object) -> Iterator[Found]:
+def read_whisper_tsv(text: str, *_: object) -> Iterator[Timed | Unread]:
     """Yield the lines of a table of start, end, both in milliseconds, and text, below a line with these names."""
     for number, line in enumerate(text.splitlines()[1:], 2):
         try:

@@ -10,14 +10,14 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from framelens.plugin.subtitles import Found, Timed, cue_text
+from framelens.plugin.subtitles import Timed, Unread, cue_text
 from framelens.plugins.captions.ttml import parse_xml
 
 _UNIT_SECONDS = {"t": 0.001, "d": 0.001, "start": 1.0, "dur": 1.0}
 _PARAGRAPHS = frozenset({"p", "text"})
 
 
-def read_json3(text: str, *_: object) -> Iterator[Found]:
+def read_json3(text: str, *_: object) -> Iterator[Timed | Unread]:
     """Yield the captions of json3.
 
     Raises:
@@ -42,7 +42,7 @@ def _event(event: dict[str, Any]) -> Timed:
     )
 
 
-def read_srv(text: str, *_: object) -> Iterator[Found]:
+def read_srv(text: str, *_: object) -> Iterator[Timed | Unread]:
     """Yield the captions of srv1, srv2 or srv3; a document that is cut off is read up to there.
 
     Raises:

@@ -6,12 +6,12 @@ without such metrics is not asked again for a while.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from framelens.plugin.engines import Engine, NoAnswer, get_text, metrics_url, normal_base_urls, read_metrics
+from framelens.plugin.engines import Engine, NoAnswer, metrics_text, read_metrics
 from framelens.plugin.processes import in_thread
 
 LoadAbsence = Literal["not_running", "no_answer", "no_metrics"]
@@ -117,13 +117,18 @@ def _ratio(part: float | None, whole: float | None) -> float | None:
 
 
 class EngineMetricsReader:
-    """Reader of the load of the engines at `base_url`, added up, or of `engine` while that is ready."""
+    """Reader of the load of the engines at `base_urls`, added up, or of `engine` while that is ready."""
 
     def __init__(
-        self, engine: Engine, *, base_url: str = "", api_key: str = "", clock: Callable[[], float] = time.monotonic
+        self,
+        engine: Engine,
+        *,
+        base_urls: Sequence[str] = (),
+        api_key: str = "",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
-        self._base_urls = normal_base_urls(base_url) if base_url else ()
+        self._base_urls = tuple(base_urls)
         self._api_key = api_key
         self._clock = clock
         self._before: tuple[list[str], MetricsReading] | None = None
@@ -154,7 +159,7 @@ class EngineMetricsReader:
         if until is not None and self._clock() < until:
             return "no_metrics"
         try:
-            text = get_text(metrics_url(address), api_key=api_key, timeout_seconds=TIMEOUT_SECONDS)
+            text = metrics_text(address, api_key=api_key, timeout_seconds=TIMEOUT_SECONDS)
         except NoAnswer as answer:
             if answer.status is None:
                 return "no_answer"

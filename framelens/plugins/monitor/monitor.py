@@ -137,7 +137,7 @@ class _LoadInUse:
         session = self._services.switcher.session
         if self._read is None or session is not self._session:
             settings = session.settings
-            self._read = EngineMetricsReader(session.engine, base_url=settings.base_url, api_key=settings.api_key)
+            self._read = EngineMetricsReader(session.engine, base_urls=settings.base_urls, api_key=settings.api_key)
             self._session = session
         return self._read()
 

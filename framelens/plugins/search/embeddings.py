@@ -8,29 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from framelens import EngineError
 from framelens.plugin.analyses import PictureEmbedder
-from framelens.plugin.chat import (
-    engine_error,
-    is_refusal,
-    message_in,
-    on_request_loop,
-    read_json,
-    refused,
-    repeated,
-    request_loop,
-)
 from framelens.plugin.engines import RequestTooLarge
 
 if TYPE_CHECKING:
-    from framelens.plugin.chat import EngineClient
+    from framelens.plugin.chat import EngineRequests
 
 _BATCH_SIZE = 64
 """Texts per request."""
@@ -57,9 +47,9 @@ class EmbeddingModel(PictureEmbedder):
             ConfigError: The address, or the address of a proxy in the environment, can't be used.
             EngineError: The server doesn't answer, refuses, or answers in another form.
         """
-        from framelens.plugin.chat import EngineClient
+        from framelens.plugin.chat import EngineRequests
 
-        engine = EngineClient(self.base_url, self.api_key, timeout_seconds=self.timeout_seconds)
+        engine = EngineRequests(self.base_url, self.api_key, timeout_seconds=self.timeout_seconds)
         vectors: list[list[float]] = []
         for start in range(0, len(texts), _BATCH_SIZE):
             vectors += self._embed_fitting(
@@ -74,25 +64,23 @@ class EmbeddingModel(PictureEmbedder):
 
         The first two parts are sent before the others, so that a model of texts alone refuses the first picture only.
         """
-        from framelens.plugin.chat import EngineClient
+        from framelens.plugin.chat import EngineRequests
 
-        engine = EngineClient(self.base_url, self.api_key, timeout_seconds=max(seconds, 1.0))
+        engine = EngineRequests(self.base_url, self.api_key, timeout_seconds=max(seconds, 1.0))
         vectors: list[list[float] | None] = [None] * len(parts)
-        with closing(on_request_loop(self._vectors(engine, parts, seconds), cancel)) as arrived:
+        with closing(engine.each(self._vectors(engine, parts, seconds), cancel)) as arrived:
             for place, vector in arrived:
                 vectors[place] = vector
         return vectors
 
     async def _vectors(
-        self, engine: EngineClient, parts: Sequence[Mapping[str, object]], seconds: float
+        self, engine: EngineRequests, parts: Sequence[Mapping[str, object]], seconds: float
     ) -> AsyncIterator[tuple[int, list[float]]]:
         async def embed(place: int) -> tuple[int, list[float]]:
             messages = [{"role": "user", "content": [parts[place]]}]
             body = {"messages": messages, "encoding_format": "float", **({"model": self.model} if self.model else {})}
             async with in_flight:
-                return place, (
-                    await self._sent(lambda: engine.post("/embeddings", body=body, cast_to=httpx.Response), 1)
-                )[0]
+                return place, (await self._sent(engine, body, 1))[0]
 
         in_flight, deadline = asyncio.Semaphore(_IN_FLIGHT), asyncio.get_running_loop().time() + seconds
         for group in (range(2), range(2, len(parts))):
@@ -108,7 +96,7 @@ class EmbeddingModel(PictureEmbedder):
                     task.cancel()
                 asyncio.gather(*tasks, return_exceptions=True)  # else asyncio logs errors of tasks not awaited
 
-    def _embed_fitting(self, engine: EngineClient, texts: list[str]) -> list[list[float]]:
+    def _embed_fitting(self, engine: EngineRequests, texts: list[str]) -> list[list[float]]:
         """Embed `texts`, cutting them in half as long as they exceed the model's context."""
         try:
             return self._embed(engine, texts)
@@ -118,46 +106,24 @@ class EmbeddingModel(PictureEmbedder):
                 raise
             return self._embed_fitting(engine, [text[:longest] for text in texts])
 
-    def _embed(self, engine: EngineClient, texts: list[str]) -> list[list[float]]:
-        sent = self._sent(lambda: self._request(engine, texts), len(texts))
-        return asyncio.run_coroutine_threadsafe(sent, request_loop()).result()
+    def _embed(self, engine: EngineRequests, texts: list[str]) -> list[list[float]]:
+        body = {"input": texts, "encoding_format": "float", **({"model": self.model} if self.model else {})}
+        return engine.start(self._sent(engine, body, len(texts))).result()
 
-    async def _sent(self, send: Callable[[], Awaitable[httpx.Response]], count: int) -> list[list[float]]:
-        """Send a request, again if the engine is busy, and return the vectors of its answer."""
-        import openai
-
-        async def once() -> list[list[float]]:
-            try:
-                return _parse_vectors(await send(), count)
-            except openai.OpenAIError as error:
-                raise engine_error(error, base_url=self.base_url) or error from error
-
-        return await repeated(once)
-
-    async def _request(self, engine: EngineClient, texts: list[str]) -> httpx.Response:
-        """Send a request and return its response."""
-        import openai
-
-        answer = await engine.embeddings.with_raw_response.create(
-            input=texts,
-            model=self.model or openai.omit,  # type: ignore[arg-type]  # an engine with a single model needs no name
-            encoding_format="float",
-        )
-        return answer.http_response  # type: ignore[return-value]  # the client takes httpx as well as httpx2
+    async def _sent(self, engine: EngineRequests, body: Mapping[str, object], count: int) -> list[list[float]]:
+        """Send a request and return the vectors of its answer; an engine with a single model needs no name."""
+        answer = await engine.answer(lambda client: client.post("/embeddings", body=body, cast_to=httpx.Response))
+        assert answer  # no refusal is expected
+        return _parse_vectors(answer.value, answer.quoted, count)
 
 
-def _parse_vectors(response: httpx.Response, count: int) -> list[list[float]]:
+def _parse_vectors(parsed: Any, quoted: str, count: int) -> list[list[float]]:
     """Parse an answer into vectors, in the order of the texts."""
-    parsed = read_json(response.text)
-    if is_refusal(parsed):
-        raise refused(response.status_code, response.headers, response.text)
     try:
-        answer = sorted(parsed["data"], key=lambda one: one["index"])  # type: ignore[index]
-        vectors = [[float(value) for value in one["embedding"]] for one in answer]
+        entries = sorted(parsed["data"], key=lambda entry: entry["index"])
+        vectors = [[float(value) for value in entry["embedding"]] for entry in entries]
     except (KeyError, TypeError, ValueError) as error:
-        raise EngineError(
-            "embeddings_odd", reason=f"{type(error).__name__}: {message_in(response.text)[:200]}"
-        ) from error
+        raise EngineError("embeddings_odd", reason=f"{type(error).__name__}: {quoted}") from error
     if len(vectors) != count or len({len(vector) for vector in vectors}) != 1 or not vectors[0]:
         raise EngineError("embeddings_odd", reason=f"{len(vectors)} != {count}")
     return vectors

@@ -8,12 +8,11 @@ and counted: judged by the model's scores, by loudness and by repetition, never 
 
 from __future__ import annotations
 
-import asyncio
 import math
 import re
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future, wait
 from dataclasses import dataclass
 from functools import partial
@@ -23,22 +22,13 @@ import numpy as np
 import openai
 from numpy.typing import NDArray
 
-from framelens import Cancelled, Cue, EngineBusy, EngineError
-from framelens.plugin.chat import (
-    EngineClient,
-    engine_error,
-    is_refusal,
-    message_in,
-    read_json,
-    refused,
-    repeated,
-    request_loop,
-)
+from framelens import Cancelled, Cue, EngineError
+from framelens.plugin.chat import EngineRequests
 from framelens.plugin.speech import SoundPiece, Spoken
 from framelens.plugin.texts import foreign_number
 
 if TYPE_CHECKING:
-    import httpx
+    pass
 
 _POLL_SECONDS = 0.1
 """Documented delay of cancelling."""
@@ -91,7 +81,7 @@ def transcribe(
     waiting: deque[tuple[SoundPiece, Future[Mapping[str, Any]]]] = deque()
     try:
         for piece in pieces:
-            waiting.append((piece, asyncio.run_coroutine_threadsafe(requester.request(piece), request_loop())))
+            waiting.append((piece, EngineRequests.start(requester.request(piece))))
             if len(waiting) >= at_once:
                 yield _wait_for(*waiting.popleft(), model, hallucinations, cancel)
         while waiting:
@@ -109,14 +99,14 @@ def _wait_for(
     cancel: threading.Event | None,
 ) -> Spoken:
     try:
-        answer = _result(task, model.base_url, cancel)
+        answer = _result(task, cancel)
     finally:
         task.cancel()
     cues, num_dropped = hallucinations.filter(piece, segments_of(answer))
     return Spoken(piece.end_seconds, cues, num_dropped)
 
 
-def _result(task: Future[Mapping[str, Any]], base_url: str, cancel: threading.Event | None) -> Mapping[str, Any]:
+def _result(task: Future[Mapping[str, Any]], cancel: threading.Event | None) -> Mapping[str, Any]:
     while not task.done():
         if cancel and cancel.is_set():
             raise Cancelled
@@ -125,11 +115,6 @@ def _result(task: Future[Mapping[str, Any]], base_url: str, cancel: threading.Ev
         return task.result()
     except CancelledError:
         raise Cancelled from None
-    except Exception as error:  # mapped to an AppError, or a bug that is raised unchanged
-        mapped = engine_error(error, base_url=base_url)
-        if mapped is None:
-            raise
-        raise mapped from error
 
 
 class _Requester:
@@ -137,56 +122,48 @@ class _Requester:
 
     def __init__(self, model: SpeechModel) -> None:
         self._model = model
-        self._client: EngineClient = EngineClient(model.base_url, model.api_key, timeout_seconds=model.timeout_seconds)
+        self._engine = EngineRequests(model.base_url, model.api_key, timeout_seconds=model.timeout_seconds)
         self._supports_times: bool | None = None
 
     async def request(self, piece: SoundPiece) -> Mapping[str, Any]:
         """Request a piece and return the parsed answer."""
         if self._supports_times is False:
-            return _parse(await self._post(piece, "json"))
-        response = await self._post(piece, "verbose_json")
-        if response.status_code in _NOT_THIS_FORMAT and not self._supports_times:
-            plain = _parse(await self._post(piece, "json"))
+            return await self._text(piece)
+        answer = await self._answer(piece, "verbose_json", () if self._supports_times else _NOT_THIS_FORMAT)
+        if answer is None:
+            text = await self._text(piece)
             self._supports_times = False
-            return plain
-        answer = _parse(response)
+            return text
         if segments_of(answer):
             self._supports_times = True
         elif self._supports_times is None:
             # A model without timestamps gives no segments, and then vLLM gives no text either.
-            return _parse(await self._post(piece, "json"))
+            return await self._text(piece)
         return answer
 
-    async def _post(self, piece: SoundPiece, form: Literal["json", "verbose_json"]) -> httpx.Response:
-        """Return the response, whatever its status, after retries if the server is busy."""
-        return await repeated(partial(self._send, piece, form))
+    async def _text(self, piece: SoundPiece) -> Mapping[str, Any]:
+        answer = await self._answer(piece, "json")
+        assert answer  # no refusal is expected
+        return answer
 
-    async def _send(self, piece: SoundPiece, form: Literal["json", "verbose_json"]) -> httpx.Response:
-        try:
-            received = await self._client.audio.transcriptions.with_raw_response.create(
-                file=("sound.wav", piece.wav, "audio/wav"),
-                model=self._model.model,
-                response_format=form,
-                language=self._model.language or openai.omit,
-            )
-        except openai.APIStatusError as error:
-            response: httpx.Response = error.response  # type: ignore[assignment]  # httpx as well as httpx2
-            refusal = refused(response.status_code, response.headers, response.text)
-            if isinstance(refusal, EngineBusy):
-                raise refusal from error
-            return response
-        return received.http_response  # type: ignore[return-value]
+    async def _answer(
+        self, piece: SoundPiece, form: Literal["json", "verbose_json"], refusable: Collection[int] = ()
+    ) -> Mapping[str, Any] | None:
+        """Return the answer, None if the form is refused. Raises EngineError if it is no transcription."""
+        answer = await self._engine.answer(partial(self._send, piece, form), refusable=refusable)
+        if answer is None:
+            return None
+        if not isinstance(answer.value, dict) or not isinstance(answer.value.get("text"), str):
+            raise EngineError("speech_answer_unreadable", base_url=answer.url, answer=answer.quoted)
+        return answer.value
 
-
-def _parse(response: httpx.Response) -> Mapping[str, Any]:
-    """Parse a response; raise the AppError of a refusal, and EngineError if it is not a transcription."""
-    answer = read_json(response.text)
-    if not response.is_success or is_refusal(answer):
-        raise refused(response.status_code, response.headers, response.text)
-    if not isinstance(answer, dict) or not isinstance(answer.get("text"), str):
-        shown = message_in(response.text)[:200]
-        raise EngineError("speech_answer_unreadable", base_url=str(response.url), answer=shown)
-    return answer
+    async def _send(self, piece: SoundPiece, form: Literal["json", "verbose_json"], client: Any) -> object:
+        return await client.audio.transcriptions.with_raw_response.create(
+            file=("sound.wav", piece.wav, "audio/wav"),
+            model=self._model.model,
+            response_format=form,
+            language=self._model.language or openai.omit,
+        )
 
 
 @dataclass(frozen=True)

@@ -46,17 +46,16 @@ Timed = tuple[float, float, str]
 
 @dataclass(frozen=True)
 class Unread:
-    """A line that should hold times and doesn't. `line` counts from 1."""
+    """A line that should hold times and doesn't, or at which a document ends that is cut off or malformed.
+
+    Attributes:
+        line: Its number from 1.
+        ends: The rest isn't read.
+    """
 
     line: int
     text: str
-
-
-class Unparsed(Unread):
-    """The line at which a document is cut off or malformed; the rest isn't read."""
-
-
-Found = Timed | Unread
+    ends: bool = False
 
 
 class PluginNeededError(ValueError):
@@ -69,22 +68,6 @@ def clock_seconds(clock: str) -> float:
     for part in clock.removeprefix("-").replace(",", ".").split(":"):
         seconds = 60 * seconds + float(part)
     return -seconds if clock.startswith("-") else seconds
-
-
-def timecode_seconds(clock: Sequence[int], rate: float, *, drop_minutes: int = 0) -> float:
-    """Return the seconds of a timecode, whose numbers count frames.
-
-    Args:
-        clock: Hours, minutes, seconds and frames.
-        rate: Frames a second, such as 30000 / 1001.
-        drop_minutes: After how many minutes numbers are left out, 0 if no numbers are: two a minute (four above 50 Hz),
-            but not in every tenth time. 1 for NTSC (SMPTE ST 12-1), 2 for PAL-M (TTML2, dropPAL).
-    """
-    hours, minutes, seconds, frames = clock
-    nominal, minutes = round(rate), 60 * hours + minutes
-    times = minutes // drop_minutes if drop_minutes else 0
-    dropped = nominal // 15 * drop_minutes * (times - times // 10)
-    return (nominal * (60 * minutes + seconds) + frames - dropped) / rate
 
 
 def cue_text(text: str) -> str:

@@ -17,7 +17,6 @@ from operator import itemgetter
 
 from framelens.video.subtitles.cues import (
     TOUCHING_SECONDS,
-    Found,
     PluginNeededError,
     Timed,
     Unread,
@@ -108,7 +107,7 @@ class Block:
     lines: tuple[str, ...]
 
 
-Reader = Callable[[str, float], Iterable[Found]]
+Reader = Callable[[str, float], Iterable[Timed | Unread]]
 """Reads a text; the second argument is the frame rate of the video, 0 if it is unknown."""
 
 
@@ -124,7 +123,7 @@ class SubtitleForms:
         hour_seconds: Returns how long an hour of the times of a text is.
     """
 
-    readers: Mapping[str, Callable[[str, float, Collection[str]], Iterable[Found]]]
+    readers: Mapping[str, Callable[[str, float, Collection[str]], Iterable[Timed | Unread]]]
     captions: Callable[[Iterable[tuple[float, bytes]], bool], Iterable[Timed]]
     hour_seconds: Callable[[str], float]
 
@@ -161,7 +160,7 @@ def _with_voices(text: str) -> str:
 # ---- SubRip, SubViewer and WebVTT ------------------------------------------------------------------------------------
 
 
-def read_arrows(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
+def read_arrows(text: str, frame_rate: float = 0.0) -> Iterator[Timed | Unread]:
     """Yield the cues of WebVTT: a line `start --> end`, then lines up to an empty line; a line of blanks isn't empty.
 
     Players show a cue without lines empty; here it has the paragraph after it, if that is neither a remark nor the name
@@ -170,12 +169,12 @@ def read_arrows(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
     return _cues(text, ends_with_empty_line=True)
 
 
-def read_srt(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
+def read_srt(text: str, frame_rate: float = 0.0) -> Iterator[Timed | Unread]:
     """Yield the cues of SubRip, in which a cue may have empty lines: what follows it up to the next cue is its text."""
     return _cues(text, ends_with_empty_line=False)
 
 
-def _cues(text: str, *, ends_with_empty_line: bool) -> Iterator[Found]:
+def _cues(text: str, *, ends_with_empty_line: bool) -> Iterator[Timed | Unread]:
     blocks = list(_blocks(text, ends_with_empty_line=ends_with_empty_line))
     yield from (block for block in blocks if isinstance(block, Unread))
     yield from cues_of([block for block in blocks if isinstance(block, Block)], is_webvtt=ends_with_empty_line)
@@ -334,7 +333,7 @@ def _num_repeated(before: Block, block: Block) -> int:
 # ---- ASS, SAMI, MicroDVD, MPL2, TMPlayer and lyrics ------------------------------------------------------------------
 
 
-def read_ass(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
+def read_ass(text: str, frame_rate: float = 0.0) -> Iterator[Timed | Unread]:
     """Yield the dialogue of an ASS or SSA file; sung lines whole, not the syllables that an effect is made of."""
     names: tuple[str, ...] = _ASS_FIELDS
     kinds = {"dialogue", "comment"} if _SUNG.search(text) else {"dialogue"}
@@ -356,7 +355,7 @@ def read_ass(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
                 yield Unread(number, line)
 
 
-def read_sami(text: str, frame_rate: float = 0.0, *, languages: Collection[str] = ()) -> Iterator[Found]:
+def read_sami(text: str, frame_rate: float = 0.0, *, languages: Collection[str] = ()) -> Iterator[Timed | Unread]:
     """Yield one language of a SAMI file, the first of `languages` or else of the file.
 
     An empty paragraph ends the previous paragraph.
@@ -401,7 +400,7 @@ def _shown_until_next(cues: Sequence[Timed]) -> Iterator[Timed]:
             yield start, end or later[bisect_right(starts, start)], words
 
 
-def read_frames(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
+def read_frames(text: str, frame_rate: float = 0.0) -> Iterator[Timed | Unread]:
     """Yield the cues of MicroDVD, `{first}{last}text` in frames; SubViewer's in the same ending have commas.
 
     A first line `{1}{1}25.000` names the frame rate.
@@ -428,7 +427,7 @@ def _piped(text: str) -> str:
     return " ".join(filter(None, (from_markup(_SET.sub("", line).lstrip("/\\_")) for line in text.split("|"))))
 
 
-def read_subviewer(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
+def read_subviewer(text: str, frame_rate: float = 0.0) -> Iterator[Timed | Unread]:
     """Yield the cues of SubViewer: a line `start,end`, then lines up to an empty line, or with [br] between them."""
     times: tuple[float, float] | None = None
     words: list[str] = []
@@ -446,7 +445,7 @@ def read_subviewer(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
             yield Unread(number, line)
 
 
-def read_tenths(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
+def read_tenths(text: str, frame_rate: float = 0.0) -> Iterator[Timed | Unread]:
     """Yield the cues of MPL2, `[start][end]text` in tenths of a second."""
     for number, line in enumerate(text.splitlines(), 1):
         if match := _TENTHS.match(line):
@@ -455,7 +454,7 @@ def read_tenths(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
             yield Unread(number, line)
 
 
-def read_starts(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
+def read_starts(text: str, frame_rate: float = 0.0) -> Iterator[Timed | Unread]:
     """Yield the cues of TMPlayer, `hours:minutes:seconds:text`, without ends; an empty text ends the previous cue."""
     timed: list[Timed] = []
     for number, line in enumerate(text.splitlines(), 1):
@@ -467,7 +466,7 @@ def read_starts(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
         yield start, following[0] if following and not following[2] else end, words
 
 
-def read_lyrics(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
+def read_lyrics(text: str, frame_rate: float = 0.0) -> Iterator[Timed | Unread]:
     """Yield the lines of lyrics, `[minutes:seconds]text`, each shown until the next line.
 
     A positive `[offset:…]` in milliseconds shows them earlier.

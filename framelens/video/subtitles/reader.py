@@ -15,7 +15,7 @@ from framelens.core.units import clock
 from framelens.video.files import open_input
 from framelens.video.readers.pyav import open_video
 from framelens.video.subtitles import discovery, names, tracks
-from framelens.video.subtitles.cues import MOST_CUES, Cues, PluginNeededError, Timed, Unparsed, Unread, is_speech
+from framelens.video.subtitles.cues import MOST_CUES, Cues, PluginNeededError, Timed, Unread, is_speech
 from framelens.video.subtitles.encodings import Decoded, UnknownEncodingError, decoded
 from framelens.video.subtitles.formats import SubtitleForms, reader_of
 
@@ -121,12 +121,8 @@ def _fill(
     notices: list[Notice] = []
     if content.assumed:
         notices.append(Notice("subtitles_encoding", {"name": source.label, "encoding": content.assumed}))
-    notices += [
-        Notice("subtitles_cut_off", {"name": source.label, "line": item.line})
-        for item in unread
-        if isinstance(item, Unparsed)
-    ]
-    if unread := [item for item in unread if not isinstance(item, Unparsed)]:
+    notices += [Notice("subtitles_cut_off", {"name": source.label, "line": item.line}) for item in unread if item.ends]
+    if unread := [item for item in unread if not item.ends]:
         first = f"{unread[0].line}: {unread[0].text.strip()[:80]}"
         notices.append(Notice("subtitles_times_unread", {"name": source.label, "count": len(unread), "first": first}))
     return notices

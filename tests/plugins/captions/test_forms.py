@@ -7,7 +7,7 @@ import pytest
 from framelens.core.domain import Cue
 from framelens.plugins.captions.forms import forms
 from framelens.video.extractor import subtitles_of
-from framelens.video.subtitles.cues import Timed, Unparsed, Unread
+from framelens.video.subtitles.cues import Timed, Unread
 from framelens.video.subtitles.discovery import check_subtitle_file
 from framelens.video.subtitles.formats import PLUGIN_FORMS, READERS, reader_of
 from tests.spoken import tone, write_spoken
@@ -159,7 +159,7 @@ def test_phrases_in_another_language_stay() -> None:
 def test_ttml_that_is_cut_off_is_read_up_to_there() -> None:
     text = '<tt xmlns="http://www.w3.org/ns/ttml"><body>\n<p begin="1s" end="2s">one</p>\n<p begin="3s" end="4s">tw'
     assert [one for one in read(".ttml", text) if isinstance(one, Unread) or one[2]] == [
-        *(Unparsed(3, '<p begin="3s" end="4s">tw'), (1.0, 2.0, "one"))
+        *(Unread(3, '<p begin="3s" end="4s">tw', ends=True), (1.0, 2.0, "one"))
     ]
 
 

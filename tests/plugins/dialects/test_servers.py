@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Mapping
+from functools import partial
 
 import pytest
 
+from framelens.engine.running_engines import _ask
 from framelens.engine.short_requests import NoAnswer
 from framelens.plugins.dialects.servers import ask_llama_server, ask_lm_studio, ask_ollama
 from tests import loopback
@@ -61,7 +63,7 @@ def answering(pages: Pages) -> type[loopback.Handler]:
 )
 def test_engine_names_its_models(ask: object, pages: Pages, models: list[tuple[str, bool | None]]) -> None:
     with loopback.listening(answering(pages)) as url:
-        assert list(ask(url)) == models  # type: ignore[operator]
+        assert list(ask(partial(_ask, url))) == models  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("ask", [ask_ollama, ask_lm_studio, ask_llama_server])
@@ -70,4 +72,4 @@ def test_another_program_at_the_port_is_none(ask: object) -> None:
         loopback.listening(answering(OTHERS)) as url,
         pytest.raises((NoAnswer, KeyError, TypeError, AttributeError)),
     ):
-        list(ask(url))  # type: ignore[operator]
+        list(ask(partial(_ask, url)))  # type: ignore[operator]

@@ -117,7 +117,8 @@ def publishing(answers: list[tuple[int, str]]) -> Iterator[tuple[str, list[tuple
 
 
 def reader(base_url: str, now: list[float], **options: Any) -> EngineMetricsReader:
-    return EngineMetricsReader(Idle(), base_url=base_url, clock=lambda: now[0], **options)  # type: ignore[arg-type]
+    addresses = base_url.replace(",", " ").split()
+    return EngineMetricsReader(Idle(), base_urls=addresses, clock=lambda: now[0], **options)  # type: ignore[arg-type]
 
 
 def test_an_engine_elsewhere_is_asked_at_its_root_with_its_key() -> None:

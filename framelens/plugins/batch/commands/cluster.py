@@ -24,7 +24,6 @@ from framelens.plugin.command_line import (
     json_option,
     option,
     print_json,
-    split_list,
     use_language,
     whole_number,
     wide_console,
@@ -68,6 +67,10 @@ port_option = option(
 )
 
 
+def _parse_hosts(text: str) -> tuple[str, ...]:
+    return tuple(text.replace(",", " ").split())
+
+
 @run.command("plan", help="cli.cluster_plan")
 @option("--gpus", required=True, metavar="NODESxCARDS", help="cli.cluster_gpus")
 @option("--model", required=True, metavar="MODEL", help="cli.cluster_model")
@@ -80,7 +83,7 @@ port_option = option(
 @option("--tensor-parallel", type=whole_number(1, _MOST_CARDS), metavar="N", help="cli.cluster_tensor")
 @option("--copies", type=whole_number(1, _MOST_CARDS), metavar="N", help="cli.cluster_copies")
 @option("--network", default="eth0", metavar="INTERFACE", help="cli.cluster_network")
-@option("--hosts", type=split_list, multiple=True, metavar="IP,IP,…", help="cli.cluster_hosts")
+@option("--hosts", type=_parse_hosts, multiple=True, metavar="IP,IP,…", help="cli.cluster_hosts")
 @port_option
 @json_option
 def _plan(options: Options) -> int:

@@ -9,12 +9,11 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from framelens import AppError
-from framelens.plugin import Settings, load, open_services
+from framelens.plugin import Settings, in_language, load, open_services
 from framelens.plugin.analyses import AnalysisRequest, AnalysisRun
 from framelens.plugin.files import check_file, is_secret, printable_path
 from framelens.plugin.processes import worker_ready
 from framelens.plugin.storage import Failure
-from framelens.plugin.texts import set_language
 
 if TYPE_CHECKING:
     from framelens.plugin.analyses import JobSnapshot
@@ -51,7 +50,10 @@ class NodeAnalyser:
 
         The job is the command's from then on: this node, whose data folder may be that of the command, keeps none.
         """
-        set_language(request.language)
+        with in_language(request.language):
+            return self._job(request)
+
+    def _job(self, request: AnalysisRequest) -> JobSnapshot | Failure:
         try:
             check_file(request.path)
             name = printable_path(request.path.name)

@@ -30,7 +30,7 @@ from framelens.plugin.command_line import (
 from framelens.plugin.engines import Checkpoint, Engine, build_engine, check_folder, engine_arguments
 from framelens.plugin.machine import Device, cpu_features, installed_vllm
 from framelens.plugin.models import Catalogue, CatalogueEntry, chosen_hub, confirmed_downloads, readiness, resolve_model
-from framelens.plugin.storage import DATABASE, log_to, open_checked_store
+from framelens.plugin.storage import check_access, log_to
 from framelens.plugins.server.listening import open_socket, serve_until
 from framelens.plugins.server.tool_calls import tool_call_parser
 
@@ -76,8 +76,7 @@ def run(options: Options) -> NoReturn:
     settings = _settings(options)
     use_language(options, settings)
     log_to(settings.data_dir)
-    if settings.access.expects_accounts or (settings.data_dir / DATABASE).exists():
-        open_checked_store(settings.data_dir, settings.access).close()
+    check_access(settings.data_dir, settings.access)
     listening = open_socket(options.host, options.port)
     if settings.base_url:
         _serve_remote(settings, options, listening)

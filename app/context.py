@@ -38,9 +38,9 @@ def page_language() -> Language:
 
 def default_language() -> Language:
     """Return the language of the reader's last choice; without a choice the server's, or else the browser's."""
-    kept = resources.cookie(LANGUAGE_COOKIE)
-    if kept in i18n.LANGUAGES:
-        return kept
+    chosen = resources.cookie(LANGUAGE_COOKIE)
+    if chosen in i18n.LANGUAGES:
+        return chosen
     installed = resources.installed().services
     setting = installed.settings.language if installed else None
     return setting or i18n.language_of(st.context.locale)

@@ -146,8 +146,8 @@ def _pressed(request: ClientState) -> frozenset[str]:
 
 def _release(request: ClientState, ids: frozenset[str]) -> None:
     """Leave buttons out of a request: as not pressed, Streamlit would call the function of a button that is gone."""
-    kept = [widget for widget in request.widget_states.widgets if widget.id not in ids]
-    request.widget_states.CopyFrom(WidgetStates(widgets=kept))
+    widgets = [widget for widget in request.widget_states.widgets if widget.id not in ids]
+    request.widget_states.CopyFrom(WidgetStates(widgets=widgets))
 
 
 def _page_address(page: str, query: str) -> Place:

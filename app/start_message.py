@@ -28,8 +28,8 @@ async def show() -> None:
     """
     if config._server_mode != "starlette-app":
         return
-    given = str(st.get_option("server.address") or "")
-    host = "localhost" if given in _WILDCARDS else given
+    address = str(st.get_option("server.address") or "")
+    host = "localhost" if address in _WILDCARDS else address
     port = int(st.get_option("server.port"))
     await _wait_for(host, port)
     protocol = "https" if st.get_option("server.sslCertFile") else "http"

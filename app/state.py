@@ -86,7 +86,7 @@ class PageState(ActionState):
     def video_ids(self) -> tuple[str, ...]:
         """Return the ids of all videos to ask about, the shown video first."""
         others = st.query_params.get("also", "").split(",")
-        return tuple(dict.fromkeys(one for one in (self.video_id, *others) if one))
+        return tuple(dict.fromkeys(video_id for video_id in (self.video_id, *others) if video_id))
 
     @property
     def folder(self) -> str:

@@ -50,5 +50,5 @@ def draw_stacked_bar(parts: Iterable[tuple[str, float, str]], *, available: floa
         about: The whole in a sentence.
         key: The widget key.
     """
-    shown = [{"label": label, "amount": amount, "words": words} for label, amount, words in parts]
+    shown = [{"label": label, "amount": amount, "words": text} for label, amount, text in parts]
     _mount_bar(key=key, data={"parts": shown, "there": available, "about": about})

@@ -38,9 +38,9 @@ def ask(title: str, draw: Callable[..., None], *arguments: object, width: Litera
 
 def draw_asked() -> None:
     """Draw the dialog that was asked for, if any; while it is open, it draws itself."""
-    if asked := st.session_state.get(_KEY):
-        dismissed = partial(_forget, asked)
-        st.dialog(asked.title, width=asked.width, on_dismiss=dismissed)(asked.draw)(*asked.arguments)
+    if dialog := st.session_state.get(_KEY):
+        dismissed = partial(_forget, dialog)
+        st.dialog(dialog.title, width=dialog.width, on_dismiss=dismissed)(dialog.draw)(*dialog.arguments)
 
 
 def close() -> None:
@@ -48,11 +48,11 @@ def close() -> None:
     st.session_state.pop(_KEY, None)
 
 
-def draw_decision(words: str, key: str, icon: str, act: Callable[..., None], *arguments: object) -> None:
+def draw_decision(label: str, key: str, icon: str, act: Callable[..., None], *arguments: object) -> None:
     """Draw the buttons that keep everything and that delete; either closes the dialog.
 
     Args:
-        words: Label of the button that deletes.
+        label: Label of the button that deletes.
         key: Beginning of the widget keys.
         icon: Its icon.
         act: What the button does.
@@ -60,7 +60,7 @@ def draw_decision(words: str, key: str, icon: str, act: Callable[..., None], *ar
     """
     with st.container(horizontal=True):
         is_kept = st.button(t("library.delete_keep"), key=f"{key}_not")
-        is_sure = st.button(f":red[{words}]", key=f"{key}_sure", icon=icon, on_click=act, args=arguments)
+        is_sure = st.button(f":red[{label}]", key=f"{key}_sure", icon=icon, on_click=act, args=arguments)
         if is_kept or is_sure:
             close()
             st.rerun()

@@ -39,8 +39,8 @@ def draw(
         has_choices: Fields beside the buttons change their addresses. Then a press waits until input from just before
             it has been drawn.
     """
-    words = {"writing": t("ui.export_writing"), "failed": t("ui.export_failed")}
-    data = {"groups": list(map(asdict, groups)), "words": words, "key": resources.route_key(), "width": width}
+    texts = {"writing": t("ui.export_writing"), "failed": t("ui.export_failed")}
+    data = {"groups": list(map(asdict, groups)), "words": texts, "key": resources.route_key(), "width": width}
     answer = {"has_choices": has_choices, "answer": st.session_state.get(_pressed(key))}
     _mount(key=key, data=data | answer, width=width, on_press_change=partial(_keep_press, key))
 

@@ -86,16 +86,16 @@ def draw(
 
 def _answer_search(job: JobSnapshot) -> Moments | None:
     """Return the search that has answered the question of a report, or None."""
-    asked = job.progress.answer.answers[0] if job.progress.answer else None
-    return next((search.moments for search in (asked.searches if asked else ()) if not search.video), None)
+    answer = job.progress.answer.answers[0] if job.progress.answer else None
+    return next((search.moments for search in (answer.searches if answer else ()) if not search.video), None)
 
 
-def search_strip(found: Moments) -> dict[str, object]:
+def search_strip(moments: Moments) -> dict[str, object]:
     """Return the times of a search's frames by their votes, and the intervals that it found."""
     return {
-        "yes": [sample.time_seconds for sample in found.samples if sample.says_yes],
-        "no": [sample.time_seconds for sample in found.samples if not sample.says_yes],
-        "intervals": [[interval.first.time_seconds, interval.end_seconds] for interval in found.intervals],
+        "yes": [sample.time_seconds for sample in moments.samples if sample.says_yes],
+        "no": [sample.time_seconds for sample in moments.samples if not sample.says_yes],
+        "intervals": [[interval.first.time_seconds, interval.end_seconds] for interval in moments.intervals],
     }
 
 

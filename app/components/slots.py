@@ -21,22 +21,22 @@ def pass_tools(tools: PageTools) -> None:
     _tools[:] = [tools]
 
 
-def parts(place: str) -> Iterator[Callable[..., Any]]:
-    """Yield the functions of plugins for a place, with the tools of the page."""
-    return (partial(function, *_tools) for function in registry.functions(place))
+def parts(slot: str) -> Iterator[Callable[..., Any]]:
+    """Yield the functions of plugins for a slot, with the tools of the page."""
+    return (partial(function, *_tools) for function in registry.functions(slot))
 
 
-def draw(place: str, *arguments: object) -> bool:
-    """Let plugins draw in a place until a plugin returns true for having drawn all of it; return whether any has.
+def draw(slot: str, *arguments: object) -> bool:
+    """Let plugins draw in a slot until a plugin returns true for having drawn all of it; return whether any has.
 
     A plugin's error is shown there, and the rest of the page is drawn.
     """
-    return any(bool(drawn) for drawn in results(place, *arguments))
+    return any(bool(drawn) for drawn in results(slot, *arguments))
 
 
-def results(place: str, *arguments: object) -> Iterator[Any]:
-    """Yield what the functions of plugins for a place return; a function's error is shown."""
-    for function in parts(place):
+def results(slot: str, *arguments: object) -> Iterator[Any]:
+    """Yield what the functions of plugins for a slot return; a function's error is shown."""
+    for function in parts(slot):
         try:
             yield function(*arguments)
         except AppError as error:

@@ -87,8 +87,8 @@ def draw(invitation: Invitation, *, key: str, on_uploaded: Callable[[list[str], 
 
 def _component_words(invitation: Invitation) -> Mapping[str, str]:
     """Return the component's words; the browser fills in the placeholders."""
-    words = {word: t(f"ui.upload_{word}", **_PLACEHOLDERS) for word in _WORDS}
-    return words | {"choose": invitation.choose, "hint": invitation.hint, "small": invitation.small}
+    texts = {word: t(f"ui.upload_{word}", **_PLACEHOLDERS) for word in _WORDS}
+    return texts | {"choose": invitation.choose, "hint": invitation.hint, "small": invitation.small}
 
 
 def _read(message: object) -> tuple[list[str], list[str], str]:

@@ -56,7 +56,7 @@ def _draw_video(conversation: Conversation, names: Mapping[str, str]) -> str:
     """Draw the player, with a choice where the conversation is about several videos; return the analysis shown."""
     shown = conversation.about[0]
     if len(conversation.about) > 1:
-        labels = {one: printable(names.get(one, one)) for one in conversation.about}
+        labels = {report_id: printable(names.get(report_id, report_id)) for report_id in conversation.about}
         if st.session_state.get(chat.SHOWN_KEY) not in labels:
             st.session_state[chat.SHOWN_KEY] = shown
         shown = choose(t("ask.page.video"), labels, chat.SHOWN_KEY, label_visibility="collapsed")

@@ -35,8 +35,8 @@ class EarlierResults:
 
     def result(self, key: str, number: int) -> ChunkResult | None:
         """Return the answer with this key, or None if it is missing, unfinished or to be asked for again."""
-        found = next((result for result in self.state.results if result.key == key and not result.is_unfinished), None)
-        return None if number in self.again else found
+        stored = next((result for result in self.state.results if result.key == key and not result.is_unfinished), None)
+        return None if number in self.again else stored
 
 
 NO_EARLIER_RESULTS = EarlierResults()
@@ -90,7 +90,7 @@ def merge_answers(
         for number, result in parts.items()
         if number not in new
         and not held & set(result.frames)
-        and all(result.settings == one.settings for one in fresh)
+        and all(result.settings == answer.settings for answer in fresh)
         and is_about(result, by_number)
     }
     together = {**left, **new}

@@ -235,10 +235,10 @@ class PageProtection:
         await self._app(scope, receive, send_protected)
 
 
-def _keep_https(message: Message, asked: Headers) -> None:
+def _keep_https(message: Message, headers: Headers) -> None:
     """Have the browser use HTTPS for this name from now on, and send no cookie without it."""
     answered = MutableHeaders(scope=message)
-    if not is_loopback(_plain(urlsplit(f"//{asked['host']}").hostname or "")):  # other programs have ports there
+    if not is_loopback(_plain(urlsplit(f"//{headers['host']}").hostname or "")):  # other programs have ports there
         answered.setdefault("Strict-Transport-Security", f"max-age={_HTTPS_SECONDS}")
     message["headers"] = [
         (name, value + b"; Secure" if name == b"set-cookie" and b"; secure" not in value.lower() else value)
@@ -372,9 +372,9 @@ def status_of(error: AppError) -> int:
 
 
 def _language(request: Request) -> Language:
-    asked = request.query_params.get("lang")
+    code = request.query_params.get("lang")
     for language in LANGUAGES:
-        if asked == language:
+        if code == language:
             return language
     return accepted_language(request.headers.get("accept-language"))
 

@@ -75,7 +75,7 @@ class StillsQueue(TurnQueue[Path]):
     def choose(self, waiting: Sequence[Path]) -> int:
         """Choose the request that waits longest for the same file, or, if that had enough turns, for another file."""
         prefers_same = self._in_a_row < _MOST_IN_A_ROW
-        return min(range(len(waiting)), key=lambda place: (waiting[place] == self._last) != prefers_same)
+        return min(range(len(waiting)), key=lambda index: (waiting[index] == self._last) != prefers_same)
 
 
 async def _frame(request: Request, services: Services) -> Response:
@@ -98,22 +98,22 @@ def _picture(jobs: Jobs, job_id: str, index: int, side: int | None) -> bytes:
     raise InputError("frame_unknown", id=job_id, number=index)
 
 
-def parse_side(given: str | None, sides: tuple[int, int]) -> int | None:
+def parse_side(value: str | None, sides: tuple[int, int]) -> int | None:
     """Parse the value of `?side=`, the longer side in pixels.
 
     Args:
-        given: The value; None, without the parameter, is returned unchanged.
+        value: The value; None, without the parameter, is returned unchanged.
         sides: The smallest and the largest allowed value.
 
     Raises:
         InputError: The value is not a number in this range.
     """
-    if given is None:
+    if value is None:
         return None
     low, high = sides
-    if not (given.isascii() and given.isdecimal() and len(given) < 6 and low <= int(given) <= high):
-        raise InputError("picture_side", given=given[:40], low=low, high=high)
-    return int(given)
+    if not (value.isascii() and value.isdecimal() and len(value) < 6 and low <= int(value) <= high):
+        raise InputError("picture_side", given=value[:40], low=low, high=high)
+    return int(value)
 
 
 async def _video(request: Request, services: Services) -> Response:

@@ -77,15 +77,15 @@ def replace_check_of_uvicorn() -> None:
 
 def _forwarded_host(scope: Scope) -> bytes:
     """Return the host that the nearest proxy gives, which is the last in the headers, or b""."""
-    given = Headers(scope=scope).getlist("x-forwarded-host")
-    return given[-1].rpartition(",")[2].strip().encode("latin-1") if given else b""
+    hosts = Headers(scope=scope).getlist("x-forwarded-host")
+    return hosts[-1].rpartition(",")[2].strip().encode("latin-1") if hosts else b""
 
 
 def _without_mapping(client: tuple[str, int] | None) -> tuple[str, int] | None:
     """Return a client with its IPv4 address written as IPv4; a socket for IPv4 and IPv6 writes it as IPv6."""
     with suppress(ValueError, TypeError):
         host, port = client or ("", 0)
-        found = ipaddress.ip_address(host)
-        if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
-            return str(found.ipv4_mapped), port
+        address = ipaddress.ip_address(host)
+        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+            return str(address.ipv4_mapped), port
     return client

@@ -58,20 +58,20 @@ class TurnQueue(Generic[KeyT]):
         self.note(key)
 
     async def _wait(self, key: KeyT) -> None:
-        place = key, asyncio.get_running_loop().create_future()
-        self._places.append(place)
+        ticket = key, asyncio.get_running_loop().create_future()
+        self._places.append(ticket)
         try:
-            await place[1]
+            await ticket[1]
         except asyncio.CancelledError:
-            if place[1].cancelled():
-                self._places.remove(place)
+            if ticket[1].cancelled():
+                self._places.remove(ticket)
             else:  # its turn had just come
                 self._end(key)
             raise
 
     def _end(self, key: KeyT) -> None:
         self.holders.remove(key)
-        left = [place for place in self._places if not place[1].cancelled()]
+        left = [ticket for ticket in self._places if not ticket[1].cancelled()]
         if left:
             chosen = left[self.choose([key for key, _ in left])]
             self._places.remove(chosen)

@@ -150,9 +150,9 @@ async def _receive(request: Request, part: PartialUpload) -> None:
 
 
 def _check_version(request: Request) -> None:
-    given = request.headers.get("tus-resumable", "")
-    if given != _VERSION:
-        raise InputError("tus_version", given=given)
+    version = request.headers.get("tus-resumable", "")
+    if version != _VERSION:
+        raise InputError("tus_version", given=version)
 
 
 def _check_size(request: Request, upload: Upload, offset: int) -> None:
@@ -163,10 +163,10 @@ def _check_size(request: Request, upload: Upload, offset: int) -> None:
 
 
 def _number(request: Request, header: str, key: str) -> int:
-    given = request.headers.get(header, "")
-    if not (given.isascii() and given.isdecimal() and len(given) <= _MAX_DIGITS):
-        raise InputError(key, given=given[:40])
-    return int(given)
+    value = request.headers.get(header, "")
+    if not (value.isascii() and value.isdecimal() and len(value) <= _MAX_DIGITS):
+        raise InputError(key, given=value[:40])
+    return int(value)
 
 
 def _metadata(header: str) -> dict[str, str]:

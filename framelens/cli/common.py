@@ -141,8 +141,8 @@ def engine_notices_said(opened: Services, say: Callable[[str], None]) -> Iterato
 
 def use_language(options: Options, settings: Settings) -> None:
     """Use the language of `--language`, else of the settings, for the rest of the command."""
-    if wanted := options.language or settings.language:
-        set_language(wanted)
+    if requested := options.language or settings.language:
+        set_language(requested)
 
 
 def with_store(function: Callable[[Options, Store], None]) -> Callable[[Options], int]:

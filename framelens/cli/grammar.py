@@ -301,14 +301,14 @@ _common_options = (
 )
 
 
-def add_common_options(made: click.Command) -> None:
+def add_common_options(target: click.Command) -> None:
     """Add the options that all commands have; a command of click alone gets no values of them."""
-    own = {name for parameter in made.params for name in parameter.opts}
+    own = {name for parameter in target.params for name in parameter.opts}
     common = click.Command(None)
     for decorate in _common_options:
         decorate(common)
     for parameter in common.params:
         if own.isdisjoint(parameter.opts):
-            parameter.expose_value &= isinstance(made, Command)
-            made.params.append(parameter)
-    made.add_help_option = False
+            parameter.expose_value &= isinstance(target, Command)
+            target.params.append(parameter)
+    target.add_help_option = False

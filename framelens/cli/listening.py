@@ -68,8 +68,8 @@ class ListeningProgress:
 
     def _show(self, text: str) -> None:
         left = self._forecast.seconds_left()
-        more = [] if left is None else [t("cli.speech_left", time=span(left, left))]
-        self._line.show(" · ".join([text, *more]))
+        left_text = [] if left is None else [t("cli.speech_left", time=span(left, left))]
+        self._line.show(" · ".join([text, *left_text]))
 
 
 def _short(seconds: float) -> str:

@@ -122,13 +122,13 @@ class ProgressRow:
         self._bar.remove_task(self._task)
 
 
-def open_bar(console: Console, *more: ProgressColumn, is_drawn: bool = True, redirects: bool = True) -> Bar:
+def open_bar(console: Console, *columns: ProgressColumn, is_drawn: bool = True, redirects: bool = True) -> Bar:
     """Create the progress bar; with `redirects` all other output appears above it, for either stream.
 
-    `more` are the last columns of the bar; by default the remaining time.
+    `columns` are the last columns of the bar; by default the remaining time.
     """
     return Bar(
-        *(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *(more or (TimeRemainingColumn(),))),
+        *(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *(columns or (TimeRemainingColumn(),))),
         console=console,
         transient=True,
         disable=not is_drawn,

@@ -40,7 +40,7 @@ class Output:
     overwrites: bool = False
     inputs: tuple[Path, ...] = ()
     appendix: bool = False
-    _given: set[str] = field(default_factory=set, compare=False, repr=False)
+    _used_names: set[str] = field(default_factory=set, compare=False, repr=False)
     _lock: Lock = field(default_factory=Lock, compare=False, repr=False)
 
     def path_for(self, video: Path) -> Path:
@@ -53,7 +53,7 @@ class Output:
         suffix = f".report{FORMATS[self.format].suffix}"
         path = self.file or self.folder / fitting_name(video.stem, suffix, self.folder)
         with self._lock:
-            return free_path(path, self.inputs, overwrites=self.overwrites, taken=self._given)
+            return free_path(path, self.inputs, overwrites=self.overwrites, taken=self._used_names)
 
     def write(self, analysis: Analysis, path: Path, requested: Language | None = None) -> None:
         """Write the report and its accompanying files.

@@ -225,8 +225,8 @@ class BackgroundTasks(Generic[P, T]):
     def start(self, key: str, work: Work[P, T], *, progress: P | None = None) -> bool:
         """Run work as the task of a key; the other arguments and the result are as for `BackgroundTask.start`."""
         with self._lock:
-            for one in [one for one, task in self._tasks.items() if task.state in ("done", "cancelled")]:
-                del self._tasks[one]
+            for ended in [subject for subject, task in self._tasks.items() if task.state in ("done", "cancelled")]:
+                del self._tasks[ended]
             task = self._tasks.setdefault(key, BackgroundTask(self._name))
             return task.start(work, subject=key, progress=progress)
 

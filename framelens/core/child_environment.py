@@ -82,11 +82,11 @@ def with_package(environment: dict[str, str]) -> dict[str, str]:
 def _select(
     environ: Mapping[str, str] | None, allowed: tuple[str, ...], also: frozenset[str] = frozenset()
 ) -> dict[str, str]:
-    given = os.environ if environ is None else environ
-    return {name: value for name, value in given.items() if name in also or _is_allowed(name.upper(), allowed)}
+    source = os.environ if environ is None else environ
+    return {name: value for name, value in source.items() if name in also or _is_allowed(name.upper(), allowed)}
 
 
 def _is_allowed(name: str, allowed: tuple[str, ...]) -> bool:
     if is_secret(name):
         return False
-    return any(name == one or (one not in _WHOLE and name.startswith(one)) for one in allowed)
+    return any(name == entry or (entry not in _WHOLE and name.startswith(entry)) for entry in allowed)

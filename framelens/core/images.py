@@ -32,14 +32,14 @@ of real footage at 480 and 1,280 pixels, compared with the keyframes at full siz
 Damage). One part in a hundred of the picture must be off by more."""
 
 
-def show_same(one: bytes, other: bytes) -> bool:
+def show_same(picture: bytes, other: bytes) -> bool:
     """Return whether two JPEGs show the same picture, whatever their size and quality; True if either can't be read."""
     from PIL import Image
 
     try:
-        sizes = image_size(one), image_size(other)
+        sizes = image_size(picture), image_size(other)
         grid = cells_of(*sizes)
-        first, second = (_levels_of(picture, grid) for picture in (one, other))
+        first, second = (_levels_of(picture, grid) for picture in (picture, other))
     except (OSError, Image.DecompressionBombError):
         return True
     levels = [abs(level - another) for level, another in zip(first, second, strict=True)]
@@ -138,7 +138,7 @@ def _shown_size(width: int, height: int, side: int) -> tuple[int, int]:
 
 
 def _size_at(size: tuple[int, int], scale: float) -> tuple[int, int]:
-    width, height = (max(1, round(one * scale)) for one in size)
+    width, height = (max(1, round(length * scale)) for length in size)
     return width, height
 
 

@@ -105,9 +105,13 @@ def unsigned(url: str) -> str:
     'https://host/a.mp4?id=7'
     """
     parts = urlsplit(url)
-    kept = [one for one in parts.query.split("&") if one and not _SIGNED.search(one.partition("=")[0])]
+    parameters = [
+        parameter
+        for parameter in parts.query.split("&")
+        if parameter and not _SIGNED.search(parameter.partition("=")[0])
+    ]
     host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "&".join(kept), ""))
+    return urlunsplit((parts.scheme, host, parts.path, "&".join(parameters), ""))
 
 
 def media_type(headers: Mapping[str, str]) -> str:

@@ -41,8 +41,8 @@ class TomlLines:
         try:
             return tomllib.loads(self._text)
         except (ValueError, RecursionError) as error:  # a number of 5,000 digits, 1,000 brackets: not TOMLDecodeError
-            place = re.search(r"at line (\d+)", str(error))
-            line = int(place[1]) if place else self._text.count("\n") + 1
+            match = re.search(r"at line (\d+)", str(error))
+            line = int(match[1]) if match else self._text.count("\n") + 1
             raise ConfigError(error_key, file=file, line=line, reason=str(error)) from error
 
     def line(self, key: str, entry: TomlEntry | None = None) -> int:

@@ -112,10 +112,10 @@ def clock(seconds: float, *, digits: int = 3, form: Literal["m", "mm", "hh"] = "
 def date_of(created: str) -> datetime | None:
     """Parse an ISO time, in UTC if it has no time zone. Return None if it is not a time."""
     try:
-        made = datetime.fromisoformat(created)
+        time = datetime.fromisoformat(created)
     except ValueError:
         return None
-    return made if made.tzinfo else made.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 _HAN_DIGITS = {"零": 0, "一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9}

@@ -68,15 +68,15 @@ def _root(base_url: str) -> str:
 def read_metrics(text: str, names: Collection[str]) -> Iterator[tuple[str, dict[str, str], float]]:
     """Parse (name, labels, value) of each line whose name is among `names`, in their order."""
     for line in text.splitlines():
-        found = _LINE.match(line)
-        if found is None or found["name"] not in names:
+        match = _LINE.match(line)
+        if match is None or match["name"] not in names:
             continue
         try:
-            value = float(found["value"])
+            value = float(match["value"])
         except ValueError:
             continue
-        labels = {name: _unescaped(label) for name, label in _LABEL.findall(found["labels"] or "")}
-        yield found["name"], labels, value
+        labels = {name: _unescaped(label) for name, label in _LABEL.findall(match["labels"] or "")}
+        yield match["name"], labels, value
 
 
 def _unescaped(label: str) -> str:

@@ -24,12 +24,12 @@ def resolve_named_model(name: str, data_dir: Path) -> ModelReference:
         ModelNotFound: The folder is missing, or no hub has such a name; the error names the model that is meant.
     """
     try:
-        found = resolve_model(name)
+        reference = resolve_model(name)
     except ModelNotFound as error:
         raise _explain(name, data_dir) or error from error
-    if found.folder is None and (explained := _explain(name, data_dir)) is not None:
+    if reference.folder is None and (explained := _explain(name, data_dir)) is not None:
         raise explained
-    return found
+    return reference
 
 
 def explain_folder(name: str, data_dir: Path) -> ModelNotFound | None:

@@ -113,8 +113,8 @@ def _existing_parent(path: Path) -> Path:
 
 def _named(folder: Path) -> ModelReference:
     """Return the reference of a folder; in a hub's cache, of its snapshot under the model's hub id."""
-    if found := in_cache(folder):
-        return ModelReference(found[0], found[1], found[0])
+    if cached := in_cache(folder):
+        return ModelReference(cached[0], cached[1], cached[0])
     return ModelReference(folder.absolute().name or str(folder), folder, None)
 
 

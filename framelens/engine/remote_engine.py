@@ -166,7 +166,7 @@ class RemoteEngine(Engine):
             return EngineError("engine_redirects", status=answer.status, target=answer.redirect)
         about: dict[str, object] = {"base_url": self.base_url, "status": answer.status}
         if answer.status is None:
-            key = next((key for key, words in _OF_TLS.items() if words in str(answer)), "")
+            key = next((key for key, text in _OF_TLS.items() if text in str(answer)), "")
             return EngineError(key, base_url=self.base_url, reason=str(answer)) if key else self._unreachable(answer)
         reason = message_in(answer.body) or str(answer)
         if answer.status < 500 and is_page(answer.body):

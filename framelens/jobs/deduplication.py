@@ -42,11 +42,11 @@ class Deduplicator:
 
 def request_digest(sha256: str, request: AnalysisRequest, conditions: Mapping[str, str]) -> str:
     """Return the SHA-256 of a request to the video with this digest, whatever its path, under these conditions."""
-    asked = {**asdict(request), "path": ""}
-    del asked["subtitles"]  # their content is among the conditions
-    del asked["describes"]  # a report that has more is found, too
+    described = {**asdict(request), "path": ""}
+    del described["subtitles"]  # their content is among the conditions
+    del described["describes"]  # a report that has more is found, too
     if not request.adapts:  # reports of versions without this choice are found
-        del asked["adapts"]
+        del described["adapts"]
     if request.speakers is None:
-        del asked["speakers"]
-    return hashlib.sha256(json.dumps([sha256, asked, dict(conditions)], sort_keys=True).encode()).hexdigest()
+        del described["speakers"]
+    return hashlib.sha256(json.dumps([sha256, described, dict(conditions)], sort_keys=True).encode()).hexdigest()

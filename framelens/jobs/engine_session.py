@@ -281,17 +281,17 @@ def conditions(settings: Settings, templates: Templates, request: AnalysisReques
     """Return the settings that the answers to a request depend on, by their name below `condition.` in i18n."""
     from framelens.engine.model_resolution import last_change
 
-    known = {"app": f"{own_version()} ({files.version()})"}
+    names = {"app": f"{own_version()} ({files.version()})"}
     if beside := digest_beside(request.path, request.subtitles):
-        known["subtitles"] = beside
+        names["subtitles"] = beside
     if not request.use_model:
-        return known
+        return names
     template = templates.by_key.get(request.template)
     weights = None if settings.base_url else _weights(settings)
     is_vllm = settings.engine == "vllm" and not settings.base_url
     model = settings.named_model
     return {
-        **known,
+        **names,
         "engine": ", ".join(settings.base_urls) or f"{settings.engine} {_engine_version(settings)}".strip(),
         "model": model + (f" ({last_change(weights)})" if weights else ""),
         "vllm_config": json.dumps(settings.vllm_config, sort_keys=True) if is_vllm else "",

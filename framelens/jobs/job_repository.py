@@ -73,8 +73,8 @@ class JobRepository:
         self._forget_if_stale()
         reading = object()
         with self._lock:
-            if (known := self._finished.get(job_id)) and sees(known.user_id):
-                return known
+            if (cached := self._finished.get(job_id)) and sees(cached.user_id):
+                return cached
             self._reading[job_id] = reading
         try:
             job = self.get_stored(job_id)

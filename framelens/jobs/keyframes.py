@@ -127,9 +127,9 @@ def open_updates(
     most, adapts = frames
     options = ExtractOptions(most, selection, adapts=adapts, read_text=False)
     cache = open_extraction_cache(settings.data_dir)
-    known = cache.find(path, options, cancel)
-    if known is not None:
-        return updates(known), True
+    cached = cache.find(path, options, cancel)
+    if cached is not None:
+        return updates(cached), True
     return updates(chain((StageStarted("survey"),), cache.make(path, options, cancel))), False
 
 

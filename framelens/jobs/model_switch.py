@@ -198,12 +198,12 @@ class ModelSwitch:
         engine = missing_engine(error := build_engine(settings)[0].status().error)
         if error and (engine is None or engine.error):
             raise (engine and engine.error) or error
-        found = resolve_named_model(settings.model_path, settings.data_dir)
-        if found.folder is not None:
-            check_folder(found.folder, settings)
-        if engine or found.folder is None:
+        model = resolve_named_model(settings.model_path, settings.data_dir)
+        if model.folder is not None:
+            check_folder(model.folder, settings)
+        if engine or model.folder is None:
             self._download(
-                found.hub_id if found.folder is None else None, settings, hub or chosen_hub(), pausing=pausing
+                model.hub_id if model.folder is None else None, settings, hub or chosen_hub(), pausing=pausing
             )
         else:
             self.begin(settings, pausing=pausing)

@@ -70,12 +70,14 @@ class AnswerCache:
         with self._lock:
             try:
                 with self._opened() as cache:
-                    found = cache.lookup(_digest(messages, form, owner), self._model)
+                    generations = cache.lookup(_digest(messages, form, owner), self._model)
             except Exception:
                 log.warning("the answers in %s cannot be read", self._path, exc_info=True)
                 return None
         # The package returns entries that it can't read as raw text; only entries stored here have this key.
-        return _parse_reply(found[0]) if found and "usage" in (found[0].generation_info or {}) else None
+        return (
+            _parse_reply(generations[0]) if generations and "usage" in (generations[0].generation_info or {}) else None
+        )
 
     def remember(self, messages: Sequence[BaseMessage], reply: Reply, form: object = None, *, owner: str = "") -> None:
         """Store a complete answer for its owner; a truncated answer is not stored."""
@@ -130,7 +132,7 @@ def _warnings_logged() -> Iterator[None]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
-    for text in (str(one.message) for one in caught):
+    for text in (str(warning.message) for warning in caught):
         if text not in _logged:
             _logged.add(text)
             log.warning("answers are stored by langchain-community, pinned to a version known to work: %s", text)

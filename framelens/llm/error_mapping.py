@@ -21,8 +21,8 @@ def answer_error(error: Exception, *, base_url: str, model: str = "") -> AppErro
     mapped = engine_error(error, base_url=base_url, model=model)
     if mapped is None and isinstance(error, _UNREADABLE):
         log.warning("an answer of %s could not be read", base_url, exc_info=True)
-        said = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
-        return EngineError("engine_garbage", base_url=base_url, reason=redact(said)[:200])
+        reason = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+        return EngineError("engine_garbage", base_url=base_url, reason=redact(reason)[:200])
     return mapped
 
 

@@ -20,12 +20,12 @@ def limits_of(path: str, body: object, timeout_seconds: float) -> ResponseLimits
     """
     seconds = 2 * timeout_seconds
     if path.endswith("/completions"):
-        asked = body if isinstance(body, Mapping) else {}
-        tokens = _count(asked, "max_completion_tokens") or _count(asked, "max_tokens") or _MOST_TOKENS
-        seconds += tokens * (_count(asked, "n") or 1) * min(timeout_seconds, _TOKEN_SECONDS)
+        options = body if isinstance(body, Mapping) else {}
+        tokens = _count(options, "max_completion_tokens") or _count(options, "max_tokens") or _MOST_TOKENS
+        seconds += tokens * (_count(options, "n") or 1) * min(timeout_seconds, _TOKEN_SECONDS)
     return ResponseLimits(seconds, event_seconds=timeout_seconds)
 
 
-def _count(asked: Mapping[str, object], name: str) -> int:
-    value = asked.get(name)
+def _count(options: Mapping[str, object], name: str) -> int:
+    value = options.get(name)
     return value if isinstance(value, int) and value > 0 else 0

@@ -84,7 +84,7 @@ def with_video(
 
 def media_options(sent: Sequence[BaseMessage]) -> dict[str, object]:
     """Return the options of a request with the times of the frames in its video; empty without a video."""
-    return next(({_MEDIA: media} for one in sent if (media := one.additional_kwargs.get(_MEDIA))), {})
+    return next(({_MEDIA: media} for message in sent if (media := message.additional_kwargs.get(_MEDIA))), {})
 
 
 def text_only(prompt: str, *, system: str) -> list[BaseMessage]:

@@ -43,13 +43,13 @@ _MARKS = Marks(
 @cache
 def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
     """Compile the marks, their hint, the beginning of one at the end of a text, and the heading of reasoning."""
-    more = dialects().marks or Marks((), r"(?!)", r"(?!)")
-    rows = enumerate((*more.rows, *_MARKS.rows))
+    extra = dialects().marks or Marks((), r"(?!)", r"(?!)")
+    rows = enumerate((*extra.rows, *_MARKS.rows))
     return (
         re.compile("|".join(f"(?P<{kind}{row}>{pattern})" for row, (kind, pattern) in rows), re.IGNORECASE),
-        re.compile(f"{_MARKS.hint}|{more.hint}", re.IGNORECASE),
-        re.compile(rf"(?:{_MARKS.unfinished}|{more.unfinished})\Z"),
-        re.compile(more.heading, re.IGNORECASE),
+        re.compile(f"{_MARKS.hint}|{extra.hint}", re.IGNORECASE),
+        re.compile(rf"(?:{_MARKS.unfinished}|{extra.unfinished})\Z"),
+        re.compile(extra.heading, re.IGNORECASE),
     )
 
 

@@ -142,7 +142,7 @@ class _PartialReply:
     def reply(self, base_url: str) -> Reply:
         """Return the complete answer; raise EngineError if it was cut off or refused by a filter."""
         reason = self._reason.lower().replace("-", "_")
-        finish = next((name for name, words in _REASONS.items() if re.search(words, reason)), "stop")
+        finish = next((name for name, pattern in _REASONS.items() if re.search(pattern, reason)), "stop")
         refusal = refused_in_answer(self._split.answer, has_failed=reason == "error")
         if refusal and reason:
             raise refusal

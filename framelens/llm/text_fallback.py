@@ -92,12 +92,12 @@ def prove_sight(chat: BaseChatModel, *, cancel: threading.Event | None = None) -
         AppError: The engine fails otherwise than by refusing images.
         Cancelled: `cancel` was set.
     """
-    words: list[str | dict[str, object]] = [text_part("Which colours?")]
+    question: list[str | dict[str, object]] = [text_part("Which colours?")]
     pictures: list[str | dict[str, object]] = [_card("red"), _card("blue")]
     short, system = chat.bind(max_tokens=1), SystemMessage("Name colours.")
-    without = ask(short, [system, HumanMessage(content=words)], cancel=cancel).usage  # type: ignore[arg-type]
+    without = ask(short, [system, HumanMessage(content=question)], cancel=cancel).usage  # type: ignore[arg-type]
     try:
-        sent = [system, HumanMessage(content=pictures + words)]
+        sent = [system, HumanMessage(content=pictures + question)]
         with_two = ask(short, sent, cancel=cancel).usage  # type: ignore[arg-type]
     except TooManyPictures:  # one image at a time is enough
         return VisionProbe(True)
@@ -119,8 +119,8 @@ def rejection(refused: PicturesRefused) -> Notice:
 
 def unseen(statements: Iterable[str]) -> PicturesRefused | None:
     """Return a refusal if a statement of the answer says that the model can't see the pictures, else None."""
-    said = (" ".join(statement.split()) for statement in statements if _UNSEEN.search(_QUOTED.sub("", statement)))
-    first = next(said, "")
+    refusals = (" ".join(statement.split()) for statement in statements if _UNSEEN.search(_QUOTED.sub("", statement)))
+    first = next(refusals, "")
     return PicturesRefused("pictures_unseen", reason=first[:_LONGEST_SAID]) if first else None
 
 

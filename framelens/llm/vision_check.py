@@ -86,9 +86,9 @@ def video_refusal(chat: BaseChatModel, *, cancel: threading.Event | None = None)
     ]
     with in_language("en"):
         sent = with_video(frames, "Which colours?", system="", url=partial(data_url, side=CARD_SIDE))
-    words = [part for part in sent[-1].content if "video_url" not in part]
+    question = [part for part in sent[-1].content if "video_url" not in part]
     try:
-        without = ask(short, [HumanMessage(content=words)], cancel=cancel).usage  # type: ignore[arg-type]
+        without = ask(short, [HumanMessage(content=question)], cancel=cancel).usage  # type: ignore[arg-type]
         with_two = ask(short, sent[1:], cancel=cancel).usage  # type: ignore[arg-type]
     except Cancelled:
         raise

@@ -194,11 +194,11 @@ def _cache(fields: _Fields, layers: int, kv_heads: int, head_dim: int) -> Cache:
     if fields.values.get("kv_lora_rank") is not None and fields.flag("use_mla", default=True):
         return Cache(layers, 1, fields.number("kv_lora_rank") + fields.number("qk_rope_head_dim"), latent=True)
     kinds = [str(kind) for kind in fields.values.get("layer_types") or ()]
-    kept = sum("attention" in kind for kind in kinds) if kinds else layers
-    kept -= _linear_layers(fields, layers) + fields.number("num_kv_shared_layers", default=0)
+    cached_layers = sum("attention" in kind for kind in kinds) if kinds else layers
+    cached_layers -= _linear_layers(fields, layers) + fields.number("num_kv_shared_layers", default=0)
     slides = bool(fields.values.get("sliding_window")) and fields.flag("use_sliding_window", default=True)
     own_dim = fields.number("head_dim", default=head_dim)
-    return Cache(max(0, min(kept, layers)), kv_heads, own_dim, is_whole=not slides and kept == layers)
+    return Cache(max(0, min(cached_layers, layers)), kv_heads, own_dim, is_whole=not slides and cached_layers == layers)
 
 
 # ---- the vision tower ------------------------------------------------------------------------------------------------

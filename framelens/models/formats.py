@@ -105,7 +105,7 @@ def stored(shape: Shape, key: FormatKey | None) -> Quantisation | None:
     """
     if shape.quantisation is not None or key is None or key in _PLAIN.values():
         return shape.quantisation
-    wanted = BY_KEY[key]
+    number_format = BY_KEY[key]
     if key in ("awq", "gptq"):
         return Quantisation(key, 4, 128)
-    return Quantisation(key, round(wanted.bits), 128 if wanted.bits > round(wanted.bits) else 0)
+    return Quantisation(key, round(number_format.bits), 128 if number_format.bits > round(number_format.bits) else 0)

@@ -134,9 +134,9 @@ def _counted_bytes(shape: Shape, plan: Plan) -> tuple[float, float]:
     keeping = stored(shape, plan.format)
     plain = 2 if shape.quantisation else number_bytes(shape, plan)
     each = keeping.bits_per_weight / 8 if keeping else plain
-    seen = shape.vision.weights if shape.vision else 0
+    vision = shape.vision.weights if shape.vision else 0
     text = shape.text.linear * each + shape.text.embeddings * plain
-    return text, seen * plain
+    return text, vision * plain
 
 
 def _text_weights(shape: Shape, plan: Plan, whole: float) -> MemoryTerm:
@@ -200,8 +200,8 @@ def _working_bytes(shape: Shape, plan: Plan) -> int:
     if shape.vision is None:
         return max(batch, choice)
     cost = _picture_tokens(shape.vision, plan)
-    kept = max(cost, tokens) * shape.vision.output * plain
-    return kept + max(_picture_bytes(shape.vision, plan, plain, cost), batch, choice)
+    pictures = max(cost, tokens) * shape.vision.output * plain
+    return pictures + max(_picture_bytes(shape.vision, plan, plain, cost), batch, choice)
 
 
 def _picture_tokens(vision: Vision, plan: Plan) -> int:

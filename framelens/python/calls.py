@@ -329,7 +329,7 @@ def ask_events(
     files = [read_image(file_path(image)) for image in as_sequence(images)]
     services = session._open_services()
     with session._cancelled_by_closing(services):
-        kept = services.conversations.keep_images(files) or None
+        kept_images = services.conversations.keep_images(files) or None
         if isinstance(about, Conversation):
             if subtitles is not None:
                 raise ConfigError("subtitles_alone")
@@ -346,7 +346,7 @@ def ask_events(
                 language(), frame_number(frames), clip, None if subtitles is None else file_path(subtitles), use_model
             )
             conversation = yield from _events_of(services.asking.begin(named, taken, cancel))
-        conversation = conversation.asked(checked, asked_with, edit=edit, images=kept, look=look)
+        conversation = conversation.asked(checked, asked_with, edit=edit, images=kept_images, look=look)
         with closing(services.asking.ask(AnswerDraft(conversation), cancel, use_model=use_model)) as events:
             yield from events
 

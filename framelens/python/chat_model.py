@@ -39,18 +39,18 @@ class ChatModel(EngineChat):
 
     __str__ = __repr__
 
-    async def _astream(self, *given: Any, **options: Any) -> AsyncIterator[ChatGenerationChunk]:
+    async def _astream(self, *arguments: Any, **options: Any) -> AsyncIterator[ChatGenerationChunk]:
         has_ended = False
         try:
-            async for chunk in super()._astream(*given, **options):
+            async for chunk in super()._astream(*arguments, **options):
                 has_ended |= bool((chunk.generation_info or {}).get("finish_reason"))
                 yield chunk
         except Exception as error:
-            known = engine_error(error, base_url=self.openai_api_base, model=self.model_name)
-            if known is None:
+            mapped = engine_error(error, base_url=self.openai_api_base, model=self.model_name)
+            if mapped is None:
                 raise
             with localised(checked_language(None)):
-                raise known from error
+                raise mapped from error
         if not has_ended:  # the connection was closed before the answer's end
             with localised(checked_language(None)):
                 raise EngineBrokeOff("engine_broke_off", base_url=self.openai_api_base)

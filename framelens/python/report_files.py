@@ -44,9 +44,9 @@ def report(
     """
     with localised(_language_of(analysis, language)):
         name = _format_named(format)
-        analysis = _one(analysis, conversations)
-        wanted = language or analysis.request.language
-        files = files_of(name, analysis, wanted, f"report{_FORMATS[name].suffix}", appendix=appendix)
+        analysis = _read_analysis(analysis, conversations)
+        report_language = language or analysis.request.language
+        files = files_of(name, analysis, report_language, f"report{_FORMATS[name].suffix}", appendix=appendix)
         return next(files).data
 
 
@@ -77,11 +77,11 @@ def save_report(
     with localised(_language_of(analysis, language)):
         target = given_path(path)
         name = _format_named(format or format_of(target.name) or target.suffix or target.name)
-        analysis = _one(analysis, conversations)
+        analysis = _read_analysis(analysis, conversations)
         if is_same_file(target, analysis.video.path):
             raise ConfigError("output_is_input", option="path", given=str(target), input=str(analysis.video.path))
-        wanted = language or analysis.request.language
-        files = files_of(name, analysis, wanted, target.name, appendix=appendix)
+        report_language = language or analysis.request.language
+        files = files_of(name, analysis, report_language, target.name, appendix=appendix)
         with storage_errors("report_not_written", target):
             return [target.parent / file.name for file in written(files, target.parent)]
 
@@ -110,10 +110,10 @@ def _format_named(format: str) -> str:
     return format
 
 
-def _one(analysis: Analysis | str | os.PathLike[str], conversations: bool) -> Analysis:
+def _read_analysis(analysis: Analysis | str | os.PathLike[str], conversations: bool) -> Analysis:
     if isinstance(analysis, Analysis):
         return analysis if conversations else analysis.without_conversations()
     reports = load_reports(analysis)
     if len(reports) != 1:
         raise InputError("reports_several", name=Path(analysis).name, count=len(reports))
-    return _one(reports[0], conversations)
+    return _read_analysis(reports[0], conversations)

@@ -95,10 +95,10 @@ class ContextMaterial:
 
     def _all_pictures(self, analyses: Mapping[str, Analysis], stored: Mapping[str, bytes]) -> Iterator[ContextPicture]:
         """Yield the pictures of the branch in their order; pictures of a deleted video are missing."""
-        known = set[int]()
+        numbers = set[int]()
         for turn_index, turn in enumerate(self._branch):
-            added = [ref for ref in turn.added if ref.number not in known]
-            known |= {ref.number for ref in added}
+            added = [ref for ref in turn.added if ref.number not in numbers]
+            numbers |= {ref.number for ref in added}
             counts = {source: sum(ref.analysis_id == source for ref in added) for source in {*analyses, ""}}
             ranks = dict.fromkeys(counts, 0)
             for ref in added:

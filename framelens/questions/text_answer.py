@@ -233,9 +233,9 @@ class _TextAnswer:
             refs = stored_frames(self.draft.conversation, here, self.analyses, self.repository, self.tools)
             yield from report_findings(self.draft.conversation, moments, self.analyses, refs, kind)
 
-    def _heard_in(self, analysis_id: str, analysis: Analysis, words: str) -> Moments:
-        """Return the cues of a video with these words, which may be said across two cues."""
-        matcher, matched = TextMatcher(words), dict[float, Cue]()
+    def _heard_in(self, analysis_id: str, analysis: Analysis, phrase: str) -> Moments:
+        """Return the cues of a video with this phrase, which may be said across two cues."""
+        matcher, matched = TextMatcher(phrase), dict[float, Cue]()
         cues = _cues(analysis, self.scope)
         for cue, after in zip(cues, [*cues[1:], None], strict=True):
             if matcher.in_text(cue.text):
@@ -250,7 +250,7 @@ class _TextAnswer:
             texts[index] = cue.text
         return Moments(
             analysis_id,
-            words,
+            phrase,
             *self.scope.range_of(analysis),
             samples=tuple(samples),
             intervals=tuple(map(_interval, samples)),

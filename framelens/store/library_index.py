@@ -590,8 +590,8 @@ def _most_telling(matches: list[tuple[Passage, frozenset[SearchTerm]]], limit: i
     shown: frozenset[SearchTerm] = frozenset()
     rest = [(passage, terms, f" {' '.join(words_of(passage.text))} ") for passage, terms in matches]
     while rest and len(chosen) < limit:
-        best, terms, words = max(rest, key=lambda entry: (len(entry[1] - shown), len(entry[1])))  # the first of equals
-        alike = [entry for entry in rest if entry[0] is best or _is_same(entry[0], entry[2], best, words)]
+        best, terms, text = max(rest, key=lambda entry: (len(entry[1] - shown), len(entry[1])))  # the first of equals
+        alike = [entry for entry in rest if entry[0] is best or _is_same(entry[0], entry[2], best, text)]
         equals = (passage for passage, others, _ in alike if others == terms and passage.seconds is not None)
         chosen.append(best if best.seconds is not None else next(equals, best))
         shown |= terms
@@ -599,12 +599,12 @@ def _most_telling(matches: list[tuple[Passage, frozenset[SearchTerm]]], limit: i
     return chosen
 
 
-def _is_same(passage: Passage, words: str, other: Passage, others: str) -> bool:
-    """Return whether two passages have equal words, or, if both are the model's, whether one contains the other."""
-    if words == others:
+def _is_same(passage: Passage, text: str, other: Passage, others: str) -> bool:
+    """Return whether two passages have equal texts, or, if both are the model's, whether one contains the other."""
+    if text == others:
         return True
     are_from_model = passage.kind in _OF_MODEL and other.kind in _OF_MODEL
-    return are_from_model and (words in others or others in words)
+    return are_from_model and (text in others or others in text)
 
 
 def _hit(passage: Passage, terms: Sequence[SearchTerm]) -> Hit:

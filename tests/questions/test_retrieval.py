@@ -117,7 +117,7 @@ def test_every_video_gets_a_frame_and_known_ones_count() -> None:
     pool = [at(float(second), video=video, is_keyframe=True) for video in "ab" for second in range(0, 40, 10)]
     places, _ = choose(pool, [1.0, *[0.0] * 7], 3)
     assert {pool[place].analysis_id for place in places} == {"a", "b"}
-    assert choose(pool, [0.0] * 7 + [1.0], 3, known=[0, 1, 2])[0] == [0, 1, 2, 7]
+    assert choose(pool, [0.0] * 7 + [1.0], 3, held=[0, 1, 2])[0] == [0, 1, 2, 7]
 
 
 # ---- the whole way

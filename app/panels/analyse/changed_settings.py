@@ -87,7 +87,7 @@ def shown(name: str, then: str, now: str) -> tuple[str, str]:
 def _differing(arguments: str, others: str) -> str:
     """Return the engine's arguments that others don't have, as "name: value"."""
     try:
-        known, other = json.loads(arguments or "{}"), json.loads(others or "{}")
+        settings, other = json.loads(arguments or "{}"), json.loads(others or "{}")
     except ValueError:
         return arguments
-    return ", ".join(f"{name}: {value}" for name, value in known.items() if other.get(name) != value)
+    return ", ".join(f"{name}: {value}" for name, value in settings.items() if other.get(name) != value)

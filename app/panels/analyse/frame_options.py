@@ -93,9 +93,9 @@ def _draw_number() -> None:
                 t("ui.frames_auto"), True, key="is_automatic", help=t("ui.frames_auto_help"), persist_state="session"
             )
         if not is_automatic():
-            key, words = _number_key(strategy), "ui.frames" if is_budget else "ui.frames_most"
-            usual, tip = int(str(FORM[key])), t(f"{words}_help")
-            st.number_input(t(words), 1, MOST_FRAMES, usual, key=key, help=tip, persist_state="session")
+            key, label_key = _number_key(strategy), "ui.frames" if is_budget else "ui.frames_most"
+            usual, tip = int(str(FORM[key])), t(f"{label_key}_help")
+            st.number_input(t(label_key), 1, MOST_FRAMES, usual, key=key, help=tip, persist_state="session")
 
 
 def _number_key(strategy: Strategy) -> str:

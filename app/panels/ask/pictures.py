@@ -37,7 +37,7 @@ class Pictures:
         shown: str,
         can_look: bool = False,
         plays: bool = False,
-        found: ReportedSearch | None = None,
+        search: ReportedSearch | None = None,
     ) -> Value:
         """Return pictures as a value for the browser.
 
@@ -46,10 +46,10 @@ class Pictures:
             shown: The analysis whose video is in the player; a click on a frame of another video notifies the page.
             can_look: Give each frame a button that looks closer.
             plays: A click on a frame plays the video from there.
-            found: The search whose intervals begin with these frames; each frame gets the button of a range.
+            search: The search whose intervals begin with these frames; each frame gets the button of a range.
         """
         options = {"plays": plays}
-        ranges = _ranges(found) if found else {}
+        ranges = _ranges(search) if search else {}
         values = [
             self._value(picture, shown, can_look=can_look) | options | {"range": ranges.get(picture.time_seconds)}
             for picture in pictures

@@ -19,11 +19,11 @@ _PROMPT_HEIGHT = 120
 
 def draw(conversation: Conversation | None) -> None:
     """Draw a button that opens the field for instructions; pass None before the first question."""
-    words, key = t("ask.page.system_prompt"), _key(conversation)
-    with st.popover(words, icon=":material/tune:", type="tertiary", key=f"{key}_popover"):
+    label, key = t("ask.page.system_prompt"), _key(conversation)
+    with st.popover(label, icon=":material/tune:", type="tertiary", key=f"{key}_popover"):
         tip = t("ask.page.system_prompt_help", most=MOST_SYSTEM_PROMPT)
         options: Options = {"max_chars": MOST_SYSTEM_PROMPT, "height": _PROMPT_HEIGHT, "help": tip}
-        st.text_area(words, _remembered(conversation), key=f"{key}_system_prompt", **options)
+        st.text_area(label, _remembered(conversation), key=f"{key}_system_prompt", **options)
 
 
 def read(conversation: Conversation | None) -> AskSettings:
@@ -43,7 +43,7 @@ def _key(conversation: Conversation | None) -> str:
 def _remembered(conversation: Conversation | None) -> str:
     """Return the instructions of the conversation's last question, else of the newest conversation's."""
     try:
-        known = conversation if conversation and conversation.turns else services().conversations.get("latest")
+        source = conversation if conversation and conversation.turns else services().conversations.get("latest")
     except InputError:  # there is no conversation yet
         return ""
-    return known.turns[-1].settings.system_prompt if known.turns else ""
+    return source.turns[-1].settings.system_prompt if source.turns else ""

@@ -299,7 +299,7 @@ def _values(
         video = result.search.moments.analysis_id
         yield _search_result(result, frames)
         yield gallery(
-            [frames[video, at] for at in result.starts if (video, at) in frames], plays=True, found=result.search
+            [frames[video, at] for at in result.starts if (video, at) in frames], plays=True, search=result.search
         )
         yield report_blocks.paragraph(result.looked, "quiet")
     if rest:

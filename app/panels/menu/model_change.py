@@ -124,8 +124,8 @@ def draw_failure(
         button(t("ui.try_again"), "download_again", retry, hub, icon="refresh", kind="primary")
         for number, other in enumerate(other_hubs(hub) if isinstance(error, ModelNotFound) else ()):
             host = other.name if other.kind != hub.kind else urlsplit(other.endpoint).netloc
-            words = t(f"models.change.{'mirror' if other.endpoint == MIRROR else 'hub'}", host=host)
-            button(plain(words), f"download_from_{number}", retry, other, icon="swap_horiz")
+            label = t(f"models.change.{'mirror' if other.endpoint == MIRROR else 'hub'}", host=host)
+            button(plain(label), f"download_from_{number}", retry, other, icon="swap_horiz")
         if without:
             button(t("models.change.without"), "download_without", without, icon="visibility_off")
     if len(error_words(error).splitlines()) > 1 or error.key in _UNREACHABLE:
@@ -170,8 +170,8 @@ def _draw_switch() -> None:
         st.caption(plain(t("models.change.back", **names)))
     else:
         with st.container(border=True, gap="small"):
-            words = t(f"models.change.{change.phase}", **names, n=len(services().jobs.running()))
-            st.markdown(f":material/progress_activity: {plain(words)}")
+            text = t(f"models.change.{change.phase}", **names, n=len(services().jobs.running()))
+            st.markdown(f":material/progress_activity: {plain(text)}")
             if change.phase == "starting" and (phase := services().engine.status().phase):
                 draw_phase(phase)
             button(t("models.change.cancel_switch"), "model_switch_cancel", _act, switch.cancel, icon="close")

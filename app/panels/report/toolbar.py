@@ -62,9 +62,9 @@ def _menu() -> AbstractContextManager[Any]:
 
 def _draw_copy(analysis: Analysis) -> None:
     """Draw the button that copies the short report as Markdown, without its pictures."""
-    words = {"copy": t("ui.copy"), "copied": t("ui.copied")}
+    texts = {"copy": t("ui.copy"), "copied": t("ui.copied")}
     _mount_copy(
-        key="copy_report", data={"text": without_pictures(analysis, language()), "words": words}, width="content"
+        key="copy_report", data={"text": without_pictures(analysis, language()), "words": texts}, width="content"
     )
 
 
@@ -89,8 +89,8 @@ def _draw_way_back(job: JobSnapshot) -> None:
     except AppError:  # it was cleaned away
         return
     about = frame_options.format_selection(previous.request.selection) or t("ui.whole_video")
-    words, about = t("ui.earlier_report"), plain(t("ui.earlier_report_help", about=about))
-    button(words, "way_back", page_state().open_job, previous.id, icon="arrow_back", kind="tertiary", help=about)
+    title, about = t("ui.earlier_report"), plain(t("ui.earlier_report_help", about=about))
+    button(title, "way_back", page_state().open_job, previous.id, icon="arrow_back", kind="tertiary", help=about)
 
 
 def _draw_export(job: JobSnapshot, analysis: Analysis, reported: Analysis) -> None:

@@ -95,13 +95,13 @@ def _live_row(job: JobSnapshot, position: int) -> JobRow:
     """Build the row of an analysis that runs, or waits at this position of the queue."""
     state = t("ui.queue_waits", n=position) if position else rows.progress_words(job)
     part = frame_options.format_selection(job.request.selection, digits=0)
-    asked = job.request.question or template_name(job.request.template)
+    title = job.request.question or template_name(job.request.template)
     frames = (*job.progress.keyframes, *job.progress.found)
     actions = ["first"] if position > 1 else ["pause"] if not position and job.can_pause else []
     return JobRow(
         job.id,
         job.name,
-        (asked, part),
+        (title, part),
         icon="queued" if position else "running",
         state=state,
         status=(state,),

@@ -71,10 +71,10 @@ def _repeats(text: str) -> bool:
     anchor = text[-_ANCHOR:]
     end = len(text) - 1
     for _ in range(_MOST_PERIODS):
-        place = text.rfind(anchor, 0, end)
-        end = place + len(anchor) - 1
-        period = len(text) - len(anchor) - place
-        if place < 0 or period > _LONGEST_PERIOD:
+        position = text.rfind(anchor, 0, end)
+        end = position + len(anchor) - 1
+        period = len(text) - len(anchor) - position
+        if position < 0 or period > _LONGEST_PERIOD:
             return False
         piece = text[-period:]
         times = max(_FEWEST, ceil(_LEAST_WIDTH / _width(piece)))

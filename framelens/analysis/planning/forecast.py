@@ -50,8 +50,8 @@ def look_seconds(answer: ReportedConversation) -> float | None:
 def _num_looks(moments: Moments) -> int:
     """Return how many pictures a search has asked about, those changed or asked about again included."""
     alike = sum(map(len, (moments.lookalikes or {}).values()))
-    asked = (moments.samples, moments.controls, moments.contrary, moments.changed)
-    return sum(map(len, asked)) + alike
+    looks = (moments.samples, moments.controls, moments.contrary, moments.changed)
+    return sum(map(len, looks)) + alike
 
 
 class StatsRecorder:
@@ -149,8 +149,8 @@ class ListeningForecast:
         length = max(0.0, end_seconds - start_seconds)
         if self._speech is None:
             return length
-        said = seconds_of(speech_between(self._speech, start_seconds, end_seconds))
-        return said + _COST_OF_SILENCE * (length - said)
+        spoken = seconds_of(speech_between(self._speech, start_seconds, end_seconds))
+        return spoken + _COST_OF_SILENCE * (length - spoken)
 
     def _present_pace(self) -> float | None:
         covered = self._work_between(self._began[1], self._reached) if self._began else 0.0

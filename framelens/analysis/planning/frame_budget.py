@@ -122,7 +122,7 @@ def sized(request: AnalysisRequest, video: VideoInfo, capacity: RequestCapacity,
 def range_seconds(request: AnalysisRequest, video: VideoInfo) -> float:
     """Return the length of the requested range; 0 if the header lacks the duration."""
     duration, end = video.duration_seconds_from_header, request.selection.end_seconds
-    last = min(one for one in (duration, end) if one is not None) if duration or end else 0.0
+    last = min(seconds for seconds in (duration, end) if seconds is not None) if duration or end else 0.0
     return max(0.0, last - request.selection.start_seconds)
 
 
@@ -147,4 +147,4 @@ def frames_and_side(width: int, height: int, capacity: RequestCapacity) -> tuple
 
 def smaller_side(frame: Keyframe, side: int) -> int | None:
     """Return the largest of SIDES that makes a frame smaller than `side` does, None if no side does."""
-    return next((one for one in SIDES if one < min(side, max(frame.width, frame.height))), None)
+    return next((smaller for smaller in SIDES if smaller < min(side, max(frame.width, frame.height))), None)

@@ -42,7 +42,7 @@ def parse_seconds(text: str) -> float:
     Raises:
         UnreadableTimeError: The text is something else.
     """
-    given = text.strip()[:_MOST_GIVEN]
+    shown = text.strip()[:_MOST_GIVEN]
     plain = unicodedata.normalize("NFKC", text).strip()
     match = _UNITS.fullmatch(plain)
     factors: tuple[float, ...] = _SECONDS
@@ -52,7 +52,7 @@ def parse_seconds(text: str) -> float:
         plain = _SUBTITLE_TIME.sub(r"\1.\2", plain)
         if ":" in plain and not _CLOCK.fullmatch(plain):
             meant = _meant_by(plain)
-            raise UnreadableTimeError("clock_unreadable" if meant else "time_unreadable", given=given, example=meant)
+            raise UnreadableTimeError("clock_unreadable" if meant else "time_unreadable", given=shown, example=meant)
         parts = plain.split(":")
         factors = _SECONDS[:3][-len(parts) :]
     try:
@@ -60,14 +60,14 @@ def parse_seconds(text: str) -> float:
     except ValueError:
         numbers = []
     if len(numbers) != len(factors) or not all(math.isfinite(number) and number >= 0 for number in numbers):
-        raise UnreadableTimeError("time_unreadable", given=given)
+        raise UnreadableTimeError("time_unreadable", given=shown)
     return sum(number * factor for number, factor in zip(numbers, factors, strict=True))
 
 
 def _meant_by(text: str) -> str:
     """Return the probable meaning of a clock whose numbers are too large; "" for any other text."""
-    if found := _MILLISECONDS.fullmatch(text):
-        return f"{found[1]}.{found[2]}"
+    if match := _MILLISECONDS.fullmatch(text):
+        return f"{match[1]}.{match[2]}"
     if not _TOO_LARGE.fullmatch(text):
         return ""
     parts = text.split(":")

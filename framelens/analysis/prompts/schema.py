@@ -67,10 +67,10 @@ def own_words(template: Template, scope: Scope, *, frames: tuple[int, int] = (1,
     """
     keys = KEYS[scope]
     lines = [_field_in_words(field) for field in template.fields] if "findings" in keys else []
-    more = [t("prompt.form.more"), *(f"- {line}" for line in lines)] if lines else []
+    extra = [t("prompt.form.more"), *(f"- {line}" for line in lines)] if lines else []
     example = {key: _example(key, template, frames) for key in keys}
     shown = json.dumps(example, ensure_ascii=False, separators=(",", ":"))  # the form that local engines enforce
-    return "\n".join([*more, t("prompt.form.tail"), shown])
+    return "\n".join([*extra, t("prompt.form.tail"), shown])
 
 
 def _example(key: str, template: Template, frames: tuple[int, int]) -> object:

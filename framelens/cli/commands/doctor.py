@@ -95,10 +95,10 @@ def _running_engines(settings: config.Settings) -> Iterator[CheckFinding]:
 
 def _unknown_variables(values: Mapping[str, str], settings: config.Settings) -> Iterator[CheckFinding]:
     """Yield the variables with our prefix that nothing reads."""
-    known = {name.removeprefix(_PREFIX): name for name in (*_by_variable(settings), *_READ_ELSEWHERE)}
-    for name in sorted(name for name in values if name.startswith(_PREFIX) and name not in known.values()):
-        if nearest := closest(name.removeprefix(_PREFIX), known, likeness=_LIKENESS):
-            yield doctor_finding("setting_misspelt", "hinders", name=name, nearest=known[nearest])
+    names = {name.removeprefix(_PREFIX): name for name in (*_by_variable(settings), *_READ_ELSEWHERE)}
+    for name in sorted(name for name in values if name.startswith(_PREFIX) and name not in names.values()):
+        if nearest := closest(name.removeprefix(_PREFIX), names, likeness=_LIKENESS):
+            yield doctor_finding("setting_misspelt", "hinders", name=name, nearest=names[nearest])
         else:
             yield doctor_finding("setting_unknown", "hinders", name=name)
 
@@ -197,7 +197,7 @@ def _lines(
     facts: SystemFacts,
     findings: tuple[CheckFinding, ...],
     settings: config.Settings,
-    more: Mapping[str, Mapping[str, str]],
+    extra: Mapping[str, Mapping[str, str]],
     path: Path,
 ) -> Iterator[str]:
     yield from finding_lines(findings, good="✅")
@@ -205,7 +205,7 @@ def _lines(
         "machine": _machine(facts),
         "packages": ((name, version) for name, version in facts.packages.items() if version),
         "settings": ((name, value) for name, value in _effective_settings(settings) if value),
-        **{name: values.items() for name, values in more.items()},
+        **{name: values.items() for name, values in extra.items()},
     }
     for name, rows in sections.items():
         yield from ("", t(f"cli.doctor_{name}", path=path))

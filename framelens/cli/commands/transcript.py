@@ -79,8 +79,8 @@ def run(options: Options) -> int:
             path, analysis, i18n.language(), options.subtitles, lambda file: _hear(file, services, options, cancel)
         )
         if options.speakers is not None and path:
-            transcript, more = _separate_speakers(path, transcript, services, options, cancel)
-            notices = (*notices, *more)
+            transcript, added = _separate_speakers(path, transcript, services, options, cancel)
+            notices = (*notices, *added)
     for notice in notices:
         print(notice_text(notice), file=sys.stderr)
     cues = cues_between(transcript, options.start, float("inf") if options.end is None else options.end)

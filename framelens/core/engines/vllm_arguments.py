@@ -169,10 +169,10 @@ def meant_argument(name: str) -> str | None:
     >>> meant_argument("--max-image-nums"), meant_argument("gpu-memory-untilization"), meant_argument("--no-such-thing")
     ('limit_mm_per_prompt', 'gpu_memory_utilization', None)
     """
-    plain, known = name.lstrip("-").replace("-", "_").lower(), argument_names()
-    if plain in known or plain in _DEFAULTS:
+    plain, names = name.lstrip("-").replace("-", "_").lower(), argument_names()
+    if plain in names or plain in _DEFAULTS:
         return plain
-    return _MEANT.get(plain) or closest(name, known, likeness=_LIKENESS)
+    return _MEANT.get(plain) or closest(name, names, likeness=_LIKENESS)
 
 
 @functools.cache

@@ -52,11 +52,11 @@ def fetch_model(
         Cancelled: `cancel` was set.
     """
     on_progress(EngineProgress("checking", {"model": model}))
-    found = model_resolution.resolve_model(model)
-    folder = found.folder
+    reference = model_resolution.resolve_model(model)
+    folder = reference.folder
     if folder is None:
-        assert found.hub_id is not None
-        folder = download(found.hub_id, on_progress, cancel, allow_pickle=allow_pickle)
+        assert reference.hub_id is not None
+        folder = download(reference.hub_id, on_progress, cancel, allow_pickle=allow_pickle)
     model_resolution.check_model_folder(folder, needs_tokenizer=needs_tokenizer, allow_pickle=allow_pickle)
     return folder
 

@@ -188,8 +188,8 @@ def fetch(order: Order, count: ProgressCounter) -> str:
     missing = [file for file in files if repository.is_resumable(file) and file not in whole]
     config = [file for file in missing if file.path == "config.json"]  # last: a folder without it is no model yet
     with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
-        for some in ([file for file in missing if file not in config], config):
-            for done in [pool.submit(fetch_file, file, repository, count) for file in some]:
+        for batch in ([file for file in missing if file not in config], config):
+            for done in [pool.submit(fetch_file, file, repository, count) for file in batch]:
                 done.result()
     folder = repository.finish(unneeded, RestBar)
     check_rest([file for file in files if not file.sha256 or file.size < SMALL_BYTES], folder)
@@ -240,8 +240,8 @@ def classify(error: BaseException) -> str:
     chain: list[BaseException] = [error]
     while (inner := chain[-1].__cause__ or chain[-1].__context__) is not None and inner not in chain:
         chain.append(inner)
-    for one in chain:
-        if (kind := kind_of(one)) is not None:
+    for cause in chain:
+        if (kind := kind_of(cause)) is not None:
             return kind
     return "unreachable" if isinstance(error, hub_errors.LocalEntryNotFoundError) else "failed"
 

@@ -38,5 +38,5 @@ class Guard:
             await send({"type": "http.response.body", "body": _REFUSAL})
 
     def _has_key(self, scope: Scope) -> bool:
-        given = [value for name, value in scope["headers"] if name == b"authorization"]
-        return len(given) == 1 and secrets.compare_digest(given[0], self._expected)
+        credentials = [value for name, value in scope["headers"] if name == b"authorization"]
+        return len(credentials) == 1 and secrets.compare_digest(credentials[0], self._expected)

@@ -37,11 +37,11 @@ class LaunchChecks:
         Raises:
             AppError: The first problem that prevents the start.
         """
-        found = self.find(folder)
-        for finding in found:
+        findings = self.find(folder)
+        for finding in findings:
             if finding.severity == "stops":
                 raise finding.error
-        return tuple(finding.notice for finding in found if finding.severity == "hinders")
+        return tuple(finding.notice for finding in findings if finding.severity == "hinders")
 
 
 def launch_checks(settings: Settings) -> LaunchChecks:

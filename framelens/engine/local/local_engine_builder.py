@@ -64,14 +64,14 @@ def _fetch(settings: Settings, fetch: Fetch, on_progress: ProgressListener, canc
     Raises:
         ModelNotFound: "model_unconfirmed", or an error of `fetch`.
     """
-    found = resolve_named_model(settings.model_path, settings.data_dir)
-    if found.folder is not None or found.hub_id is None or is_offline():
+    reference = resolve_named_model(settings.model_path, settings.data_dir)
+    if reference.folder is not None or reference.hub_id is None or is_offline():
         return fetch(on_progress, cancel)
     confirmed = confirmed_downloads(settings.data_dir)
-    if not confirmed.of(found.hub_id):
-        raise ModelNotFound("model_unconfirmed", model=found.hub_id)
+    if not confirmed.of(reference.hub_id):
+        raise ModelNotFound("model_unconfirmed", model=reference.hub_id)
     folder = fetch(on_progress, cancel)
-    confirmed.save(found.hub_id, None)
+    confirmed.save(reference.hub_id, None)
     return folder
 
 

@@ -40,13 +40,13 @@ def computes_wide(settings: Settings) -> bool:
     return is_wide(shape_of(settings), settings.vllm_config, memory_bytes())
 
 
-def is_wide(shape: Shape | None, given: Mapping[str, Any], memory: int) -> bool:
+def is_wide(shape: Shape | None, arguments: Mapping[str, Any], memory: int) -> bool:
     """Return whether float32 makes a model faster on a processor that prefers it, and fits in `memory` bytes."""
     if shape is None or not is_faster_wide(shape):
         return False
-    cache = given.get("kv_cache_memory_bytes")
+    cache = arguments.get("kv_cache_memory_bytes")
     cache_bytes = cache if isinstance(cache, int) else kv_cache_gib(memory) * GIB
-    return float32_bytes(shape, given, cache_bytes) <= memory * USABLE
+    return float32_bytes(shape, arguments, cache_bytes) <= memory * USABLE
 
 
 def effective_arguments(settings: Settings) -> Mapping[str, Any]:

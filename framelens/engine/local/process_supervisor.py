@@ -43,13 +43,13 @@ def _descendants() -> list[int]:
     """List every live process below this process, orphans included: as a subreaper, this process inherits them."""
     pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
     parents = {pid: _parent_of(pid) for pid in pids}
-    found, frontier = [], [os.getpid()]
+    descendants, frontier = [], [os.getpid()]
     while frontier:
         parent = frontier.pop()
         children = [pid for pid, its_parent in parents.items() if its_parent == parent]
-        found += children
+        descendants += children
         frontier += children
-    return found
+    return descendants
 
 
 def _send(signal_number: int, pids: list[int]) -> None:

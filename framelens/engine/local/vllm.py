@@ -160,10 +160,10 @@ def fit_arguments(
     return fitted, (Notice("cpu_dtype", {"asked": requested, "used": used, "cpu": cpu_name()}, "info"),)
 
 
-def _command(name: str, given: Mapping[str, object], allow_pickle: bool, folder: Path, port: int) -> list[str]:
-    if names := [name for name in arguments_with_code(given) if given[name] != _NO_MEDIA.get(name)]:
+def _command(name: str, config: Mapping[str, object], allow_pickle: bool, folder: Path, port: int) -> list[str]:
+    if names := [name for name in arguments_with_code(config) if config[name] != _NO_MEDIA.get(name)]:
         log.warning("VLLM_CONFIG has settings that load code or open files and addresses: %s", ", ".join(names))
-    arguments = given if allow_pickle else {**given, **_safe_format(given, folder)}
+    arguments = config if allow_pickle else {**config, **_safe_format(config, folder)}
     server = [sys.executable, "-P", "-m", "vllm.entrypoints.openai.api_server"]
     address = ["--host", "127.0.0.1", "--port", str(port), "--disable-uvicorn-access-log", "--middleware", _GUARD]
     return [*server, "--model", str(folder), "--served-model-name", name, *address, *arguments_to_argv(arguments)]

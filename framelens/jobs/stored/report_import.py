@@ -55,10 +55,10 @@ def reports_of(files: Iterable[tuple[str, BinaryIO]]) -> Iterator[Analysis]:
         InputError: A file is not a report, damaged, too large, or a ZIP without reports ("no_reports").
         StorageError: There is no room for the unpacked analyses.
     """
-    with ExitStack() as kept, disk_errors(Path(tempfile.gettempdir())):
+    with ExitStack() as stack, disk_errors(Path(tempfile.gettempdir())):
         checked = []
         for name, file in files:
-            target = kept.enter_context(tempfile.TemporaryFile())
+            target = stack.enter_context(tempfile.TemporaryFile())
             _check(file, name, target)
             checked.append(target)
         for target in checked:

@@ -66,7 +66,7 @@ class StoredReports:
 
     def video_names(self, conversation: Conversation) -> dict[str, str]:
         """Return the names of the videos that a conversation is about, by the ids of their analyses."""
-        return {one: self._jobs.snapshot(one).name for one in conversation.about}
+        return {job_id: self._jobs.snapshot(job_id).name for job_id in conversation.about}
 
     def _other(self, job_id: str) -> Analysis | None:
         with suppress(InputError):  # it was deleted

@@ -16,7 +16,7 @@ def choose(
     relevance: Sequence[float],
     budget: int,
     *,
-    known: Collection[int] = (),
+    held: Collection[int] = (),
     fills: bool = False,
 ) -> tuple[list[int], int]:
     """Choose at most `budget` candidates.
@@ -24,8 +24,8 @@ def choose(
     Args:
         candidates: In time order for each video.
         relevance: Relevance of each, 0 or more.
-        budget: Number of frames, those in `known` among them.
-        known: Indices of candidates that the model has already; they are chosen again at no cost to relevance.
+        budget: Number of frames, those in `held` among them.
+        held: Indices of candidates that the model has already; they are chosen again at no cost to relevance.
         fills: Take other candidates where the keyframes are too few.
 
     Returns:
@@ -41,7 +41,7 @@ def choose(
             break
         if not any(_is_near(candidates[index], candidates[other], apart) for other in peaks):
             peaks.append(index)
-    chosen = [*peaks, *(index for index in known if index not in peaks)]
+    chosen = [*peaks, *(index for index in held if index not in peaks)]
     left = [index for index in range(len(candidates)) if index not in chosen]
     keyframes = [index for index in left if candidates[index].is_keyframe]
     others = [index for index in left if fills and not candidates[index].is_keyframe]

@@ -106,11 +106,11 @@ def by_model(
     divided = [_part(part, terms) for part in listed if str(part.get("question") or "").strip()]
     if len(divided) > 1:
         return Classification(tuple(divided), _range(answer.get("range"), seconds))
-    words, whole = by_words(question), _part({**answer, "question": question}, terms)
-    if len(words.parts) == 1:
+    openings, whole = by_words(question), _part({**answer, "question": question}, terms)
+    if len(openings.parts) == 1:
         return Classification((whole,), _range(answer.get("range"), seconds))
     named = whole.sought.look_for if answer.get("kind") in get_args(Kind) else ()  # the model has seen one question
-    several = (part if is_decided(part.question) else _looking_for(part, named) for part in words.parts)
+    several = (part if is_decided(part.question) else _looking_for(part, named) for part in openings.parts)
     return Classification(tuple(several), _range(answer.get("range"), seconds))
 
 

@@ -239,7 +239,7 @@ class _Choosing:
             yield from self._vote(pool, deadline)
         relevance, used = scores.combined(self.scores_by_name, len(pool))
         shown = [at for at, candidate in enumerate(pool) if _is_known(candidate, self.scope.known)]
-        indices, relevant = choose(pool, relevance, self.scope.budget, known=shown, fills=self.scope.look.has_range)
+        indices, relevant = choose(pool, relevance, self.scope.budget, held=shown, fills=self.scope.look.has_range)
         is_covered = self.scope.look.has_range and not relevant
         frames = yield from self.densely() if is_covered else self._decoded([pool[index] for index in indices])
         choice = FrameSelection(

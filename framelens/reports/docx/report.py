@@ -146,8 +146,8 @@ class BodyWriter:
             self._span(paragraph, span)
 
     def _joined(self, paragraph: DocxParagraph, lines: Sequence[Line]) -> None:
-        for place, line in enumerate(lines):
-            if place:
+        for index, line in enumerate(lines):
+            if index:
                 paragraph.add_run(" · ")
             self._spans(paragraph, line)
 
@@ -186,8 +186,8 @@ class BodyWriter:
         if not (columns and block.rows):
             return
         table = self._new_table(_TABLE, _widths(block, columns), has_heads=bool(block.heads))
-        for place, row in enumerate((*([block.heads] if block.heads else []), *block.rows)):
-            for cell, line in zip(_new_row(table, is_head=bool(block.heads) and not place), row, strict=True):
+        for index, row in enumerate((*([block.heads] if block.heads else []), *block.rows)):
+            for cell, line in zip(_new_row(table, is_head=bool(block.heads) and not index), row, strict=True):
                 paragraph = self._line(cell, line, CELL)
                 if block.numbers:
                     paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT
@@ -233,10 +233,10 @@ class BodyWriter:
         table = self._new_table(_PLAIN, widths * 2)
         for left in range(0, len(items), 2):
             cells = _new_row(table)
-            for item, place in zip(items[left : left + 2], (0, 2), strict=False):
+            for item, column in zip(items[left : left + 2], (0, 2), strict=False):
                 if item.picture:
-                    self._small(cells[place], item.picture, _EVIDENCE_CM)
-                self._finding(cells[place + 1], item)
+                    self._small(cells[column], item.picture, _EVIDENCE_CM)
+                self._finding(cells[column + 1], item)
         self._paragraph(None, GAP)
 
     def _finding(self, cell: Cell, item: FindingItem) -> None:

@@ -88,7 +88,7 @@ def to_bytes(docx: DocxDocument) -> bytes:
 def _drop_thumbnail(docx: DocxDocument) -> None:
     """Remove the thumbnail of the empty document that python-docx begins with."""
     relations = docx.part.package.rels
-    for key in [key for key, one in relations.items() if one.reltype == RELATIONSHIP_TYPE.THUMBNAIL]:
+    for key in [key for key, relation in relations.items() if relation.reltype == RELATIONSHIP_TYPE.THUMBNAIL]:
         del relations[key]
 
 

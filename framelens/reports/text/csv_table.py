@@ -39,8 +39,8 @@ def write(analysis: Analysis, language: Language) -> bytes:
     """
     with in_language(language):
         fields = field_names(analysis)
-        asked = (t("report.question"),) if analysis.all_conversations else ()
-        rows: list[_Row] = [(*_header(fields), *asked)]
+        question_head = (t("report.question"),) if analysis.all_conversations else ()
+        rows: list[_Row] = [(*_header(fields), *question_head)]
         rows += (row for _, row in sorted(_rows(analysis, fields), key=lambda timed: timed[0]))
         for conversation in analysis.all_conversations:
             for answer in conversation.answers:
@@ -81,16 +81,18 @@ def _rows(analysis: Analysis, fields: Mapping[str, str]) -> Iterator[tuple[float
 
 
 def _answer_row(answer: ReportedAnswer, conversation: ReportedConversation, num_fields: int) -> _Row:
-    shown = [one for one in cited(conversation, answer) if not (one.video or one.name)]
-    keyframes = [one.keyframe for one in shown if one.keyframe]
-    found = [interval for search in answer.searches if not search.video for interval in search.moments.intervals]
-    ends = {one.last.time_seconds: one.end_seconds for one in found if one.last != one.first}
-    cells = _time_cells(keyframes, [ends.get(one.time_seconds, one.time_seconds) for one in shown])
+    shown = [picture for picture in cited(conversation, answer) if not (picture.video or picture.name)]
+    keyframes = [picture.keyframe for picture in shown if picture.keyframe]
+    intervals = [interval for search in answer.searches if not search.video for interval in search.moments.intervals]
+    ends = {
+        interval.last.time_seconds: interval.end_seconds for interval in intervals if interval.last != interval.first
+    }
+    cells = _time_cells(keyframes, [ends.get(picture.time_seconds, picture.time_seconds) for picture in shown])
     against = [*why_incomplete(answer), *doubts(answer.unknown_frames, answer.own_times)]
     verified = t("report.no" if against or not answer.cited else "report.yes")
     by = t("report.by_model", model=answer.model) if answer.model else ""
-    said = (answer.answer, verified, "; ".join(f"⚠️ {one}" for one in against), by, answer.question)
-    return ("", *cells, *[""] * num_fields, *said)
+    answer_cells = (answer.answer, verified, "; ".join(f"⚠️ {reason}" for reason in against), by, answer.question)
+    return ("", *cells, *[""] * num_fields, *answer_cells)
 
 
 def _interval_rows(answer: ReportedAnswer, num_fields: int) -> Iterator[_Row]:
@@ -101,12 +103,18 @@ def _interval_rows(answer: ReportedAnswer, num_fields: int) -> Iterator[_Row]:
     by = t("report.by_model", model=answer.model) if answer.model else ""
     for search in answer.searches:
         for interval in search.moments.intervals if not search.video else ():
-            found = interval_issues(interval)
+            issues = interval_issues(interval)
             cells = _time_cells([], [interval.start_seconds, interval.end_seconds])
-            against = "; ".join(f"⚠️ {issue}" for issue in found)
+            against = "; ".join(f"⚠️ {issue}" for issue in issues)
             votes = t("report.search_vote", yes=interval.yes, all=interval.yes + interval.no)
-            said = (f"{search.moments.thing} · {votes}", t("report.no") if found else "", against, by, answer.question)
-            yield ("", *cells, *[""] * num_fields, *said)
+            vote_cells = (
+                f"{search.moments.thing} · {votes}",
+                t("report.no") if issues else "",
+                against,
+                by,
+                answer.question,
+            )
+            yield ("", *cells, *[""] * num_fields, *vote_cells)
 
 
 def _time_cells(frames: list[int], seconds: list[float]) -> _Row:

@@ -162,14 +162,14 @@ def _row(title: str, sides: tuple[Sequence[Said], Sequence[Said]]) -> Value:
     texts = ["\n".join(words(entry.line) for entry in side) for side in sides]
     fields = [[field for entry in side for field in entry.fields] for side in sides]
     marked = [
-        list(_marked(side, pieces, fields[1 - index]))
+        list(_mark_lines(side, pieces, fields[1 - index]))
         for index, (side, pieces) in enumerate(zip(sides, diff_words(*texts), strict=True))
     ]
     is_equal = texts[0] == texts[1] and fields[0] == fields[1]
     return {"title": title, "picture": None, "sides": marked, "same": is_equal}
 
 
-def _marked(side: Sequence[Said], pieces: Pieces, others: Sequence[tuple[str, str]]) -> Iterator[Value]:
+def _mark_lines(side: Sequence[Said], pieces: Pieces, others: Sequence[tuple[str, str]]) -> Iterator[Value]:
     differs = [mark for text, mark in pieces for _ in text]
     start = 0
     for entry in side:

@@ -75,12 +75,12 @@ class _Page:
                 if self._polls_wait or self._is_old(request):
                     continue  # the timer will ask again
             else:
-                again = _pressed(request) & self._pressed
+                again = _pressed_ids(request) & self._pressed
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._answered.wait(), LONGEST_WAIT_SECONDS)
                 self._answered.clear()
                 self._polls_wait = True
-                self._pressed = _pressed(request)
+                self._pressed = _pressed_ids(request)
                 _release(request, again)
             self._bring_up_to_date(request)
             return {**message, "bytes": parsed.SerializeToString()}
@@ -100,7 +100,7 @@ class _Page:
         """
         is_old = self._is_old(request)
         if is_old:
-            _release(request, _pressed(request))
+            _release(request, _pressed_ids(request))
         if is_old or (request.fragment_id and self._hash):
             request.page_script_hash, request.page_name, request.query_string = self._hash, "", self._query
         else:
@@ -139,7 +139,7 @@ def _has_click(request: ClientState) -> bool:
     )
 
 
-def _pressed(request: ClientState) -> frozenset[str]:
+def _pressed_ids(request: ClientState) -> frozenset[str]:
     """Return the ids of the buttons that a request presses."""
     return frozenset(widget.id for widget in request.widget_states.widgets if widget.trigger_value)
 

@@ -210,8 +210,8 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
     objects = {name: _object(name, values) for name in _PARTS}
     speech, network, limits = (objects[f"FRAMELENS_{name}"] for name in ("SPEECH", "NETWORK", "LIMITS"))
     speech_base_url, speech_model_path = _server(speech["model"])
-    embedding_base_url, embedding_model = _served("FRAMELENS_EMBEDDING", values)
-    finder_base_url, finder_model = _served("FRAMELENS_FINDER", values)
+    embedding_base_url, embedding_model = _server_and_model("FRAMELENS_EMBEDDING", values)
+    finder_base_url, finder_model = _server_and_model("FRAMELENS_FINDER", values)
     return Settings(
         model_path=_model_path(values),
         model_chosen=_model_path(values) != DEFAULT_MODEL_PATH,
@@ -440,7 +440,7 @@ def _server(text: str) -> tuple[str, str]:
     return (address, model.strip()) if _ADDRESS.match(address) else ("", text)
 
 
-def _served(key: str, values: Mapping[str, str]) -> tuple[str, str]:
+def _server_and_model(key: str, values: Mapping[str, str]) -> tuple[str, str]:
     """Return the address and the model of a setting that is a server; a model alone is refused."""
     text = values.get(key, "").strip()
     base_url, model = _server(text)

@@ -131,7 +131,7 @@ class PooledClient(httpx.AsyncClient):
         url = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
         try:
             async with asyncio.timeout_at(deadline):
-                response = await self._sent(request, options)
+                response = await self._send_once(request, options)
         except TimeoutError as error:
             raise _slow(url, limits) from error
         try:
@@ -143,7 +143,7 @@ class PooledClient(httpx.AsyncClient):
             raise
         return response
 
-    async def _sent(self, request: httpx.Request, options: dict[str, Any]) -> httpx.Response:
+    async def _send_once(self, request: httpx.Request, options: dict[str, Any]) -> httpx.Response:
         send = super().send
         if self._resolve:
             await _pin(request, self._resolve)
@@ -152,7 +152,7 @@ class PooledClient(httpx.AsyncClient):
             send = httpx.AsyncClient(trust_env=self.trust_env, verify=_certificates(), limits=limits).send
         for _ in range(self.max_redirects):
             response = await send(request, stream=True, **options)
-            moved = None if self._resolve else _moved(request, response)
+            moved = None if self._resolve else _redirected_request(request, response)
             if moved is None:
                 return response
             await response.aclose()
@@ -271,7 +271,7 @@ def short_request(
         return asyncio.run_coroutine_threadsafe(sender.send(request), request_loop()).result()
 
 
-def _moved(request: httpx.Request, response: httpx.Response) -> httpx.Request | None:
+def _redirected_request(request: httpx.Request, response: httpx.Response) -> httpx.Request | None:
     """Return the request for the target of a redirect within the origin; None for every other response."""
     target = response.next_request
     becomes_get = response.status_code == HTTPStatus.SEE_OTHER and request.method != "GET"

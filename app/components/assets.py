@@ -35,9 +35,9 @@ def component(name: str, *parts: str, package: str = __package__) -> ComponentRe
     modules = [*((__package__, part) for part in ("shared", *parts)), (package, name)]
     mount = st.components.v2.component(
         f"framelens_{name}",
-        html=_read(f"{name}.html", package),
-        css="".join(_read(f"{part}.css", folder) for folder, part in modules if _exists(f"{part}.css", folder)),
-        js="".join(_read(f"{part}.js", folder) for folder, part in modules),
+        html=_read_asset(f"{name}.html", package),
+        css="".join(_read_asset(f"{part}.css", folder) for folder, part in modules if _exists(f"{part}.css", folder)),
+        js="".join(_read_asset(f"{part}.js", folder) for folder, part in modules),
     )
 
     def mount_printable(*, data: object, **options: Any) -> object:
@@ -73,7 +73,7 @@ def _exists(file: str, package: str) -> bool:
     return (files(package) / file).is_file()
 
 
-def _read(file: str, package: str = __package__) -> str:
+def _read_asset(file: str, package: str = __package__) -> str:
     return (files(package) / file).read_text(encoding="utf-8")
 
 
@@ -108,4 +108,4 @@ def send_at_enter() -> None:
 
 def draw_styles() -> None:
     """Add page.css to the page; it takes no space."""
-    st.html(f"<style>{_read('page.css')}</style>")
+    st.html(f"<style>{_read_asset('page.css')}</style>")

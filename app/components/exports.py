@@ -41,14 +41,14 @@ def draw(
     """
     texts = {"writing": t("ui.export_writing"), "failed": t("ui.export_failed")}
     data = {"groups": list(map(asdict, groups)), "words": texts, "key": resources.route_key(), "width": width}
-    answer = {"has_choices": has_choices, "answer": st.session_state.get(_pressed(key))}
+    answer = {"has_choices": has_choices, "answer": st.session_state.get(_press_key(key))}
     _mount(key=key, data=data | answer, width=width, on_press_change=partial(_keep_press, key))
 
 
-def _pressed(key: str) -> str:
-    return f"{key}_pressed"
+def _press_key(key: str) -> str:
+    return f"{key}_press_key"
 
 
 def _keep_press(key: str) -> None:
     """Keep a press until the next press: another run may overtake the run that the press causes."""
-    st.session_state[_pressed(key)] = sent(key, "press")
+    st.session_state[_press_key(key)] = sent(key, "press")

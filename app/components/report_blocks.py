@@ -270,14 +270,14 @@ class Renderer:
         """Convert an item of a list; the times that it begins with are put before it."""
         text = next((index for index, span in enumerate(item) if span.at_seconds is None and span.text != " – "), 0)
         lead, rest = (item[:text], item[text:]) if item[0].at_seconds is not None else ((), item)
-        return {"pictures": self._cited(item), "lead": spans(lead), "line": spans(rest), "fields": []}
+        return {"pictures": self._cited_pictures(item), "lead": spans(lead), "line": spans(rest), "fields": []}
 
     def _row(self, heads: Sequence[Line], row: Sequence[Line]) -> Value:
         """Convert a row of a table: times, labelled values, and the statement."""
         first, *middle, last = row
         named = zip(heads[1:-1], middle, strict=True)
         fields = [{"label": words_of(head), "text": words_of(cell)} for head, cell in named]
-        return {"pictures": self._cited(first), "lead": spans(first), "line": spans(last), "fields": fields}
+        return {"pictures": self._cited_pictures(first), "lead": spans(first), "line": spans(last), "fields": fields}
 
     def _finding(self, item: FindingItem) -> Value:
         cited = [self._frames[number] for number in item.frames if number in self._frames]
@@ -302,7 +302,7 @@ class Renderer:
         edges = self._range([span.at_seconds for span in card.times if span.at_seconds is not None])
         return {"picture": picture, "lead": spans(card.times), "title": card.title, "line": text, "range": edges}
 
-    def _cited(self, line: Line) -> list[Value]:
+    def _cited_pictures(self, line: Line) -> list[Value]:
         """List small pictures of the first few frames that a line cites."""
         cited = [self._frames[span.frame] for span in line if span.frame in self._frames]
         return [self.picture(frame) for frame in cited[:_MAX_PICTURES]]

@@ -309,7 +309,7 @@ async def _send_report(request: Request, services: Services) -> Response:
         export_report,
         services.jobs,
         services.reports,
-        *_named(request),
+        *_id_and_name(request),
         conversations=has_conversations,
         appendix=has_appendix,
     )
@@ -318,10 +318,10 @@ async def _send_report(request: Request, services: Services) -> Response:
 
 async def _send_conversation(request: Request, services: Services) -> Response:
     collaborators = services.conversations, services.reports, services.jobs.audit
-    return await send_export(request, partial(_conversation, *collaborators, *_named(request)))
+    return await send_export(request, partial(_conversation, *collaborators, *_id_and_name(request)))
 
 
-def _named(request: Request) -> tuple[str, str]:
+def _id_and_name(request: Request) -> tuple[str, str]:
     return request.path_params["id"], request.path_params["name"]
 
 

@@ -139,13 +139,13 @@ class AllowedHosts:
             more_names: Further names, also patterns such as "*.example.org".
             more_origins: Further origins.
         """
-        names = {"localhost", *map(_plain, more_names)}
-        is_open = not is_loopback(_plain(address or "0.0.0.0"))
+        names = {"localhost", *map(_plain_host, more_names)}
+        is_open = not is_loopback(_plain_host(address or "0.0.0.0"))
         if is_open:
-            own = _plain(socket.gethostname())
-            names |= {own, f"{own.partition('.')[0]}.local", _plain(address or own)}
+            own = _plain_host(socket.gethostname())
+            names |= {own, f"{own.partition('.')[0]}.local", _plain_host(address or own)}
         origins = {origin.strip().rstrip("/").lower() for origin in more_origins}
-        if name := _plain(public_name):
+        if name := _plain_host(public_name):
             names.add(name)
             shown = f"[{name}]" if ":" in name else name
             origins |= {f"{scheme}://{shown}" for scheme in _DEFAULT_PORTS}
@@ -173,7 +173,7 @@ class AllowedHosts:
     def _is_name(self, host: str) -> bool:
         if not _HOST.fullmatch(host):
             return False
-        name = _plain(urlsplit(f"//{host}").hostname or "")
+        name = _plain_host(urlsplit(f"//{host}").hostname or "")
         if name in self.names or "*" in self.names:
             return True
         if _is_address(name):
@@ -238,7 +238,7 @@ class PageProtection:
 def _keep_https(message: Message, headers: Headers) -> None:
     """Have the browser use HTTPS for this name from now on, and send no cookie without it."""
     answered = MutableHeaders(scope=message)
-    if not is_loopback(_plain(urlsplit(f"//{headers['host']}").hostname or "")):  # other programs have ports there
+    if not is_loopback(_plain_host(urlsplit(f"//{headers['host']}").hostname or "")):  # other programs have ports there
         answered.setdefault("Strict-Transport-Security", f"max-age={_HTTPS_SECONDS}")
     message["headers"] = [
         (name, value + b"; Secure" if name == b"set-cookie" and b"; secure" not in value.lower() else value)
@@ -390,7 +390,7 @@ async def refuse(error: AppError, scope: Scope, receive: Receive, send: Send) ->
     await PlainTextResponse(text, status_code=403, headers=headers)(scope, receive, send)
 
 
-def _plain(name: str) -> str:
+def _plain_host(name: str) -> str:
     return name.strip().lower().removeprefix("[").removesuffix("]").rstrip(".")
 
 

@@ -108,7 +108,7 @@ class SessionProtection:
             await self._app(scope, receive, send)
             return
         try:
-            access = await self._checked(scope)
+            access = await self._check_access(scope)
             if path.startswith(_INTERNALS):
                 _check_administrator(access)
         except AppError as error:
@@ -152,7 +152,7 @@ class SessionProtection:
             num_bytes -= _size_of(message)
             if message["type"] == "websocket.receive":
                 try:
-                    has_ended = await self._checked(scope) != access
+                    has_ended = await self._check_access(scope) != access
                 except AppError:
                     has_ended = True
             return {"type": "websocket.disconnect", "code": 1008} if has_ended else message
@@ -184,7 +184,7 @@ class SessionProtection:
 
         return send_watched
 
-    async def _checked(self, scope: Scope) -> _Access:
+    async def _check_access(self, scope: Scope) -> _Access:
         """Return the access of a request, which a thread reserved for checks determines.
 
         Clicks must not wait for the threads of slow requests.

@@ -41,7 +41,7 @@ class TurnQueue(Generic[KeyT]):
         try:
             yield
         finally:
-            self._end(key)
+            self._end_turn(key)
 
     def check(self, key: KeyT) -> None:
         """Refuse a request by raising an error, before it waits."""
@@ -66,10 +66,10 @@ class TurnQueue(Generic[KeyT]):
             if ticket[1].cancelled():
                 self._places.remove(ticket)
             else:  # its turn had just come
-                self._end(key)
+                self._end_turn(key)
             raise
 
-    def _end(self, key: KeyT) -> None:
+    def _end_turn(self, key: KeyT) -> None:
         self.holders.remove(key)
         left = [ticket for ticket in self._places if not ticket[1].cancelled()]
         if left:

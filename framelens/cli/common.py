@@ -71,11 +71,11 @@ def parse_selection(options: Options) -> Selection:
         at=options.at,
         start=options.start,
         end=options.end,
-        spelling=_spelled,
+        spelling=_option_text,
     )
 
 
-def _spelled(name: str, value: object) -> str:
+def _option_text(name: str, value: object) -> str:
     values = ",".join(map(str, value)) if isinstance(value, tuple) else value
     return f"--{name}" if value is None else f"--{name} {values}"
 

@@ -36,7 +36,7 @@ def list_plugins(*, is_json: bool) -> int:
     for language in LANGUAGES:
         plugin_catalogue(language)
     unknown = registry.unknown_names()
-    plugins = [_described(state) for state in registry.states()]
+    plugins = [_plugin_document(state) for state in registry.states()]
     if is_json:
         json.dump({"plugins": plugins, "unknown": unknown}, sys.stdout, ensure_ascii=False, indent=2)
         print()
@@ -59,7 +59,7 @@ def _load_parts() -> None:
             part.load()
 
 
-def _described(state: registry.PluginState) -> dict[str, Any]:
+def _plugin_document(state: registry.PluginState) -> dict[str, Any]:
     adds = _additions(state.name) if state.is_used else {}
     return {
         "name": state.name,

@@ -153,18 +153,18 @@ class AnalysisState:
             case events.FileHashed(sha256):
                 return replace(self, sha256=sha256, hashing=None)
             case events.SurveyProgress(seconds, duration):
-                return self._surveyed(seconds, duration) if self.stage == "survey" else self
+                return self._with_survey(seconds, duration) if self.stage == "survey" else self
             case events.KeyframeFound(keyframe):
                 return replace(self, found=(*self.found, keyframe))
             case events.OpeningChosen(keyframes):
                 return replace(self, opening=keyframes, keyframes=keyframes)
             case events.KeyframesChosen(keyframes, decode):
                 chosen = replace(self, keyframes=keyframes, decode=decode, eta_seconds=None)
-                return chosen._noticed(decode.notices)
+                return chosen._with_notices(decode.notices)
             case events.FactsMeasured(facts):
                 by_number = {**{fact.number: fact for fact in self.facts}, facts.number: facts}
                 all_facts = tuple(by_number[number] for number in sorted(by_number))
-                return replace(self, facts=all_facts)._stepped("facts", len(all_facts))
+                return replace(self, facts=all_facts)._with_step("facts", len(all_facts))
             case events.SilenceMeasured(stretches):
                 return replace(self, decode=self.decode and self.decode.with_silence(stretches))
             case events.Heard(transcript):
@@ -186,9 +186,9 @@ class AnalysisState:
                 state = replace(self, answer=answer)
                 return state._answering(event) if self.stage == "answer" else state
             case events.ChunkDone(result):
-                return self._answered(result)
+                return self._with_result(result)
             case events.Noticed(notice):
-                return self._noticed((notice,))
+                return self._with_notices((notice,))
             case events.Answered(analysis):
                 return replace(self.with_report(analysis), step=len(self.facts))
             case events.Finished(analysis):
@@ -208,10 +208,10 @@ class AnalysisState:
             counted_since=None,
         )
 
-    def _noticed(self, notices: Iterable[domain.Notice]) -> AnalysisState:
+    def _with_notices(self, notices: Iterable[domain.Notice]) -> AnalysisState:
         return replace(self, notices=(*self.notices, *(notice for notice in notices if notice not in self.notices)))
 
-    def _answered(self, result: domain.ChunkResult) -> AnalysisState:
+    def _with_result(self, result: domain.ChunkResult) -> AnalysisState:
         """Add an answer. Answers with other settings, and joins that rest on a replaced part, are dropped."""
         others = [
             other for other in self.results if other.number != result.number and other.settings == result.settings
@@ -222,16 +222,16 @@ class AnalysisState:
         if not result.is_chunk:
             return answered
         done = (answer.number for answer in answered.results if answer.is_chunk and not answer.is_unfinished)
-        return answered._stepped("ask", sum(number in self.answers for number in done))
+        return answered._with_step("ask", sum(number in self.answers for number in done))
 
-    def _surveyed(self, seconds: float, duration: float | None) -> AnalysisState:
+    def _with_survey(self, seconds: float, duration: float | None) -> AnalysisState:
         """Return the state after a progress report of the survey.
 
         Its speed is measured from the first report: the time before that is the start of the decoder, which would make
         seconds look like minutes for a short video.
         """
         state = replace(self, step=int(seconds), total=max(1, int(duration)) if duration else None)
-        return state._counted(seconds, duration)
+        return state._with_count(seconds, duration)
 
     def _answering(self, event: events.AnswerChanged) -> AnalysisState:
         """Return the state after a progress report of the answer, each step of which has a count and speed of its own.
@@ -243,15 +243,15 @@ class AnalysisState:
         state = replace(
             self, answer_step=event.step, step=step, total=event.total, eta_seconds=None, counted_since=since
         )
-        return state._counted(event.looked, event.total) if event.total else state
+        return state._with_count(event.looked, event.total) if event.total else state
 
-    def _counted(self, done: float, total: float | None) -> AnalysisState:
+    def _with_count(self, done: float, total: float | None) -> AnalysisState:
         if self.counted_since is None:
             return replace(self, counted_since=(time.monotonic(), done))
         since, start = self.counted_since
         return replace(self, eta_seconds=_eta(since, done - start, total - start if total else None))
 
-    def _stepped(self, stage: events.Stage, step: int) -> AnalysisState:
+    def _with_step(self, stage: events.Stage, step: int) -> AnalysisState:
         if self.stage != stage:
             return self
         return replace(self, step=step, eta_seconds=_eta(self.stage_since, step, self.total))

@@ -75,7 +75,7 @@ def valid_escapes(text: str) -> str:
     return _HALF.sub(lambda match: match[0] if match["other"] or match[0] == r"\\" else r"\ufffd", text)
 
 
-def _plain(value: object) -> object:
+def _plain_value(value: object) -> object:
     if isinstance(value, Path):
         return str(storable(value))
     if hasattr(value, "item"):  # a number of NumPy
@@ -83,7 +83,7 @@ def _plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} cannot be encoded")
 
 
-def _typed(kind: type, value: object) -> object:
+def _convert(kind: type, value: object) -> object:
     if isinstance(value, kind):
         return value
     if issubclass(kind, Path) and isinstance(value, str):
@@ -91,7 +91,7 @@ def _typed(kind: type, value: object) -> object:
     raise TypeError(f"a {type(value).__name__} is no {kind.__name__}")
 
 
-def _read(kind: type[T]) -> type[T]:
+def _prepare_class(kind: type[T]) -> type[T]:
     """Have msgspec read the annotations of a class and its parts, in one thread at a time; return the class.
 
     msgspec 0.22 puts what it reads on the class before it is complete. A thread that decodes such a class meanwhile
@@ -99,24 +99,24 @@ def _read(kind: type[T]) -> type[T]:
     """
     if kind not in _were_read:
         with _reading:
-            msgpack.Decoder(kind, dec_hook=_typed)
+            msgpack.Decoder(kind, dec_hook=_convert)
         _were_read.add(kind)
     return kind
 
 
 def to_json(value: object) -> str:
     """Return a value as JSON. Raises ValueError for text that isn't Unicode."""
-    return json.encode(value, enc_hook=_plain).decode()
+    return json.encode(value, enc_hook=_plain_value).decode()
 
 
 def from_json(text: str | bytes, kind: type[T]) -> T:
     """Return a value of this class from JSON. Raises ValueError if the text is no such value."""
-    return json.decode(text, type=_read(kind), dec_hook=_typed, strict=False)
+    return json.decode(text, type=_prepare_class(kind), dec_hook=_convert, strict=False)
 
 
 def to_builtins(value: object) -> Any:
     """Return a value as dictionaries, lists and so on, as a JSON library takes them."""
-    return msgspec.to_builtins(value, enc_hook=_plain, str_keys=True)
+    return msgspec.to_builtins(value, enc_hook=_plain_value, str_keys=True)
 
 
 def to_document(value: object) -> Any:
@@ -144,7 +144,9 @@ def _without_noise(value: object, *, is_time: bool) -> object:
 
 def from_builtins(value: object, kind: type[T]) -> T:
     """Return a value of this class from what a JSON library returns. Raises ValueError if it doesn't fit."""
-    return msgspec.convert(value, _read(kind), dec_hook=_typed, strict=False, str_keys=True, from_attributes=True)
+    return msgspec.convert(
+        value, _prepare_class(kind), dec_hook=_convert, strict=False, str_keys=True, from_attributes=True
+    )
 
 
 def build(kind: type[T], *sources: object, **values: object) -> T:
@@ -162,7 +164,7 @@ def build(kind: type[T], *sources: object, **values: object) -> T:
 
 def send(stream: BinaryIO, value: object) -> None:
     """Write a message and flush."""
-    data = msgpack.encode((type(value).__name__, value), enc_hook=_plain)
+    data = msgpack.encode((type(value).__name__, value), enc_hook=_plain_value)
     stream.write(_SIZE.pack(len(data)))
     stream.write(data)
     stream.flush()
@@ -190,6 +192,6 @@ def receive(stream: BinaryIO, kind: type[T], *others: type[Other]) -> T | Other 
         name, body = msgpack.decode(data, type=tuple[str, msgspec.Raw])
         if not (matching := next((candidate for candidate in kinds if candidate.__name__ == name), None)):
             raise ValueError(f"a message of the class {name[:60]!r}")
-        return msgpack.decode(body, type=_read(matching), dec_hook=_typed)
+        return msgpack.decode(body, type=_prepare_class(matching), dec_hook=_convert)
     except RecursionError as error:
         raise ValueError("a message is too deep") from error

@@ -120,7 +120,7 @@ def typed_path(text: str, folder: Path | None = None) -> str:
     """
     if os.name == "nt":  # "C:\clips\" loses its closing mark to the backslash and arrives as C:\clips"
         text = text.rstrip('"')
-    path = _from(folder, text)
+    path = _expanded_path(folder, text)
     return path if os.path.lexists(path) else next(filter(os.path.lexists, _other_spellings(text, folder)), path)
 
 
@@ -136,7 +136,7 @@ def given_path(path: str | os.PathLike[str]) -> Path:
     return Path(typed_path(text))
 
 
-def _from(folder: Path | None, text: str) -> str:
+def _expanded_path(folder: Path | None, text: str) -> str:
     path = os.path.expanduser(local_path(text))  # noqa: PTH111 - Path.expanduser raises where there is no such user
     return os.path.join(folder, path) if folder else path  # noqa: PTH118 - keeps a name as it is
 
@@ -147,7 +147,7 @@ def _other_spellings(text: str, folder: Path | None) -> Iterator[str]:
     plain = (quoted[2] or quoted["other"]) if quoted else text.strip()
     for spelling in (plain, plain.replace("\\", "/"), unquote(plain, errors="surrogateescape")):
         if spelling:
-            path = _from(folder, spelling)
+            path = _expanded_path(folder, spelling)
             yield path
             yield _composed_as_stored(path)
 
@@ -162,7 +162,7 @@ def _composed_as_stored(path: str) -> str:
         below = stored / part
         if not os.path.lexists(below):
             try:
-                same = [entry for entry in stored.iterdir() if _composed(entry.name) == _composed(part)]
+                same = [entry for entry in stored.iterdir() if _composed_name(entry.name) == _composed_name(part)]
             except OSError:
                 return path
             below = same[0] if same else below
@@ -170,7 +170,7 @@ def _composed_as_stored(path: str) -> str:
     return str(stored)
 
 
-def _composed(name: str) -> str:
+def _composed_name(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 

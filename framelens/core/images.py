@@ -97,7 +97,7 @@ def smaller(jpeg: bytes, side: int, *, quality: int = 82) -> bytes:
         OSError: The header can't be read.
     """
     size = image_size(jpeg)
-    return jpeg if max(size) <= side else _encoded(_scaled(jpeg, _size_at(size, side / max(size))), quality)
+    return jpeg if max(size) <= side else _encode_jpeg(_decode_scaled(jpeg, _size_at(size, side / max(size))), quality)
 
 
 def fitted(jpeg: bytes, side: int, *, quality: int = 82) -> bytes:
@@ -106,11 +106,11 @@ def fitted(jpeg: bytes, side: int, *, quality: int = 82) -> bytes:
     width, height = fitted_size(*size, side)
     if size == (width, height):
         return jpeg
-    picture = _scaled(jpeg, _shown_size(*size, side))
+    picture = _decode_scaled(jpeg, _shown_size(*size, side))
     top, left = (height - picture.shape[0]) // 2, (width - picture.shape[1]) // 2
     bottom, right = height - picture.shape[0] - top, width - picture.shape[1] - left
     cv2 = _opencv()
-    return _encoded(cv2.copyMakeBorder(picture, top, bottom, left, right, cv2.BORDER_CONSTANT), quality)
+    return _encode_jpeg(cv2.copyMakeBorder(picture, top, bottom, left, right, cv2.BORDER_CONSTANT), quality)
 
 
 def fitted_size(width: int, height: int, side: int) -> tuple[int, int]:
@@ -142,7 +142,7 @@ def _size_at(size: tuple[int, int], scale: float) -> tuple[int, int]:
     return width, height
 
 
-def _scaled(jpeg: bytes, size: tuple[int, int]) -> np.ndarray:
+def _decode_scaled(jpeg: bytes, size: tuple[int, int]) -> np.ndarray:
     """Decode a picture in a size of its shape; raises as `smaller`."""
     import numpy as np  # slow to import, not needed to import this module
 
@@ -160,7 +160,7 @@ def _scaled(jpeg: bytes, size: tuple[int, int]) -> np.ndarray:
     return scaled
 
 
-def _encoded(picture: np.ndarray, quality: int) -> bytes:
+def _encode_jpeg(picture: np.ndarray, quality: int) -> bytes:
     cv2 = _opencv()
     return bytes(cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, quality))[1])
 
@@ -184,7 +184,7 @@ def cropped(jpeg: bytes, region: tuple[float, float, float, float]) -> bytes:
     height, width = picture.shape[:2]
     left, top = min(int(region[0] * width), width - 1), min(int(region[1] * height), height - 1)
     right, bottom = math.ceil(region[2] * width), math.ceil(region[3] * height)
-    return _encoded(picture[top:bottom, left:right], 90)
+    return _encode_jpeg(picture[top:bottom, left:right], 90)
 
 
 @cache

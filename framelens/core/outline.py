@@ -396,7 +396,7 @@ def _pages(
     states: Sequence[_State], turns: Sequence[float], measures: Measures | None, edges: tuple[float, float]
 ) -> Iterator[OutlinePage]:
     """Yield the pages; a state without text between two states of a page belongs to it."""
-    shown = [state for state in _bridged(states) if not state.lines or _is_still(state, measures)]
+    shown = [state for state in _bridge_gaps(states) if not state.lines or _is_still(state, measures)]
     starts = _starts(shown, turns, edges[0])
     distinct, built = _SeenPages(), list[OutlinePage]()
     for index, (state, start) in enumerate(zip(shown, starts, strict=True)):
@@ -419,7 +419,7 @@ def _pages(
         yield page
 
 
-def _bridged(states: Sequence[_State]) -> list[_State]:
+def _bridge_gaps(states: Sequence[_State]) -> list[_State]:
     bridged: list[_State] = []
     for state in states:
         if len(bridged) > 1 and not bridged[-1].lines and state.lines and _returns(state.lines, bridged[-2].lines):

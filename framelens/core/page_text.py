@@ -140,7 +140,7 @@ def lines_of(texts: Iterable[ScreenText], aspect: float) -> tuple[PageLine, ...]
         if index is None:
             joined.append(line)
         else:
-            joined[index] = _joined(joined[index], line)
+            joined[index] = _join_lines(joined[index], line)
     return tuple(sorted(joined, key=lambda line: (line.top, line.left)))
 
 
@@ -152,7 +152,7 @@ def _is_next(line: PageLine, other: PageLine) -> bool:
     return is_row and -0.5 * height <= other.left - line.right < (2.5 if is_bullet else 0.8) * height
 
 
-def _joined(line: PageLine, other: PageLine) -> PageLine:
+def _join_lines(line: PageLine, other: PageLine) -> PageLine:
     between = "" if _is_wide(line.text[-1]) and _is_wide(other.text[0]) else " "
     return PageLine(
         f"{line.text}{between}{other.text}",
@@ -166,7 +166,7 @@ def _joined(line: PageLine, other: PageLine) -> PageLine:
 
 def structured(lines: Sequence[PageLine], aspect: float) -> tuple[TextBlock, tuple[TextBlock, ...]]:
     """Return the title of a page, and the rest of its text in reading order."""
-    segments = _segments(_in_rows(lines), aspect)
+    segments = _segments([line for row in _grid(lines) for line in row], aspect)
     title = _title([line for segment in segments for line in segment])
     blocks: list[TextBlock] = []
     for segment in segments:
@@ -221,11 +221,6 @@ def _title(ordered: Sequence[PageLine]) -> list[PageLine]:
 
 
 # ---- reading order --------------------------------------------------------------------------------------------------
-
-
-def _in_rows(lines: Iterable[PageLine]) -> list[PageLine]:
-    """Return lines row by row."""
-    return [line for row in _grid(lines) for line in row]
 
 
 def _grid(lines: Iterable[PageLine]) -> list[list[PageLine]]:
@@ -296,7 +291,7 @@ def _are_columns(left: Sequence[PageLine], right: Sequence[PageLine]) -> bool:
 
 def _are_cells(left: Sequence[PageLine], right: Sequence[PageLine]) -> bool:
     """Return whether lines are the cells of a table: short lines in the same rows, without bullets, or numbers."""
-    cells = [line for line in right if line not in (_numbered(right) or {})]
+    cells = [line for line in right if line not in (_line_numbers(right) or {})]
     if sum(line.is_numbering for line in cells) >= 0.6 * max(1, len(cells)):
         return True
     if any(_bullet(line.text) for line in (*left, *right)):
@@ -346,7 +341,7 @@ def _rows(lines: Sequence[PageLine]) -> Iterator[PageLine]:
     row: PageLine | None = None
     for line in lines:
         if row and abs(line.middle - row.middle) < 0.4 * min(line.height, row.height) and line.left > row.right:
-            row = replace(_joined(row, line), text=f"{row.text}{_CELLS}{line.text}")
+            row = replace(_join_lines(row, line), text=f"{row.text}{_CELLS}{line.text}")
             continue
         if row:
             yield row
@@ -447,21 +442,21 @@ def _is_code(lines: Sequence[PageLine]) -> bool:
         return False
     if max(line.height for line in long) > 1.6 * median(line.height for line in long):
         return False
-    symbolic = sum(bool(_SYMBOLS.search(_unnumbered(line.text))) for line in long) / len(long)
+    symbolic = sum(bool(_SYMBOLS.search(_without_number(line.text))) for line in long) / len(long)
     usual = median((line.right - line.left) / len(line.text) for line in long)
     errors = sorted(abs((line.right - line.left) / usual - len(line.text)) for line in long)
     is_even = len(long) >= 5 and errors[int(0.9 * (len(errors) - 1))] < _MONOSPACED
     if is_even and (symbolic > 0 or errors[int(0.95 * (len(errors) - 1))] < 1):
         return True
-    numbered = _numbered(lines)
+    numbered = _line_numbers(lines)
     return (symbolic >= 0.5 and errors[len(errors) // 2] < _MONOSPACED) or (numbered is not None and len(numbered) >= 8)
 
 
-def _unnumbered(text: str) -> str:
+def _without_number(text: str) -> str:
     return _LINE_NUMBER.sub("", text, count=1) if _LINE_NUMBER.match(text) else text
 
 
-def _numbered(lines: Sequence[PageLine]) -> dict[PageLine, str] | None:
+def _line_numbers(lines: Sequence[PageLine]) -> dict[PageLine, str] | None:
     """Map lines to their line numbers if they are numbered from top to bottom at even distances, else None."""
     numbers = [(line, match[1]) for line in lines if (match := _LINE_NUMBER.match(line.text))]
     numbers.sort(key=lambda pair: pair[0].middle)
@@ -478,7 +473,7 @@ def _numbered(lines: Sequence[PageLine]) -> dict[PageLine, str] | None:
 
 def _code(lines: Sequence[PageLine]) -> TextBlock:
     """Return lines with the indentation that their places show."""
-    numbers = _numbered(lines) or {}
+    numbers = _line_numbers(lines) or {}
     long = [(line.right - line.left) / len(line.text) for line in lines if len(line.text) >= 8]
     character = quantiles(long, n=4)[0] if len(long) > 1 else long[0]
     written = [cells for row in _grid(lines) if (cells := _row(row, numbers, character))[1]]

@@ -15,11 +15,11 @@ def closest(word: str, names: Iterable[str], *, likeness: float = 0.6) -> str | 
     >>> closest("gpu-memory", ["max_num_seqs", "gpu_memory_utilization"]), closest("num_ctx", ["numa_bind"])
     ('gpu_memory_utilization', None)
     """
-    plain, by_plain = _plain(word), {_plain(name): name for name in names}
+    plain, by_plain = _plain_name(word), {_plain_name(name): name for name in names}
     begun = sorted((name for name in by_plain if len(plain) >= _LEAST_BEGUN and name.startswith(plain)), key=len)
     matches = begun or get_close_matches(plain, by_plain, n=1, cutoff=likeness)
     return by_plain[matches[0]] if matches else None
 
 
-def _plain(word: str) -> str:
+def _plain_name(word: str) -> str:
     return word.lower().replace("_", "-").lstrip("-")

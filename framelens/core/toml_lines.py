@@ -84,12 +84,12 @@ def toml_files(
         yield ConfigError(too_many, folder=str(folder), count=len(paths), most=_MOST_FILES)
     for path in paths[:_MOST_FILES]:
         try:
-            yield parse(_read(path, unreadable, not_toml), path)
+            yield parse(_read_text(path, unreadable, not_toml), path)
         except AppError as error:
             yield error
 
 
-def _read(path: Path, unreadable: str, not_toml: str) -> str:
+def _read_text(path: Path, unreadable: str, not_toml: str) -> str:
     """Read a file with or without a byte order mark; raise ConfigError if that fails."""
     try:
         if not path.is_file():

@@ -75,9 +75,9 @@ def read_metrics(text: str, names: Collection[str]) -> Iterator[tuple[str, dict[
             value = float(match["value"])
         except ValueError:
             continue
-        labels = {name: _unescaped(label) for name, label in _LABEL.findall(match["labels"] or "")}
+        labels = {name: _unescape(label) for name, label in _LABEL.findall(match["labels"] or "")}
         yield match["name"], labels, value
 
 
-def _unescaped(label: str) -> str:
+def _unescape(label: str) -> str:
     return _ESCAPE.sub(lambda escape: "\n" if escape[1] == "n" else escape[1], label)

@@ -174,7 +174,7 @@ def install(extra: str, on_progress: ProgressListener, cancel: threading.Event, 
         run.call([uv, "pip", "install", "--python", sys.executable, *wanted_packages(extra), *run.options(uv, pinned)])
     importlib.invalidate_caches()
     after = _versions()
-    loaded = set(map(_normalized, _loaded_packages()))
+    loaded = set(map(_normalized_name, _loaded_packages()))
     return tuple(sorted(name for name in loaded & before.keys() if after.get(name) != before[name]))
 
 
@@ -206,7 +206,9 @@ class _Installer:
         own_torch = self.extra == "cpu" and "UV_TORCH_BACKEND" not in os.environ and self._has_cpu_index(uv)
         self.has_cuda = self.extra == "cpu" and not own_torch
         path = self.folder / "constraints.txt"
-        path.write_text("\n".join(_held(pins, installed, unverified=_TORCH if own_torch else ())), encoding="utf-8")
+        path.write_text(
+            "\n".join(_constraint_lines(pins, installed, unverified=_TORCH if own_torch else ())), encoding="utf-8"
+        )
         yield from ("--constraints", str(path))
         if own_torch:
             yield "--torch-backend=cpu"
@@ -262,7 +264,7 @@ class _Installer:
         self.on_progress(EngineProgress(phase, {"line": line, "cuda": human_size(_CUDA_BYTES), **amounts}))
 
 
-def _held(pins: str, installed: Mapping[str, str], *, unverified: tuple[str, ...]) -> Iterator[str]:
+def _constraint_lines(pins: str, installed: Mapping[str, str], *, unverified: tuple[str, ...]) -> Iterator[str]:
     """Yield the lines of a constraints file without those about packages that are here in another version.
 
     Args:
@@ -284,10 +286,10 @@ def _held(pins: str, installed: Mapping[str, str], *, unverified: tuple[str, ...
 
 def _versions() -> dict[str, str]:
     """Return the versions of the installed packages by their normalized names."""
-    return {_normalized(package.name): package.version for package in metadata.distributions() if package.name}
+    return {_normalized_name(package.name): package.version for package in metadata.distributions() if package.name}
 
 
-def _normalized(name: str) -> str:
+def _normalized_name(name: str) -> str:
     """Return the name of a package as PEP 503 has it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 

@@ -56,7 +56,7 @@ def resolve_model(reference: str, *, cache_dir: Path | None = None) -> ModelRefe
     text = _without_hub(reference)
     path = _as_path(text)
     if text and path.is_dir():
-        return _named(path)
+        return _reference_of(path)
     if path.is_file():
         raise ModelNotFound("model_is_file", model=reference, folder=str(path.absolute().parent))
     if _looks_like_path(text) or not _HUB_ID.fullmatch(text):
@@ -68,7 +68,7 @@ def model_name(reference: str) -> str:
     """Return the display name of the model. Never fails: an unresolvable reference is its own name."""
     text = _without_hub(reference)
     path = _as_path(text)
-    return _named(path).name if text and path.is_dir() else text
+    return _reference_of(path).name if text and path.is_dir() else text
 
 
 def last_change(folder: Path) -> int:
@@ -111,7 +111,7 @@ def _existing_parent(path: Path) -> Path:
     return next((parent for parent in path.absolute().parents if parent.is_dir()), Path(path.anchor or "/"))
 
 
-def _named(folder: Path) -> ModelReference:
+def _reference_of(folder: Path) -> ModelReference:
     """Return the reference of a folder; in a hub's cache, of its snapshot under the model's hub id."""
     if cached := in_cache(folder):
         return ModelReference(cached[0], cached[1], cached[0])

@@ -56,7 +56,7 @@ def get_json(url: str, *, api_key: str = "", timeout_seconds: float = 5.0, sent:
     Raises:
         NoAnswer: No connection, a status other than 2xx, or a body that is too slow, too long, compressed or no JSON.
     """
-    return _parsed(_body("GET" if sent is None else "POST", url, api_key, timeout_seconds, sent))
+    return _parse_json(_body("GET" if sent is None else "POST", url, api_key, timeout_seconds, sent))
 
 
 def get_text(url: str, *, api_key: str = "", timeout_seconds: float = 5.0) -> str:
@@ -68,7 +68,7 @@ def get_text(url: str, *, api_key: str = "", timeout_seconds: float = 5.0) -> st
     return _body("GET", url, api_key, timeout_seconds).decode(errors="replace")
 
 
-def _parsed(body: bytes) -> object:
+def _parse_json(body: bytes) -> object:
     parsed = read_json(body)
     if parsed is None and body:
         raise NoAnswer("the answer is not JSON", 200, body=body.decode(errors="replace"))

@@ -74,7 +74,7 @@ class _PluralFormatter(Formatter):
         if bar:
             return singular if value == 1 or str(value) == "1" else many
         if format_spec in _BILLIONS:
-            return _shortened(value, _BILLIONS[format_spec])
+            return _short_number(value, _BILLIONS[format_spec])
         return str(super().format_field(value, format_spec))
 
 
@@ -85,7 +85,7 @@ _BILLIONS = {
 """Units of a number of billions, the largest first."""
 
 
-def _shortened(billions: float, units: Sequence[tuple[float, str]]) -> str:
+def _short_number(billions: float, units: Sequence[tuple[float, str]]) -> str:
     size, unit = next((step for step in units if billions >= step[0]), units[-1])
     return f"{float(f'{billions / size:.3g}'):g}{unit}"
 
@@ -113,10 +113,10 @@ _FORMATTER = _PluralFormatter()
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 
 
-def _flat(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+def _flat_entries(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
     for key, value in table.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from _flat_entries(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", str(value)
 
@@ -124,7 +124,7 @@ def _flat(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, 
 @cache
 def catalogue(language: Language) -> dict[str, str]:
     """Return all texts of a language by dotted key."""
-    return dict(_flat(tomllib.loads((files(__name__) / f"{language}.toml").read_text(encoding="utf-8"))))
+    return dict(_flat_entries(tomllib.loads((files(__name__) / f"{language}.toml").read_text(encoding="utf-8"))))
 
 
 @cache
@@ -136,7 +136,9 @@ def plugin_catalogue(language: Language) -> dict[str, str]:
     for name, plugin in registry.used():
         for code in dict.fromkeys(("en", language)):
             try:
-                texts |= _flat(tomllib.loads((files(plugin) / "messages" / f"{code}.toml").read_text(encoding="utf-8")))
+                texts |= _flat_entries(
+                    tomllib.loads((files(plugin) / "messages" / f"{code}.toml").read_text(encoding="utf-8"))
+                )
             except FileNotFoundError:
                 pass  # a plugin need not have any
             except registry.PLUGIN_FAULTS as error:

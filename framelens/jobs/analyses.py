@@ -86,7 +86,7 @@ def build_request(
         language=language,
         use_model=use_model,
         selection=selection,
-        subtitles=_checked(subtitles),
+        subtitles=subtitles and check_subtitle_file(subtitles),
         speakers=speakers,
     )
 
@@ -95,13 +95,6 @@ def build_request(
 
     most, adapts = frame_limit(frames, selection.strategy, AUTO, fit)
     return replace(request, frames=most, adapts=adapts)
-
-
-def _checked(subtitles: Path | None) -> Path | None:
-    if subtitles is None:
-        return None
-
-    return check_subtitle_file(subtitles)
 
 
 @dataclass(frozen=True)

@@ -200,7 +200,7 @@ class Asking:
 
         conversation = draft.conversation
         analyses = {analysis_id: self._analysis(analysis_id) for analysis_id in conversation.about}
-        measured = partial(self._measured, conversation.about, cancel)
+        measured = partial(self._wait_for_facts, conversation.about, cancel)
         tools = self._switcher.session.retrieval(self._shared.stills)
         with self._switcher.admitted(Control(cancel=cancel)):
             content = next((analysis.video.content_key for analysis in analyses.values()), conversation.id)
@@ -216,7 +216,7 @@ class Asking:
             raise InputError("no_report_yet", id=job_id)
         return analysis
 
-    def _measured(self, about: Sequence[str], cancel: threading.Event) -> dict[str, Analysis]:
+    def _wait_for_facts(self, about: Sequence[str], cancel: threading.Event) -> dict[str, Analysis]:
         """Return the analyses with these ids once all their facts have been measured. Raises Cancelled."""
         for analysis_id in about:
             while self._is_measuring(analysis_id):

@@ -53,7 +53,7 @@ def with_local_model(settings: Settings, *, model: str, vllm_config: str, engine
         ConfigError: A value is not valid.
     """
     named = {"VLLM_MODEL_PATH": model, "VLLM_CONFIG": vllm_config, "FRAMELENS_ENGINE": engine}
-    read = _read(named)
+    read = _read_settings(named)
     return replace(
         settings,
         model_path=read.model_path,
@@ -82,7 +82,7 @@ def with_remote_engine(settings: Settings, *, base_url: str, api_key: str, model
     return replace(settings, base_url=url, api_key=key, **named)  # type: ignore[arg-type]
 
 
-def _read(named: Mapping[str, str]) -> Settings:
+def _read_settings(named: Mapping[str, str]) -> Settings:
     """Return the settings that these variables give; raise ConfigError if a value is not valid, or loads code."""
     read = config.load(named, Path(os.devnull))
     if names := arguments_with_code(read.vllm_config):
@@ -103,7 +103,7 @@ def with_settings_of(settings: Settings, job: JobSnapshot) -> Settings:
         _VARIABLES[name]: value for name, value in {**job.conditions, "model": job.model}.items() if name in _VARIABLES
     }
     named |= {"FRAMELENS_BASE_URL": engine} if "://" in engine else {"FRAMELENS_ENGINE": engine.partition(" ")[0]}
-    read = _read(named)
+    read = _read_settings(named)
     return replace(
         settings,
         model_path=read.model_path,

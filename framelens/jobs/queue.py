@@ -152,7 +152,7 @@ class Jobs:
         """
         conditions = dict(self._deduplicator.conditions(request))
         same = self._deduplicator.key_of_request(request, conditions)
-        if not force and (existing := self._stored(same)):
+        if not force and (existing := self._stored_report(same)):
             return existing.id
         created = datetime.now(UTC).isoformat(timespec="milliseconds")
         owner = current_user().id
@@ -184,10 +184,10 @@ class Jobs:
 
     def finished(self, request: AnalysisRequest) -> JobSnapshot | None:
         """Get the newest finished job on the same content, request and settings, without images or answers, or None."""
-        row = self._stored(self._deduplicator.key_of_request(request, self._deduplicator.conditions(request)))
+        row = self._stored_report(self._deduplicator.key_of_request(request, self._deduplicator.conditions(request)))
         return self._repository.read_brief(row) if row else None
 
-    def _stored(self, same: str) -> Row | None:
+    def _stored_report(self, same: str) -> Row | None:
         """Get the row of the newest report with this key whose video exists; some of its facts may still follow."""
         rows = self._store.same_as(same) if same else []
         return next((row for row in rows if self._is_report(row)), None)

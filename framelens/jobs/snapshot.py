@@ -146,8 +146,8 @@ class JobSnapshot:
         progress = self.progress
         done = min(1.0, progress.step / progress.total) if progress.total else 0.0
         if progress.stage == "answer" and progress.answer_step:
-            done = _within(_ANSWER_STEPS[progress.answer_step], done)
-        return _within(stages.get(progress.stage, (0.0, 0.0)), done) if progress.stage else 0.0
+            done = _share_in(_ANSWER_STEPS[progress.answer_step], done)
+        return _share_in(stages.get(progress.stage, (0.0, 0.0)), done) if progress.stage else 0.0
 
     @property
     def can_pause(self) -> bool:
@@ -276,7 +276,7 @@ class JobSnapshot:
                 return job
 
 
-def _within(span: tuple[float, float], share: float) -> float:
+def _share_in(span: tuple[float, float], share: float) -> float:
     start, end = span
     return start + (end - start) * share
 

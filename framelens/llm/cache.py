@@ -69,7 +69,7 @@ class AnswerCache:
         """
         with self._lock:
             try:
-                with self._opened() as cache:
+                with self._open_cache() as cache:
                     generations = cache.lookup(_digest(messages, form, owner), self._model)
             except Exception:
                 log.warning("the answers in %s cannot be read", self._path, exc_info=True)
@@ -87,14 +87,14 @@ class AnswerCache:
         generation = Generation(text=reply.text, generation_info=info)
         with self._lock:
             try:
-                with self._opened() as cache:
+                with self._open_cache() as cache:
                     cache.update(_digest(messages, form, owner), self._model, [generation])
                     _shrink(cache, self._limit)
             except Exception:
                 log.warning("the answers in %s cannot be written", self._path, exc_info=True)
 
     @contextmanager
-    def _opened(self) -> Iterator[SQLiteCache]:
+    def _open_cache(self) -> Iterator[SQLiteCache]:
         """Yield the cache, and close its connections afterwards, since no other code would."""
         with _warnings_logged():
             if self._cache is None:

@@ -158,7 +158,7 @@ class EngineChat(BaseChatOpenAI):
             NotImplementedError: The engine has no /tokenize, or doesn't answer.
         """
         tokens = token_ids(self.openai_api_base, self.openai_api_key.get_secret_value(), self.model_name, text)
-        return self._required(tokens)
+        return self._require_count(tokens)
 
     def get_num_tokens_from_messages(
         self,
@@ -169,9 +169,9 @@ class EngineChat(BaseChatOpenAI):
         """Count the tokens of messages with their images and tools, by the engine; raises as `get_token_ids`."""
         key, described = self.openai_api_key.get_secret_value(), [convert_to_openai_tool(tool) for tool in tools or ()]
         count = count_tokens(self.openai_api_base, key, self.model_name, messages, tools=described)
-        return self._required(count).count
+        return self._require_count(count).count
 
-    def _required(self, counted: T | None) -> T:
+    def _require_count(self, counted: T | None) -> T:
         if counted is None:
             raise NotImplementedError(f"{self.openai_api_base} has no /tokenize, so tokens can't be counted")
         return counted

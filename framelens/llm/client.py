@@ -132,7 +132,7 @@ def _alternating(messages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     for message in messages:
         turn = {**message, "role": "user"} if message["role"] in ("system", "developer") else dict(message)
         if turns and turns[-1]["role"] == turn["role"] and turn.keys() | turns[-1].keys() == {"role", "content"}:
-            turns[-1]["content"] = _joined(turns[-1]["content"], turn["content"])
+            turns[-1]["content"] = _join_contents(turns[-1]["content"], turn["content"])
         else:
             turns.append(turn)
     return turns
@@ -144,7 +144,7 @@ def _has_other_turns(body: Mapping[str, Any]) -> bool:
     return _alternating(messages) != messages
 
 
-def _joined(content: Any, added: Any) -> Any:
+def _join_contents(content: Any, added: Any) -> Any:
     """Return the contents of two messages as one: a text, or parts if one of them has parts."""
     if isinstance(content, str) and isinstance(added, str):
         return f"{content}\n\n{added}"

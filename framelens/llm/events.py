@@ -67,7 +67,7 @@ class EventDecoder:
             openai.APIError: The stream is a refusal, or contains a refusal.
             ValueError: The body is neither a stream nor an answer, such as a page.
         """
-        async for event in _Lines(self._dialect).aiter_bytes(self._noted(iterator)):
+        async for event in _Lines(self._dialect).aiter_bytes(self._note_beginning(iterator)):
             self._has_events = True
             text = event.data.strip().strip('"')
             if _DONE.match(text):
@@ -78,7 +78,7 @@ class EventDecoder:
                 return
             if {text.lower(), event.event} & _KEEP_ALIVE or (self._has_ended and _is_cut(text)):
                 continue
-            data = self._checked(event.event, self._dialect.data(event.data))
+            data = self._event_data(event.event, self._dialect.data(event.data))
             if data and "choices" not in data and data.get("type") not in _KEEP_ALIVE:
                 self._foreign = self._foreign or event.data
             chunk = normal_chunk(data, self._dialect)
@@ -92,7 +92,7 @@ class EventDecoder:
             for event in self._bare_events():
                 yield event
 
-    async def _noted(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def _note_beginning(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Yield the pieces and a final empty line, and keep the beginning of a body without events."""
         is_first, decoder = True, getincrementaldecoder("utf-8")("replace")  # some engines cut characters
         async for piece in pieces:
@@ -105,7 +105,7 @@ class EventDecoder:
         self._has_ended = True
         yield b"\n\n"  # the last event of some servers lacks it
 
-    def _checked(self, kind: str | None, sent: str) -> dict[str, Any]:
+    def _event_data(self, kind: str | None, sent: str) -> dict[str, Any]:
         """Return the JSON of an event, empty if it is none; raise for a refusal, or a damaged piece of an answer."""
         data = read_json(sent)
         opening, closing = _BROKEN_ERROR

@@ -147,17 +147,17 @@ class _Splitter:
 
     def result(self) -> SplitAnswer:
         if self._stray > self._start and not self._has_reasoning:
-            answer = self._joined(is_reasoning=False)
+            answer = self._join_texts(is_reasoning=False)
             if _json_end(answer, 0) != len(answer):
                 self._begin()
-        answer, reasoning = (self._joined(is_reasoning=is_reasoning) for is_reasoning in (False, True))
+        answer, reasoning = (self._join_texts(is_reasoning=is_reasoning) for is_reasoning in (False, True))
         return SplitAnswer(answer, reasoning)
 
     def _begin(self) -> None:
         """Begin the answer after the last stray mark: all text before it is reasoning."""
         self._start, self._has_answer, self._has_reasoning = self._stray, False, True
 
-    def _joined(self, *, is_reasoning: bool) -> str:
+    def _join_texts(self, *, is_reasoning: bool) -> str:
         texts = enumerate(self._texts)
         return "".join(text for at, (inside, text) in texts if (inside or at < self._start) == is_reasoning).strip()
 

@@ -140,7 +140,7 @@ _ROLE_RULES: tuple[Rule, ...] = (
 
 
 @cache
-def _compiled(rules: tuple[Rule, ...]) -> tuple[tuple[Meaning, list[tuple[bool, re.Pattern[str]]]], ...]:
+def _compiled_rules(rules: tuple[Rule, ...]) -> tuple[tuple[Meaning, list[tuple[bool, re.Pattern[str]]]], ...]:
     """Return the rules; compiling them takes a while, which many commands needn't spend."""
     return tuple(
         (meaning, [(part[0] != "!", re.compile(part.removeprefix("!"), re.IGNORECASE)) for part in parts])
@@ -163,7 +163,7 @@ def _first_match(rules: tuple[Rule, ...], text: str) -> tuple[Meaning | None, st
     """Return the meaning of the first rule that holds for a sentence, else for the whole text, and the sentence."""
     whole = text[:_LONGEST_TEXT].replace("\n", " ")
     for sentences in (_SENTENCE.findall(text[:_LONGEST_TEXT]), [whole[:_LONGEST_SENTENCE]]):
-        for meaning, parts in _compiled(rules):
+        for meaning, parts in _compiled_rules(rules):
             for sentence in sentences:
                 if all(bool(pattern.search(sentence)) == is_needed for is_needed, pattern in parts):
                     return meaning, sentence

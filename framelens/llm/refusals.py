@@ -141,7 +141,7 @@ def is_refusal(value: object) -> bool:
         return any(map(is_refusal, value))
     if not isinstance(value, dict):
         return False
-    value = _folded(value)
+    value = _with_plain_keys(value)
     choices = value.get("choices")
     inner = choices if isinstance(choices, list) else []  # OpenRouter puts the error of a provider there
     if value.get("object") == "error" or any(isinstance(part, dict) and part.get("error") for part in (value, *inner)):
@@ -236,12 +236,12 @@ def _messages(value: object, depth: int = 0) -> Iterator[str]:
     elif isinstance(value, dict):
         location = value.get("loc")  # of a field that FastAPI refuses; its value isn't shown
         prefix = ".".join(map(str, location)) + ": " if isinstance(location, list) else ""
-        texts = _folded(value)
+        texts = _with_plain_keys(value)
         for key in _TEXT_KEYS:
             yield from (prefix + text for text in _messages(texts.get(key), depth + 1))
 
 
-def _folded(value: Mapping[str, object]) -> dict[str, object]:
+def _with_plain_keys(value: Mapping[str, object]) -> dict[str, object]:
     """Return an object with keys in one spelling: "error_message", "errorMessage" and "ErrorMessage" are the same."""
     return {key.replace("_", "").lower(): field for key, field in value.items()}
 
@@ -266,7 +266,7 @@ def _labels(value: object, depth: int = 0) -> Iterator[str]:
             yield from _labels(item, depth + 1)
     if not isinstance(value, dict):
         return
-    labels = _folded(value)
+    labels = _with_plain_keys(value)
     for key in _LABEL_KEYS:
         if isinstance(label := labels.get(key), str | int):
             yield str(label)

@@ -181,7 +181,7 @@ def stream_pieces(
     """
     answer, address = _PartialReply(), str(getattr(chat, "openai_api_base", ""))
     most_tokens = (options or {}).get("max_tokens") or getattr(chat, "max_tokens", None)
-    gathered = _gathered(_untraced(chat.astream(list(messages), **(options or {}))))
+    gathered = _group_chunks(_without_tracing(chat.astream(list(messages), **(options or {}))))
     try:
         with closing(on_request_loop(gathered, cancel)) as groups:
             for chunks in groups:
@@ -201,7 +201,7 @@ def stream_pieces(
     return answer.reply(address)
 
 
-async def _gathered(chunks: AsyncIterator[AIMessageChunk]) -> AsyncIterator[list[AIMessageChunk]]:
+async def _group_chunks(chunks: AsyncIterator[AIMessageChunk]) -> AsyncIterator[list[AIMessageChunk]]:
     """Yield the chunks in groups, since passing each chunk between threads costs time; the last isn't delayed."""
     group: list[AIMessageChunk] = []
     has_text = asyncio.Event()
@@ -232,7 +232,7 @@ def _reasoning(chunk: AIMessageChunk) -> str:
     return str(chunk.additional_kwargs.get("reasoning_content") or "")
 
 
-async def _untraced(chunks: AsyncIterator[AIMessageChunk]) -> AsyncIterator[AIMessageChunk]:
+async def _without_tracing(chunks: AsyncIterator[AIMessageChunk]) -> AsyncIterator[AIMessageChunk]:
     """Yield the chunks without LangSmith: LANGSMITH_TRACING is set for other programs, and frames are private."""
     with tracing_context(enabled=False):
         async for chunk in chunks:

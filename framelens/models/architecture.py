@@ -139,13 +139,13 @@ class Vision:
     def image_tokens(self, width: int = _FRAME[0], height: int = _FRAME[1]) -> int:
         """Return about the tokens of a picture of so many pixels, without the marks around it; of a small frame."""
         if self.pictures == "patches":
-            return self._patched(width, height)
+            return self._patch_tokens(width, height)
         return self._with_thumbnail(min(self.most_pieces, math.ceil(width * height / self.unit_px**2)))
 
     def _with_thumbnail(self, pieces: int) -> int:
         return self.tokens * (1 + pieces if pieces > 1 else 1)
 
-    def _patched(self, width: int, height: int) -> int:
+    def _patch_tokens(self, width: int, height: int) -> int:
         """Return the tokens after rounding the sides to whole tokens; a picture that is too large is scaled down."""
         unit = self.unit_px
         columns, rows = max(1, round(width / unit)), max(1, round(height / unit))

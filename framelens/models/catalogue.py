@@ -114,9 +114,9 @@ class Catalogue:
         match = (
             self._exact(text)
             or self._ollama_folder(text)
-            or self._misnamed(text)
+            or self._match_misnamed(text)
             or (self._ollama(text) if ":" in text else None)  # deepseek-r1:8b is not the former DeepSeek-R1-8B
-            or self._short(text)
+            or self._match_short(text)
             or self._ollama(text)
         )
         if match is None:
@@ -157,7 +157,7 @@ class Catalogue:
     def _exact(self, text: str) -> Match | None:
         return next((Match(text, entry) for id_, entry in self.by_id.items() if id_.lower() == text.lower()), None)
 
-    def _misnamed(self, text: str) -> Match | None:
+    def _match_misnamed(self, text: str) -> Match | None:
         """Match a wrong name with or without its owner; no entry has such a name, so the match hides no entry."""
         name = _without_suffix(_last_part(text))
         for misnamed in self.misnamed:
@@ -166,7 +166,7 @@ class Catalogue:
                 return Match(text, first, "misnamed", tuple(others), misnamed.why)
         return None
 
-    def _short(self, text: str) -> Match | None:
+    def _match_short(self, text: str) -> Match | None:
         normal = _normalise(_last_part(text))
         is_path = len(re.split(r"[/\\]", text)) > 2 or text.startswith((".", "~", "/"))
         for entry in self.by_id.values():
@@ -182,7 +182,7 @@ class Catalogue:
         named = _OLLAMA.fullmatch(_OLLAMA_PREFIX.sub("", text.lower(), count=1))
         if named is None:
             files = _OLLAMA_GGUF.fullmatch(text)
-            short = self._short(files[1]) if files else None
+            short = self._match_short(files[1]) if files else None
             return Match(text, short.entry, "ollama") if short else None
         size = _OLLAMA_SIZE.fullmatch(named[2] or "")
         names = {f"{named[1]}:{named[2]}" if named[2] else named[1], *((f"{named[1]}:{size[1]}",) if size else ())}

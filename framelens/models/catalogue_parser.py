@@ -193,7 +193,7 @@ class _Reader:
     def entries(self) -> CatalogueFile:
         """Return all entries of the file; raise ConfigError."""
         table = self._lines.parsed(file=self._file, error_key="model_file_not_toml")
-        content = self._checked(_File, table)
+        content = self._validate(_File, table)
         entries = []
         for number, model in enumerate(content.models, 1):
             entries.append(self._entry(model, content.family, ("models", number)))
@@ -202,12 +202,12 @@ class _Reader:
         return CatalogueFile(tuple(entries), misnamed)
 
     def _entry(self, raw: Mapping[str, Any], family: str, table_entry: TomlEntry) -> CatalogueEntry:
-        model = self._checked(_Model, self._with_base(raw, table_entry), table_entry)
+        model = self._validate(_Model, self._with_base(raw, table_entry), table_entry)
         return CatalogueEntry(
             family=family, shape=self._shape(model, table_entry), **model.model_dump(exclude={"weights_bytes"})
         )
 
-    def _checked(self, kind: type[_T], table: Mapping[str, Any], table_entry: TomlEntry | None = None) -> _T:
+    def _validate(self, kind: type[_T], table: Mapping[str, Any], table_entry: TomlEntry | None = None) -> _T:
         try:
             return kind.model_validate(table)
         except ValidationError as error:

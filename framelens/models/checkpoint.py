@@ -56,16 +56,16 @@ def shape_in(folder: Path, config: Any) -> Shape:
 
 def weights_in(folder: Path) -> tuple[int, int]:
     """Return bytes and number of the weights in a folder, by the headers of its safetensors; 0 if a file is missing."""
-    listed = _listed(folder)
+    listed = _tensor_sizes(folder)
     return sum(num_bytes for _, num_bytes, _ in listed), sum(numbers for _, _, numbers in listed)
 
 
 def loaded_bytes(folder: Path) -> int:
     """Return the fewest bytes of weights that an engine loads: weights of 32 bits or more may be loaded in 16 bits."""
-    return sum(2 * numbers if dtype in _WIDE else num_bytes for dtype, num_bytes, numbers in _listed(folder))
+    return sum(2 * numbers if dtype in _WIDE else num_bytes for dtype, num_bytes, numbers in _tensor_sizes(folder))
 
 
-def _listed(folder: Path) -> list[tuple[str, int, int]]:
+def _tensor_sizes(folder: Path) -> list[tuple[str, int, int]]:
     """List type, bytes and number of the weights of each tensor in a folder; empty if a file is missing."""
     try:
         tensors = [tensor for name in _weight_files(folder) for tensor in _tensors(folder / name)]

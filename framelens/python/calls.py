@@ -74,7 +74,7 @@ def _in_session(call: Callable[P, T]) -> Callable[P, T]:
         inner: Callable[..., Any] = partial(call, *arguments, **options)
         if inspect.isgeneratorfunction(call):
             return _events_in_session(inner, shared, own)
-        with _opened(shared, own) as (session, spoken), localised(spoken):
+        with _open_session(shared, own) as (session, spoken), localised(spoken):
             return inner(session=session)
 
     return cast(Callable[P, T], run)
@@ -83,12 +83,12 @@ def _in_session(call: Callable[P, T]) -> Callable[P, T]:
 def _events_in_session(
     call: Callable[..., Generator[Event, None, None]], shared: Session | None, own: dict[str, Any]
 ) -> Generator[Event, None, None]:
-    with _opened(shared, own) as (session, spoken):
+    with _open_session(shared, own) as (session, spoken):
         yield from localised_events(spoken, call(session=session))
 
 
 @contextmanager
-def _opened(shared: Session | None, own: dict[str, Any]) -> Iterator[tuple[Session, Language]]:
+def _open_session(shared: Session | None, own: dict[str, Any]) -> Iterator[tuple[Session, Language]]:
     """Open a session unless the call shares one, and choose the call's language."""
     if shared is not None:
         yield shared, checked_language(own.get("language"), shared.language)

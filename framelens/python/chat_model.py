@@ -32,7 +32,7 @@ class ChatModel(EngineChat):
 
     def __init__(self, **fields: Any) -> None:
         with localised(checked_language(None)):
-            super().__init__(**_completed({_NAMES.get(name, name): value for name, value in fields.items()}))
+            super().__init__(**_complete_fields({_NAMES.get(name, name): value for name, value in fields.items()}))
 
     def __repr__(self) -> str:
         return f"ChatModel(model={self.model_name!r}, base_url={self.openai_api_base!r})"
@@ -56,7 +56,7 @@ class ChatModel(EngineChat):
                 raise EngineBrokeOff("engine_broke_off", base_url=self.openai_api_base)
 
 
-def _completed(fields: dict[str, Any]) -> dict[str, Any]:
+def _complete_fields(fields: dict[str, Any]) -> dict[str, Any]:
     """Return the fields, with missing fields from the settings and the engine."""
     settings = config.load()
     defaults = {"base_url": next(iter(settings.base_urls), ""), "api_key": settings.api_key}

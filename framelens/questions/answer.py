@@ -97,7 +97,7 @@ def converse(
     reading = answer_from_text(
         draft, analyses, measured, repository, tools, cancel, has_model=has_model and connect is not None
     )
-    answering = _answered(draft, reading, analyses, measured, connect, repository, queues, tools, cancel)
+    answering = _answer_events(draft, reading, analyses, measured, connect, repository, queues, tools, cancel)
     try:
         with closing(answering) as events:
             for event in events:
@@ -124,7 +124,7 @@ def converse(
         raise failure
 
 
-def _answered(
+def _answer_events(
     draft: AnswerDraft,
     reading: Generator[AskEvent, None, bool],
     analyses: Mapping[str, Analysis],
@@ -140,7 +140,7 @@ def _answered(
     with closing(reading) as events:
         is_answered = yield from events
     if is_answered:
-        draft.turn = _ended(draft.turn, _Ended(Reply(draft.turn.answer, "stop", None), 0), started)
+        draft.turn = _ended_turn(draft.turn, _Ended(Reply(draft.turn.answer, "stop", None), 0), started)
         return
     if connect is None:
         raise ConfigError("ask_needs_model")
@@ -149,13 +149,13 @@ def _answered(
     with (
         queues.before(connection.endpoint).joined(draft.conversation.id) as entry,
         closing(entry.wait(_most_answers(draft.turn.settings, connection), cancel)) as waiting,
-        closing(_prepared(draft, analyses, measured, connection, connect, repository, tools, cancel)) as asking,
+        closing(_prepare(draft, analyses, measured, connection, connect, repository, tools, cancel)) as asking,
     ):
         yield from waiting
         connected = time.monotonic()
         for event in asking:
             if isinstance(event, _Ended):
-                draft.turn = _ended(draft.turn, event, connected)
+                draft.turn = _ended_turn(draft.turn, event, connected)
             else:
                 yield event
 
@@ -174,7 +174,7 @@ class _Ended:
     loops: bool = False
 
 
-def _ended(turn: Turn, ended: _Ended, started: float) -> Turn:
+def _ended_turn(turn: Turn, ended: _Ended, started: float) -> Turn:
     turn = replace(turn, usage=ended.reply.usage or Usage(), seconds=round(time.monotonic() - started, 3))
     if ended.loops:
         return replace(turn, answer=ended.reply.text, state="stopped", why=Notice("ask_repeats"))
@@ -202,7 +202,7 @@ def _store(repository: ConversationRepository, draft: AnswerDraft, started: floa
     repository.save(draft.conversation, draft.turn)
 
 
-def _prepared(
+def _prepare(
     draft: AnswerDraft,
     analyses: Mapping[str, Analysis],
     measured: Measured,
@@ -295,7 +295,7 @@ def _answer(
         try:
             with closing(_pieces(connection, prepared.sent, options, cancel)) as pieces:
                 for event in pieces:
-                    if isinstance(event, _Ended) and prepared.attached and (blind := _unseen(event.reply.text)):
+                    if isinstance(event, _Ended) and prepared.attached and (blind := _unseen_refusal(event.reply.text)):
                         raise blind
                     if is_empty:  # this request is being answered
                         yield from map(Noticed, prepared.notices)
@@ -330,7 +330,7 @@ def _answer(
                 raise Cancelled from busy
 
 
-def _unseen(answer: str) -> PicturesRefused | None:
+def _unseen_refusal(answer: str) -> PicturesRefused | None:
     """Return a refusal if an answer says that the model can't see the pictures and cites no frame, else None."""
     return None if citations.cited_in(answer) else unseen([answer])
 

@@ -175,7 +175,9 @@ class ContextBuilder:
         allowed = max(0, self._most_tokens - tokens(system) - tokens(current.question))
         room = int(min(context - answer - tokens(system) - question, allowed))
         costs = _Costs(
-            [self._cost(picture) for picture in self._sendable] if self._shows_pictures else [],
+            [self._estimate(picture) * self._picture_scale for picture in self._sendable]
+            if self._shows_pictures
+            else [],
             [tokens(picture.described) for picture in self._by_age],
             [[tokens(line) for line in section] for section in self._material.sections],
             [tokens(turn.question) + tokens(turn.answer) for turn in earlier],
@@ -188,7 +190,7 @@ class ContextBuilder:
             excess = self._count(sent) + ceil(_sum_newest(costs.pictures, plan.pictures)) + answer - context
             if excess <= 0:
                 self._sent_tokens = excess + context - answer
-                return self._prepared(plan, sent, earlier, context, answer)
+                return self._prepare_request(plan, sent, earlier, context, answer)
             if plan == _Plan(0, 0, (0,) * len(self._material.sections), 0):
                 break
             room -= max(excess, step)
@@ -218,9 +220,6 @@ class ContextBuilder:
     def _estimate(self, picture: ContextPicture) -> int:
         return estimate_frame_tokens(picture.width, picture.height, self._side)
 
-    def _cost(self, picture: ContextPicture) -> float:
-        return self._estimate(picture) * self._picture_scale
-
     def _plan(self, costs: _Costs, room: int, context: int) -> _Plan:
         """Choose what is sent in `room` tokens; the shares are of the whole context."""
         lines, left = [], float(min(room, int(context * _MATERIAL)))
@@ -246,7 +245,7 @@ class ContextBuilder:
         return best
 
     def _messages(self, plan: _Plan, earlier: Sequence[Turn], current: Turn, system: str) -> list[BaseMessage]:
-        shown, described = self._split(plan)
+        shown, described = self._split_pictures(plan)
         turns = [*earlier[len(earlier) - plan.turns :], current]
         sent: list[BaseMessage] = [SystemMessage(system)]
         reached = 0
@@ -284,10 +283,10 @@ class ContextBuilder:
             self._urls[number] = messages.jpeg_url(picture.jpeg, self._side)
         return [messages.text_part(picture.mark), messages.picture_part(self._urls[number])]
 
-    def _prepared(
+    def _prepare_request(
         self, plan: _Plan, sent: list[BaseMessage], earlier: Sequence[Turn], context: int, answer: int
     ) -> PreparedRequest:
-        shown, described = self._split(plan)
+        shown, described = self._split_pictures(plan)
         held = {picture.ref.number for picture in (*shown, *described)}
         use = ContextUse(
             mode="messages" if shown else "text" if self._pictures or self._material.analyses else "none",
@@ -302,7 +301,7 @@ class ContextBuilder:
         notices = (*self._notices(use), *([padding] if padding else ()))
         return PreparedRequest(sent, use, tuple(picture.ref for picture in shown), answer, notices)
 
-    def _split(self, plan: _Plan) -> tuple[list[ContextPicture], list[ContextPicture]]:
+    def _split_pictures(self, plan: _Plan) -> tuple[list[ContextPicture], list[ContextPicture]]:
         """Return the pictures that are sent and those described, both in the order of the conversation."""
         numbers = {picture.ref.number for picture in self._sendable[len(self._sendable) - plan.pictures :]}
         others = [picture for picture in self._by_age if picture.ref.number not in numbers]

@@ -73,7 +73,7 @@ class ContextMaterial:
         lines: list[str] = []
         if len(self.analyses) > 1:
             lines += (
-                t("ask.prompt.video", number=number, name=_quoted(analysis.video.name))
+                t("ask.prompt.video", number=number, name=_quote(analysis.video.name))
                 for number, analysis in enumerate(self.analyses, 1)
             )
         for name, section, count in zip(("findings", "texts", "cues"), self.sections, counts, strict=True):
@@ -88,7 +88,7 @@ class ContextMaterial:
         choice = turn.evidence.choice if turn.evidence else None
         return [
             t("ask.prompt.quote", video=self._video_number(quote.analysis_id), time=clock(quote.seconds))
-            + f" {_quoted(quote.text)}"
+            + f" {_quote(quote.text)}"
             for quote in (choice.quotes if choice else ())
             if quote.analysis_id in {analysis.id for analysis in self.analyses}
         ]
@@ -128,7 +128,7 @@ class ContextMaterial:
     def _mark(self, ref: FrameRef) -> str:
         """Return the line before a picture."""
         if not ref.analysis_id:
-            return t("ask.prompt.image", number=ref.number, name=_quoted(ref.name))
+            return t("ask.prompt.image", number=ref.number, name=_quote(ref.name))
         video = self._video_number(ref.analysis_id) if len(self.analyses) > 1 else 0
         return time_mark(ref.number, clock(ref.time_seconds), video)
 
@@ -155,27 +155,27 @@ class ContextMaterial:
             ):
                 cited = [by_frame.get(frame) for frame in frames]
                 if None in cited:
-                    yield f"- {' '.join(moments[frame] for frame in frames if frame in moments)} {_quoted(text)}"
+                    yield f"- {' '.join(moments[frame] for frame in frames if frame in moments)} {_quote(text)}"
                 else:
-                    yield f"- [{', '.join(map(str, cited))}] {_quoted(text)}"
+                    yield f"- [{', '.join(map(str, cited))}] {_quote(text)}"
 
     def _texts(self) -> Iterator[str]:
         for analysis in self.analyses:
             read = prompt_texts(analysis.keyframes, {fact.number: fact for fact in analysis.facts})
             for frame in analysis.keyframes:
                 if frame.number in read:
-                    yield f"{self._moment(analysis, frame)} {_quoted(' | '.join(read[frame.number]))}"
+                    yield f"{self._moment(analysis, frame)} {_quote(' | '.join(read[frame.number]))}"
 
     def _cues(self) -> Iterator[str]:
         """Yield the speech near each keyframe."""
         for analysis in self.analyses:
             for frame, speech in speech_near(attributed(analysis.transcript), analysis.keyframes):
-                yield f"{self._moment(analysis, frame)} {_quoted(speech)}"
+                yield f"{self._moment(analysis, frame)} {_quote(speech)}"
 
 
 def _keyframe(analysis: Analysis, seconds: float) -> Keyframe | None:
     return next((keyframe for keyframe in analysis.keyframes if keyframe.time_seconds == seconds), None)
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return json.dumps(" ".join(text.split()), ensure_ascii=False)

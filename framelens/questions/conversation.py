@@ -375,7 +375,7 @@ class Conversation:
             created=_now(),
             look=look or (edited.look if edited else Look()),
             images=self.numbered(images),
-            evidence=_continued(edited, question, look),
+            evidence=_earlier_evidence(edited, question, look),
             settings=settings,
         )
         name = self.name or _name(question)
@@ -407,7 +407,7 @@ class AnswerDraft:
         return event
 
 
-def _continued(edited: Turn | None, question: str, look: Look | None) -> Evidence | None:
+def _earlier_evidence(edited: Turn | None, question: str, look: Look | None) -> Evidence | None:
     """Return what a search for the same question has found, which continues from there."""
     if edited is None or edited.evidence is None or question != edited.question or look not in (None, edited.look):
         return None

@@ -75,13 +75,13 @@ class _FrameAdder:
     def events(self) -> Generator[AskEvent, None, str]:
         """Yield the events, and return what the model has still to answer."""
         question = self.draft.turn.question
-        classified = yield from self._classified(question)
+        classified = yield from self._classify(question)
         self._narrow(classified)
         in_range = (
             is_here(analysis, self.tools) or self.scope.keyframes_in(analysis) for analysis in self.analyses.values()
         )
         if self.look != self.draft.turn.look and any(in_range):
-            yield from self._applied([Noticed(_range_notice(self.look))])
+            yield from self._apply_events([Noticed(_range_notice(self.look))])
         left: list[Part] = []
         for part in classified.parts:
             is_searched = len(classified.parts) == 1 or part.sought.kind in SEARCHED
@@ -89,17 +89,17 @@ class _FrameAdder:
                 continue
             left.append(part)
         if len(left) == len(classified.parts):
-            yield from self._applied(self._selected(question, _whole(left)))
+            yield from self._apply_events(self._select_frames(question, _whole(left)))
             return question
         if left:
             yield from self._for_the_rest(" ".join(part.question for part in left), _whole(left))
         return " ".join(part.question for part in left)
 
-    def _applied(self, events: Iterable[AskEvent]) -> Iterator[AskEvent]:
+    def _apply_events(self, events: Iterable[AskEvent]) -> Iterator[AskEvent]:
         """Yield the events, which are applied to the draft."""
         return map(self.draft.applied, events)
 
-    def _classified(self, question: str) -> Generator[AskEvent, None, Classification]:
+    def _classify(self, question: str) -> Generator[AskEvent, None, Classification]:
         """Return what a question asks for; the model is asked where its words leave that open."""
         by_words = classification.by_words(question)
         classified = self._with_look_kind(question, by_words)
@@ -110,7 +110,7 @@ class _FrameAdder:
             language = self.draft.conversation.language
             by_model = classification.by_model(question, self.earlier, seconds, self.connection, language, self.cancel)
             classified = self._with_look_kind(question, by_model)
-        return replace(classified, parts=tuple(map(self._continued, classified.parts)))
+        return replace(classified, parts=tuple(map(self._continued_part, classified.parts)))
 
     def _with_look_kind(self, question: str, classified: Classification) -> Classification:
         """Return what is asked for as a whole unless a search answers a part of it, in the kind that the user wants."""
@@ -135,7 +135,7 @@ class _FrameAdder:
             is_known = True
         return why in ("unseen", "no_video") or (is_known and bool(why or sought.kind == "spoken"))
 
-    def _continued(self, part: Part) -> Part:
+    def _continued_part(self, part: Part) -> Part:
         """Return a part with the thing of the search that it continues."""
         if not self.searched or (self.look.kind != "auto" and part.sought.kind not in SEARCHED):
             return part
@@ -162,18 +162,18 @@ class _FrameAdder:
             return False
         here = {id_: analysis for id_, analysis in self.analyses.items() if is_here(analysis, self.tools)}
         if len(here) < len(self.analyses):
-            yield from self._applied([Noticed(Notice("ask_frames_no_video"))])
+            yield from self._apply_events([Noticed(Notice("ask_frames_no_video"))])
         videos = replace(self.scope, analyses=here)
         conversation = self.draft.conversation
         method = by_votes(sought.look_for[0], self.connection, conversation.language, self.cancel)
         search = answer_by_search(conversation, videos, sought, method, self.repository, self.tools, self.cancel)
         try:
-            yield from self._applied(search)
+            yield from self._apply_events(search)
         except PicturesRefused:  # an engine that doesn't count tokens says so only now
             return False
         return True
 
-    def _selected(self, question: str, sought: Sought) -> Iterator[AskEvent]:
+    def _select_frames(self, question: str, sought: Sought) -> Iterator[AskEvent]:
         language = self.draft.conversation.language
         selected = yield from select(question, sought, self.scope, self.tools, self.connection, language, self.cancel)
         new = [frame for frame in selected.frames if (frame.analysis_id, frame.time_seconds) not in self.known]
@@ -197,7 +197,7 @@ class _FrameAdder:
             for interval in moment.intervals
         ]
         if not middles or sought.kind == "global":
-            yield from self._applied(self._selected(rest, sought))
+            yield from self._apply_events(self._select_frames(rest, sought))
             return
         yield Looking("frames")
         stills = [
@@ -209,7 +209,7 @@ class _FrameAdder:
             FrameRef(0, still.time_seconds, id_, picture)
             for (id_, still), picture in zip(stills, pictures, strict=True)
         ]
-        yield from self._applied([self.draft.turn.with_frames(self.draft.conversation.numbered(refs))])
+        yield from self._apply_events([self.draft.turn.with_frames(self.draft.conversation.numbered(refs))])
 
 
 def look_at(question: str, look: Look, whole: Sequence[tuple[float, float]]) -> Look:

@@ -50,7 +50,7 @@ def with_conversations(analysis: Analysis, repository: ConversationRepository, f
             conversation = repository.get(summary.id)
             if conversation.current and not _is_answer_alone(conversation, analysis):
                 conversations.append(reported(conversation, analysis, repository, find))
-    return replace(analysis, conversations=tuple(_limited(conversations))) if conversations else analysis
+    return replace(analysis, conversations=tuple(_limit_pictures(conversations))) if conversations else analysis
 
 
 def _is_answer_alone(conversation: Conversation, analysis: Analysis) -> bool:
@@ -139,7 +139,7 @@ def _numbers(frames: Iterable[FrameRef]) -> tuple[int, ...]:
     return tuple(frame.number for frame in frames)
 
 
-def _limited(conversations: Iterable[ReportedConversation]) -> Iterator[ReportedConversation]:
+def _limit_pictures(conversations: Iterable[ReportedConversation]) -> Iterator[ReportedConversation]:
     """Leave out pictures beyond what the reader of reports takes."""
     left = MOST_FRAMES
     for conversation in conversations:

@@ -105,7 +105,7 @@ class RequestAnswerer:
             draft,
             {analysis.id: analysis},
             lambda: {analysis.id: measured()},
-            partial(_connected, connection) if connection else None,
+            partial(_reuse_connection, connection) if connection else None,
             self.repository,
             self.queues,
             self.tools,
@@ -133,7 +133,7 @@ class RequestAnswerer:
         conversation = replace(stored, current=first.number)
         if first.state == "complete":
             return conversation
-        conversation = conversation.with_turn(_again(first))
+        conversation = conversation.with_turn(_repeated_turn(first))
         self.repository.save(conversation, conversation.last)
         return conversation
 
@@ -187,14 +187,14 @@ def _without_description(question: str) -> str:
     return " ".join(remaining) if 0 < len(remaining) < len(parts) else question
 
 
-def _again(turn: Turn) -> Turn:
+def _repeated_turn(turn: Turn) -> Turn:
     """Return a turn that was interrupted as it was asked, with what its search has found."""
     moments = turn.evidence.moments if turn.evidence else ()
     evidence = Evidence(moments=moments) if moments else None
     return Turn(turn.number, turn.parent, turn.question, turn.created, evidence=evidence, settings=turn.settings)
 
 
-def _connected(
+def _reuse_connection(
     connection: EngineConnection, *, was_lost: bool = False
 ) -> Generator[EngineProgress, None, EngineConnection]:
     yield from ()  # the run itself waits for an engine that was lost

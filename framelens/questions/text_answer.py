@@ -171,16 +171,16 @@ class _TextAnswer:
         if query.source == "speech":
             events = self._heard(kind, query)
         elif query.words:
-            events = self._searched(kind, query)
+            events = self._search_events(kind, query)
         else:
-            events = self._written(part)
+            events = self._text_events(part)
         yield from map(self.draft.applied, events)
         if query.words and not query.is_certain:
             yield self.draft.applied(Noticed(Notice("ask_text_alone", {"words": query.words}, "info")))
 
     # ---- times of words
 
-    def _searched(self, kind: Kind, query: TextQuestion) -> Iterator[AskEvent]:
+    def _search_events(self, kind: Kind, query: TextQuestion) -> Iterator[AskEvent]:
         """Yield the search for words on the frames; videos that aren't here have their keyframes alone."""
         matcher = TextMatcher(query.words)
         here = {id_: analysis for id_, analysis in self.analyses.items() if is_here(analysis, self.tools)}
@@ -203,7 +203,7 @@ class _TextAnswer:
         if gone := {id_: analysis for id_, analysis in self.analyses.items() if id_ not in here}:
             texts = {id_: _keyframe_texts(analysis, self.scope) for id_, analysis in gone.items()}
             read = {id_: [pair for pair in pairs if matcher.in_lines(pair[1])] for id_, pairs in texts.items()}
-            yield from self._listed(gone, read)
+            yield from self._list_texts(gone, read)
 
     def _begun(self, matcher: TextMatcher, moments: Moments, analysis: Analysis) -> Moments:
         """Return the findings of a search with what was read on the keyframes already."""
@@ -225,7 +225,7 @@ class _TextAnswer:
         if not any(analysis.transcript for analysis in self.analyses.values()):
             yield self._sentence("ask.text.no_speech")
         elif not query.words:
-            yield from self._spoken()
+            yield from self._speech_events()
         else:
             moments = {id_: self._heard_in(id_, analysis, query.words) for id_, analysis in self.analyses.items()}
             yield from map(MomentsSearched, moments.values())
@@ -268,7 +268,7 @@ class _TextAnswer:
 
     # ---- what is written or said
 
-    def _spoken(self) -> Iterator[AskEvent]:
+    def _speech_events(self) -> Iterator[AskEvent]:
         cues = [(id_, cue) for id_, analysis in self.analyses.items() for cue in _cues(analysis, self.scope)]
         if not cues:
             yield self._sentence("ask.text.nothing_said")
@@ -290,7 +290,7 @@ class _TextAnswer:
         ]
         yield self._text([self._t("ask.text.said"), *lines, *self._more_lines(len(cues))])
 
-    def _written(self, part: str) -> Iterator[AskEvent]:
+    def _text_events(self, part: str) -> Iterator[AskEvent]:
         """Yield the text of frames: of the moment that the question names, else of the keyframes and of all shots."""
         moment = moment_in_text(part)
         read: dict[str, list[tuple[float, Texts]]] = {}
@@ -298,14 +298,14 @@ class _TextAnswer:
             reader = FrameTextReader(reading)
             for id_, analysis in self.analyses.items():
                 frame_texts = [] if moment else list(_keyframe_texts(analysis, self.scope))
-                times = [_middle(moment)] if moment else self._unread(analysis, [at for at, _ in frame_texts])
+                times = [_middle(moment)] if moment else self._times_to_read(analysis, [at for at, _ in frame_texts])
                 for done, seconds in enumerate(times):
                     yield Looking("frames", done, len(times))
                     if self.cancel.is_set():
                         raise Cancelled
                     frame_texts += self._read_at(analysis, seconds, reader)
                 read[id_] = sorted(frame_texts, key=lambda pair: pair[0])
-        yield from self._listed(self.analyses, read, is_of_object=names_object(part))
+        yield from self._list_texts(self.analyses, read, is_of_object=names_object(part))
 
     def _read_at(self, analysis: Analysis, seconds: float, reader: FrameTextReader) -> Iterator[tuple[float, Texts]]:
         if not is_here(analysis, self.tools):
@@ -320,7 +320,7 @@ class _TextAnswer:
             return
         yield still.time_seconds, reader.texts(still.jpeg)
 
-    def _unread(self, analysis: Analysis, read: Sequence[float]) -> list[float]:
+    def _times_to_read(self, analysis: Analysis, read: Sequence[float]) -> list[float]:
         """Return the times of frames to read: in the middle of shots without a read frame, and spread over a range."""
         start, end = self.scope.range_of(analysis)
         if not is_here(analysis, self.tools):
@@ -333,7 +333,7 @@ class _TextAnswer:
             times += [start + (index + 0.5) * (end - start) / _RANGE_FRAMES for index in range(_RANGE_FRAMES)]
         return sorted(times[:_READ])
 
-    def _listed(
+    def _list_texts(
         self,
         analyses: Mapping[str, Analysis],
         read: Mapping[str, Sequence[tuple[float, Texts]]],

@@ -196,7 +196,7 @@ class VoteAsker:
         while True:
             form, is_last = self._forms[0], len(self._forms) == 1
             try:
-                probability = _read(await self._answer(engine, question, jpeg, form), form)
+                probability = _probability_of_yes(await self._answer(engine, question, jpeg, form), form)
             except FormatRefused:
                 if is_last:
                     raise
@@ -231,7 +231,7 @@ class _Question:
         return [{"role": "system", "content": self.system}, {"role": "user", "content": content}]
 
 
-def _read(choice: Mapping[str, Any], form: Mapping[str, Any]) -> float | None:
+def _probability_of_yes(choice: Mapping[str, Any], form: Mapping[str, Any]) -> float | None:
     """Return the probability of yes in an answer, or None if it says neither."""
     try:
         if "logprobs" in form:

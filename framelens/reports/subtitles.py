@@ -139,7 +139,7 @@ def finding_cues(analysis: Analysis) -> tuple[Cue, ...]:
     last = max([analysis.decode.readable_seconds, *(entry.start_seconds + SHORTEST_SECONDS for entry in shown[-1:])])
     cues = [_cue(entry, end) for entry, end in zip(shown, [*ends, last], strict=False)]
     cues = sorted([*cues, *_moment_cues(analysis)], key=lambda cue: cue.start_seconds)
-    return tuple(_played(cue, analysis.video) for cue in cues)
+    return tuple(_cue_for_player(cue, analysis.video) for cue in cues)
 
 
 def transcript_cues(analysis: Analysis, cues: Iterable[Cue] | None = None) -> tuple[Cue, ...]:
@@ -156,10 +156,10 @@ def transcript_cues(analysis: Analysis, cues: Iterable[Cue] | None = None) -> tu
         for cue, text in texts
         if text
     )
-    return tuple(_played(cue, analysis.video) for cue in whole)
+    return tuple(_cue_for_player(cue, analysis.video) for cue in whole)
 
 
-def _played(cue: Cue, video: VideoInfo) -> Cue:
+def _cue_for_player(cue: Cue, video: VideoInfo) -> Cue:
     start, end = video.player_seconds(cue.start_seconds), video.player_seconds(cue.end_seconds)
     return replace(cue, start_seconds=start, end_seconds=end)
 

@@ -119,7 +119,7 @@ def write_backup(data_dir: Path, target: Path, *, videos: bool) -> BackupManifes
                     archive.write(copy, DATABASE)
                     for name, content in _files(data_dir, videos):
                         _add(archive, name, content)
-                    manifest = _described(archive, data_dir, videos)
+                    manifest = _new_manifest(archive, data_dir, videos)
                     archive.writestr(_MANIFEST, json.dumps(asdict(manifest), ensure_ascii=False, indent=1))
                 file.flush()
                 os.fsync(file.fileno())
@@ -159,7 +159,7 @@ def _add(archive: zipfile.ZipFile, name: str, content: Path | bytes) -> None:
         archive.write(content, name)
 
 
-def _described(archive: zipfile.ZipFile, data_dir: Path, videos: bool) -> BackupManifest:
+def _new_manifest(archive: zipfile.ZipFile, data_dir: Path, videos: bool) -> BackupManifest:
     created, entries = datetime.now(UTC).isoformat(timespec="seconds"), archive.infolist()
     size = sum(entry.file_size for entry in entries)
     return BackupManifest(own_version(), VERSION, created, str(data_dir), videos, len(entries), size)
@@ -171,7 +171,7 @@ def check_backup(source: Path) -> BackupManifest:
     Raises:
         InputError: It is damaged, no backup, or of a newer version.
     """
-    with _opened(source) as (archive, manifest):
+    with _open_backup(source) as (archive, manifest):
         if damaged := archive.testzip():
             raise zipfile.BadZipFile(damaged)
     return manifest
@@ -187,7 +187,7 @@ def restore_backup(source: Path, data_dir: Path) -> BackupManifest:
         InputError: As `check_backup`, or "restore_not_empty".
         StorageError: "backup_no_room", or the disk refuses.
     """
-    with _opened(source) as (archive, manifest), disk_errors(data_dir):
+    with _open_backup(source) as (archive, manifest), disk_errors(data_dir):
         if existing := [name for name in _OWN if (data_dir / name).exists()]:
             raise InputError("restore_not_empty", folder=str(data_dir), files=", ".join(existing))
         make_private_folder(data_dir)
@@ -236,7 +236,7 @@ def _adopt(folder: Path, manifest: BackupManifest, data_dir: Path, source: Path)
 
 
 @contextmanager
-def _opened(source: Path) -> Iterator[tuple[zipfile.ZipFile, BackupManifest]]:
+def _open_backup(source: Path) -> Iterator[tuple[zipfile.ZipFile, BackupManifest]]:
     """Open a backup and read its manifest; turn errors of reading it into AppErrors."""
     with ExitStack() as stack:
         try:

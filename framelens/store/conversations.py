@@ -195,7 +195,7 @@ class ConversationStore:
 
     def rename(self, conversation_id: str, name: str) -> None:
         """Give a conversation another name."""
-        clause, values = _listed()
+        clause, values = _visibility()
         with self._store.changing() as connection:
             connection.execute(
                 f"UPDATE conversations SET name = ?, words = ? WHERE id = ? AND {clause}",
@@ -204,7 +204,7 @@ class ConversationStore:
 
     def _rows(self, tail: str, *values: object) -> list[ConversationRow]:
         """List the conversations that the user may see, and for which the condition at the start of `tail` is true."""
-        names, (clause, own) = _COLUMNS.split(", "), _listed()
+        names, (clause, own) = _COLUMNS.split(", "), _visibility()
         rows = self._store.select(
             f"SELECT {_COLUMNS}, {_ABOUT} FROM conversations WHERE {clause} AND {tail}", *own, *values
         )
@@ -214,7 +214,7 @@ class ConversationStore:
         ]
 
 
-def _listed() -> tuple[str, tuple[str, ...]]:
+def _visibility() -> tuple[str, tuple[str, ...]]:
     """Return an SQL condition, with its values, for the conversations that the user sees and the trash doesn't hide."""
     clause, values = visible("user_id")
     return f"{_NOT_HIDDEN} AND {clause}", values

@@ -89,11 +89,11 @@ class Store:
             with opening(path.parent, _PATIENCE_SECONDS):
                 path.touch(mode=0o600)  # SQLite gives its log files the mode of the database
                 try:
-                    self._connection = _connected(path)
+                    self._connection = _connect(path)
                 except sqlite3.Error:
                     if not release_reserve(path.parent):
                         raise
-                    self._connection = _connected(path)  # so that something can be deleted
+                    self._connection = _connect(path)  # so that something can be deleted
             _prepare(self._connection)
             keep_reserve(path.parent)
             self._file = _file_id(path)
@@ -306,7 +306,7 @@ def _is_full(error: Exception, folder: Path) -> bool:
     return False
 
 
-def _connected(path: Path) -> sqlite3.Connection:
+def _connect(path: Path) -> sqlite3.Connection:
     """Open the file with a write-ahead log, which keeps a shared lock on it until the connection is closed.
 
     Raises:
@@ -348,7 +348,7 @@ def copy_store(path: Path, copy: Path) -> None:
     """
     copy.touch(mode=0o600)
     with opening(path.parent, _PATIENCE_SECONDS):
-        connection = _connected(path)
+        connection = _connect(path)
     with closing(connection):
         _prepare(connection)
         connection.execute("VACUUM INTO ?", (str(copy),))
@@ -382,7 +382,7 @@ def adopt_store(path: Path, moved: Mapping[str, str]) -> None:
     with closing(sqlite3.connect(path)) as connection:
         if (status := connection.execute("PRAGMA quick_check").fetchone()[0]) != "ok":
             raise sqlite3.DatabaseError(status)
-    with closing(_connected(path)) as connection:
+    with closing(_connect(path)) as connection:
         _prepare(connection)
         for old, new in moved.items():
             pair = (json.dumps(old, ensure_ascii=False)[:-1], json.dumps(new, ensure_ascii=False)[:-1])

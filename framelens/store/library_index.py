@@ -246,7 +246,7 @@ class LibraryIndex:
         """
         terms = terms_of(query.words)
         if near and terms and order == "best":
-            return self.entries(self._mixed(query, near)[offset : offset + limit])
+            return self.entries(self._merge_rankings(query, near)[offset : offset + limit])
         tail, values = self._where(query, terms, near)
         by = "newest" if order == "best" and (self.is_plain or not terms) else order
         rows = self._store.select(
@@ -472,7 +472,7 @@ class LibraryIndex:
 
     # ---- internals
 
-    def _mixed(self, query: LibraryQuery, near: Sequence[str]) -> list[str]:
+    def _merge_rankings(self, query: LibraryQuery, near: Sequence[str]) -> list[str]:
         """Merge the rankings by words and by meaning.
 
         An analysis scores the sum of 1 / (60 + rank) over the rankings that contain it (reciprocal rank fusion:

@@ -70,7 +70,7 @@ def places(text: str, terms: Sequence[SearchTerm]) -> list[tuple[int, int]]:
     Returns:
         Half-open ranges [start, end) in characters, sorted, with overlapping ranges merged.
     """
-    whole, origin = _mapped(text)
+    whole, origin = _fold_with_positions(text)
     spans = sorted(
         (origin[match.start()], origin[match.end() - 1] + 1)
         for term in terms
@@ -102,7 +102,7 @@ def _pattern(term: SearchTerm) -> re.Pattern[str]:
     return re.compile(before + pattern + after)
 
 
-def _mapped(text: str) -> tuple[str, list[int]]:
+def _fold_with_positions(text: str) -> tuple[str, list[int]]:
     """Return the folded text with the position of each of its characters in the original text."""
     pieces = [folded(letter) for letter in text]
     return "".join(pieces), [index for index, piece in enumerate(pieces) for _ in piece]

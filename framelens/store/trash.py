@@ -49,7 +49,7 @@ class TrashEntry:
     def days_left(self) -> int:
         """Return the days until the object is deleted for good, rounded up, at least 1."""
         end = datetime.fromisoformat(self.deleted) + timedelta(days=KEPT_DAYS)
-        return max(1, math.ceil((end - _at(time.time())) / timedelta(days=1)))
+        return max(1, math.ceil((end - _utc_time(time.time())) / timedelta(days=1)))
 
 
 class Trash:
@@ -70,7 +70,7 @@ class Trash:
             The entries that were moved.
         """
         clause, values = visible("user_id")
-        deleted = _at(time.time()).isoformat(timespec="milliseconds")
+        deleted = _utc_time(time.time()).isoformat(timespec="milliseconds")
         query = f"SELECT id, ?, ? FROM {_TABLES[kind]} WHERE id = ? AND id {NOT_IN_TRASH} AND {clause}"
         moved = []
         with self._store.changing(frees=True) as connection:
@@ -128,7 +128,7 @@ class Trash:
 
     def expired(self) -> list[TrashEntry]:
         """List the entries that are due to be deleted for good, the first deleted first."""
-        before = _at(time.time()) - timedelta(days=KEPT_DAYS)
+        before = _utc_time(time.time()) - timedelta(days=KEPT_DAYS)
         return self._entries("deleted <= ?", before.isoformat(timespec="milliseconds"))[::-1]
 
     def resolve(self, reference: str) -> TrashEntry:
@@ -157,5 +157,5 @@ class Trash:
         return [TrashEntry(*row) for row in rows]
 
 
-def _at(seconds: float) -> datetime:
+def _utc_time(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)

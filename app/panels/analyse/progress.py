@@ -86,7 +86,7 @@ def _detail(job: JobSnapshot, *, is_pausing: bool) -> str:
         return t("ui.pausing_what")
     if job.progress.stage == "engine" and (phase := job.progress.engine_phase):
         return joined(phase_text(phase), t("ui.at_work", time=_spent(job.progress)), _usual_start())
-    return joined(_written(job.progress), *beside_text(job.progress))
+    return joined(_writing_text(job.progress), *beside_text(job.progress))
 
 
 def _usual_start() -> str:
@@ -95,7 +95,7 @@ def _usual_start() -> str:
     return t("ui.usual_start", time=short_clock(median(starts))) if starts else ""
 
 
-def _written(analysis: AnalysisState) -> str:
+def _writing_text(analysis: AnalysisState) -> str:
     """Return what the model has written in this stage and for how long it has been at work; "" in other stages."""
     if analysis.stage not in ("answer", "ask", "summary"):
         return ""

@@ -37,7 +37,7 @@ _MOST_TRIED = 8  # videos of a folder, to find a video that can be shown; a prob
 
 def draw() -> None:
     """Draw the ways to choose a video, the upload first because it is the most common."""
-    draw_uploader(key="uploader", on_uploaded=_uploaded)
+    draw_uploader(key="uploader", on_uploaded=_choose_uploads)
     if services().settings.input_dirs:
         example = str(services().settings.input_dirs[0] / "video.mp4")
         options: Options = {"help": t("ui.path_folder"), "on_change": _choose_path}
@@ -47,7 +47,7 @@ def draw() -> None:
     button(t("ui.use_sample"), "use_sample", _choose, sample, icon="play_circle", kind="tertiary")
 
 
-def _uploaded(video_ids: list[str], refused: list[str]) -> None:
+def _choose_uploads(video_ids: list[str], refused: list[str]) -> None:
     state = page_state()
     state.choose_videos(video_ids)
     state.refused = tuple(refused)
@@ -132,7 +132,7 @@ def videos_in(folder: str) -> list[tuple[str, Path | AppError]]:
     if (allowed := videos.folder(folder)) is None:
         return []
     results: list[tuple[str, Path | AppError]] = []
-    for item in _listed(allowed):
+    for item in _inputs_in(allowed):
         name = readable(str(item.path.relative_to(allowed))) if item.path.is_relative_to(allowed) else item.path.name
         try:
             if item.error:
@@ -147,10 +147,10 @@ def videos_in(folder: str) -> list[tuple[str, Path | AppError]]:
 def num_videos_in(folder: str) -> int:
     """Return the number of videos in an allowed folder."""
     allowed = services().videos.folder(folder)
-    return sum(item.error is None for item in _listed(allowed)) if allowed else 0
+    return sum(item.error is None for item in _inputs_in(allowed)) if allowed else 0
 
 
-def _listed(folder: Path) -> tuple[Input, ...]:
+def _inputs_in(folder: Path) -> tuple[Input, ...]:
     """List the videos of a folder, without those in the data folder: the uploads of all users."""
     return resolve([str(folder)], without=services().settings.data_dir).items
 

@@ -140,7 +140,7 @@ def _submit(key: str, conversation: Conversation | None, begin: Callable[[], Con
     state = page_state()
     state.refused_pictures = ()
     with state.catching_errors("ask_error"):
-        images = services().conversations.keep_images(_read(state.asked_pictures.pop(key, {})))
+        images = services().conversations.keep_images(_read_pictures(state.asked_pictures.pop(key, {})))
         question = text.strip() or (t("ask.page.about_images") if images else "")
         chosen, current = settings.read(conversation), begin()
         start, end = state.range or (None, None)
@@ -151,7 +151,7 @@ def _submit(key: str, conversation: Conversation | None, begin: Callable[[], Con
         st.session_state[f"{key}_question"] = text
 
 
-def _read(uploads: Iterable[str]) -> Iterable[tuple[str, bytes]]:
+def _read_pictures(uploads: Iterable[str]) -> Iterable[tuple[str, bytes]]:
     """Yield the name and content of each uploaded picture, which is deleted then."""
     for upload in uploads:
         with services().videos.read_once(upload, "picture") as (name, file):

@@ -23,7 +23,7 @@ def draw(conversation: Conversation | None) -> None:
     with st.popover(label, icon=":material/tune:", type="tertiary", key=f"{key}_popover"):
         tip = t("ask.page.system_prompt_help", most=MOST_SYSTEM_PROMPT)
         options: Options = {"max_chars": MOST_SYSTEM_PROMPT, "height": _PROMPT_HEIGHT, "help": tip}
-        st.text_area(label, _remembered(conversation), key=f"{key}_system_prompt", **options)
+        st.text_area(label, _last_instructions(conversation), key=f"{key}_system_prompt", **options)
 
 
 def read(conversation: Conversation | None) -> AskSettings:
@@ -32,7 +32,7 @@ def read(conversation: Conversation | None) -> AskSettings:
     Raises:
         ConfigError: The instructions are too long.
     """
-    text = st.session_state.get(f"{_key(conversation)}_system_prompt", _remembered(conversation))
+    text = st.session_state.get(f"{_key(conversation)}_system_prompt", _last_instructions(conversation))
     return replace(usual_settings(services().settings.data_dir), system_prompt=text)
 
 
@@ -40,7 +40,7 @@ def _key(conversation: Conversation | None) -> str:
     return f"ask_{conversation.id if conversation else 'new'}"
 
 
-def _remembered(conversation: Conversation | None) -> str:
+def _last_instructions(conversation: Conversation | None) -> str:
     """Return the instructions of the conversation's last question, else of the newest conversation's."""
     try:
         source = conversation if conversation and conversation.turns else services().conversations.get("latest")

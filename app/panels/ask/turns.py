@@ -253,15 +253,11 @@ def _draw_answer(view: ChatView, turn: Turn) -> None:
         _draw_action(view, turn, "again", "refresh", again, ask_again)
         if view.conversation.about:
             look, tip = t("ask.page.look"), t("ask.page.look_help")
-            closer = ("", _denser(turn.look))
+            closer = ("", Look("local", turn.look.start_seconds, turn.look.end_seconds))
             _draw_action(view, turn, "look", "zoom_in", look, ask_again, *closer, tip=tip)
         if turn.model:
             with st.popover(t("ask.page.sent"), icon=":material/info:", type="tertiary", key=view.key(turn, "sent")):
                 _draw_sent(turn)
-
-
-def _denser(look: Look) -> Look:
-    return Look("local", look.start_seconds, look.end_seconds)
 
 
 def _draw_reasoning(turn: Turn, *, is_open: bool = False) -> None:

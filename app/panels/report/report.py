@@ -78,7 +78,7 @@ def _draw_notice(job: JobSnapshot, analysis: Analysis) -> None:
         return
     if (broken := unusable(analysis)) and job.state != "failed":
         is_incomplete = analysis.outcome == "incomplete"
-        with _noticed("warning" if is_incomplete else "error", broken):
+        with _notice_box("warning" if is_incomplete else "error", broken):
             if is_incomplete:
                 stopped_job.draw_continue(job)
             elif not job.is_imported and may_change():
@@ -88,7 +88,7 @@ def _draw_notice(job: JobSnapshot, analysis: Analysis) -> None:
         return
     if any(notice.key == "text_mode" for notice in analysis.notices):
         full = next(notice_text(notice) for notice in analysis.notices if notice.key == "text_mode")
-        with _noticed("warning", t("ui.text_mode"), full):
+        with _notice_box("warning", t("ui.text_mode"), full):
             if not job.is_imported and may_change():
                 _draw_models("text_mode_model", "ui.use_seeing_model")
         return
@@ -97,12 +97,12 @@ def _draw_notice(job: JobSnapshot, analysis: Analysis) -> None:
             (other_notice for other_notice in _other_notices(job, analysis) if other_notice.level == level), None
         ):
             text = notice_text(notice)
-            with _noticed(level, brief(text), text):
+            with _notice_box(level, brief(text), text):
                 return
 
 
 @contextmanager
-def _noticed(level: str, summary: str, full: str = "") -> Iterator[None]:
+def _notice_box(level: str, summary: str, full: str = "") -> Iterator[None]:
     """Draw a notice with what the block adds to its line; its full text opens where that is longer."""
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="notice_box"):
         st.caption(f"{_MARKS[level]} {plain(summary)}", width="content")
@@ -156,7 +156,7 @@ def draw_details(job_id: str) -> None:
             return
         if is_measuring:
             st.fragment(progress.draw_measuring, run_every=progress.POLL_SECONDS)(job.id)
-        names = [name for name in _TABS if _has(analysis, name)]
+        names = [name for name in _TABS if name != "transcript" or analysis.transcript]
         tabs = st.tabs([t(f"ui.tab_{name}") for name in names], key="report_tab", on_change="rerun")
         for tab, name in zip(tabs, names, strict=True):
             if tab.open:
@@ -164,10 +164,6 @@ def draw_details(job_id: str) -> None:
                     if name == "transcript" and job.is_over:
                         speakers.draw(job.id, analysis)
                     _draw_pieces(job, analysis, name)
-
-
-def _has(analysis: Analysis, name: str) -> bool:
-    return name != "transcript" or bool(analysis.transcript)
 
 
 def _sections_of(name: str, analysis: Analysis, job: JobSnapshot) -> tuple[str, ...]:
@@ -218,7 +214,7 @@ def _pieces(
         local = replace(reported, created=local_time(analysis.created))
         shown = sections(local, is_shared=False)
         names = [section for section in _sections_of(name, analysis, job) if section != "timeline" or not has_player]
-        is_shown = partial(_is_not_said_above, _stated(job, analysis)) if name == "document" else None
+        is_shown = partial(_is_not_said_above, _stated_texts(job, analysis)) if name == "document" else None
         split = (report_blocks.pieces(filter(is_shown, shown[section]())) for section in names)  # each by itself
         cached = st.session_state[f"{_PIECES_KEY}_{name}"] = (analysis, cache_key, [*chain.from_iterable(split)])
     pieces: list[report_blocks.ReportPiece] = cached[2]
@@ -233,7 +229,7 @@ def _intervals(analysis: Analysis) -> Iterator[VideoRange]:
                 yield from found_ranges(search.moments)
 
 
-def _stated(job: JobSnapshot, analysis: Analysis) -> frozenset[str]:
+def _stated_texts(job: JobSnapshot, analysis: Analysis) -> frozenset[str]:
     """Return what is said outside of the document: why the answer failed, or why the description is incomplete."""
     why = analysis.question_answer.why if analysis.question_answer else None
     is_stated = why and job.state == "failed" and job.error and why.key == job.error.key

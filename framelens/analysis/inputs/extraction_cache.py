@@ -151,7 +151,7 @@ class ExtractionCache:
         surveys = [] if surveys is None else surveys
         extraction, file = _Made(), file_state(path)
         checkpoint = _Checkpoint(self._surveys, path, file, options)
-        events, is_second_try = self._decoded(path, options, surveys.append, cancel), False
+        events, is_second_try = self._decode(path, options, surveys.append, cancel), False
         while True:
             try:
                 event = next(events, None)
@@ -172,7 +172,7 @@ class ExtractionCache:
         del events  # ends the decoder
         yield from self._keep(path, file, options, extraction, surveys, cancel)
 
-    def _decoded(
+    def _decode(
         self,
         path: Path,
         options: ExtractOptions,
@@ -184,7 +184,7 @@ class ExtractionCache:
         before = StoredExtraction(self._surveys, sha256) if sha256 else None
         texts = before.texts() if before and options.read_text else {}
         if before and options.read_text and (interrupted := before.interrupted(options)):
-            extraction = _Made(_replayed(interrupted, path))
+            extraction = _Made(_with_path(interrupted, path))
             return chain(extraction.events, extraction.rest(path, options, texts=texts, cancel=cancel))
         survey = before.get(_SURVEY, Known) if before and names_times(options.selection) else None
         if survey:
@@ -208,7 +208,7 @@ class ExtractionCache:
         before = StoredExtraction(self._surveys, sha256)
         for read_text in dict.fromkeys((options.read_text, True)):
             if events := before.events(replace(options, read_text=read_text)):
-                return _replayed(events if options.read_text else _without_facts(events), path)
+                return _with_path(events if options.read_text else _without_facts(events), path)
         return None
 
     def thumbnails(
@@ -299,7 +299,7 @@ def _thumbnails_of(selection: Selection) -> tuple[object, ...]:
     return "thumbnails", selection.start_seconds, selection.end_seconds
 
 
-def _replayed(events: Iterable[VideoEvent], path: Path) -> list[VideoEvent]:
+def _with_path(events: Iterable[VideoEvent], path: Path) -> list[VideoEvent]:
     """Return the events with the current path and name of the file."""
     name = readable(path.name)
     return [
@@ -362,13 +362,13 @@ class StoredExtraction:
 
     def get(self, subject: object, kind: type[T]) -> T | None:
         """Return the cached value, or None."""
-        return next(iter(self._read(subject, kind)), None)
+        return next(iter(self._read_messages(subject, kind)), None)
 
     def events(self, options: ExtractOptions) -> list[VideoEvent]:
         """Return the cached events, or an empty list."""
-        return self._read(options, *_REPLAYED)
+        return self._read_messages(options, *_REPLAYED)
 
-    def _read(self, subject: object, kind: type[T], *others: type[T]) -> list[T]:
+    def _read_messages(self, subject: object, kind: type[T], *others: type[T]) -> list[T]:
         stream = BytesIO(self._surveys.get(self.key(subject)) or b"")
         try:
             return list(iter(partial(receive, stream, kind, *others), None))

@@ -71,7 +71,7 @@ class _FindingParser:
         lines: Callable[[str, Mapping[int, float]], tuple[Finding, ...]],
     ) -> tuple[Finding, ...]:
         findings: list[Finding] = []
-        for item in _flat(items):
+        for item in _flat_items(items):
             if isinstance(item, dict):
                 findings += self._finding(item, fields)
             else:
@@ -114,7 +114,7 @@ class _FindingParser:
         if field.kind == "text" or not line:
             return line, True
         for choice in field.choices:
-            if _folded(line) in {_folded(name) for name in (choice.name.zh, choice.name.en, choice.key)}:
+            if _fold_name(line) in {_fold_name(name) for name in (choice.name.zh, choice.name.en, choice.key)}:
                 return choice.name.text, True
         return line, False
 
@@ -156,16 +156,16 @@ def _folded_keys(item: Mapping[str, Any]) -> dict[str, Any]:
     return {_as_line(key).lower().replace(" ", "_"): value for key, value in item.items()}
 
 
-def _flat(items: list[Any], depth: int = 0) -> Iterator[Any]:
+def _flat_items(items: list[Any], depth: int = 0) -> Iterator[Any]:
     """Yield the items of nested lists, without None."""
     for item in items:
         if isinstance(item, list) and depth < _DEEPEST:
-            yield from _flat(item, depth + 1)
+            yield from _flat_items(item, depth + 1)
         elif item is not None:
             yield item
 
 
-def _folded(text: str) -> str:
+def _fold_name(text: str) -> str:
     return re.sub(r"[\W_]+", "", text.casefold())
 
 
@@ -259,7 +259,7 @@ class _AnswerParser:
             reading = ParsedAnswer()
         else:
             self._note("odd_form", parsed.is_odd)
-            reading = self._answer(self._arranged(parsed.value))
+            reading = self._answer(self._arrange(parsed.value))
         is_empty = not (reading.findings or reading.overview or reading.reply or reading.chapters)
         self._note("half_json", parsed is not None and parsed.is_cut and not is_empty)
         self._note("unclear", parsed is not None and parsed.is_unclear and not is_empty)
@@ -292,14 +292,14 @@ class _AnswerParser:
 
     # ---- lists of the answer
 
-    def _arranged(self, value: Any, depth: int = 0) -> dict[str, list[Any]]:
+    def _arrange(self, value: Any, depth: int = 0) -> dict[str, list[Any]]:
         """Return the lists of an answer by their keys; entries without a known key count as findings."""
         parts: dict[str, list[Any]] = {}
         if isinstance(value, list):
             self._note("odd_form")
             for item in value:
                 is_whole = not is_entry(item) and is_answer(item) and depth < _DEEPEST
-                _add(parts, self._arranged(item, depth + 1) if is_whole else {self._rest: [item]})
+                _add(parts, self._arrange(item, depth + 1) if is_whole else {self._rest: [item]})
         elif not isinstance(value, dict) or is_entry(value):
             self._note("odd_form")
             _add(parts, {self._rest: [value]})
@@ -313,16 +313,16 @@ class _AnswerParser:
         """Return the lists under a key; a key without entries or a frame's number says nothing beside known keys."""
         if list_name := canonical(key):
             self._note("odd_form", list_name != key)
-            return {self._rest if list_name == "findings" else list_name: self._listed(value, list_name)}
+            return {self._rest if list_name == "findings" else list_name: self._as_items(value, list_name)}
         self._note("odd_form", bool(_as_line(value)))
         if not is_entry(value) and is_answer(value) and depth < _DEEPEST:
-            return self._arranged(value, depth + 1)
+            return self._arrange(value, depth + 1)
         has_entries = is_entry(value) or (isinstance(value, list) and any(map(is_entry, value)))
         if not _as_line(value) or not (is_alone or has_entries or _numbers_of(key)):
             return {}
         return {self._rest: self._under(key, value)}
 
-    def _listed(self, value: Any, key: str) -> list[Any]:
+    def _as_items(self, value: Any, key: str) -> list[Any]:
         if isinstance(value, list):
             return value
         self._note("odd_form", key != "title" or not isinstance(value, str))
@@ -345,7 +345,7 @@ class _AnswerParser:
 
     def _subjects(self, items: list[Any]) -> tuple[Subject, ...]:
         subjects: dict[str, Subject] = {}
-        for item in _flat(items):
+        for item in _flat_items(items):
             if isinstance(item, dict):
                 entries = {key.strip().lower(): _as_line(value) for key, value in item.items()}
                 name, look = entries.pop("name", ""), entries.pop("look", "")
@@ -353,7 +353,7 @@ class _AnswerParser:
             else:
                 self._note("odd_form")
                 name, _, look = re.sub(r"[:：]", ":", _as_line(item), count=1).partition(":")
-            subject = Subject(self._untimed(name.strip() or look), self._untimed(look.strip()))
+            subject = Subject(self._without_times(name.strip() or look), self._without_times(look.strip()))
             if subject.name:
                 subjects.setdefault(subject.name, subject)
         return tuple(subjects.values())
@@ -364,7 +364,7 @@ class _AnswerParser:
         Equal chapters count once.
         """
         started: dict[int, tuple[str, str]] = {}
-        for number, title, text in dict.fromkeys(map(self._chapter, _flat(items))):
+        for number, title, text in dict.fromkeys(map(self._chapter, _flat_items(items))):
             if number not in self._times:
                 self._note("chapter_frame")
             elif number in started:
@@ -392,18 +392,18 @@ class _AnswerParser:
             return own[0] if own else -1, self._title(_as_line(entries.get("title"))), self._line(entries.get("text"))
         self._note("odd_form")
         for finding in citations.findings(_as_line(item), self._times)[:1]:
-            return finding.frames[0] if finding.frames else -1, self._untimed(finding.text), ""
+            return finding.frames[0] if finding.frames else -1, self._without_times(finding.text), ""
         return -1, "", ""
 
     def _line(self, value: Any) -> str:
-        return self._untimed(_as_line(value))
+        return self._without_times(_as_line(value))
 
     def _title(self, line: str) -> str:
         """Return the title without marks of ours, cut if the model repeats itself; the stored answer keeps it whole."""
-        title = self._untimed(_OWN_MARKS.sub("", line).strip())
+        title = self._without_times(_OWN_MARKS.sub("", line).strip())
         return title if len(title) <= _LONGEST_TITLE else f"{title[: _LONGEST_TITLE - 1].rstrip()}…"
 
-    def _untimed(self, text: str) -> str:
+    def _without_times(self, text: str) -> str:
         """Remove times that match no frame, since this text can't be marked as unverified."""
         cleaned = citations.without_own_times(text, self._times)
         self._note("chapter_time", cleaned != text)

@@ -76,7 +76,7 @@ class TolerantJson:
             siblings: Keys of its object so far, with its own; None if it isn't in an object.
         """
         self._skip()
-        if self._ended():
+        if self._is_cut_here():
             return None
         opening = self.text[self.at]
         if opening in "{[" and self._depth < _DEEPEST:
@@ -98,7 +98,7 @@ class TolerantJson:
                 self.at += 1
                 names.add(key)
                 pairs.append((key, self.value(names)))
-            elif not self._ended():
+            elif not self._is_cut_here():
                 self.is_odd = self.is_unclear = True  # remains of a string
         return merged(pairs)
 
@@ -113,7 +113,7 @@ class TolerantJson:
     def _closes(self, bracket: str) -> bool:
         """Return True if the object or list ends here: by its own bracket, by its parent's, or with the text."""
         self._skip()
-        if self._ended():
+        if self._is_cut_here():
             return True
         character = self.text[self.at]
         if character == bracket:
@@ -161,14 +161,14 @@ class TolerantJson:
                     self.at += 1
                     self.is_odd |= quote != '"'
                     self.is_unclear |= was_possible and not is_paired
-                    return self._unescaped(raw)
+                    return self._unescape(raw)
                 self.is_odd, is_paired, was_possible = True, not is_paired, was_possible or is_end is None
             self.at += 2 if character == "\\" else 1
         self.at = len(self.text)
         self.is_cut = True
-        return self._unescaped(_CUT_ESCAPE.sub(r"\1", self.text[start:]))
+        return self._unescape(_CUT_ESCAPE.sub(r"\1", self.text[start:]))
 
-    def _unescaped(self, raw: str) -> str:
+    def _unescape(self, raw: str) -> str:
         if "\\" not in raw:
             return raw
         escaped = re.sub(r'(?<!\\)((?:\\\\)*)"', r'\1\\"', _BAD_ESCAPE.sub(r"\\\\", raw))
@@ -201,7 +201,7 @@ class TolerantJson:
         match = _SPACE.match(self.text, self.at)
         self.at = match.end() if match else self.at
 
-    def _ended(self) -> bool:
+    def _is_cut_here(self) -> bool:
         self.is_cut |= self._is_at_end()
         return self._is_at_end()
 
@@ -277,7 +277,7 @@ def _holds_any(value: Any) -> bool:
     return isinstance(value, dict) and (is_entry(value) or any(map(canonical, value)))
 
 
-def _unwrapped(value: Any, depth: int = 0) -> Any:
+def _unwrap(value: Any, depth: int = 0) -> Any:
     """Return the answer that an object wraps, such as the arguments of a tool's call, or `value` itself.
 
     Objects that hold another part of an answer beside it wrap nothing.
@@ -285,10 +285,10 @@ def _unwrapped(value: Any, depth: int = 0) -> Any:
     if depth >= _MOST_WRAPPERS or _holds_lists(value):
         return value
     if isinstance(value, list):
-        return _unwrapped(value[0], depth + 1) if len(value) == 1 and not is_entry(value[0]) else value
+        return _unwrap(value[0], depth + 1) if len(value) == 1 and not is_entry(value[0]) else value
     for key, item in value.items() if isinstance(value, dict) else ():
         parsed = find(item) if isinstance(item, str) and item.lstrip().startswith("{") else None
-        inner = _unwrapped(parsed.value if parsed else item, depth + 1)
+        inner = _unwrap(parsed.value if parsed else item, depth + 1)
         if _holds_lists(inner) and not any(canonical(other) for other in value if other != key):
             return inner
     return value
@@ -312,7 +312,7 @@ def find(text: str, keys: Collection[str] = ()) -> FoundJson | None:
     if isinstance(value, str) and value != text:  # JSON inside a string
         inner = find(value.strip(), keys)
         return inner and replace(inner, is_odd=True)
-    inner = _unwrapped(value)
+    inner = _unwrap(value)
     return FoundJson(inner, is_odd=inner is not value) if isinstance(value, (dict, list)) else None
 
 
@@ -328,7 +328,7 @@ def _among_words(text: str, keys: Collection[str]) -> FoundJson | None:
             break
         reading = TolerantJson(text, opening.start(), keys)
         whole = reading.value()
-        value = _unwrapped(whole)
+        value = _unwrap(whole)
         if is_schema(value):
             schema, at = FoundJson(value, reading.is_cut, is_odd=True), reading.at
             continue

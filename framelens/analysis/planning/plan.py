@@ -203,7 +203,7 @@ def base_layout(
     """
     capacity = RequestCapacity(connection.max_model_len, connection.answer_tokens)
     side = choose_side(request, video, capacity, connection.side)
-    counted = _counted(connection, request, video, side, texts)
+    counted = _count_tokens(connection, request, video, side, texts)
     return basic_layout(request, video, capacity, side, counted, connection.in_flight)[0]
 
 
@@ -230,7 +230,7 @@ class TokenCostMeter:
             side = choose_side(request, video, capacity, connection.side)
             key = (video.width, video.height, side, texts, request.language)
             if key not in self._counted:
-                self._counted[key] = _counted(connection, request, video, side, texts)
+                self._counted[key] = _count_tokens(connection, request, video, side, texts)
             return basic_layout(request, video, capacity, side, self._counted[key], self._in_flight_of)
 
     def _in_flight_of(self, tokens: int) -> int:
@@ -240,7 +240,7 @@ class TokenCostMeter:
         return self._in_flight[tokens]
 
 
-def _counted(
+def _count_tokens(
     connection: EngineConnection, request: AnalysisRequest, video: VideoInfo, side: int, texts: Sequence[str]
 ) -> TokenCounts | None:
     """Let the engine count blank frames of the video's shape; return None if it reports nothing."""

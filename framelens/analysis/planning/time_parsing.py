@@ -109,7 +109,7 @@ def parse_range(start: str, end: str) -> tuple[float, float | None] | None:
     Raises:
         InputError: A text is not a time, or the end doesn't come after the start.
     """
-    first, last = (_written(text) for text in (start, end))
+    first, last = (_parse_written(text) for text in (start, end))
     if not first and last is None:
         return None
     if last is not None and last <= (first or 0.0):
@@ -117,7 +117,7 @@ def parse_range(start: str, end: str) -> tuple[float, float | None] | None:
     return first or 0.0, last
 
 
-def _written(text: str) -> float | None:
+def _parse_written(text: str) -> float | None:
     if not text.strip():
         return None
     try:

@@ -75,7 +75,7 @@ def chunk_question(
     with in_language(request.language):
         scope = scope_of(num_chunks)
         parts = [template.ask.text, *_question(request), *_extent(request, frames, num_chunks)]
-        parts += [*_subjects(subjects), *_earlier(earlier), *_read(texts or {}, frames), *_cues(cues, frames)]
+        parts += [*_subjects(subjects), *_earlier(earlier), *_text_lines(texts or {}, frames), *_cues(cues, frames)]
         if not frames:
             parts.append(t("prompt.answer"))
         return "\n".join([*parts, _form(template, scope, [frame.number for frame in frames])])
@@ -209,7 +209,7 @@ def _cues(cues: Sequence[Cue], frames: Sequence[Keyframe]) -> list[str]:
     return [t("prompt.cues"), *lines] if lines else []
 
 
-def _read(texts: Mapping[int, Sequence[str]], frames: Sequence[Keyframe]) -> list[str]:
+def _text_lines(texts: Mapping[int, Sequence[str]], frames: Sequence[Keyframe]) -> list[str]:
     """Return what was read, a line for each frame with text of its own; the longest lines are cut first."""
     rows: dict[str, Keyframe] = {}
     for frame in frames:

@@ -101,7 +101,7 @@ class Orchestrator:
         if not frames or not seconds:
             return None
         self._opening_end = self._run.task.request.selection.start_seconds + seconds
-        part = self._placed(_parts(layout, frames), layout, total=2, end_seconds=self._opening_end)[0]
+        part = self._chunks(_parts(layout, frames), layout, total=2, end_seconds=self._opening_end)[0]
         future = pool.submit(self._asker.ask, part)
         while not future.done():
             if self._run.state.has_chosen:
@@ -121,7 +121,7 @@ class Orchestrator:
             parts = _parts(layout, frames)
             self._run.emit(StageStarted("ask", len(parts)))
             end = end_requested or self._run.state.end_seconds()
-            too_much = self._round(self._placed(parts, layout, total=len(parts), end_seconds=end), pool, ahead)
+            too_much = self._round(self._chunks(parts, layout, total=len(parts), end_seconds=end), pool, ahead)
             if too_much is None:
                 return
             layout, ahead = self._finer(layout, frames, too_much), None
@@ -143,7 +143,7 @@ class Orchestrator:
         self._run.state.check()
         return too_much
 
-    def _placed(self, parts: Sequence[Frames], layout: Layout, *, total: int, end_seconds: float) -> list[RequestChunk]:
+    def _chunks(self, parts: Sequence[Frames], layout: Layout, *, total: int, end_seconds: float) -> list[RequestChunk]:
         """Return the parts with the ranges of the video that they represent, each up to the next part's first frame."""
         starts = [part[0].time_seconds if part else 0.0 for part in parts]
         starts[0] = self._run.task.request.selection.start_seconds
@@ -217,12 +217,12 @@ class Reducer:
                 self._pool.submit(self._join, number, group, frames)
                 for number, group in zip(numbers, groups, strict=True)
             ]
-            parts = [self._awaited(future) for future in futures]
+            parts = [self._await_result(future) for future in futures]
             if self._run.state.is_paused:
                 raise Paused
-        self._awaited(self._pool.submit(self._join, _SUMMARY, parts, frames))
+        self._await_result(self._pool.submit(self._join, _SUMMARY, parts, frames))
 
-    def _awaited(self, future: Future[ChunkResult]) -> ChunkResult:
+    def _await_result(self, future: Future[ChunkResult]) -> ChunkResult:
         """Wait for the result.
 
         Raises:
@@ -234,7 +234,7 @@ class Reducer:
     def _join(self, number: int, parts: Sequence[ChunkResult], frames: Frames) -> ChunkResult:
         if len(parts) == 1 and number != _SUMMARY:
             return parts[0]
-        cited = frames if number == _SUMMARY else _between(parts, frames)
+        cited = frames if number == _SUMMARY else _frames_of(parts, frames)
         request = self._builder.join_request(number, parts, cited)
         result = self._run.task.done.result(request.key, number)
         if result is None:
@@ -255,6 +255,6 @@ class Reducer:
         return self._number
 
 
-def _between(parts: Sequence[ChunkResult], frames: Frames) -> Frames:
+def _frames_of(parts: Sequence[ChunkResult], frames: Frames) -> Frames:
     held = {number for part in parts for number in part.frames}
     return tuple(frame for frame in frames if frame.number in held)

@@ -105,11 +105,11 @@ def build_context(introduced: tuple[Subject, ...], results: Mapping[int, ChunkRe
             latest = subjects.pop(subject.name.casefold(), subject)  # the subject seen last comes last
             subjects[subject.name.casefold()] = Subject(latest.name, latest.look[:_LONGEST_LOOK])
     for _, result in sorted(results.items()):
-        story = _shortened([finding.text for finding in result.overview if not finding.issues]) or story
+        story = _short_story([finding.text for finding in result.overview if not finding.issues]) or story
     return CarriedContext(tuple(subjects.values())[-_MOST_SUBJECTS:], story)
 
 
-def _shortened(lines: list[str]) -> tuple[str, ...]:
+def _short_story(lines: list[str]) -> tuple[str, ...]:
     story: list[str] = []
     for line in lines:
         if sum(map(len, story)) + len(line) > _LONGEST_STORY:

@@ -121,7 +121,7 @@ class RequestExecutor:
                         raise
                     result = self._attempt(request, sent, {**options, **VARIED}, may_recall=False)
                 except (EngineError, EngineEnded):
-                    self._keep(request, best or self._unfinished(request, sent))
+                    self._keep(request, best or self._unfinished_result(request, sent))
                     raise
             usage += result.usage
             best = result if best is None or _rank(result) < _rank(best) else best
@@ -134,7 +134,7 @@ class RequestExecutor:
         seconds = time.monotonic() - started
         return replace(best, usage=best.usage if best.recalled else usage, seconds=seconds, attempts=attempt)
 
-    def _unfinished(self, request: EngineRequest, sent: Sequence[BaseMessage]) -> ChunkResult | None:
+    def _unfinished_result(self, request: EngineRequest, sent: Sequence[BaseMessage]) -> ChunkResult | None:
         """Return what has arrived of an answer that broke off, or None if that says nothing."""
         reply = Reply(self._arrived.get(request.key, ""), "", None)
         try:
@@ -179,7 +179,7 @@ class RequestExecutor:
         while True:
             formed = self._with_schema(request.scope, options)
             try:
-                return self._streamed(request, sent, formed)
+                return self._stream_reply(request, sent, formed)
             except FormatRefused:
                 if formed is options:  # no schema was sent
                     raise
@@ -195,7 +195,9 @@ class RequestExecutor:
                 self._wait(pause)
             self._run.emit(AnswerDelta(request.number, "", restart=True))
 
-    def _streamed(self, request: EngineRequest, sent: list[BaseMessage], options: dict[str, Any]) -> tuple[Reply, bool]:
+    def _stream_reply(
+        self, request: EngineRequest, sent: list[BaseMessage], options: dict[str, Any]
+    ) -> tuple[Reply, bool]:
         """Return the reply, and whether it was cut because it, or its reasoning, only repeated itself."""
         pieces, text = stream_pieces(self._run.connection.chat, sent, cancel=self._run.abort, options=options), ""
         with closing(until_loop(pieces)) as checked:

@@ -125,15 +125,15 @@ def settle(settings: Settings, options: Options) -> Settings:
     if now.kind != "download" or now.model is None:
         return settings
     if options.yes:
-        return _confirmed(now, now.model, settings)
+        return _with_model(now, now.model, settings)
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        print("\n".join(_unconfirmed(now, now.model, settings)), file=sys.stderr)
+        print("\n".join(_advice_lines(now, now.model, settings)), file=sys.stderr)
         return settings
     print("\n".join(_lines(now, now.model, is_asked=True)), file=sys.stderr)
     return _ask(now, now.model, settings, options)
 
 
-def _unconfirmed(now: Readiness, model: ModelCandidate, settings: Settings) -> Iterator[str]:
+def _advice_lines(now: Readiness, model: ModelCandidate, settings: Settings) -> Iterator[str]:
     """Yield that the report is made without a model, how to get one, and the other ways: a line each."""
     is_here = model.download_bytes == 0  # so the engine is missing
     kind = "engine" if is_here else "named" if settings.model_chosen else "any"
@@ -200,12 +200,12 @@ def _ask(now: Readiness, model: ModelCandidate, settings: Settings, options: Opt
             options.no_model = True
             return settings
         if answer == "y" and now.has_room:
-            return _confirmed(now, model, settings)
+            return _with_model(now, model, settings)
         if other := choices.get(answer):
-            return _confirmed(now, other, settings)
+            return _with_model(now, other, settings)
 
 
-def _confirmed(now: Readiness, model: ModelCandidate, settings: Settings) -> Settings:
+def _with_model(now: Readiness, model: ModelCandidate, settings: Settings) -> Settings:
     """Return the settings with this model, whose download the user has confirmed; install a missing engine."""
     if now.engine:
         _install_engine(settings)

@@ -259,7 +259,7 @@ def _delete_for_good(options: Options) -> int:
     listed: dict[str, str] = {}  # name by id
     trashed: dict[str, TrashEntry] = {}
     for word in options.ids:
-        match _resolved(word):
+        match _find_entry(word):
             case TrashEntry() as entry:
                 trashed[entry.id] = entry
             case LibraryEntry() as entry_listed:
@@ -270,7 +270,7 @@ def _delete_for_good(options: Options) -> int:
     return _print_removed([*remove_jobs(jobs, videos, listed), *purge(jobs, videos, trashed.values())])
 
 
-def _resolved(word: str) -> LibraryEntry | TrashEntry:
+def _find_entry(word: str) -> LibraryEntry | TrashEntry:
     """Return the entry with this id or beginning of an id, from the library or else from the trash."""
     library = services().jobs.library
     try:

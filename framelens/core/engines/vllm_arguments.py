@@ -130,7 +130,7 @@ def _has_code(name: str, value: object, *, is_nested: bool) -> bool:
         case list():
             return any(_has_code("", inner, is_nested=is_nested) for inner in value)
         case str() if value.lstrip().startswith(("{", "[")):
-            return _has_code("", _parsed(value), is_nested=True)
+            return _has_code("", _parse_json(value), is_nested=True)
         case str():
             takes_class = is_nested or len(parts) > 1 or name.replace("-", "_") in _TAKES_CLASS
             return takes_class and _QUALIFIED.fullmatch(value) is not None
@@ -138,7 +138,7 @@ def _has_code(name: str, value: object, *, is_nested: bool) -> bool:
             return False
 
 
-def _parsed(text: str) -> object:
+def _parse_json(text: str) -> object:
     """Return the object or list that a text is in JSON, as which vLLM reads it, or None."""
     try:
         return json.loads(text)

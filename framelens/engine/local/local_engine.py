@@ -83,7 +83,7 @@ class LocalEngine(Engine):
                     log_dir=self._log_dir,
                     keep_logs=self._keep_logs,
                     timeout_seconds=self._start_timeout_seconds,
-                    on_end=self._ended,
+                    on_end=self._store_outcome,
                     after=self._startup,
                 )
             return self._startup
@@ -95,7 +95,7 @@ class LocalEngine(Engine):
             on_progress(phase)
         return num_reported + len(new_phases)
 
-    def _ended(self, startup: EngineLaunch, running: Running | None, error: AppError | None) -> None:
+    def _store_outcome(self, startup: EngineLaunch, running: Running | None, error: AppError | None) -> None:
         """Store the outcome of a finished start; called in the startup's own thread."""
         with self._lock:
             if startup is self._startup:

@@ -100,12 +100,12 @@ class SharedEngine:
     def join(self) -> bool:
         """Become a user, for whom the engine stays; return False while the engine is ending."""
         if self._users is None:
-            self._users = self._locked(self._path("users"), fcntl.LOCK_SH)
+            self._users = self._lock_file(self._path("users"), fcntl.LOCK_SH)
         return self._users is not None
 
     def claim(self) -> bool:
         """Return whether this user has to start the engine, since it neither runs nor is being started."""
-        self._record = self._locked(self._path("json"), fcntl.LOCK_EX)
+        self._record = self._lock_file(self._path("json"), fcntl.LOCK_EX)
         if self._record is not None:
             os.ftruncate(self._record, 0)
         return self._record is not None
@@ -212,7 +212,7 @@ class SharedEngine:
 
     def _is_locked(self) -> bool:
         """Return whether an engine of this name runs or is being started, by any program."""
-        fd = self._locked(self._path("json"), fcntl.LOCK_SH)
+        fd = self._lock_file(self._path("json"), fcntl.LOCK_SH)
         if fd is not None:
             os.close(fd)
         return fd is None
@@ -227,7 +227,7 @@ class SharedEngine:
         return None
 
     @staticmethod
-    def _locked(path: Path, kind: int) -> int | None:
+    def _lock_file(path: Path, kind: int) -> int | None:
         """Return a file descriptor with the lock, or None if others hold it or the file has just been deleted."""
         fd = _open(path)
         if _lock(fd, kind) and _is_file_at(path, fd):
@@ -239,13 +239,13 @@ class SharedEngine:
         """Delete the files of other engines that neither run nor have users."""
         for path in self._folder.glob("*.users"):
             with suppress(OSError):
-                if path.stem != self._identity and (users := self._locked(path, fcntl.LOCK_EX)) is not None:
+                if path.stem != self._identity and (users := self._lock_file(path, fcntl.LOCK_EX)) is not None:
                     self._delete_with_record(path)
                     os.close(users)
 
     def _delete_with_record(self, users: Path) -> None:
         path = users.with_suffix(".json")
-        if (record := self._locked(path, fcntl.LOCK_EX)) is not None:
+        if (record := self._lock_file(path, fcntl.LOCK_EX)) is not None:
             path.unlink()
             users.unlink()
             os.close(record)

@@ -179,8 +179,8 @@ def cover(job: JobSnapshot) -> bytes:
     low, high = _NEITHER_BLACK_NOR_WHITE
     lit = [facts for facts in job.progress.facts if facts.number in shown and low <= facts.brightness <= high]
     if lit:
-        return _small(shown[max(lit, key=lambda facts: facts.sharpness).number])
-    return _small(list(shown.values())[len(shown) // 2])
+        return _thumbnail(shown[max(lit, key=lambda facts: facts.sharpness).number])
+    return _thumbnail(list(shown.values())[len(shown) // 2])
 
 
 def _title(analysis: Analysis) -> str:
@@ -210,7 +210,7 @@ def _passage(kind: Kind, text: str, seconds: float | None) -> Iterator[Passage]:
         yield Passage(kind, text, seconds)
 
 
-def _small(frame: Keyframe) -> bytes:
+def _thumbnail(frame: Keyframe) -> bytes:
     """Return a JPEG thumbnail of the frame, empty if its data is not an image, as an imported report may contain.
 
     Uses Pillow, so that a process that has finished its analysis doesn't load OpenCV for one thumbnail.

@@ -108,7 +108,7 @@ class _Looked:
     def at_start(self, before: timeline.Run | None, run: timeline.Run) -> Iterator[float]:
         """Yield the times that narrow down or confirm the border at which `run` begins."""
         if before:
-            yield from self._between(before.samples[-1], run.samples[0], before.samples[:-1], run.samples[1:])
+            yield from self._times_between(before.samples[-1], run.samples[0], before.samples[:-1], run.samples[1:])
         else:
             yield from filter(self.is_new, [self._start])
 
@@ -122,11 +122,11 @@ class _Looked:
     def at_end(self, run: timeline.Run, after: timeline.Run | None) -> Iterator[float]:
         """Yield the times that narrow down or confirm the border at which `run` ends."""
         if after:
-            yield from self._between(run.samples[-1], after.samples[0], run.samples[:-1], after.samples[1:])
+            yield from self._times_between(run.samples[-1], after.samples[0], run.samples[:-1], after.samples[1:])
         else:
             yield from filter(self.is_new, [self._end])
 
-    def _between(
+    def _times_between(
         self,
         last: VoteSample,
         first: VoteSample,

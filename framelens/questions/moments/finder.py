@@ -156,7 +156,7 @@ def answer_by_search(
             moments[id_] = previous.get(id_) or method.begin(new, analysis)
             proposed: list[float] = []
             if method.by == "votes" and tools.finder and id_ not in previous:
-                proposed, note = yield from _proposed(tools.finder, new, analysis, cancel)
+                proposed, note = yield from _proposed_times(tools.finder, new, analysis, cancel)
                 with in_language(conversation.language):
                     notes.append(note())
             candidates = [*proposed, *(yield from _candidates(analysis, tools, cancel))]
@@ -252,7 +252,7 @@ def _bare_words(thing: str) -> list[str]:
     return [re.sub(r"(?<=..)(?<!s)s$", "", word) for word in words if word not in ("a", "an", "the", "的")]
 
 
-def _proposed(
+def _proposed_times(
     finder: MomentFinder, moments: Moments, analysis: Analysis, cancel: threading.Event
 ) -> Generator[Looking, None, tuple[list[float], Callable[[], str]]]:
     """Return the times to look at in the spans that a finder proposes, and what says it in the user's language.
@@ -323,7 +323,10 @@ def _result_text(moments: Moments, refs: Sequence[FrameRef], name: str, kind: Ki
     """Say what a search has found, in the language of the context."""
     numbers = {ref.time_seconds: ref.number for ref in refs if ref.analysis_id == moments.analysis_id}
     count, frames = len(moments.intervals), len(moments.samples)
-    table, gap = f"ask.moments.{'' if moments.by == 'votes' else f'{moments.by}_'}", _gap(moments)
+    table, gap = (
+        f"ask.moments.{'' if moments.by == 'votes' else f'{moments.by}_'}",
+        exactly(moments.widest_gap_seconds, digits=2),
+    )
     lines = [f"{name}:"] if name else []
     if moments.ended in ("says_yes", "says_nothing"):
         return "\n".join([*lines, t(f"ask.moments.{moments.ended}", thing=moments.thing)])
@@ -347,10 +350,6 @@ def _result_text(moments: Moments, refs: Sequence[FrameRef], name: str, kind: Ki
     elif not moments.ended:
         lines.append(t("ask.moments.interrupted"))
     return "\n".join(lines)
-
-
-def _gap(moments: Moments) -> str:
-    return exactly(moments.widest_gap_seconds, digits=2)
 
 
 def _doubted_words(doubted: Sequence[Interval]) -> Iterator[str]:

@@ -115,7 +115,7 @@ class _Search:
         checks = self.voter.can_mislead
         while not ended:
             moments = self.moments
-            ended = self._ended()
+            ended = self._search_end()
             if ended:
                 pass
             elif checks and not moments.controls and any(sample.says_yes for sample in moments.samples):
@@ -134,7 +134,7 @@ class _Search:
                 yield from self._look(times)
             else:
                 ended = "complete"
-            yield self._settled(ended)
+            yield self._settle(ended)
 
     @property
     def _left(self) -> float:
@@ -150,7 +150,7 @@ class _Search:
         by_time = self._left * self._num_frames / max(time.monotonic() - self.started, 1e-6)
         return int(min(self.limits.frames - self._num_frames, by_time))
 
-    def _ended(self) -> SearchEnd:
+    def _search_end(self) -> SearchEnd:
         moments = self.moments
         if moments.controls and min(moments.controls) > 0.5:
             return "says_yes"
@@ -162,7 +162,7 @@ class _Search:
             return "frames"
         return "rounds" if moments.rounds - self.before.rounds >= self.limits.rounds else ""
 
-    def _settled(self, ended: SearchEnd) -> Moments:
+    def _settle(self, ended: SearchEnd) -> Moments:
         """Return what was found, with the intervals that follow from it."""
         moments = self.moments
         intervals = () if ended == "says_yes" else timeline.intervals_of(moments)
@@ -213,7 +213,7 @@ class _Search:
         self.moments = replace(self.moments, samples=timeline.added(self.moments.samples, again), texts=texts)
         if failure:
             if again:
-                yield self._settled("")
+                yield self._settle("")
             raise failure
 
     def _votes(self, jpegs: Sequence[bytes], *, thing: str = "", absent: bool = False) -> Iterator[Vote]:

@@ -111,14 +111,14 @@ def neighbours(runs: Sequence[Run]) -> Iterator[tuple[Run | None, Run, Run | Non
     return zip([None, *runs[:-1]], runs, [*runs[1:], None], strict=True)
 
 
-def _confirmed(moments: Moments) -> list[tuple[Run | None, Run, Run | None]]:
+def _confirmed_runs(moments: Moments) -> list[tuple[Run | None, Run, Run | None]]:
     """Return the runs that are intervals, with the runs before and after."""
     return [three for three in neighbours(runs_of(moments)) if three[1].says_yes and three[1].is_confirmed]
 
 
 def intervals_of(moments: Moments) -> tuple[Interval, ...]:
     """Return the intervals that two agreeing frames confirm, in time order."""
-    pieces = (piece for three in _confirmed(moments) for piece in _pieces(*three))
+    pieces = (piece for three in _confirmed_runs(moments) for piece in _pieces(*three))
     return tuple(_interval(*piece, moments) for piece in pieces if piece[1].agreeing and piece[1].is_confirmed)
 
 
@@ -250,7 +250,7 @@ def beside(before: Run | None, run: Run, after: Run | None) -> tuple[VoteSample,
 
 def unchecked(moments: Moments, votes: Mapping[int, float]) -> list[tuple[VoteSample, ...]]:
     """Return some frames of each of the next intervals whose frames have no vote in `votes`."""
-    return [inside(run) for _, run, _ in _confirmed(moments) if not _votes_of(run.samples, votes)][:_CHECKED]
+    return [inside(run) for _, run, _ in _confirmed_runs(moments) if not _votes_of(run.samples, votes)][:_CHECKED]
 
 
 def open_lookalikes(moments: Moments) -> dict[str, list[VoteSample]]:
@@ -259,7 +259,7 @@ def open_lookalikes(moments: Moments) -> dict[str, list[VoteSample]]:
     The frames next to an interval matter only where frames inside say yes.
     """
     samples_by_thing: dict[str, list[VoteSample]] = {}
-    confirmed = _confirmed(moments)
+    confirmed = _confirmed_runs(moments)
     for thing, votes in (moments.lookalikes or {}).items():
         new = []
         for before, run, after in confirmed:

@@ -11,7 +11,7 @@ from framelens.questions.retrieval.values import SEARCHED, Kind, Sought
 from framelens.questions.retrieval.written_times import without_quoted, without_times
 
 
-def _listed(text: str) -> tuple[str, ...]:
+def _split_words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
@@ -47,17 +47,19 @@ _LEADS = ("there", "we see", "you see", "i see", "one see", "see")
 _CLOSES = ("disappear", "appear", "appears", "appeared", "visible", "shown", "seen", "show up", "come into view")
 """Words before and after a thing that say no more than that it is there."""
 _ASIDES = ("in the video", "in this video", "in the picture", "on the screen", "on screen", "again", "first", "ever")
-_LEADS_HAN = _listed(
+_LEADS_HAN = _split_words(
     "请问 在 这个视频 视频里 视频中 画面里 画面中 画面上 一共 总共 第一次 最后一次 能不能 可以 能 会 是 了"
 )
-_CLOSES_HAN = _listed("出现过 出现 看到过 看到 看见 可见 有 消失")
-_ASIDES_HAN = _listed("了 的 吗 呢 是 在 会 能 可以 第一次 最后一次 一共 共 大概")
+_CLOSES_HAN = _split_words("出现过 出现 看到过 看到 看见 可见 有 消失")
+_ASIDES_HAN = _split_words("了 的 吗 呢 是 在 会 能 可以 第一次 最后一次 一共 共 大概")
 _AROUND_HAN = " ？?。！!，,、"
 _DOUBT = frozenset(
-    _listed("and or it he she they him her them his their its this these those one who someone something anything")
+    _split_words("and or it he she they him her them his their its this these those one who someone something anything")
 )
 _PLACES = frozenset(
-    _listed("half third quarter part minute minutes seconds hour beginning start middle end ending opening last final")
+    _split_words(
+        "half third quarter part minute minutes seconds hour beginning start middle end ending opening last final"
+    )
 )
 """What may name a part of the video."""
 _PLACES_HAN = re.compile("最后|开头|开始|结尾|末尾|结束|中间|[前后半段秒]|分钟")
@@ -65,11 +67,13 @@ _DOUBT_HAN = re.compile(rf"^[它他她其这那谁][们个]?$|第.次|每次|什
 _DENIES = frozenset(("not", "never", "no", "nothing"))
 _ENDS = (_DOUBT - {"one"}).union(
     _HELPS,
-    _listed(
+    _split_words(
         "look looks like be had could at to into from for with onto in on off of behind before after until by over"
     ),
-    _listed("under that which when where while then but there first again appear appears visible seen shown say says"),
-    _listed("the a an not never happens"),
+    _split_words(
+        "under that which when where while then but there first again appear appears visible seen shown say says"
+    ),
+    _split_words("the a an not never happens"),
 )
 """What no name of a thing holds."""
 _HAN = re.compile(r"[\u4e00-\u9fff]")
@@ -193,10 +197,10 @@ def _thing_after(question: str, opening: str) -> tuple[str, bool]:
     is_plain = (
         is_plain and not (_DOUBT | _PLACES).intersection(rest.lower().split()) and len(rest.split()) <= _MOST_WORDS
     )
-    return _named(rest, is_plural=helps.lower() in ("do", "are", "were")), is_plain and "," not in rest
+    return _with_article(rest, is_plural=helps.lower() in ("do", "are", "were")), is_plain and "," not in rest
 
 
-def _named(noun: str, *, is_plural: bool) -> str:
+def _with_article(noun: str, *, is_plural: bool) -> str:
     """Return a thing with the article with which one asks whether it is there."""
     first, _, rest = noun.partition(" ")
     if first.lower() in ("any", "some") or (first.lower() == "the" and is_plural):
@@ -219,7 +223,7 @@ def _noun(question: str) -> str:
     ended = start + 1 + len(noun)
     if is_helped and len(noun) > 1 and (ended >= len(words) or words[ended] in "?.!"):
         del noun[-1]  # "does the man leave?"
-    return _named(f"{words[start]} {' '.join(noun)}", is_plural=False) if noun else ""
+    return _with_article(f"{words[start]} {' '.join(noun)}", is_plural=False) if noun else ""
 
 
 def _thing_in_han(question: str, sign: str) -> tuple[str, bool]:

@@ -87,7 +87,7 @@ def text_scores(candidates: Sequence[FrameCandidate], matched: Iterable[tuple[Ti
     """Return for each candidate the score of the best of these passages at its time."""
     scores = [0.0] * len(candidates)
     for passage, score in matched:
-        for index in _at(candidates, passage):
+        for index in _candidates_at(candidates, passage):
             scores[index] = max(scores[index], score)
     return scores
 
@@ -104,7 +104,7 @@ def quotes_of(matched: Sequence[tuple[TimedText, float]]) -> tuple[Quote, ...]:
     return tuple(sorted(quotes.values(), key=lambda quote: (quote.analysis_id, quote.seconds)))
 
 
-def _at(candidates: Sequence[FrameCandidate], passage: TimedText) -> list[int]:
+def _candidates_at(candidates: Sequence[FrameCandidate], passage: TimedText) -> list[int]:
     """Return the candidates in a passage's time, else the nearest candidate."""
     own = [index for index, candidate in enumerate(candidates) if candidate.analysis_id == passage.analysis_id]
     inside = [p for p in own if passage.start_seconds <= candidates[p].time_seconds <= passage.end_seconds]

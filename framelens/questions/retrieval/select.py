@@ -213,7 +213,7 @@ class _Choosing:
             keyframe for id_, analysis in self.scope.analyses.items() for keyframe in self._keyframes(id_, analysis)
         ]
         indices, _ = choose(pool, [0.0] * len(pool), self.scope.budget)
-        return [_chosen(pool[index]) for index in indices]
+        return [_chosen_frame(pool[index]) for index in indices]
 
     def densely(self) -> Generator[Looking, None, list[ChosenFrame]]:
         """Return frames spread evenly over the range of the user in each video, at most four a second."""
@@ -241,7 +241,7 @@ class _Choosing:
         shown = [at for at, candidate in enumerate(pool) if _is_known(candidate, self.scope.known)]
         indices, relevant = choose(pool, relevance, self.scope.budget, held=shown, fills=self.scope.look.has_range)
         is_covered = self.scope.look.has_range and not relevant
-        frames = yield from self.densely() if is_covered else self._decoded([pool[index] for index in indices])
+        frames = yield from self.densely() if is_covered else self._decode_frames([pool[index] for index in indices])
         choice = FrameSelection(
             self.sought.kind,
             self.sought.look_for,
@@ -369,8 +369,8 @@ class _Choosing:
 
     # ---- pictures
 
-    def _decoded(self, chosen: Sequence[FrameCandidate]) -> Generator[Looking, None, list[ChosenFrame]]:
-        frames = [_chosen(frame) for frame in chosen if frame.is_keyframe]
+    def _decode_frames(self, chosen: Sequence[FrameCandidate]) -> Generator[Looking, None, list[ChosenFrame]]:
+        frames = [_chosen_frame(frame) for frame in chosen if frame.is_keyframe]
         for id_, analysis in self.scope.analyses.items():
             times = [frame.time_seconds for frame in chosen if frame.analysis_id == id_ and not frame.is_keyframe]
             frames += yield from self._pictures(id_, analysis, times)
@@ -396,7 +396,7 @@ class _Choosing:
         return list(frames.values())
 
 
-def _chosen(candidate: FrameCandidate) -> ChosenFrame:
+def _chosen_frame(candidate: FrameCandidate) -> ChosenFrame:
     return ChosenFrame(candidate.analysis_id, candidate.time_seconds, b"" if candidate.is_keyframe else candidate.jpeg)
 
 

@@ -69,7 +69,7 @@ class TextMatcher:
             return None
         if match := self._pattern.search(read):
             return TextMatch(text, confidence, match[0].replace(" ", "").startswith(self._signs))
-        if self._edits and any(_within(self._signs, window, self._edits) for window in self._windows(read)):
+        if self._edits and any(_is_within_edits(self._signs, window, self._edits) for window in self._windows(read)):
             return TextMatch(text, confidence, is_exact=False)
         return None
 
@@ -128,7 +128,7 @@ def _has_borders(sign: str) -> bool:
     return sign.isalnum() and not _NO_SPACES.match(sign)
 
 
-def _within(phrase: str, read: str, edits: int) -> bool:
+def _is_within_edits(phrase: str, read: str, edits: int) -> bool:
     """Return whether a text differs in at most so many letters that are wrong, missing or too many."""
     if abs(len(phrase) - len(read)) > edits or any(sign.isdecimal() for sign in read):
         return False

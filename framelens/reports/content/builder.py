@@ -46,7 +46,7 @@ def document(analysis: Analysis, *, appendix: bool = False) -> Document:
         aigc=aigc_text(analysis),
         content_id=analysis.id,
     )
-    recorded = tuple(_chained(_record(analysis))) if appendix else ()
+    recorded = tuple(_blocks_of(_record(analysis))) if appendix else ()
     return Document(labels.headline(analysis), language(), facts, tuple(_brief(analysis, appendix)), recorded)
 
 
@@ -56,7 +56,7 @@ def _brief(analysis: Analysis, has_appendix: bool) -> Iterator[Block]:
     warned = partial(notices, analysis, levels=_LEVELS if has_appendix else _LEVELS[:2])
     yield from head(analysis)
     yield from measured_note(analysis)
-    yield from _chained((answered, warned) if labels.unusable(analysis) else (warned, answered))
+    yield from _blocks_of((answered, warned) if labels.unusable(analysis) else (warned, answered))
     yield from statements.summary(analysis, extent)
     yield from statements.chapters(analysis, extent)
     yield from statements.findings(analysis, extent)
@@ -80,7 +80,7 @@ def _record(analysis: Analysis) -> Iterable[Section]:
     )
 
 
-def _chained(sections: Iterable[Section]) -> Iterator[Block]:
+def _blocks_of(sections: Iterable[Section]) -> Iterator[Block]:
     return chain.from_iterable(section() for section in sections)
 
 

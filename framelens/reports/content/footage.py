@@ -94,9 +94,9 @@ def activities(measures: Measures | None, end_seconds: float) -> tuple[Activity,
     if measures is None or not measures.motion:
         return ()
     step, motion = measures.step_seconds, measures.motion
-    smooth = _smoothed(motion, max(1, round(_SMOOTH_SECONDS / step)))
+    smooth = _smooth(motion, max(1, round(_SMOOTH_SECONDS / step)))
     limit = motion_limit(smooth)
-    runs = _joined([(run[0], run[-1] + 1) for run in _runs(smooth, limit)], round(_PAUSE_SECONDS / step))
+    runs = _join_runs([(run[0], run[-1] + 1) for run in _runs(smooth, limit)], round(_PAUSE_SECONDS / step))
     light = [change.time_seconds for change in light_changes(measures)]
     result = []
     for first, last in runs:
@@ -156,7 +156,7 @@ def picture_of_shot(frames: Sequence[Keyframe], shot: Shot) -> Keyframe | None:
     )
 
 
-def _smoothed(values: Sequence[float], width: int) -> list[float]:
+def _smooth(values: Sequence[float], width: int) -> list[float]:
     before, after = width // 2, width - width // 2
     return [fmean(values[max(0, index - before) : index + after]) for index in range(len(values))]
 
@@ -168,7 +168,7 @@ def _runs(values: Sequence[float], limit: float) -> Iterator[list[int]]:
             yield list(indices)
 
 
-def _joined(runs: list[tuple[int, int]], pause: int) -> list[tuple[int, int]]:
+def _join_runs(runs: list[tuple[int, int]], pause: int) -> list[tuple[int, int]]:
     """Join runs [first, last) with fewer steps than a pause between them."""
     joined: list[tuple[int, int]] = []
     for first, last in runs:

@@ -332,10 +332,10 @@ def local_minute(created: str, zone: tzinfo | None = None) -> str:
 
 def printable(text: str) -> str:
     """Replace control characters and direction marks by code points such as "[U+202E]"; keep line breaks and tabs."""
-    return _TURNING.sub(_named, _UNFIT.sub(_named, text))
+    return _TURNING.sub(_code_point, _UNFIT.sub(_code_point, text))
 
 
-def _named(match: re.Match[str]) -> str:
+def _code_point(match: re.Match[str]) -> str:
     return f"[U+{ord(match[0]):04X}]"
 
 

@@ -188,7 +188,7 @@ def _film(analysis: Analysis, most: int | None) -> Iterator[Block]:
         yield blocks.Timeline(Heading(3, text_line(t("report.cuts")), "cuts"), chart, alt)
     pictures = {shot.number: picture_of_shot(analysis.keyframes, shot) for shot in shots}
     cards = (_shot_card(shot, begun.get(shot.number), pictures[shot.number]) for shot in shots)
-    shown = set(_spread([shot.number for shot in shots if pictures[shot.number]] or [1], most))
+    shown = set(_spread_evenly([shot.number for shot in shots if pictures[shot.number]] or [1], most))
     if most is None or len(shots) <= most:
         shown = set(pictures)
     yield blocks.Chapters(tuple(card for shot, card in zip(shots, cards, strict=True) if shot.number in shown))
@@ -221,7 +221,7 @@ def _camera(analysis: Analysis, most: int | None) -> Iterator[Block]:
     key = "report.moves_never" if not moves else "report.moves_always" if not quiet else "report.moves_about"
     values = {"n": len(moves), "time": exactly(moving), "length": exactly(end - start)}
     yield Paragraph(text_line(t(key, **values)))
-    shown = set(_spread(sorted(moves, key=lambda activity: activity.start_seconds), most))
+    shown = set(_spread_evenly(sorted(moves, key=lambda activity: activity.start_seconds), most))
     if shown:
         yield blocks.Chapters(
             tuple(_activity_card(activity, analysis.keyframes) for activity in moves if activity in shown)
@@ -254,7 +254,7 @@ def _activity_card(activity: Activity, frames: Sequence[Keyframe]) -> blocks.Cha
     return blocks.ChapterCard(times, title, text, picture)
 
 
-def _spread(values: Sequence[T], most: int | None) -> list[T]:
+def _spread_evenly(values: Sequence[T], most: int | None) -> list[T]:
     """Return all values, or as many as allowed, spread evenly."""
     if most is None or len(values) <= most:
         return list(values)

@@ -23,9 +23,9 @@ def plain(text: str) -> str:
     """
     text, shown, last = printable(text), "", 0
     for address in _ADDRESS.finditer(text):
-        shown += _escaped(text[last : address.start()]) + f"`{address[0]}`"
+        shown += _escape_markdown(text[last : address.start()]) + f"`{address[0]}`"
         last = address.end()
-    return (shown + _escaped(text[last:])).replace("\n", "  \n")
+    return (shown + _escape_markdown(text[last:])).replace("\n", "  \n")
 
 
 def joined(*parts: str | None) -> str:
@@ -38,7 +38,7 @@ def error_words(error: AppError) -> str:
     return error_text(error).removeprefix("❌").lstrip()
 
 
-def _escaped(text: str) -> str:
+def _escape_markdown(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", text)
 
 

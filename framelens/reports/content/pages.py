@@ -77,7 +77,7 @@ def _entries(
         yield from _body(page.body, is_brief=is_brief)
         again = [other for other in returns if other.returns_to == page.number]
         if again:
-            yield Paragraph(tuple(_again(again)), "quiet")
+            yield Paragraph(tuple(_return_spans(again)), "quiet")
         yield from _speech(analysis.transcript, cues, is_brief=is_brief)
 
 
@@ -88,7 +88,7 @@ def _heading(entry: OutlinePage | Chapter, number: int) -> Heading:
     return Heading(3, (title, *doubt, Span(" · "), *times), f"page-{number}")
 
 
-def _again(pages: Iterable[OutlinePage]) -> Iterator[Span]:
+def _return_spans(pages: Iterable[OutlinePage]) -> Iterator[Span]:
     yield Span(t("report.page_again_at"))
     for index, page in enumerate(pages):
         yield Span(t("facts.list") if index else " ")
@@ -141,7 +141,7 @@ def _speech(transcript: Transcript | None, cues: Sequence[Cue], *, is_brief: boo
     while shown < len(spoken) and (not is_brief or room > 0):
         room -= len(spoken[shown].text)
         shown += 1
-    paragraphs = [Paragraph(_spoken(cue)) for cue in spoken]
+    paragraphs = [Paragraph(_cue_line(cue)) for cue in spoken]
     yield from paragraphs[:shown]
     if folded := paragraphs[shown:]:
         yield Fold(t("report.more_speech", n=len(folded)), tuple(folded))
@@ -167,7 +167,7 @@ def _begins_paragraph(held: Cue, cue: Cue) -> bool:
     return len(held.text) > _PARAGRAPH_CHARACTERS and ends_sentence(held.text)
 
 
-def _spoken(cue: Cue) -> Line:
+def _cue_line(cue: Cue) -> Line:
     (start,) = labels.clocks([cue.start_seconds])
     text = Span(labels.one_line(cue.text), "quoted")
     return (Span(start, at_seconds=cue.start_seconds), Span(" "), text)

@@ -62,7 +62,7 @@ def found_by_search(answer: ReportedAnswer) -> tuple[list[BriefSearch], str]:
         return [], answer.answer.strip()
     rest = "".join(paragraphs[len(searches) :]).strip()
     return [
-        BriefSearch(search, tuple(_result_spans(search, text)), text_line(_looked(search.moments)))
+        BriefSearch(search, tuple(_result_spans(search, text)), text_line(_look_text(search.moments)))
         for search, text in pairs
     ], rest
 
@@ -83,7 +83,7 @@ def _result_spans(search: ReportedSearch, text: str) -> Iterator[Span]:
         yield Span(gap() + t("report.search_more", n=len(intervals) - MOST_SHOWN))
 
 
-def _looked(moments: Moments) -> str:
+def _look_text(moments: Moments) -> str:
     if moments.ended in ("says_yes", "says_nothing") or moments.by == "speech":
         return ""
     gap = exactly(moments.widest_gap_seconds, digits=1 if moments.widest_gap_seconds >= 0.1 else 2)

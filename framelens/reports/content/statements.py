@@ -98,7 +98,7 @@ def summary(analysis: Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
             yield Paragraph((Span(analysis.title, "strong"),))
         yield from _sentences(analysis.overview, analysis, extent)
     if analysis.summary and extent.characters is None:
-        yield from _troubles(analysis.summary, stated=_stated(analysis))
+        yield from _troubles(analysis.summary, stated=_stated_troubles(analysis))
 
 
 def chapters(analysis: Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
@@ -112,7 +112,9 @@ def chapters(analysis: Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
 
 def findings(analysis: Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
     """Yield the findings with their evidence, by part if there are several."""
-    content = list(_by_part(analysis) if extent.findings is None else _spread(analysis, extent, extent.findings))
+    content = list(
+        _by_part(analysis) if extent.findings is None else _spread_findings(analysis, extent, extent.findings)
+    )
     if content and analysis.chunks:
         yield Heading(2, text_line(t("report.findings")), "findings")
         yield from content
@@ -147,7 +149,7 @@ def unfinished(result: ChunkResult, times: Mapping[int, float]) -> Iterator[Bloc
     yield from _troubles(result)
     yield from (Paragraph(statement(finding, times)) for finding in result.overview)
     fields = {key: key for finding in result.findings for key in finding.fields}
-    yield from _listed(result.findings, fields, times, is_exact=False)
+    yield from _finding_blocks(result.findings, fields, times, is_exact=False)
 
 
 def statement(finding: Finding, times: Mapping[int, float] | None = None, *, is_exact: bool = False) -> Line:
@@ -203,7 +205,7 @@ def _chapter_line(chapter: Chapter) -> Line:
 
 def _by_part(analysis: Analysis) -> Iterator[Block]:
     """Yield all findings, with a heading for each part and its problems."""
-    parts, stated, item = labels.parts_of(analysis), _stated(analysis), _item_of(analysis)
+    parts, stated, item = labels.parts_of(analysis), _stated_troubles(analysis), _item_of(analysis)
     for part in parts:
         content = [*_problems(part.result, stated)]
         if part.result and part.result.findings:
@@ -214,11 +216,11 @@ def _by_part(analysis: Analysis) -> Iterator[Block]:
         yield from content
 
 
-def _spread(analysis: Analysis, extent: Extent, most: int) -> Iterator[Block]:
+def _spread_findings(analysis: Analysis, extent: Extent, most: int) -> Iterator[Block]:
     """Yield at most `most` findings, spread over the video, and the number of left-out findings."""
     parts = [part for part in labels.parts_of(analysis) if part.result]
     broken = [part for part in parts if part.result and part.result.is_broken]
-    if broken and not _stated(analysis):
+    if broken and not _stated_troubles(analysis):
         yield Paragraph(text_line(t("report.parts_broken", n=len(broken), parts=len(parts))), "warning")
     findings = analysis.findings
     chosen = (
@@ -251,17 +253,17 @@ def _item_of(analysis: Analysis, extent: Extent = WHOLE) -> partial[blocks.Findi
 
 
 def _recorded_findings(analysis: Analysis, times: Mapping[int, float]) -> Iterator[Block]:
-    parts, stated, fields = labels.parts_of(analysis), _stated(analysis), labels.field_names(analysis)
+    parts, stated, fields = labels.parts_of(analysis), _stated_troubles(analysis), labels.field_names(analysis)
     for part in parts if analysis.chunks else ():
         findings = part.result.findings if part.result else ()
-        content = [*_problems(part.result, stated), *_listed(findings, fields, times, is_exact=True)]
+        content = [*_problems(part.result, stated), *_finding_blocks(findings, fields, times, is_exact=True)]
         if content and len(parts) > 1:
             name = Span(labels.part_name(part), at_seconds=part.start_seconds)
             yield Heading(3, (name,), f"record-part-{part.position}")
         yield from content
 
 
-def _listed(
+def _finding_blocks(
     findings: Sequence[Finding], fields: Mapping[str, str], times: Mapping[int, float], *, is_exact: bool
 ) -> Iterator[Block]:
     if fields and findings:
@@ -285,7 +287,7 @@ def _listed(
 # ---- what went wrong -------------------------------------------------------------------------------------------------
 
 
-def _stated(analysis: Analysis) -> frozenset[str]:
+def _stated_troubles(analysis: Analysis) -> frozenset[str]:
     """Return the troubles that the answer has stated already."""
     return BREAKS if analysis.broken_answer else frozenset()
 

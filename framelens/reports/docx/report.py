@@ -110,7 +110,7 @@ class BodyWriter:
             case Findings(items):
                 self._findings(items)
             case Measurements(items):
-                self._joined(self._paragraph(None, "Caption"), items)
+                self._join_lines(self._paragraph(None, "Caption"), items)
             case Timeline():
                 self._timeline(block)
             case Fold(blocks=blocks):  # a text to be read as a whole
@@ -145,7 +145,7 @@ class BodyWriter:
         for span in line:
             self._span(paragraph, span)
 
-    def _joined(self, paragraph: DocxParagraph, lines: Sequence[Line]) -> None:
+    def _join_lines(self, paragraph: DocxParagraph, lines: Sequence[Line]) -> None:
         for index, line in enumerate(lines):
             if index:
                 paragraph.add_run(" · ")
@@ -214,12 +214,12 @@ class BodyWriter:
 
     def _thumbnails(self, pictures: Sequence[PictureBlock], columns: int) -> None:
         for picture, cell in zip(pictures, self._cells(len(pictures), columns), strict=True):
-            self._small(cell, picture, _room(columns))
+            self._small_picture(cell, picture, _room(columns))
             self._run(self._paragraph(cell, "Caption"), picture.caption or picture.alt)
 
     def _card(self, cell: Cell, card: ChapterCard, columns: int) -> None:
         if card.picture:
-            self._small(cell, card.picture, _room(columns))
+            self._small_picture(cell, card.picture, _room(columns))
         self._spans(self._paragraph(cell, "Caption", keeps_next=True), card.times)
         paragraph = self._paragraph(cell, CELL)
         self._run(paragraph, card.title, "Strong")
@@ -235,7 +235,7 @@ class BodyWriter:
             cells = _new_row(table)
             for item, column in zip(items[left : left + 2], (0, 2), strict=False):
                 if item.picture:
-                    self._small(cells[column], item.picture, _EVIDENCE_CM)
+                    self._small_picture(cells[column], item.picture, _EVIDENCE_CM)
                 self._finding(cells[column + 1], item)
         self._paragraph(None, GAP)
 
@@ -244,11 +244,11 @@ class BodyWriter:
         lines = [item.times] if item.times else []
         lines += [text_line(f"{label}: {value}") for label, value in item.fields]
         if lines:
-            self._joined(self._paragraph(cell, "Caption"), lines)
+            self._join_lines(self._paragraph(cell, "Caption"), lines)
 
     # ---- pictures
 
-    def _small(self, cell: Cell, picture: PictureBlock, room: tuple[float, float]) -> None:
+    def _small_picture(self, cell: Cell, picture: PictureBlock, room: tuple[float, float]) -> None:
         paragraph = self._paragraph(cell, CELL, keeps_next=True)
         run = self._picture(paragraph, picture, room)
         if picture.at_seconds is not None:

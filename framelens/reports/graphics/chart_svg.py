@@ -57,8 +57,8 @@ def svg(
         font: The font family of the labels.
     """
     view = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" {view} role="img" aria-label={_quoted(alt)}>'
-    group = f'<g font-family={_quoted(font)} font-size="{_LETTERS}">'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {view} role="img" aria-label={_quote(alt)}>'
+    group = f'<g font-family={_quote(font)} font-size="{_LETTERS}">'
     return "".join((head, group, *_shapes(chart, palette, links=links), "</g></svg>"))
 
 
@@ -134,7 +134,7 @@ def _anchor(at: float) -> str:
     return "start" if at < 0.02 else "end" if at > 0.98 else "middle"
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return f'"{escape(printable(text))}"'
 
 

@@ -80,12 +80,12 @@ class Grid:
     @property
     def title_size(self) -> int:
         """Return the font size of the title in pixels."""
-        return _within(self.sheet_width // 50, _TITLE_SIZES)
+        return _clamp(self.sheet_width // 50, _TITLE_SIZES)
 
     @property
     def label_size(self) -> int:
         """Return the font size of the labels in pixels."""
-        return _within(self.width // 20, _LABEL_SIZES)
+        return _clamp(self.width // 20, _LABEL_SIZES)
 
     def corner(self, index: int) -> tuple[int, int]:
         """Return the top left corner of the cell at `index`, counted from 0."""
@@ -94,7 +94,7 @@ class Grid:
         return _MARGIN + column * (self.width + _GAP), head + row * (self.height + 5 * self.label_size // 2)
 
 
-def _within(size: int, limits: tuple[int, int]) -> int:
+def _clamp(size: int, limits: tuple[int, int]) -> int:
     return max(limits[0], min(limits[1], size))
 
 
@@ -126,7 +126,7 @@ def sheet(frames: Sequence[Keyframe], *, title: str, note: str) -> bytes:
     _write(pen, (_MARGIN, _MARGIN + 5 * size // 4), note, 3 * size // 5, room, _PALE)
     for index, frame in enumerate(frames):
         left, top = grid.corner(index)
-        _place(paper, frame, left, top, grid)
+        _draw_frame(paper, frame, left, top, grid)
         _label(pen, frame, left, top + grid.height + grid.label_size // 4, grid)
     buffer = BytesIO()
     paper.save(buffer, "JPEG", quality=_QUALITY)
@@ -152,7 +152,7 @@ def _columns(count: int, aspect: float, most: int) -> int:
     return min(possible, key=lambda number: (-count % number, -number))  # fewest gaps, then most columns
 
 
-def _place(paper: Image.Image, frame: Keyframe, left: int, top: int, grid: Grid) -> None:
+def _draw_frame(paper: Image.Image, frame: Keyframe, left: int, top: int, grid: Grid) -> None:
     with Image.open(BytesIO(frame.jpeg)) as stored:
         stored.draft("RGB", (grid.width, grid.height))  # decode no larger than needed
         picture = ImageOps.contain(stored.convert("RGB"), (grid.width, grid.height))
@@ -182,10 +182,10 @@ def fit_text(text: str, size: int, width: int) -> tuple[Font, str]:
     font = min(_fonts(size), key=lambda candidate: len(_lacking(candidate, text)))  # the first of the best fonts
     lacking = _lacking(font, text + _ELLIPSIS)
     drawable = "".join(_MISSING if letter in lacking else letter for letter in text)
-    return font, _shortened(drawable, font, width, "..." if _ELLIPSIS in lacking else _ELLIPSIS)
+    return font, _shorten(drawable, font, width, "..." if _ELLIPSIS in lacking else _ELLIPSIS)
 
 
-def _shortened(text: str, font: Font, width: int, ellipsis: str) -> str:
+def _shorten(text: str, font: Font, width: int, ellipsis: str) -> str:
     """Remove characters before the tail until the text fits."""
     head, tail = text[:-_TAIL], text[-_TAIL:]
     while font.getlength(text) > width and (head or tail):

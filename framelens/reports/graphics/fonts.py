@@ -68,9 +68,13 @@ class Faces:
 
     def shown(self, text: str) -> str:
         """Return the text as it can be set: tabs become four spaces, characters without a glyph their code points."""
-        prepared = _prepared(text)
+        prepared = _printable_text(text)
         unknown = {letter for letter in set(prepared) if letter != "\n" and not self.has(letter)}
-        return "".join(_named(letter) if letter in unknown else letter for letter in prepared) if unknown else prepared
+        return (
+            "".join(_replacement(letter) if letter in unknown else letter for letter in prepared)
+            if unknown
+            else prepared
+        )
 
     def has(self, letter: str) -> bool:
         """Return whether a font has a glyph for this character or a width for this white space."""
@@ -86,7 +90,7 @@ def faces_for(text: str, *, machine: Iterable[Face] | None = None) -> Faces:
         text: The text to set.
         machine: The fonts to search; None for all fonts of this machine.
     """
-    lacking = {ord(letter) for letter in set(_prepared(text)) if _has_shape(letter) and not Faces().has(letter)}
+    lacking = {ord(letter) for letter in set(_printable_text(text)) if _has_shape(letter) and not Faces().has(letter)}
     chosen: list[Face] = []
     faces = list(_machine_fonts() if machine is None else machine) if lacking else []
     while lacking and faces and len(chosen) < _MOST_FONTS:
@@ -125,7 +129,7 @@ def _find_faces() -> Iterator[Face]:
                 yield Face(Path(font.path), font.family, read)
 
 
-def _prepared(text: str) -> str:
+def _printable_text(text: str) -> str:
     visible = _INVISIBLE.sub("", unicodedata.normalize("NFC", printable(text)))
     return "\n".join(re.split("\r\n|[\n\r\x85\u2028\u2029]", visible)).expandtabs(4)
 
@@ -134,7 +138,7 @@ def _has_shape(letter: str) -> bool:
     return not letter.isspace() and not any(ord(letter) in area for area in _PRIVATE)
 
 
-def _named(letter: str) -> str:
+def _replacement(letter: str) -> str:
     return _PLAIN.get(letter) or (" " if letter.isspace() else f"[U+{ord(letter):04X}]")
 
 

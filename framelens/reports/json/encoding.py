@@ -40,7 +40,7 @@ def measured_parts(video: VideoInfo, decode: DecodeSummary, sha256: str) -> dict
             build(BoundaryForm, boundary, time_seconds=round(boundary.time_seconds, 9))
             for boundary in decode.boundaries
         ),
-        "measures": decode.measures and _rounded(decode.measures),
+        "measures": decode.measures and _round_measures(decode.measures),
         "stretches": decode.stretches,
     }
 
@@ -57,7 +57,7 @@ def notice_of(notice: Notice) -> NoticeForm:
     return build(NoticeForm, notice, text=notice_text(notice), values=values)
 
 
-def _rounded(measures: Measures) -> Measures:
+def _round_measures(measures: Measures) -> Measures:
     """Round measures to the decimals that are more than noise."""
     rounded: dict[str, Any] = {
         name: tuple(round(value, _SHARPNESS_DIGITS if name == "sharpness" else _DIGITS) for value in values)

@@ -313,7 +313,7 @@ def split(stream: IO[bytes], *, name: str, budget: Budget) -> tuple[bytes, list[
                 pending = quote + rest
                 if not quote:
                     break
-                pictures.append(_decoded(encoded, name))
+                pictures.append(_decode_picture(encoded, name))
                 text += b"#%d" % (len(pictures) - 1)
                 encoded = None
             match = _PICTURE.search(pending)
@@ -332,7 +332,7 @@ def split(stream: IO[bytes], *, name: str, budget: Budget) -> tuple[bytes, list[
     return bytes(text), pictures
 
 
-def _decoded(encoded: bytearray, name: str) -> bytes:
+def _decode_picture(encoded: bytearray, name: str) -> bytes:
     try:
         return base64.b64decode(encoded.replace(b"\\/", b"/"), validate=True)
     except binascii.Error as error:

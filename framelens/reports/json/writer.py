@@ -79,7 +79,7 @@ def form_of(analysis: Analysis, *, pictures: bool = True) -> schema.ReportForm:
         chunks=tuple(answers.answer(schema.ChunkForm, part.result, part) for part in parts if part.result),
         joins=tuple(answers.answer(schema.AnswerForm, join) for join in analysis.joins),
         summary=analysis.summary and answers.answer(schema.AnswerForm, analysis.summary),
-        layout=layout and build(schema.LayoutForm, layout, parts=tuple(map(_planned, parts))),
+        layout=layout and build(schema.LayoutForm, layout, parts=tuple(map(_planned_form, parts))),
         conditions=shareable_settings(analysis),
         framelens_version=analysis.app_version,
         answer=analysis.answer and _conversation(analysis.answer, pictures=pictures),
@@ -125,7 +125,7 @@ def _transcript(transcript: Transcript) -> schema.TranscriptForm:
     return schema.TranscriptForm(transcript.source, transcript.label, cues)
 
 
-def _planned(part: RequestPart) -> schema.PlannedForm:
+def _planned_form(part: RequestPart) -> schema.PlannedForm:
     return build(schema.PlannedForm, part, part=part.position, is_answered=part.result is not None)
 
 
@@ -173,7 +173,7 @@ class AnswerWriter:
             title=result.title or None,
             overview=self.findings(result.overview),
             reply=self.findings(result.reply),
-            troubles=_worded(result.troubles, troubles(result)),
+            troubles=_worded_forms(result.troubles, troubles(result)),
             seconds=round(result.seconds, 3),
             digest=result.key,
         )
@@ -186,9 +186,9 @@ class AnswerWriter:
             times_seconds=tuple(self._times[number] for number in finding.frames),
             fields=tuple(schema.FieldValueForm(key, self._names.get(key, key), value) for key, value in fields),
             verified=not finding.issues,
-            issues=_worded(finding.issues, issues(finding)),
+            issues=_worded_forms(finding.issues, issues(finding)),
         )
 
 
-def _worded(keys: tuple[str, ...], texts: list[str]) -> tuple[schema.WordedForm, ...]:
+def _worded_forms(keys: tuple[str, ...], texts: list[str]) -> tuple[schema.WordedForm, ...]:
     return tuple(schema.WordedForm(key, text) for key, text in zip(keys, texts, strict=True))

@@ -262,7 +262,7 @@ class Transfer:
             raise InputError("url_compressed", url=unsigned(answer.url), encoding=encoding)
 
 
-def _decoded(path: str) -> str:
+def _decode_path(path: str) -> str:
     """Return a path without percent signs; older Chinese servers write names in GBK."""
     data = unquote_to_bytes(path)
     try:
@@ -276,7 +276,7 @@ def _name_in(answer: ResponseHead) -> str:
     header = Message()
     header["content-disposition"] = answer.headers.get("content-disposition", "")
     at = urlsplit(answer.url)
-    name = shown_name(header.get_filename() or _decoded(at.path.rstrip("/")).rpartition("/")[2] or at.netloc)
+    name = shown_name(header.get_filename() or _decode_path(at.path.rstrip("/")).rpartition("/")[2] or at.netloc)
     kind = media_type(answer.headers)
     is_named = "." in name[-5:] or not kind.startswith("video/")
     return name if is_named else f"{name}{mimetypes.guess_extension(kind) or ''}"

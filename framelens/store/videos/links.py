@@ -90,11 +90,11 @@ class LinkFetcher:
         with self._videos.arriving(link, cancel) as part:
             fetch = _Fetch(link, on_progress, cancel, self._videos.linked(link))
             remote = RemoteVideo(url, name=name)
-            received = self._received(part, remote, fetch)
+            received = self._receive_file(part, remote, fetch)
             if isinstance(received, WebPage):
                 remote = self._video_of(received, cancel)
                 remote = replace(remote, name=name or remote.name)
-                received = self._received(part, remote, fetch)
+                received = self._receive_file(part, remote, fetch)
             if isinstance(received, WebPage):
                 raise InputError("url_other", url=link, type="text/html")
             if isinstance(received, ArrivedFile):
@@ -102,16 +102,16 @@ class LinkFetcher:
                 return self._videos.keep_arrived(part, received.name, origin, received.version)
             return received
 
-    def _received(self, part: ArrivingVideo, remote: RemoteVideo, fetch: _Fetch) -> str | ArrivedFile | WebPage:
+    def _receive_file(self, part: ArrivingVideo, remote: RemoteVideo, fetch: _Fetch) -> str | ArrivedFile | WebPage:
         """Receive a file in up to _MOST_ATTEMPTS attempts.
 
         Returns:
             The file; the id of its video if it is unchanged; or a page.
         """
         if remote.sound:
-            return self._joined(part, remote, fetch)
+            return self._receive_joined(part, remote, fetch)
         if remote.stream:
-            return self._streamed(part, remote, fetch)
+            return self._receive_stream(part, remote, fetch)
         for attempt in range(1, _MOST_ATTEMPTS + 1):
             before, transfer = part.offset, Transfer(part, remote, fetch.ids_by_version, fetch.on_progress)
             try:
@@ -136,7 +136,7 @@ class LinkFetcher:
             return ArrivedFile(transfer.name, part.version)
         raise InputError("url_changes", url=fetch.link)
 
-    def _joined(self, part: ArrivingVideo, remote: RemoteVideo, fetch: _Fetch) -> str | ArrivedFile:
+    def _receive_joined(self, part: ArrivingVideo, remote: RemoteVideo, fetch: _Fetch) -> str | ArrivedFile:
         """Receive pictures and sound as separate files, each of which can be continued, and join them."""
         if video_id := fetch.ids_by_version.get(remote.version):
             return video_id
@@ -147,7 +147,7 @@ class LinkFetcher:
             parts = []
             for kind, track in tracks.items():
                 parts.append(stack.enter_context(self._videos.arriving(f"{kind} of {fetch.link}", fetch.cancel)))
-                if not isinstance(self._received(parts[-1], track, alone), ArrivedFile):
+                if not isinstance(self._receive_file(parts[-1], track, alone), ArrivedFile):
                     raise InputError("url_other", url=fetch.link, type="text/html")
                 parts[-1].close()
             part.begin(remote.name, sum(track.offset for track in parts), "")
@@ -157,7 +157,7 @@ class LinkFetcher:
                 track_part.drop()
         return ArrivedFile(remote.name, remote.version)
 
-    def _streamed(self, part: ArrivingVideo, remote: RemoteVideo, fetch: _Fetch) -> ArrivedFile:
+    def _receive_stream(self, part: ArrivingVideo, remote: RemoteVideo, fetch: _Fetch) -> ArrivedFile:
         """Receive a video that comes in segments; it can't be continued."""
         assert remote.stream
         most_bytes, link = self._outbound.settings.most_bytes, fetch.link

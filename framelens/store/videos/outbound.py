@@ -136,7 +136,7 @@ class Outbound:
         Raises:
             InputError: "url_invalid", "url_none_allowed" or "url_not_allowed".
         """
-        _checked(url)
+        _split_address(url)
         if self._is_open:
             return
         if not self.settings.urls:
@@ -150,7 +150,7 @@ class Outbound:
         Raises:
             InputError: "url_invalid", "host_unknown" or "address_private".
         """
-        parts = _checked(url)
+        parts = _split_address(url)
         return self.guard.resolve(parts.hostname or "", parts.port or _PORTS[parts.scheme])
 
     def post(self, url: str, body: bytes, headers: dict[str, str], most_seconds: float) -> int:
@@ -188,13 +188,13 @@ class Outbound:
             Exception: Any exception of `receive`, or of the function that it returns.
         """
         with _faults_named(url, self.settings.most_seconds, self.settings.most_bytes):
-            asyncio.run(_unless_cancelled(self._received(url, receive, cancel, headers), cancel))
+            asyncio.run(_unless_cancelled(self._forward_answer(url, receive, cancel, headers), cancel))
 
-    async def _received(
+    async def _forward_answer(
         self, url: str, receive: Receive, cancel: threading.Event, headers: Mapping[str, str] | None
     ) -> None:
         """Send a request and hand over its answer."""
-        async with self._opened(url, headers) as (at, response):
+        async with self._open_response(url, headers) as (at, response):
             write = receive(ResponseHead(at, response.status_code, response.headers))
             if write is None:
                 return
@@ -205,7 +205,9 @@ class Outbound:
                     return
 
     @asynccontextmanager
-    async def _opened(self, url: str, headers: Mapping[str, str] | None) -> AsyncIterator[tuple[str, httpx.Response]]:
+    async def _open_response(
+        self, url: str, headers: Mapping[str, str] | None
+    ) -> AsyncIterator[tuple[str, httpx.Response]]:
         """Yield the answer to a GET request and its address; each redirect is checked like the first address."""
         at = url
         for _ in range(_MOST_REDIRECTS):
@@ -233,7 +235,7 @@ class Outbound:
         """Send a request to a checked address of the host, and return its answer with an unread body."""
         from framelens.http_client import PooledClient, request_timeout  # pages and commands start without it
 
-        _checked(url)
+        _split_address(url)
         client = PooledClient(trust_env=False, resolve=self.guard.resolve)
         request = client.build_request(
             method, url, content=body, headers=headers, timeout=request_timeout(_IDLE_SECONDS)
@@ -294,7 +296,7 @@ def _is_of_tls(fault: BaseException | None) -> bool:
     return fault is not None
 
 
-def _checked(url: str) -> SplitResult:
+def _split_address(url: str) -> SplitResult:
     """Split an address and check that it is plain: no password, no way out of a folder, no odd characters."""
     try:
         parts = urlsplit(url)

@@ -167,7 +167,9 @@ class VideoRepository:
         with self._creating:
             with disk_errors(self._parts):
                 self._drop_stale_parts()
-            self._limits.check_count(shown, sum(other.user_id == current_user().id for other in self._unfinished()))
+            self._limits.check_count(
+                shown, sum(other.user_id == current_user().id for other in self._unfinished_sizes())
+            )
             self.check_room(shown, size_bytes)
             upload = Upload(secrets.token_urlsafe(24), shown, size_bytes, 0, purpose)
             with disk_errors(self._parts):
@@ -184,7 +186,7 @@ class VideoRepository:
         Raises:
             InputError: "upload_unknown".
         """
-        sidecar = read_json(self._parts / f"{_checked(upload_id, 'upload_unknown')}.json")
+        sidecar = read_json(self._parts / f"{_checked_id(upload_id, 'upload_unknown')}.json")
         if sidecar and _is_visible(sidecar):
             with suppress(FileNotFoundError):  # it was finished meanwhile
                 offset = self._part(upload_id).stat().st_size
@@ -202,7 +204,7 @@ class VideoRepository:
             InputError: "upload_unknown", "upload_conflict" for another offset, or "upload_busy" if it is already open.
         """
         self.upload(upload_id)  # whether another user's upload is open isn't said
-        with self._alone(upload_id):
+        with self._upload_lock(upload_id):
             upload = self.upload(upload_id)
             if offset != upload.offset or upload.is_complete:
                 raise InputError("upload_conflict", name=upload.name, given=offset, expected=upload.offset)
@@ -223,7 +225,7 @@ class VideoRepository:
                 "upload_incomplete", name=upload.name, received=upload.offset, size_bytes=upload.size_bytes
             )
         if upload.purpose == "video" and self._part(upload_id).exists():
-            with self._alone(upload_id, threading.Event()), disk_errors(self._folder):
+            with self._upload_lock(upload_id, threading.Event()), disk_errors(self._folder):
                 if self._part(upload_id).exists():  # else another request has finished it meanwhile
                     sidecar = read_json(self._parts / f"{upload_id}.json") or {}
                     self._publish(upload_id, upload.name, upload.size_bytes, sidecar.get("user_id", ""))
@@ -282,7 +284,7 @@ class VideoRepository:
             Cancelled: `cancel` was set while another process fetched it.
         """
         part_id = self._id_of(Path(f"link:{link}"))
-        with self._alone(part_id, cancel), disk_errors(self._parts):
+        with self._upload_lock(part_id, cancel), disk_errors(self._parts):
             try:
                 with ArrivingVideo(part_id, self._part(part_id), self._reserve) as arriving:
                     yield arriving
@@ -321,7 +323,9 @@ class VideoRepository:
     def linked(self, link: str) -> dict[str, str]:
         """Map the versions of the user's videos that were fetched from this link to their ids, the newest last."""
         part_id = self._id_of(Path(f"link:{link}"))
-        records = ((path.stem, read_json(path) or {}) for path in sorted(self._folder.glob("*.json"), key=_modified))
+        records = (
+            (path.stem, read_json(path) or {}) for path in sorted(self._folder.glob("*.json"), key=_modified_time)
+        )
         matching = (
             (video_id, record) for video_id, record in records if record.get("link_id") == part_id and record["version"]
         )
@@ -378,7 +382,7 @@ class VideoRepository:
             InputError: "upload_too_large".
             StorageError: "disk_full" or "upload_quota".
         """
-        everyone, user_id = (*self._unfinished(part_id), *self._uploaded()), current_user().id
+        everyone, user_id = (*self._unfinished_sizes(part_id), *self._upload_sizes()), current_user().id
         own = [usage for usage in everyone if usage.user_id == user_id]
         stored, due = sum(usage.stored_bytes for usage in own), sum(usage.due_bytes for usage in own)
         with disk_errors(self._folder):
@@ -401,7 +405,7 @@ class VideoRepository:
         path = Path(record["path"])
         if record["origin"] == "path":
             # Check at every use: the allowed folders or a link in the path may have changed.
-            return self._allowed(path)
+            return self._allowed_path(path)
         if not path.is_file():
             raise InputError("path_missing", path=record["name"])
         return path
@@ -429,7 +433,7 @@ class VideoRepository:
             raise address_error(address)
         if not self.input_dirs:
             raise InputError("path_none_allowed", path=shown_path(text))
-        path = self._allowed(self._absolute(Path(text)))
+        path = self._allowed_path(self._absolute(Path(text)))
         return self._register(self._id_of(path), "path", path.name, path, path.stat().st_size)
 
     def folder(self, path_text: str) -> Path | None:
@@ -536,7 +540,7 @@ class VideoRepository:
         """Return whether a real path lies below an allowed folder and not in the data folder."""
         return is_inside(real, self.input_dirs, without=self._data_dir)
 
-    def _allowed(self, path: Path) -> Path:
+    def _allowed_path(self, path: Path) -> Path:
         folders = ", ".join(map(str, self.input_dirs))
         try:
             real = path.resolve()
@@ -592,7 +596,7 @@ class VideoRepository:
                 write_json(self._record(video_id), rest | note)
 
     def _video(self, video_id: str) -> dict[str, Any]:
-        record = read_json(self._record(_checked(video_id, "video_unknown")))
+        record = read_json(self._record(_checked_id(video_id, "video_unknown")))
         if record is None or not _is_visible(record):
             raise InputError("video_unknown", id=video_id)
         return record
@@ -607,7 +611,7 @@ class VideoRepository:
         return self._parts / f"{upload_id}.part"
 
     @contextmanager
-    def _alone(self, upload_id: str, cancel: threading.Event | None = None) -> Iterator[None]:
+    def _upload_lock(self, upload_id: str, cancel: threading.Event | None = None) -> Iterator[None]:
         """Hold an upload against other requests, also to other processes on the same data folder.
 
         With `cancel`, wait until the upload is free or `cancel` is set.
@@ -628,7 +632,7 @@ class VideoRepository:
         finally:
             lock.release()
 
-    def _unfinished(self, without: str = "") -> list[_Taken]:
+    def _unfinished_sizes(self, without: str = "") -> list[_Taken]:
         """List what the unfinished uploads and the videos that arrive from links take."""
         taken = []
         for path in self._parts.glob("*.json"):
@@ -671,7 +675,7 @@ class VideoRepository:
             if record and record.get("path") in attached:
                 path.unlink(missing_ok=True)
 
-    def _uploaded(self) -> Iterator[_Taken]:
+    def _upload_sizes(self) -> Iterator[_Taken]:
         """Yield the sizes of the finished uploads."""
         for path in self._folder.glob("*.json"):
             record = read_json(path)
@@ -699,7 +703,7 @@ def _drop_part(path: Path) -> None:
         path.with_suffix(suffix).unlink(missing_ok=True)
 
 
-def _modified(path: Path) -> float:
+def _modified_time(path: Path) -> float:
     with suppress(FileNotFoundError):
         return path.stat().st_mtime
     return 0.0
@@ -709,7 +713,7 @@ def _is_visible(record: dict[str, Any]) -> bool:
     return sees(record.get("user_id", ""))
 
 
-def _checked(identifier: str, key: str) -> str:
+def _checked_id(identifier: str, key: str) -> str:
     """Return the id if it is valid, since it becomes part of a file name; raise InputError(key) otherwise."""
     if not _ID.fullmatch(identifier):
         raise InputError(key, id=identifier[:64])

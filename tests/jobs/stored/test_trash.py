@@ -79,14 +79,14 @@ def test_deleted_job_is_no_duplicate(jobs: Jobs, tmp_path: Path) -> None:
     first = finished(jobs, path)
     with jobs._store.changing() as connection:
         connection.execute("UPDATE jobs SET same = 'same'")
-    assert jobs._stored("same")
+    assert jobs._stored_report("same")
     jobs.discard([first])
-    assert jobs._stored("same") is None and jobs.finished(request) is None
+    assert jobs._stored_report("same") is None and jobs.finished(request) is None
     second = finished(jobs, path)
     with jobs._store.changing() as connection:
         connection.execute("UPDATE jobs SET same = 'same'")
     jobs.trash.restore([first])
-    known = jobs._stored("same")
+    known = jobs._stored_report("same")
     assert known and known.id == second
     assert {job.id for job in jobs.recent()} == {first, second}
 

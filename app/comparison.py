@@ -55,7 +55,7 @@ def num_shared(both: Both) -> int:
 
 
 @dataclass(frozen=True)
-class Said:
+class StatedLine:
     """A line of a report, and the labelled fields of the finding that it states."""
 
     line: Line
@@ -72,10 +72,10 @@ def whole_rows(both: Both) -> list[Value]:
     return [_row(title, (sides[0].get(title, []), sides[1].get(title, []))) for title in titles]
 
 
-def _whole(analysis: Analysis) -> dict[str, list[Said]]:
+def _whole(analysis: Analysis) -> dict[str, list[StatedLine]]:
     """Map the headings of the report's beginning to the lines below them."""
     title = t("report.video_title")
-    lines_by_heading = {title: [Said(text_line(analysis.title))] if analysis.title else []}
+    lines_by_heading = {title: [StatedLine(text_line(analysis.title))] if analysis.title else []}
     shown = sections(analysis)
     for block in chain.from_iterable(shown[name]() for name in ("answer", "summary", "chapters")):
         match block:
@@ -84,9 +84,9 @@ def _whole(analysis: Analysis) -> dict[str, list[Said]]:
             case Paragraph(line, "plain") if words(line) == analysis.title:  # it is a row of its own
                 pass
             case Paragraph(line, "plain") if title != t("report.video_title"):  # the question is a fact of both
-                lines_by_heading.setdefault(title, []).append(Said(line))
+                lines_by_heading.setdefault(title, []).append(StatedLine(line))
             case Chapters(cards):
-                lines_by_heading.setdefault(title, []).extend(Said(_chapter(card)) for card in cards)
+                lines_by_heading.setdefault(title, []).extend(StatedLine(_chapter(card)) for card in cards)
     uncited = [finding for finding in analysis.findings if not finding.frames][:_MAX_UNCITED]
     lines_by_heading[t("ui.compare_loose")] = _statements(uncited, analysis)
     return {title: lines for title, lines in lines_by_heading.items() if lines}
@@ -145,11 +145,11 @@ def _by_first(analysis: Analysis) -> dict[int, list[Finding]]:
     return by_frame
 
 
-def _statements(findings: Sequence[Finding], analysis: Analysis) -> list[Said]:
+def _statements(findings: Sequence[Finding], analysis: Analysis) -> list[StatedLine]:
     """Return the lines of findings, with the times of findings on several frames."""
     times = times_of(analysis.keyframes)
     return [
-        Said(
+        StatedLine(
             statement(finding, times if len(finding.frames) > 1 else None),
             tuple((analysis.field_names.get(key, key), value) for key, value in finding.fields.items()),
         )
@@ -157,7 +157,7 @@ def _statements(findings: Sequence[Finding], analysis: Analysis) -> list[Said]:
     ]
 
 
-def _row(title: str, sides: tuple[Sequence[Said], Sequence[Said]]) -> Value:
+def _row(title: str, sides: tuple[Sequence[StatedLine], Sequence[StatedLine]]) -> Value:
     """Build a row in which the words and fields that differ are marked."""
     texts = ["\n".join(words(entry.line) for entry in side) for side in sides]
     fields = [[field for entry in side for field in entry.fields] for side in sides]
@@ -169,7 +169,7 @@ def _row(title: str, sides: tuple[Sequence[Said], Sequence[Said]]) -> Value:
     return {"title": title, "picture": None, "sides": marked, "same": is_equal}
 
 
-def _mark_lines(side: Sequence[Said], pieces: Pieces, others: Sequence[tuple[str, str]]) -> Iterator[Value]:
+def _mark_lines(side: Sequence[StatedLine], pieces: Pieces, others: Sequence[tuple[str, str]]) -> Iterator[Value]:
     differs = [mark for text, mark in pieces for _ in text]
     start = 0
     for entry in side:

@@ -48,7 +48,7 @@ def draw() -> None:
     trash.draw_undo("report")
     with st.container():  # always there: what is typed into the search isn't drawn again
         filters.draw()
-        shown = cards.found()
+        shown = cards.find_page()
         _draw_actions(shown)
         cards.draw(shown)
     trash.draw()

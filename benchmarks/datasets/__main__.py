@@ -102,7 +102,7 @@ def _answered(services: Services, item: Item, path: Path, *, frames: int, look: 
     else:
         question = f"When does this happen: {item.question}?"
     settings = AskSettings(temperature=0.0, seed=0, letters=letters)
-    asked = asked.asked(question, settings, look=Look(look))
+    asked = asked.with_question(question, settings, look=Look(look))
     with closing(services.asking.ask(AnswerDraft(asked), cancel)) as answer:
         done = [event.conversation for event in answer if isinstance(event, AnswerDone)]
     turn: Turn = done[0].last

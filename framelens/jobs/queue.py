@@ -206,7 +206,7 @@ class Jobs:
         if live := self._live(job_id):
             return live.job
         job = self._repository.get(job_id)
-        keyframes = () if job.progress.keyframes else self._active.found(job_id)
+        keyframes = () if job.progress.keyframes else self._active.found_frames(job_id)
         return replace(job, progress=replace(job.progress, found=keyframes)) if keyframes else job
 
     def brief(self, job_id: str) -> JobSnapshot:

@@ -307,7 +307,7 @@ class ActiveJobs:
             if live and live.job.progress.found and not live.job.progress.keyframes:
                 self._found = {**dict(list(self._found.items())[1 - _MOST_FOUND :]), job_id: live.job.progress.found}
 
-    def found(self, job_id: str) -> tuple[Keyframe, ...]:
+    def found_frames(self, job_id: str) -> tuple[Keyframe, ...]:
         """Return the found frames of a job that stopped in this process before keyframes were chosen."""
         with self.condition:
             return self._found.get(job_id, ())

@@ -346,7 +346,7 @@ def ask_events(
                 language(), frame_number(frames), clip, None if subtitles is None else file_path(subtitles), use_model
             )
             conversation = yield from _events_of(services.asking.begin(named, taken, cancel))
-        conversation = conversation.asked(checked, asked_with, edit=edit, images=kept_images, look=look)
+        conversation = conversation.with_question(checked, asked_with, edit=edit, images=kept_images, look=look)
         with closing(services.asking.ask(AnswerDraft(conversation), cancel, use_model=use_model)) as events:
             yield from events
 

@@ -140,7 +140,7 @@ def _answer_events(
     with closing(reading) as events:
         is_answered = yield from events
     if is_answered:
-        draft.turn = _ended_turn(draft.turn, _Ended(Reply(draft.turn.answer, "stop", None), 0), started)
+        draft.turn = _ended_turn(draft.turn, _ReplyEnd(Reply(draft.turn.answer, "stop", None), 0), started)
         return
     if connect is None:
         raise ConfigError("ask_needs_model")
@@ -154,7 +154,7 @@ def _answer_events(
         yield from waiting
         connected = time.monotonic()
         for event in asking:
-            if isinstance(event, _Ended):
+            if isinstance(event, _ReplyEnd):
                 draft.turn = _ended_turn(draft.turn, event, connected)
             else:
                 yield event
@@ -166,7 +166,7 @@ def _most_answers(settings: values.AskSettings, connection: EngineConnection) ->
 
 
 @dataclass(frozen=True)
-class _Ended:
+class _ReplyEnd:
     """The engine has ended the answer; `loops` if it was cut because it only repeated itself."""
 
     reply: Reply
@@ -174,7 +174,7 @@ class _Ended:
     loops: bool = False
 
 
-def _ended_turn(turn: Turn, ended: _Ended, started: float) -> Turn:
+def _ended_turn(turn: Turn, ended: _ReplyEnd, started: float) -> Turn:
     turn = replace(turn, usage=ended.reply.usage or Usage(), seconds=round(time.monotonic() - started, 3))
     if ended.loops:
         return replace(turn, answer=ended.reply.text, state="stopped", why=Notice("ask_repeats"))
@@ -211,7 +211,7 @@ def _prepare(
     repository: ConversationRepository,
     tools: RetrievalTools,
     cancel: threading.Event,
-) -> Generator[AskEvent | _Ended, None, None]:
+) -> Generator[AskEvent | _ReplyEnd, None, None]:
     """Add frames to the question, then yield the events of the answer.
 
     If a remote engine dies before it has said anything, another engine is asked, or the same once it is back.
@@ -221,7 +221,7 @@ def _prepare(
         with closing(add_frames(draft, analyses, connection, repository, tools, cancel)) as events:
             rest = yield from events
         if not rest:  # a search has answered
-            yield _Ended(Reply(draft.turn.answer, "stop", None), 0)
+            yield _ReplyEnd(Reply(draft.turn.answer, "stop", None), 0)
             return
         if draft.turn.answer:  # a search has answered a part of the question
             is_silent = False
@@ -230,8 +230,8 @@ def _prepare(
             answering = _answer(draft.conversation, analyses, measured, connection, repository, cancel)
         with closing(answering):
             for event in answering:
-                is_silent = is_silent and not isinstance(event, AnswerText | ReasoningText | _Ended)
-                yield event if isinstance(event, _Ended) else draft.applied(event)
+                is_silent = is_silent and not isinstance(event, AnswerText | ReasoningText | _ReplyEnd)
+                yield event if isinstance(event, _ReplyEnd) else draft.applied(event)
     except EngineError as error:
         if not (death := connection.death(error)):
             raise
@@ -242,7 +242,7 @@ def _prepare(
             connection = yield from connecting
         yield draft.applied(Noticed(notice))
         for event in _answer(draft.conversation, analyses, measured, connection, repository, cancel):
-            yield event if isinstance(event, _Ended) else draft.applied(event)
+            yield event if isinstance(event, _ReplyEnd) else draft.applied(event)
 
 
 def _answer_rest(
@@ -253,7 +253,7 @@ def _answer_rest(
     connection: EngineConnection,
     repository: ConversationRepository,
     cancel: threading.Event,
-) -> Generator[AskEvent | _Ended, None, None]:
+) -> Generator[AskEvent | _ReplyEnd, None, None]:
     """Ask for the part of a question that a search hasn't answered, and append the answer to the search's."""
     turn = conversation.last
     with in_language(conversation.language):
@@ -265,7 +265,7 @@ def _answer_rest(
         for event in events:
             if isinstance(event, AnswerText) and event.restart:
                 yield AnswerText(search_answer + event.text, restart=True)
-            elif isinstance(event, _Ended):
+            elif isinstance(event, _ReplyEnd):
                 if not event.reply.text.strip():
                     yield Noticed(Notice("ask_part_unanswered", {"question": rest}))
                 yield replace(event, reply=replace(event.reply, text=search_answer + event.reply.text))
@@ -280,7 +280,7 @@ def _answer(
     connection: EngineConnection,
     repository: ConversationRepository,
     cancel: threading.Event,
-) -> Generator[AskEvent | _Ended, None, None]:
+) -> Generator[AskEvent | _ReplyEnd, None, None]:
     """Ask until the engine takes the request, and yield the answer; a request that it refuses is sent differently."""
     pictures = repository.pictures(conversation.pictures())
     builder = ContextBuilder(conversation, analyses, pictures, connection, measured)
@@ -295,7 +295,11 @@ def _answer(
         try:
             with closing(_pieces(connection, prepared.sent, options, cancel)) as pieces:
                 for event in pieces:
-                    if isinstance(event, _Ended) and prepared.attached and (blind := _unseen_refusal(event.reply.text)):
+                    if (
+                        isinstance(event, _ReplyEnd)
+                        and prepared.attached
+                        and (blind := _unseen_refusal(event.reply.text))
+                    ):
                         raise blind
                     if is_empty:  # this request is being answered
                         yield from map(Noticed, prepared.notices)
@@ -359,14 +363,14 @@ def _options(settings: values.AskSettings, answer_tokens: int) -> dict[str, Any]
 
 def _pieces(
     connection: EngineConnection, sent: list[Any], options: dict[str, Any], cancel: threading.Event
-) -> Generator[AnswerText | ReasoningText | _Ended, None, None]:
+) -> Generator[AnswerText | ReasoningText | _ReplyEnd, None, None]:
     with closing(until_loop(stream_pieces(connection.chat, sent, cancel=cancel, options=options))) as pieces:
         while True:
             try:
                 piece = next(pieces)
             except StopIteration as end:
                 reply, loops = end.value
-                yield _Ended(reply, options["max_tokens"], loops=loops)
+                yield _ReplyEnd(reply, options["max_tokens"], loops=loops)
                 return
             if piece.reasoning:
                 yield ReasoningText(piece.reasoning)

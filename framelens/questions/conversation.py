@@ -340,7 +340,7 @@ class Conversation:
             numbered[numbers[frame.source]] = replace(frame, number=numbers[frame.source])
         return tuple(numbered.values())
 
-    def asked(
+    def with_question(
         self,
         question: str,
         settings: AskSettings,

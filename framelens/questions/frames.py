@@ -65,12 +65,12 @@ class _FrameAdder:
     def __post_init__(self) -> None:
         *before, turn = self.draft.conversation.branch()
         self.earlier = [previous.question for previous in before]
-        self.known = {(frame.analysis_id, frame.time_seconds) for previous in before for frame in previous.frames}
+        self.held = {(frame.analysis_id, frame.time_seconds) for previous in before for frame in previous.frames}
         self.whole = list(map(Scope(self.analyses).range_of, self.analyses.values()))
         self.look, self.letters = look_at(turn.question, turn.look, self.whole), turn.settings.letters
         moments = turn.evidence.moments if turn.evidence else ()
         self.searched = list(dict.fromkeys(moment.thing for moment in moments if moment.by == "votes"))
-        self.scope = Scope(self.analyses, look=self.look, known=self.known)
+        self.scope = Scope(self.analyses, look=self.look, held=self.held)
 
     def events(self) -> Generator[AskEvent, None, str]:
         """Yield the events, and return what the model has still to answer."""
@@ -176,7 +176,7 @@ class _FrameAdder:
     def _select_frames(self, question: str, sought: Sought) -> Iterator[AskEvent]:
         language = self.draft.conversation.language
         selected = yield from select(question, sought, self.scope, self.tools, self.connection, language, self.cancel)
-        new = [frame for frame in selected.frames if (frame.analysis_id, frame.time_seconds) not in self.known]
+        new = [frame for frame in selected.frames if (frame.analysis_id, frame.time_seconds) not in self.held]
         pictures = iter(self.repository.keep_pictures(frame.jpeg for frame in new if frame.jpeg))
         refs = [
             FrameRef(0, frame.time_seconds, frame.analysis_id, next(pictures) if frame.jpeg else "") for frame in new

@@ -172,7 +172,7 @@ def keep_conversations(analysis: Analysis, analysis_id: str, repository: Convers
         named = f"{reported.id} {analysis_id} {user.id}".strip()
         derived = hashlib.sha256(named.encode()).hexdigest()[: 32 if user.id else 16]
         for conversation_id in (*([reported.id] if _ID.fullmatch(reported.id) else []), derived):
-            stored = repository.known(conversation_id)
+            stored = repository.find_exact(conversation_id)
             if stored is None and user.id and conversation_id != derived:
                 continue
             if stored is None:

@@ -95,7 +95,7 @@ class ConversationRepository:
             turns = tuple(from_json(document, Turn) for document in self._store.turns(row.id))
         return _of_row(row, turns)
 
-    def known(self, conversation_id: str) -> Conversation | None:
+    def find_exact(self, conversation_id: str) -> Conversation | None:
         """Get the conversation with exactly this id, or None."""
         try:
             conversation = self.get(conversation_id)

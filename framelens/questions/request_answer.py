@@ -116,7 +116,7 @@ class RequestAnswerer:
                 yield progress.after(event)
 
     def _answers_from_text(self, analysis: Analysis) -> bool:
-        conversation = Conversation.begun_about([analysis.id], analysis.request.language).asked(
+        conversation = Conversation.begun_about([analysis.id], analysis.request.language).with_question(
             analysis.request.question, AskSettings()
         )
         return answers_from_text(conversation, {analysis.id: analysis})
@@ -125,11 +125,11 @@ class RequestAnswerer:
         """Return the conversation whose current turn is the question: a new question, or an interrupted run's."""
         request = analysis.request
         conversation_id = _id_of(analysis)
-        stored = self.repository.known(conversation_id)
+        stored = self.repository.find_exact(conversation_id)
         first = next((turn for turn in reversed(stored.turns if stored else ()) if not turn.parent), None)
         if stored is None or first is None:
             new = replace(Conversation.begun_about([analysis.id], request.language), id=conversation_id)
-            return new.asked(_without_description(request.question), AskSettings())
+            return new.with_question(_without_description(request.question), AskSettings())
         conversation = replace(stored, current=first.number)
         if first.state == "complete":
             return conversation

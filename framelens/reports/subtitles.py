@@ -123,7 +123,7 @@ def _vtt_file(remarks: Iterable[str], cues: Iterable[Cue], tag: Callable[[Cue], 
 
 
 @dataclass
-class _Shown:
+class _CueEntry:
     start_seconds: float
     end_seconds: float
     texts: list[str]
@@ -197,14 +197,14 @@ def format_cues(
     return texts
 
 
-def _shown(analysis: Analysis) -> list[_Shown]:
-    shown: list[_Shown] = []
+def _shown(analysis: Analysis) -> list[_CueEntry]:
+    shown: list[_CueEntry] = []
     for start, end, text in sorted(_findings_of(analysis), key=lambda entry: entry[0]):
         if shown and start - shown[-1].start_seconds < SHORTEST_SECONDS:
             shown[-1].end_seconds = max(shown[-1].end_seconds, end)
             shown[-1].texts.append(text)
         else:
-            shown.append(_Shown(start, end, [text]))
+            shown.append(_CueEntry(start, end, [text]))
     return shown
 
 
@@ -228,7 +228,7 @@ def _moment_cues(analysis: Analysis) -> Iterator[Cue]:
             yield Cue(interval.start_seconds, interval.end_seconds, f"{one_line(moments.thing)}{marked}")
 
 
-def _cue(shown: _Shown, latest_end: float) -> Cue:
+def _cue(shown: _CueEntry, latest_end: float) -> Cue:
     text = "\n".join(dict.fromkeys(shown.texts))
     wide = sum(east_asian_width(character) in "WF" for character in text)
     read = shown.start_seconds + max(SHORTEST_SECONDS, (len(text) + wide) / _CHARACTERS_A_SECOND)

@@ -63,7 +63,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def asked(services: Services, video: Path, question: str = "Which?") -> Conversation:
     """A question about frames that are still being chosen."""
     job_id = services.asking.prepare_frames(video, "cards.mp4", "en")
-    return Conversation.begun_about([job_id], "en").asked(question, AskSettings())
+    return Conversation.begun_about([job_id], "en").with_question(question, AskSettings())
 
 
 def wait_for_text(services: Services, conversation: Conversation) -> None:
@@ -111,7 +111,7 @@ def test_stopped_answer_keeps_its_text(open_data: Open, video: Path) -> None:
     services.answers.stop(conversation.id)
     turn = services.conversations.get(conversation.id).last
     assert (turn.state, turn.answer, turn.why.key) == ("stopped", "Red [1], ", "ask_stopped")
-    services.answers.start(services.conversations.get(conversation.id).asked("Again?", AskSettings()))
+    services.answers.start(services.conversations.get(conversation.id).with_question("Again?", AskSettings()))
 
 
 def test_question_stopped_before_its_frames_is_kept(open_data: Open, video: Path) -> None:
@@ -150,7 +150,7 @@ def test_closing_the_program_keeps_what_there_is(open_data: Open, video: Path) -
 
 def test_question_that_cannot_be_stored_stays_visible(open_data: Open) -> None:
     services = open_data()
-    conversation = Conversation.begun_about(["no-such-analysis"], "en").asked("Lost?", AskSettings())
+    conversation = Conversation.begun_about(["no-such-analysis"], "en").with_question("Lost?", AskSettings())
     services.answers.start(conversation)
     task = services.answers.get(conversation.id)
     assert task

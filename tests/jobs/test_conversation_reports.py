@@ -50,8 +50,8 @@ def converse(services: Services) -> Conversation:
     kept = services.conversations
     (image,) = kept.keep_images([("photo.png", YELLOW)])
     (between,) = kept.keep_pictures([BLUE])
-    conversation = Conversation.begun_about([GATE, YARD], "en").asked("A first version?", SETTINGS)
-    conversation = kept.add(conversation).asked("Who comes in?", SETTINGS, edit=1, images=[image])
+    conversation = Conversation.begun_about([GATE, YARD], "en").with_question("A first version?", SETTINGS)
+    conversation = kept.add(conversation).with_question("Who comes in?", SETTINGS, edit=1, images=[image])
     conversation = kept.add(conversation)
     frames = conversation.numbered(
         [
@@ -72,7 +72,7 @@ def converse(services: Services) -> Conversation:
         context=ContextUse("messages", (1, 2, 3, 4, 5, 6)),
         evidence=Evidence(moments=(FOUND, replace(FOUND, analysis_id=YARD, thing="a cat"))),
     )
-    conversation = kept.add(conversation.asked("And then?", SETTINGS))
+    conversation = kept.add(conversation.with_question("And then?", SETTINGS))
     return kept_turn(
         services,
         conversation,
@@ -168,7 +168,7 @@ def test_imported_report_brings_its_conversation(services: Services, tmp_path: P
             for one in (here, away):
                 page = FORMATS[name].to_bytes(one, "en", appendix=True).decode().replace("\\", "")
                 assert all(said in page for said in ("[4] yard.mp4 00:00.000", "[6]", "photo.png", "0.3")), page
-        kept.asked("Still?", SETTINGS)  # it can be continued
+        kept.with_question("Still?", SETTINGS)  # it can be continued
         there.reports.add(foreign)
         assert [one.id for one in there.conversations.find()] == [stored.id]
 

@@ -124,7 +124,7 @@ def test_conversation_continues_and_branches(video: Path, data: Path) -> None:
 def test_questions_asked_at_the_same_time_are_both_kept(video: Path, data: Path) -> None:
     with serve(answering("Red [1].")) as server, session(server, data) as one:
         conversation = one.ask(video, "First?")
-        both = [conversation.asked(question, framelens.AskSettings()) for question in ("Left?", "Right?")]
+        both = [conversation.with_question(question, framelens.AskSettings()) for question in ("Left?", "Right?")]
         added = [one.conversations.add(value).last for value in both]
         kept = one.conversations.get(conversation.id)
     assert [(turn.number, turn.parent, turn.question) for turn in added] == [(2, 1, "Left?"), (3, 1, "Right?")]

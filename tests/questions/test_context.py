@@ -88,7 +88,7 @@ def analysis(tmp_path_factory: pytest.TempPathFactory) -> Analysis:
 def talk(*pairs: tuple[str, str], settings: AskSettings | None = None) -> Conversation:
     conversation = Conversation.begun_about([], "en")
     for question, answer in pairs:
-        conversation = conversation.asked(question, settings or AskSettings())
+        conversation = conversation.with_question(question, settings or AskSettings())
         conversation = conversation.with_turn(replace(conversation.last, answer=answer, reasoning="SECRET THOUGHT"))
     return conversation
 
@@ -264,7 +264,7 @@ def test_frames_stay_with_the_turn_that_added_them(analysis: Analysis) -> None:
     first = added(talk(("A", "Red [1].")), 1, *keyframes(analysis)[:2])
     before = sent(build(first, analysis))
     later = FrameRef(0, 2.55, analysis.id, "abc")
-    second = added(first.asked("B", AskSettings()), 2, later, keyframes(analysis)[1])
+    second = added(first.with_question("B", AskSettings()), 2, later, keyframes(analysis)[1])
     prepared = build(second, analysis, pictures={"abc": analysis.keyframes[4].jpeg})
     messages = sent(prepared)
     assert messages[:2] == before[:2] and kinds(messages[1]) == ["text", "image_url"] * 2 + ["text"]
@@ -275,13 +275,13 @@ def test_frames_stay_with_the_turn_that_added_them(analysis: Analysis) -> None:
 
 def test_frames_move_on_and_keep_their_size(analysis: Analysis) -> None:
     # Frames of turns that are not sent move on.
-    failed = added(talk(("Failed?", "")), 1, *keyframes(analysis)[:2]).asked("Again?", AskSettings())
+    failed = added(talk(("Failed?", "")), 1, *keyframes(analysis)[:2]).with_question("Again?", AskSettings())
     messages = sent(build(failed, analysis))
     assert len(messages) == 2 and kinds(messages[1]) == ["text", "image_url"] * 2 + ["text"]
     assert "Failed?" not in json.dumps(messages)
     # First frames keep their size when others follow.
     first = added(talk(("A", "Red.")), 1, *keyframes(analysis)[:1])
-    second = added(first.asked("B", AskSettings()), 2, *keyframes(analysis)[1:])
+    second = added(first.with_question("B", AskSettings()), 2, *keyframes(analysis)[1:])
     one, two = sent(build(first, analysis)), sent(build(second, analysis))
     assert one[1] == two[1]
     # Frames of a deleted video are missed.
@@ -315,7 +315,7 @@ def test_each_of_several_videos_loses_its_first_frames(analysis: Analysis) -> No
 
 def test_image_of_the_user_is_named_as_data(analysis: Analysis) -> None:
     image = FrameRef(0, 0.0, "", "abc", f"{ORDER}.png")
-    conversation = Conversation.begun_about([], "en").asked("Same card?", AskSettings(), images=[image])
+    conversation = Conversation.begun_about([], "en").with_question("Same card?", AskSettings(), images=[image])
     conversation = added(conversation, 1, *keyframes(analysis)[:1])
     prepared = build(conversation, analysis, pictures={"abc": analysis.keyframes[0].jpeg})
     marks = [part["text"] for part in sent(prepared)[1]["content"] if part["type"] == "text"]
@@ -332,7 +332,7 @@ def test_text_alone_is_sent_as_it_is() -> None:
 
 def test_model_without_eyes_hears_of_an_image() -> None:
     image = FrameRef(0, 0.0, "", "abc", "photo.png")
-    conversation = Conversation.begun_about([], "en").asked("What is it?", AskSettings(), images=[image])
+    conversation = Conversation.begun_about([], "en").with_question("What is it?", AskSettings(), images=[image])
     blind = cast(EngineConnection, Connection(sight=VisionProbe(False)))
     prepared = ContextBuilder(conversation, {}, {}, blind, dict).build()
     assert '[image 1 · "photo.png"' in json.dumps(sent(prepared), ensure_ascii=False).replace("\\", "")

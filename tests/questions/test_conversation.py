@@ -29,7 +29,7 @@ SETTINGS = AskSettings()
 def asked(*questions: str) -> Conversation:
     conversation = Conversation.begun_about(["job"], "en")
     for question in questions:
-        conversation = conversation.asked(question, SETTINGS)
+        conversation = conversation.with_question(question, SETTINGS)
     return conversation
 
 
@@ -77,7 +77,7 @@ def test_long_and_broken_questions_are_refused_or_mended() -> None:
     assert checked_question("what\udce9?").encode()  # question with broken unicode is readable text
     # Unknown turn is named.
     with pytest.raises(InputError, match="turn_unknown"):
-        asked("A").asked("B", SETTINGS, edit=7)
+        asked("A").with_question("B", SETTINGS, edit=7)
 
 
 @pytest.mark.parametrize("text", ["", " \n\t"])
@@ -94,14 +94,14 @@ def test_first_question_names_the_conversation_on_one_line() -> None:
 
 def test_edited_question_is_a_sibling_and_both_branches_stay() -> None:
     first = asked("A", "B", "C")
-    edited = first.asked("B2", SETTINGS, edit=2).asked("D", SETTINGS)
+    edited = first.with_question("B2", SETTINGS, edit=2).with_question("D", SETTINGS)
     assert [turn.question for turn in edited.branch()] == ["A", "B2", "D"]
     assert [turn.question for turn in edited.branch(3)] == ["A", "B", "C"]
     assert [turn.question for turn in edited.siblings(2)] == ["B", "B2"]
     back = edited.switched(2)
     assert [turn.question for turn in back.branch()] == ["A", "B", "C"]
-    assert [turn.question for turn in back.asked("E", SETTINGS).branch()] == ["A", "B", "C", "E"]
-    again = edited.asked("A", SETTINGS, edit=1)
+    assert [turn.question for turn in back.with_question("E", SETTINGS).branch()] == ["A", "B", "C", "E"]
+    again = edited.with_question("A", SETTINGS, edit=1)
     assert again.last.parent == 0 and len(again.siblings(1)) == 2 and len(first.turns) == 3
 
 
@@ -120,7 +120,7 @@ def test_frames_get_numbers_once_and_keep_them() -> None:
     frames = first.numbered([frame(0.0), frame(1.5), frame(0.0, "other")])
     assert [one.number for one in frames] == [1, 2, 3]
     first = first.with_turn(first.last.apply(FramesAdded(frames)))
-    later = first.asked("B", SETTINGS)
+    later = first.with_question("B", SETTINGS)
     assert [one.number for one in later.numbered([frame(9.0), frame(1.5), frame(9.0)])] == [4, 2]
     assert later.pictures() == frames and asked("A").pictures() == ()
 

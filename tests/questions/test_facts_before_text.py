@@ -121,7 +121,7 @@ def measuring(held: Held, folder: Path) -> Iterator[tuple[Asking, AnswerDraft]]:
         job_id = jobs.submit(REQUEST, name="clip.mp4")
         until(jobs, job_id, lambda job: job.state == "measuring")
         asking = Asking(jobs, switchers[0], Templates(), SharedParts(store))
-        yield asking, AnswerDraft(Conversation.begun_about([job_id], "en").asked(QUESTION, AskSettings()))
+        yield asking, AnswerDraft(Conversation.begun_about([job_id], "en").with_question(QUESTION, AskSettings()))
 
 
 @pytest.mark.slow

@@ -104,11 +104,11 @@ def test_images_belong_to_their_turn_with_numbers(repository: ConversationReposi
     images = repository.keep_images(
         (f"{colour}.png", encoded(Image.new("RGB", (8, 8), colour))) for colour in ("red", "blue")
     )
-    conversation = Conversation.begun_about(["job"], "en").asked("Which?", AskSettings(), images=images)
+    conversation = Conversation.begun_about(["job"], "en").with_question("Which?", AskSettings(), images=images)
     assert [(one.number, one.name) for one in conversation.last.images] == [(1, "red.png"), (2, "blue.png")]
-    conversation = repository.add(conversation).asked("And?", AskSettings(), images=images[1:])
+    conversation = repository.add(conversation).with_question("And?", AskSettings(), images=images[1:])
     assert repository.add(conversation).last.images == (conversation.turn(1).images[1],)
-    edited = conversation.asked("Which, then?", AskSettings(), edit=1)
+    edited = conversation.with_question("Which, then?", AskSettings(), edit=1)
     assert edited.last.images == conversation.turn(1).images
     assert repository.get(conversation.id).turn(1) == conversation.turn(1)
     (trashed,) = repository.discard(conversation.id)
@@ -119,5 +119,5 @@ def test_images_belong_to_their_turn_with_numbers(repository: ConversationReposi
 def test_too_many_images_are_refused(repository: ConversationRepository) -> None:
     images = repository.keep_images([("a.png", encoded(Image.new("RGB", (8, 8))))]) * 9
     with pytest.raises(ConfigError, match="ask_images_many") as raised:
-        Conversation.begun_about([], "en").asked("Which?", AskSettings(), images=images)
+        Conversation.begun_about([], "en").with_question("Which?", AskSettings(), images=images)
     assert "9" in error_text(raised.value, "en") and "8" in error_text(raised.value, "zh")

@@ -342,9 +342,9 @@ def test_unreadable_part_is_left_out_and_counts_as_gap() -> None:
 def test_stored_search_is_read_again() -> None:
     film = Film.of(60, rate=25)
     found = found_in(film, Truth(film, [(20.0, 40.0)], contrary=0.8))
-    asked = Conversation.begun_about(["analysis"], "en").asked("When?", AskSettings())
+    asked = Conversation.begun_about(["analysis"], "en").with_question("When?", AskSettings())
     turn = asked.last.apply(MomentsSearched(start(film))).apply(MomentsSearched(found))
     assert turn.evidence == Evidence((found,)) and from_json(to_json(turn), Turn) == turn
-    again = asked.with_turn(turn).asked("When?", AskSettings(seed=1), edit=1)
+    again = asked.with_turn(turn).with_question("When?", AskSettings(seed=1), edit=1)
     assert again.last.evidence == turn.evidence
-    assert asked.with_turn(turn).asked("When else?", AskSettings(), edit=1).last.evidence is None
+    assert asked.with_turn(turn).with_question("When else?", AskSettings(), edit=1).last.evidence is None

@@ -287,7 +287,7 @@ def test_known_frames_are_not_chosen_again_instead_of_new_ones(analysis: Analysi
     known = [("a", one.time_seconds) for one in analysis.keyframes]
     new = next(one for one in ONCE if one not in [colour_of(frame.jpeg) for frame in analysis.keyframes])
     with serve(sees) as server:
-        scope = Scope({"a": analysis}, known=known)
+        scope = Scope({"a": analysis}, held=known)
         found, _ = selected(server, scope, data, f"And {new}?", Sought("local", (f"a {new} card",)))
     assert {("a", one.time_seconds) for one in found.frames} > set(known)
     assert [colour_of(one.jpeg) for one in found.frames if one.jpeg] == [new]

@@ -91,7 +91,7 @@ def _detail(job: JobSnapshot, *, is_pausing: bool) -> str:
 
 def _usual_start() -> str:
     """Say how long the last starts of this engine took; "" before the first."""
-    starts = services().planner.known().starts
+    starts = services().planner.timings().starts
     return t("ui.usual_start", time=short_clock(median(starts))) if starts else ""
 
 

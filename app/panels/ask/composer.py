@@ -144,7 +144,7 @@ def _submit(key: str, conversation: Conversation | None, begin: Callable[[], Con
         question = text.strip() or (t("ask.page.about_images") if images else "")
         chosen, current = settings.read(conversation), begin()
         start, end = state.range or (None, None)
-        current = current.asked(question, chosen, images=images, look=Look("auto", start, end))
+        current = current.with_question(question, chosen, images=images, look=Look("auto", start, end))
         services().answers.start(current)
         state.open_chat(current.id)
     if state.ask_error:

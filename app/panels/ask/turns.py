@@ -170,7 +170,7 @@ def ask_again(conversation_id: str, number: int, question: str = "", look: Look 
     """
     with page_state().catching_errors("ask_error"):
         conversation = services().conversations.get(conversation_id)
-        updated = conversation.asked(
+        updated = conversation.with_question(
             question or conversation.turn(number).question, settings.read(conversation), edit=number, look=look
         )
         services().answers.start(updated)

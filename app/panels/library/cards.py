@@ -43,7 +43,7 @@ class ResultPage:
         total: Number of results on all pages.
         number: Number of this page, from 1.
         pages: Number of all pages.
-        near: For each entry found by meaning, the place in it that matches.
+        near: For each entry find_page by meaning, the place in it that matches.
     """
 
     entries: list[LibraryEntry]
@@ -53,7 +53,7 @@ class ResultPage:
     near: dict[str, int]
 
 
-def found() -> ResultPage:
+def find_page() -> ResultPage:
     """Find the analyses that the address asks for."""
     library, query = services().jobs.library, filters.query()
     near = {passage.job_id: passage.place for passage in filters.near()}

@@ -57,7 +57,7 @@ _MOST_TEXTS = 1024
 """Most pictures of a video: each request to a decoder worker names all their keys."""
 
 
-class _Made:
+class _Extraction:
     """What an extraction has made so far.
 
     Attributes:
@@ -149,7 +149,7 @@ class ExtractionCache:
         memory.
         """
         surveys = [] if surveys is None else surveys
-        extraction, file = _Made(), file_state(path)
+        extraction, file = _Extraction(), file_state(path)
         checkpoint = _Checkpoint(self._surveys, path, file, options)
         events, is_second_try = self._decode(path, options, surveys.append, cancel), False
         while True:
@@ -184,7 +184,7 @@ class ExtractionCache:
         before = StoredExtraction(self._surveys, sha256) if sha256 else None
         texts = before.texts() if before and options.read_text else {}
         if before and options.read_text and (interrupted := before.interrupted(options)):
-            extraction = _Made(_with_path(interrupted, path))
+            extraction = _Extraction(_with_path(interrupted, path))
             return chain(extraction.events, extraction.rest(path, options, texts=texts, cancel=cancel))
         survey = before.get(_SURVEY, Known) if before and names_times(options.selection) else None
         if survey:
@@ -242,7 +242,7 @@ class ExtractionCache:
         if not self._surveys.has(key):
             return None
         if key not in self._counted and (events := stored.events(options)):
-            self._counted[key] = len(_Made(events).keyframes)
+            self._counted[key] = len(_Extraction(events).keyframes)
         return self._counted.get(key)
 
     def sha256(self, path: Path, cancel: threading.Event | None = None) -> str:
@@ -272,7 +272,7 @@ class ExtractionCache:
         path: Path,
         file: str | None,
         options: ExtractOptions,
-        extraction: _Made,
+        extraction: _Extraction,
         surveys: list[Known | Thumbnails],
         cancel: threading.Event | None,
     ) -> Iterator[HashProgress]:
@@ -329,7 +329,7 @@ class _Checkpoint:
         self._kept_at = float("-inf")
         self._has_keyframes = False
 
-    def keep(self, extraction: _Made, surveys: list[Known | Thumbnails]) -> None:
+    def keep(self, extraction: _Extraction, surveys: list[Known | Thumbnails]) -> None:
         """Cache the keyframes once, and the facts so far; nothing while the digest of the file isn't known."""
         if not extraction.is_complete:  # a missing part isn't measured later
             return
@@ -402,7 +402,7 @@ class StoredExtraction:
         """Return the texts on pictures of this video."""
         return self.get(_TEXTS, Texts) or {}
 
-    def keep_texts(self, extraction: _Made) -> None:
+    def keep_texts(self, extraction: _Extraction) -> None:
         """Cache the texts in the facts, in addition to earlier texts."""
         keys = {keyframe.number: picture_key(keyframe.jpeg) for keyframe in extraction.keyframes}
         texts = {**self.texts(), **{keys[fact.number]: fact.texts for fact in extraction.facts}}

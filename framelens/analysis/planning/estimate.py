@@ -74,7 +74,7 @@ class Planner:
         measure: measure(request, video, words) returns the layout and capacity as measured by a ready engine, or None.
         capacity: Capacity of a request by the settings.
         side: Longer side of sent frames in pixels by the settings; None lets the plan choose.
-        known: Returns what was observed of this engine before.
+        timings: Returns what was observed of this engine before.
         num_cached: num_cached(path, options) returns how many frames are cached, None if no frames are cached.
         policy: How questions are answered; None where they aren't.
     """
@@ -82,13 +82,13 @@ class Planner:
     measure: Measure
     capacity: RequestCapacity
     side: int | None
-    known: Callable[[], KnownTimings]
+    timings: Callable[[], KnownTimings]
     num_cached: Callable[[Path, ExtractOptions], int | None]
     policy: Policy | None = None
 
     def __call__(self, video: VideoInfo, request: AnalysisRequest, template: Template) -> Estimate:
         """Estimate the analysis that `request` and `template` describe."""
-        timings = self.known()
+        timings = self.timings()
         layout, knows_in_flight = self._laid_out(video, request, template, timings)
         options = plan.extract_options(lambda: video, request, self.capacity, self.side)
         request = sized(request, video, self.capacity, self.side)
@@ -116,7 +116,7 @@ class Planner:
     def held_frames(self, video: VideoInfo, request: AnalysisRequest, template: Template) -> int:
         """Return how many frames a request holds, at most MOST_FRAMES; at the smallest size if no size is set."""
         most = replace(request, frames=MOST_FRAMES, adapts=False)
-        return self._laid_out(video, most, template, self.known())[0].per_part
+        return self._laid_out(video, most, template, self.timings())[0].per_part
 
     def _laid_out(
         self, video: VideoInfo, request: AnalysisRequest, template: Template, timings: KnownTimings

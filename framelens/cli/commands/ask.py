@@ -149,7 +149,7 @@ def run(options: Options) -> int:
                 conversation = _conversation(about, clip, options, cancel)
                 if not question and conversation.last.can_continue:
                     question, options.edit = conversation.last.question, conversation.last.number
-                conversation = conversation.asked(
+                conversation = conversation.with_question(
                     question,
                     asked_with,
                     edit=options.edit,

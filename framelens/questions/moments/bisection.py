@@ -31,7 +31,7 @@ def open_times(moments: Moments) -> list[float]:
     """Return the times of frames that decide what the votes leave open, rising; empty if nothing is open."""
     if not moments.samples:
         return list(_even_times(moments))
-    looked, times = _Looked(moments), set[float]()
+    looked, times = _Sampled(moments), set[float]()
     for before, run, after in timeline.neighbours(timeline.runs_of(moments)):
         if not run.says_yes:
             continue
@@ -49,7 +49,7 @@ def further_times(
     narrowest gaps at any ceiling, but the video is decoded again for each halving: where all gaps can be filled with
     `affordable` frames, they are filled in time order.
     """
-    looked = _Looked(moments, every_frame=every_frame)
+    looked = _Sampled(moments, every_frame=every_frame)
     fill = list(looked.within_gaps())
     gaps = looked.middles() if len(fill) > affordable and not every_frame else fill
     for source in (filter(looked.is_new, candidates), looked.around_rejected(), gaps):
@@ -60,7 +60,7 @@ def further_times(
 
 def expected_frames(moments: Moments) -> int:
     """Return how many frames a search that runs to its end has looked at, at least."""
-    return len(moments.samples) + sum(1 for _ in _Looked(moments).within_gaps())
+    return len(moments.samples) + sum(1 for _ in _Sampled(moments).within_gaps())
 
 
 def usual_looks(seconds: float) -> tuple[int, int]:
@@ -80,7 +80,7 @@ def _even_times(moments: Moments) -> Iterator[float]:
     yield max(moments.start_seconds, moments.end_seconds - _LAST_SECONDS)
 
 
-class _Looked:
+class _Sampled:
     """The samples until now, for choosing where to look next."""
 
     def __init__(self, moments: Moments, *, every_frame: bool = False) -> None:

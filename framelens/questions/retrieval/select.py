@@ -80,14 +80,14 @@ class Scope:
         analyses: Analyses of the videos by id.
         frames: Most frames; None for as many as there are keyframes, or as were wanted where little changes.
         look: The range to choose from; with the kind "local", frames are taken densely in it, whatever the question.
-        known: (analysis id, seconds) of frames that the model has already.
+        held: (analysis id, seconds) of frames that the model has already.
         seconds: Ceiling of time for scores.
     """
 
     analyses: Mapping[str, Analysis]
     frames: int | None = None
     look: Look = field(default_factory=Look)
-    known: Collection[tuple[str, float]] = ()
+    held: Collection[tuple[str, float]] = ()
     seconds: float = SCORING_SECONDS
 
     @property
@@ -238,7 +238,7 @@ class _Choosing:
             yield from self._embed(pool, deadline)
             yield from self._vote(pool, deadline)
         relevance, used = scores.combined(self.scores_by_name, len(pool))
-        shown = [at for at, candidate in enumerate(pool) if _is_known(candidate, self.scope.known)]
+        shown = [at for at, candidate in enumerate(pool) if _is_known(candidate, self.scope.held)]
         indices, relevant = choose(pool, relevance, self.scope.budget, held=shown, fills=self.scope.look.has_range)
         is_covered = self.scope.look.has_range and not relevant
         frames = yield from self.densely() if is_covered else self._decode_frames([pool[index] for index in indices])

@@ -113,7 +113,7 @@ _GOES_WITH = "goes_with"
 
 
 @dataclass(frozen=True)
-class _Taken:
+class _UploadSize:
     """Bytes of an upload that are on the disk, and those that are missing: 0 if it has stopped."""
 
     user_id: str
@@ -632,7 +632,7 @@ class VideoRepository:
         finally:
             lock.release()
 
-    def _unfinished_sizes(self, without: str = "") -> list[_Taken]:
+    def _unfinished_sizes(self, without: str = "") -> list[_UploadSize]:
         """List what the unfinished uploads and the videos that arrive from links take."""
         taken = []
         for path in self._parts.glob("*.json"):
@@ -644,7 +644,7 @@ class VideoRepository:
                     state = part.stat()
                     has_stopped = state.st_mtime < time.time() - ACTIVE_SECONDS
                     due = 0 if has_stopped else max(0, record["size_bytes"] - state.st_size)
-                    taken.append(_Taken(record.get("user_id", ""), state.st_size, due))
+                    taken.append(_UploadSize(record.get("user_id", ""), state.st_size, due))
         return taken
 
     @staticmethod
@@ -675,12 +675,12 @@ class VideoRepository:
             if record and record.get("path") in attached:
                 path.unlink(missing_ok=True)
 
-    def _upload_sizes(self) -> Iterator[_Taken]:
+    def _upload_sizes(self) -> Iterator[_UploadSize]:
         """Yield the sizes of the finished uploads."""
         for path in self._folder.glob("*.json"):
             record = read_json(path)
             if record and record.get("origin") == "upload":
-                yield _Taken(record.get("user_id", ""), record["size_bytes"])
+                yield _UploadSize(record.get("user_id", ""), record["size_bytes"])
 
     def _drop_stale_parts(self) -> None:
         now = time.time()

@@ -80,7 +80,7 @@ def asked(services: Services, job_id: str) -> Ask:
     def ask(*questions: str, **settings: Any) -> Conversation:
         conversation = Conversation.begun_about([job_id], "en")
         for question in questions:
-            services.answers.start(conversation.asked(question, AskSettings(**settings)))
+            services.answers.start(conversation.with_question(question, AskSettings(**settings)))
             conversation = over(services, conversation.id)
         return conversation
 
@@ -187,7 +187,7 @@ def test_question_is_about_the_chosen_reports(services: Services, job_id: str, g
 def test_running_answer_can_be_stopped(services: Services, job_id: str, going: threading.Event) -> None:
     going.clear()
     # No other test asks this: its answer would be stored.
-    conversation = Conversation.begun_about([job_id], "en").asked("Which are there, slowly?", AskSettings())
+    conversation = Conversation.begun_about([job_id], "en").with_question("Which are there, slowly?", AskSettings())
     services.answers.start(conversation)
     while not services.answers.get(conversation.id).progress.conversation.last.answer:
         time.sleep(0.01)
@@ -210,7 +210,7 @@ def test_search_is_a_strip_and_can_be_continued(services: Services, job_id: str,
     samples = (VoteSample(0, 0.0, 0.1, 0.1, 1), VoteSample(12, 1.2, 1.3, 0.9, 1), VoteSample(20, 2.0, 2.1, 0.1, 1))
     seen = Interval(Point(12, 1.2), Point(19, 1.9), None, Point(20, 2.0), Point(12, 1.2), 1, 0, 0.9)
     found = Moments(job_id, "a blue card", 0.0, 3.0, samples, intervals=(seen,), rounds=1, ended="frames")
-    conversation = Conversation.begun_about([job_id], "en").asked("When is it blue?", AskSettings())
+    conversation = Conversation.begun_about([job_id], "en").with_question("When is it blue?", AskSettings())
     turn = replace(conversation.last, answer="Once.", state="complete", evidence=Evidence(moments=(found,)))
     page = shown(services.conversations.add(conversation.with_turn(turn)))
     (strip,) = [one for part in parts_shown(page) for one in part.get("blocks", ()) if one["kind"] == "search"]
@@ -222,7 +222,7 @@ def test_search_is_a_strip_and_can_be_continued(services: Services, job_id: str,
 
 
 def test_interrupted_answer_says_so(services: Services, job_id: str) -> None:
-    conversation = Conversation.begun_about([job_id], "en").asked("Which?", AskSettings())
+    conversation = Conversation.begun_about([job_id], "en").with_question("Which?", AskSettings())
     kept = services.conversations.add(conversation.with_turn(replace(conversation.last, answer="Red")))
     assert t("ask.page.interrupted", "en") in texts(shown(kept))
 
@@ -238,7 +238,7 @@ def test_broken_answer_is_kept_with_one_reason(
             raise HangUp
 
     server.behave = breaking
-    asked = Conversation.begun_about([job_id], "en").asked("Which?", AskSettings())
+    asked = Conversation.begun_about([job_id], "en").with_question("Which?", AskSettings())
     services.answers.start(asked)
     conversation = over(services, asked.id)
     page = shown(conversation, language)

@@ -247,7 +247,7 @@ def test_dialog_says_whether_videos_go_along(show: Show, services: Services) -> 
 @pytest.mark.slow
 def test_trash_is_listed_restored_and_emptied(show: Show, services: Services) -> None:
     first, second, third = (import_report(services, number, f"{number}.mp4") for number in (1, 2, 3))
-    talk = services.conversations.add(Conversation.begun_about([third], "en").asked("Which?", AskSettings()))
+    talk = services.conversations.add(Conversation.begun_about([third], "en").with_question("Which?", AskSettings()))
     services.conversations.discard(talk.id)
     services.jobs.discard([first, second])
     page = show()

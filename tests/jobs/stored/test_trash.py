@@ -31,7 +31,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> None:
 def talked(jobs: Jobs, job_id: str) -> str:
     """A conversation about this job, in the trash."""
     conversations = ConversationRepository(jobs._store)
-    talk = conversations.add(Conversation.begun_about([job_id], "en").asked("Which?", AskSettings()))
+    talk = conversations.add(Conversation.begun_about([job_id], "en").with_question("Which?", AskSettings()))
     assert [entry.kind for entry in conversations.discard(talk.id)] == ["conversation"]
     return talk.id
 

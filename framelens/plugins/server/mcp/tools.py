@@ -553,7 +553,7 @@ class _Answer:
             options = FrameOptions(language(), question.frames, clip, use_model=question.use_model)
             asked = value_of(services.asking.begin(question.about, options, self.cancel), self._note)
         look = None if clip == Selection() else Look("auto", clip.start_seconds, clip.end_seconds)
-        asked = asked.asked(question.text, AskSettings(), look=look)
+        asked = asked.with_question(question.text, AskSettings(), look=look)
         self.doing = t("mcp.answering")
         with closing(services.asking.ask(AnswerDraft(asked), self.cancel, use_model=question.use_model)) as answer:
             for event in answer:

@@ -101,6 +101,6 @@ def _started(job_id: str, given: NewQuestion, services: Services) -> Conversatio
             raise InputError("conversation_unknown", id=given.conversation)
     else:
         conversation = Conversation.begun_about([job_id], given.language or language())
-    conversation = conversation.asked(given.question, AskSettings())
+    conversation = conversation.with_question(given.question, AskSettings())
     services.answers.start(conversation, use_model=given.use_model)
     return find_conversation(conversation.id, services)

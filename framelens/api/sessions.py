@@ -122,7 +122,7 @@ class SessionProtection:
     async def _watch(self, scope: Scope, receive: Receive, send: Send, access: _Access) -> None:
         """Pass messages of a WebSocket on until the session of its browser ends."""
         has_ended = False
-        protocols = _protocols(scope)
+        protocols = Headers(scope=scope).get("sec-websocket-protocol", "").split(",")
         earlier = ",".join(protocols[_OF_NEW_PAGE : _OF_NEW_PAGE + 1]).strip()
         if earlier and (access.key == _VISITOR or self._keys.get(earlier) != access.key):
             scope = _with_protocols(scope, protocols[:_OF_NEW_PAGE])
@@ -236,11 +236,6 @@ def _server(scope: Scope) -> str:
 
 def _size_of(message: Message) -> int:
     return _MESSAGE_BYTES + len(message.get("bytes") or message.get("text") or "")
-
-
-def _protocols(scope: Scope) -> list[str]:
-    """Return the protocols that a WebSocket asks for; the third names the Streamlit session to continue."""
-    return Headers(scope=scope).get("sec-websocket-protocol", "").split(",")
 
 
 def _with_protocols(scope: Scope, protocols: list[str]) -> Scope:

@@ -105,7 +105,8 @@ def _shape(outer: _Fields) -> Shape:
     inner = outer.inner(*_TEXT_NAMES)
     if inner and (inner.word("model_type") or "llama") == "llama":
         inner = outer.inner(*_TEXT_NAMES, defaults=_LLAMA_DEFAULTS)
-    text = _text(inner or outer, tied=outer.flag("tie_word_embeddings", default=_is_tied(inner)))
+    is_tied = inner is not None and inner.flag("tie_word_embeddings")
+    text = _text(inner or outer, tied=outer.flag("tie_word_embeddings", default=is_tied))
     tower = outer.inner("vision_config")
     quantised = outer.inner("quantization_config", "compression_config")
     return Shape(
@@ -115,10 +116,6 @@ def _shape(outer: _Fields) -> Shape:
         vision=_vision(tower, outer, text) if tower else None,
         quantisation=_quantisation(quantised or (inner and inner.inner("quantization_config"))),
     )
-
-
-def _is_tied(inner: _Fields | None) -> bool:
-    return inner is not None and inner.flag("tie_word_embeddings")
 
 
 def _dtype(outer: _Fields, inner: _Fields | None) -> str:

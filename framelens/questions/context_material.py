@@ -113,7 +113,8 @@ class ContextMaterial:
     def _picture(
         self, ref: FrameRef, turn_index: int, age: tuple[int, int], analysis: Analysis | None, jpeg: bytes
     ) -> ContextPicture:
-        keyframe = _keyframe(analysis, ref.time_seconds) if analysis else None
+        keyframes = analysis.keyframes if analysis else ()
+        keyframe = next((frame for frame in keyframes if frame.time_seconds == ref.time_seconds), None)
         if keyframe and not ref.picture:
             width, height, jpeg = keyframe.width, keyframe.height, keyframe.jpeg
         else:
@@ -171,10 +172,6 @@ class ContextMaterial:
         for analysis in self.analyses:
             for frame, speech in speech_near(attributed(analysis.transcript), analysis.keyframes):
                 yield f"{self._moment(analysis, frame)} {_quote(speech)}"
-
-
-def _keyframe(analysis: Analysis, seconds: float) -> Keyframe | None:
-    return next((keyframe for keyframe in analysis.keyframes if keyframe.time_seconds == seconds), None)
 
 
 def _quote(text: str) -> str:

@@ -5,7 +5,7 @@ are found in the cues. Nothing is written that was not read or said.
 """
 
 import threading
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -275,7 +275,7 @@ class _TextAnswer:
             return
         here = {id_ for id_, analysis in self.analyses.items() if is_here(analysis, self.tools)}
         shown = [self._ref(id_, cue.start_seconds) for id_, cue in cues[:_LISTED] if id_ in here]
-        refs = self._numbered(shown)
+        refs = self.draft.conversation.numbered(shown)
         yield self.draft.turn.with_frames(refs)
         numbers = {(ref.analysis_id, ref.time_seconds): ref.number for ref in refs}
         lines = [
@@ -298,7 +298,8 @@ class _TextAnswer:
             reader = FrameTextReader(reading)
             for id_, analysis in self.analyses.items():
                 frame_texts = [] if moment else list(_keyframe_texts(analysis, self.scope))
-                times = [_middle(moment)] if moment else self._times_to_read(analysis, [at for at, _ in frame_texts])
+                named = [moment[1] - AROUND_SECONDS] if moment else []  # in the middle of the range around it
+                times = named or self._times_to_read(analysis, [at for at, _ in frame_texts])
                 for done, seconds in enumerate(times):
                     yield Looking("frames", done, len(times))
                     if self.cancel.is_set():
@@ -346,7 +347,7 @@ class _TextAnswer:
         if not new:
             yield self._sentence("ask.text.nothing_written", frames=frames)
             return
-        refs = self._numbered(self._ref(id_, at) for id_, at, _ in new[:_LISTED])
+        refs = self.draft.conversation.numbered(self._ref(id_, at) for id_, at, _ in new[:_LISTED])
         yield self.draft.turn.with_frames(refs)
         numbers = {(ref.analysis_id, ref.time_seconds): ref.number for ref in refs}
         lines = [
@@ -372,9 +373,6 @@ class _TextAnswer:
         (picture,) = self.repository.keep_pictures([still.jpeg])
         return FrameRef(0, seconds, analysis_id, picture)
 
-    def _numbered(self, frames: Iterable[FrameRef]) -> tuple[FrameRef, ...]:
-        return self.draft.conversation.numbered(frames)
-
     def _more_lines(self, number: int) -> list[str]:
         return [self._t("ask.text.more", n=number - _LISTED)] if number > _LISTED else []
 
@@ -391,11 +389,6 @@ class _TextAnswer:
 
 def _mark(number: int | None) -> str:
     return f" [{number}]" if number else ""
-
-
-def _middle(moment: tuple[float, float, str]) -> float:
-    """Return the moment that a question names, in the middle of the range around it."""
-    return moment[1] - AROUND_SECONDS
 
 
 def _changing(read: Sequence[tuple[float, Texts]]) -> Iterator[tuple[float, Texts]]:

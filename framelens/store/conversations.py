@@ -94,7 +94,7 @@ class ConversationStore:
                 (
                     row.id,
                     row.created,
-                    _now(),
+                    datetime.now(UTC).isoformat(timespec="milliseconds"),
                     row.name,
                     row.language,
                     row.current,
@@ -227,7 +227,3 @@ def _index_text(*texts: str) -> str:
 def _needle(term: SearchTerm) -> str:
     """Return the text that stored words must contain for this term."""
     return f" {' '.join(term.words)}{'' if term.is_open else ' '}"
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

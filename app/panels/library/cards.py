@@ -43,7 +43,7 @@ class ResultPage:
         total: Number of results on all pages.
         number: Number of this page, from 1.
         pages: Number of all pages.
-        near: For each entry find_page by meaning, the place in it that matches.
+        near: For each entry found by meaning, the place in it that matches.
     """
 
     entries: list[LibraryEntry]

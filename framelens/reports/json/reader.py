@@ -123,7 +123,7 @@ def _check(form: schema.ReportForm, name: str) -> None:
     ):
         if doubled := [number for number, count in Counter(numbers).items() if count > 1]:
             raise InputError("report_doubled", name=name, place=part, number=doubled[0])
-    for conversation in _conversations(form):
+    for conversation in (*((form.answer,) if form.answer else ()), *(form.conversations or ())):
         _check_conversation(conversation, name)
     for section, part in to_builtins(form).items():
         if late := next((seconds for seconds in _times(part) if not abs(seconds) <= _LATEST_SECONDS), None):
@@ -133,11 +133,6 @@ def _check(form: schema.ReportForm, name: str) -> None:
         _check_notice(notice, name)
     if max(len(form.conditions), len(form.seconds_by_stage)) > _MOST_CONDITIONS:
         raise InputError("report_too_many_settings", name=name, most=_MOST_CONDITIONS)
-
-
-def _conversations(form: schema.ReportForm) -> tuple[schema.ConversationForm, ...]:
-    """Return the answer to the question of the request, if any, and the conversations."""
-    return (*((form.answer,) if form.answer else ()), *(form.conversations or ()))
 
 
 def _check_conversation(form: schema.ConversationForm, name: str) -> None:

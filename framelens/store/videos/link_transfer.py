@@ -175,7 +175,8 @@ class Transfer:
         match answer.status:
             case 304:
                 tag = answer.headers.get("etag", "")
-                self.unchanged = f"etag:{tag}" if f"etag:{tag}" in self._ids_by_version else self._only_known()
+                only = next(iter(self._ids_by_version)) if len(self._ids_by_version) == 1 else ""
+                self.unchanged = f"etag:{tag}" if f"etag:{tag}" in self._ids_by_version else only
                 self.is_stale = not self.unchanged
                 return None
             case 416:
@@ -206,9 +207,6 @@ class Transfer:
             raise InputError("url_cut_off", url=link, received=part.offset, total=part.size_bytes)
         if not part.offset:
             raise InputError("url_empty", url=link)
-
-    def _only_known(self) -> str:
-        return next(iter(self._ids_by_version)) if len(self._ids_by_version) == 1 else ""
 
     def _continue(self, answer: ResponseHead) -> Callable[[bytes], object] | None:
         """Continue the part if the answer has the requested range of the same file."""

@@ -206,12 +206,7 @@ _Read = list[tuple[_Frame, tuple[PageLine, ...]]]
 def _without_subtitles(read: _Read, cues: Sequence[Cue]) -> _Read:
     """Leave out lines that are spoken at that moment, and those that change at one place of the lowest part."""
     spoken = [(cue, key_of(cue.text)) for cue in cues]
-    low = [
-        (frame, line)
-        for frame, lines in read
-        for line in lines
-        if line.middle > _BAND and abs((line.left + line.right) / 2 - frame.aspect / 2) < _CENTRE * frame.aspect
-    ]
+    low = [(frame, line) for frame, lines in read for line in lines if line.middle > _BAND and _is_centred(frame, line)]
     rows = Counter(round(line.middle * 25) for _, line in low)
     changing = set()
     for row, _ in rows.most_common(2):
@@ -231,6 +226,10 @@ def _without_subtitles(read: _Read, cues: Sequence[Cue]) -> _Read:
         (frame, tuple(line for line in lines if id(line) not in changing and not is_spoken(frame, line)))
         for frame, lines in read
     ]
+
+
+def _is_centred(frame: _Frame, line: PageLine) -> bool:
+    return abs((line.left + line.right) / 2 - frame.aspect / 2) < _CENTRE * frame.aspect
 
 
 def _standing(read: _Read) -> tuple[PageLine, ...]:

@@ -32,7 +32,7 @@ def test_cache_returns_answer_for_same_model_and_messages(tmp_path: Path) -> Non
 @pytest.mark.slow
 def test_answers_of_earlier_versions_are_not_used(tmp_path: Path) -> None:
     answers = AnswerCache(tmp_path / "answers.sqlite", "model")
-    with answers._opened() as stored:
+    with answers._open_cache() as stored:
         key = cache._digest(picture("AAAA"), None, "")
         stored.update(key, "model", [Generation(text="draft</think>", generation_info={"usage": None})])
     assert answers.recall(picture("AAAA")) is None

@@ -7,15 +7,16 @@ import pytest
 from framelens.core.domain import AnalysisRequest
 from framelens.jobs.analyses import AnalysisRun
 from framelens.store.database import Store
-from tests.app.fake_services import queue
 from tests.app.panels.report.test_report import breaking_off
-from tests.jobs.test_queue import until
+from tests.jobs.test_queue import Open, until
 
 
 @pytest.mark.slow
-def test_unfinished_part_is_not_counted_as_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unfinished_part_is_not_counted_as_answered(
+    open_queue: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = Store(tmp_path / "framelens.sqlite")
-    jobs = queue(store, breaking_off, tmp_path)
+    jobs = open_queue(breaking_off)
     request = AnalysisRequest(Path("/v/clip.mp4"))
     job_id = jobs.submit(request, name="clip.mp4", force=True)
     until(jobs, job_id, lambda job: job.state == "failed")

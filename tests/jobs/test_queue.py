@@ -34,18 +34,11 @@ from framelens.jobs.snapshot import JobSnapshot, from_row, to_row
 from framelens.jobs.stored.library_entries import SearchIndexer
 from framelens.store.database import Row, Store
 from framelens.store.locks import ProcessLock
-from tests.app.fake_services import queue
 from tests.reports.test_reports import analysis
 from tests.updates import after
 
 REQUEST = AnalysisRequest(Path("/v/clip.mp4"))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "data" / "framelens.sqlite")
-    yield store
-    store.close()
+Open = Callable[..., Jobs]
 
 
 def until(jobs: Jobs, job_id: str, wanted: Callable[[JobSnapshot], bool]) -> JobSnapshot:
@@ -73,28 +66,23 @@ def whole(task: Task) -> Iterator[AnalysisEvent]:
     yield Finished(done)
 
 
-def test_a_finished_job_is_the_same_after_a_restart(store: Store, tmp_path: Path) -> None:
-    jobs = queue(store, whole, tmp_path)
+def test_a_finished_job_is_the_same_after_a_restart(open_queue: Open) -> None:
+    jobs = open_queue(whole)
     job_id = jobs.submit(REQUEST, name="clip.mp4")
     done = until(jobs, job_id, lambda job: job.is_over)
     jobs.close()
     assert done.state == "done"
-    again = queue(store, whole, tmp_path)
-    try:
-        stored = again.snapshot(job_id)
-        assert stored.analysis == done.analysis
-        assert stored.progress.answers == {1: "1: a\n2: b"}
-        assert stored.progress.keyframes[0].jpeg == done.progress.keyframes[0].jpeg
-        assert [job.id for job in again.recent()] == [job_id]
-        assert again.recent()[0].name == "clip.mp4"
-    finally:
-        again.close()
+    again = open_queue(whole)
+    stored = again.snapshot(job_id)
+    assert stored.analysis == done.analysis
+    assert stored.progress.answers == {1: "1: a\n2: b"}
+    assert stored.progress.keyframes[0].jpeg == done.progress.keyframes[0].jpeg
+    assert [job.id for job in again.recent()] == [job_id]
+    assert again.recent()[0].name == "clip.mp4"
 
 
 @pytest.mark.parametrize(("trouble", "key"), [("repeats", "no_usable_answer"), ("reasoned", "engine_reasoned")])
-def test_an_unusable_answer_is_a_state_and_asked_for_again(
-    store: Store, tmp_path: Path, trouble: str, key: str
-) -> None:
+def test_an_unusable_answer_is_a_state_and_asked_for_again(open_queue: Open, trouble: str, key: str) -> None:
     runs: list[Task] = []
 
     def answer(task: Task) -> Iterator[AnalysisEvent]:
@@ -107,20 +95,17 @@ def test_an_unusable_answer_is_a_state_and_asked_for_again(
         )
         yield Finished(replace(done, chunks=(chunk,)))
 
-    jobs = queue(store, answer, tmp_path, sha256="ab" * 32)
-    try:
-        job_id = jobs.submit(REQUEST, name="clip.mp4")
-        job = until(jobs, job_id, lambda job: job.is_over)
-        assert job.error is not None and job.analysis is not None
-        assert (job.state, job.error.key, job.error.exit_code) == ("no_usable_answer", key, 4)
-        assert job.can_resume and not job.is_complete and jobs.finished(REQUEST) is None
-        assert jobs.unfinished(REQUEST) == job_id
-        jobs.resume(job_id)
-        job = until(jobs, job_id, lambda job: job.is_over)
-        assert (job.state, job.error, jobs.unfinished(REQUEST)) == ("done", None, None)
-        assert runs[1].done.again == {chunk.number for chunk in job.analysis.chunks}
-    finally:
-        jobs.close()
+    jobs = open_queue(answer, sha256="ab" * 32)
+    job_id = jobs.submit(REQUEST, name="clip.mp4")
+    job = until(jobs, job_id, lambda job: job.is_over)
+    assert job.error is not None and job.analysis is not None
+    assert (job.state, job.error.key, job.error.exit_code) == ("no_usable_answer", key, 4)
+    assert job.can_resume and not job.is_complete and jobs.finished(REQUEST) is None
+    assert jobs.unfinished(REQUEST) == job_id
+    jobs.resume(job_id)
+    job = until(jobs, job_id, lambda job: job.is_over)
+    assert (job.state, job.error, jobs.unfinished(REQUEST)) == ("done", None, None)
+    assert runs[1].done.again == {chunk.number for chunk in job.analysis.chunks}
 
 
 @pytest.mark.parametrize("given", ["/models/tiny-vl", "/models/tiny-vl (1795574621971000000)"])
@@ -129,7 +114,7 @@ def test_the_model_of_a_job_is_named_without_its_age(given: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_job_resumes_where_its_file_was_moved(store: Store, tmp_path: Path) -> None:
+def test_a_job_resumes_where_its_file_was_moved(open_queue: Open, tmp_path: Path) -> None:
     runs: list[Task] = []
 
     def fail_once(task: Task) -> Iterator[AnalysisEvent]:
@@ -138,22 +123,19 @@ def test_a_job_resumes_where_its_file_was_moved(store: Store, tmp_path: Path) ->
             raise EngineError("engine_out_of_memory")
         yield from whole(task)
 
-    jobs = queue(store, fail_once, tmp_path, sha256="ab" * 32)
+    jobs = open_queue(fail_once, sha256="ab" * 32)
     moved = tmp_path / "renamed.mp4"
     moved.touch()
-    try:
-        job_id = jobs.submit(REQUEST, name="clip.mp4")
-        until(jobs, job_id, lambda job: job.is_over)
-        request = replace(REQUEST, path=moved)
-        assert jobs.unfinished(request) == job_id
-        jobs.resume(job_id, moved=request)
-        job = until(jobs, job_id, lambda job: job.is_over)
-        assert (job.state, job.name, runs[1].request.path) == ("done", "renamed.mp4", moved)
-    finally:
-        jobs.close()
+    job_id = jobs.submit(REQUEST, name="clip.mp4")
+    until(jobs, job_id, lambda job: job.is_over)
+    request = replace(REQUEST, path=moved)
+    assert jobs.unfinished(request) == job_id
+    jobs.resume(job_id, moved=request)
+    job = until(jobs, job_id, lambda job: job.is_over)
+    assert (job.state, job.name, runs[1].request.path) == ("done", "renamed.mp4", moved)
 
 
-def test_a_job_that_was_stopped_carries_no_error(store: Store, tmp_path: Path) -> None:
+def test_a_job_that_was_stopped_carries_no_error(open_queue: Open) -> None:
     started = threading.Event()
 
     def endless(task: Task) -> Iterator[AnalysisEvent]:
@@ -163,19 +145,16 @@ def test_a_job_that_was_stopped_carries_no_error(store: Store, tmp_path: Path) -
             pass
         raise Cancelled if task.control.cancel.is_set() else Paused
 
-    jobs = queue(store, endless, tmp_path)
-    try:
-        for stop, state in ((jobs.pause, "paused"), (jobs.cancel, "cancelled")):
-            job_id = jobs.submit(REQUEST, name="clip.mp4")
-            assert started.wait(60)
-            until(jobs, job_id, lambda job: job.state == "running")
-            stop(job_id)
-            job = until(jobs, job_id, lambda job: job.is_over)
-            assert (job.state, job.error) == (state, None)
-            earlier = replace(job, failure=Failure.of(Cancelled()))  # as earlier versions stored it
-            assert from_row(to_row(earlier, "me"), is_alive=False).error is None
-    finally:
-        jobs.close()
+    jobs = open_queue(endless)
+    for stop, state in ((jobs.pause, "paused"), (jobs.cancel, "cancelled")):
+        job_id = jobs.submit(REQUEST, name="clip.mp4")
+        assert started.wait(60)
+        until(jobs, job_id, lambda job: job.state == "running")
+        stop(job_id)
+        job = until(jobs, job_id, lambda job: job.is_over)
+        assert (job.state, job.error) == (state, None)
+        earlier = replace(job, failure=Failure.of(Cancelled()))  # as earlier versions stored it
+        assert from_row(to_row(earlier, "me"), is_alive=False).error is None
 
 
 def test_the_time_of_all_runs_adds_up(store: Store, tmp_path: Path) -> None:
@@ -192,8 +171,8 @@ def test_the_time_of_all_runs_adds_up(store: Store, tmp_path: Path) -> None:
     assert over.timed().progress.seconds_by_stage == analysis().seconds_by_stage
 
 
-def test_running_jobs_are_listed_below_many_newer_ones(store: Store, tmp_path: Path) -> None:
-    jobs, other = queue(store, whole, tmp_path), ProcessLock(tmp_path / "running")
+def test_running_jobs_are_listed_below_many_newer_ones(store: Store, open_queue: Open, tmp_path: Path) -> None:
+    jobs, other = open_queue(whole), ProcessLock(tmp_path / "running")
     try:
         for name, owner, state in [("runs", other.name, "running"), ("is gone", "gone", "running")]:
             store.save(to_row(JobSnapshot(name, name, "2026-01-01", REQUEST, state=state), owner))
@@ -227,32 +206,28 @@ def test_a_job_that_an_earlier_version_stored_is_kept() -> None:
     assert json.loads(to_row(job, "").document) == {**stored, **newer}
 
 
-def test_job_knows_its_origin_and_is_read_once(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    jobs = queue(store, whole, tmp_path)
-    try:
-        first = jobs.submit(REQUEST, name="clip.mp4")
-        second = jobs.submit(REQUEST, name="clip.mp4", follows=first)
-        until(jobs, second, lambda job: job.is_over)
-        jobs.close()
-        assert (jobs.snapshot(first).follows, jobs.snapshot(second).follows) == ("", first)
-        monkeypatch.setattr(store, "frames", None)
-        assert jobs.snapshot(second).progress.keyframes[0].jpeg
-    finally:
-        jobs.close()
+def test_job_knows_its_origin_and_is_read_once(store: Store, open_queue: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = open_queue(whole)
+    first = jobs.submit(REQUEST, name="clip.mp4")
+    second = jobs.submit(REQUEST, name="clip.mp4", follows=first)
+    until(jobs, second, lambda job: job.is_over)
+    jobs.close()
+    assert (jobs.snapshot(first).follows, jobs.snapshot(second).follows) == ("", first)
+    monkeypatch.setattr(store, "frames", None)
+    assert jobs.snapshot(second).progress.keyframes[0].jpeg
 
 
-def test_a_failure_is_stored_as_the_error_it_was(store: Store, tmp_path: Path) -> None:
+def test_a_failure_is_stored_as_the_error_it_was(open_queue: Open) -> None:
     def failing(task: Task) -> Iterator[AnalysisEvent]:
         yield KeyframesChosen(analysis().keyframes, analysis().decode)
         raise EngineError("engine_unreachable", base_url="http://x", reason="gone")
 
-    jobs = queue(store, failing, tmp_path)
+    jobs = open_queue(failing)
     job_id = jobs.submit(REQUEST, name="clip.mp4")
     until(jobs, job_id, lambda job: job.is_over)
     jobs.close()
-    again = queue(store, failing, tmp_path)
+    again = open_queue(failing)
     stored = again.snapshot(job_id)
-    again.close()
     assert stored.state == "failed"
     assert isinstance(stored.error, EngineError)
     assert stored.error.values == {"base_url": "http://x", "reason": "gone"}
@@ -260,14 +235,12 @@ def test_a_failure_is_stored_as_the_error_it_was(store: Store, tmp_path: Path) -
     assert stored.progress.keyframes[0].jpeg
 
 
-def test_bug_is_a_sentence_and_a_logged_traceback(
-    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_bug_is_a_sentence_and_a_logged_traceback(open_queue: Open, caplog: pytest.LogCaptureFixture) -> None:
     def buggy(task: Task) -> Iterator[AnalysisEvent]:
         raise ZeroDivisionError("a bug")
         yield
 
-    jobs = queue(store, buggy, tmp_path)
+    jobs = open_queue(buggy)
     job = until(jobs, jobs.submit(REQUEST, name="x"), lambda job: job.is_over)
     jobs.close()
     assert job.error
@@ -276,7 +249,7 @@ def test_bug_is_a_sentence_and_a_logged_traceback(
 
 
 def test_job_that_a_bug_keeps_from_the_store_is_failed(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, open_queue: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
         raise UnicodeEncodeError("utf-8", "\ud83d", 0, 1, "surrogates not allowed")
@@ -285,13 +258,12 @@ def test_job_that_a_bug_keeps_from_the_store_is_failed(
         monkeypatch.setattr(store, "save", refuse)
         yield KeyframesChosen(analysis().keyframes, analysis().decode)
 
-    jobs = queue(store, chosen, tmp_path)
+    jobs = open_queue(chosen)
     job = until(jobs, jobs.submit(REQUEST, name="x"), lambda job: job.is_over)
-    jobs.close()
     assert job.state == "failed" and job.error and job.error.key == "internal"
 
 
-def test_cancel_reaches_a_running_job_and_one_that_waits(store: Store, tmp_path: Path) -> None:
+def test_cancel_reaches_a_running_job_and_one_that_waits(open_queue: Open) -> None:
     started = threading.Barrier(3)
 
     def endless(task: Task) -> Iterator[AnalysisEvent]:
@@ -300,7 +272,7 @@ def test_cancel_reaches_a_running_job_and_one_that_waits(store: Store, tmp_path:
         task.control.cancel.wait(20)
         raise Cancelled
 
-    jobs = queue(store, endless, tmp_path)
+    jobs = open_queue(endless)
     running, _, waiting = (jobs.submit(REQUEST, name=name) for name in "abc")
     started.wait(20)  # two run at a time
     assert jobs.snapshot(waiting).state == "queued"
@@ -308,10 +280,9 @@ def test_cancel_reaches_a_running_job_and_one_that_waits(store: Store, tmp_path:
     jobs.cancel(running)
     assert until(jobs, running, lambda job: job.is_over).state == "cancelled"
     assert until(jobs, waiting, lambda job: job.is_over).state == "cancelled"
-    jobs.close()
 
 
-def test_a_job_waits_or_runs_at_every_moment(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_waits_or_runs_at_every_moment(open_queue: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     admit, stored = threading.Event(), threading.Event()
     changed = JobRepository.save
 
@@ -333,7 +304,7 @@ def test_a_job_waits_or_runs_at_every_moment(store: Store, tmp_path: Path, monke
         task.control.cancel.wait(20)
         raise Cancelled
 
-    jobs = queue(store, endless, tmp_path)
+    jobs = open_queue(endless)
     job_id = jobs.submit(REQUEST, name="a")
     until(jobs, job_id, lambda _: jobs._active.all()[0].is_running)  # a worker has it, and waits for the engine
     assert ([one.id for one in jobs.waiting()], jobs.all_running(), jobs.running()) == ([job_id], [], ())
@@ -344,12 +315,9 @@ def test_a_job_waits_or_runs_at_every_moment(store: Store, tmp_path: Path, monke
     jobs.cancel(job_id)
     assert until(jobs, job_id, lambda job: job.is_over).state == "cancelled"
     assert (jobs.waiting(), jobs.all_running(), jobs.running()) == ([], [], ())
-    jobs.close()
 
 
-def test_a_cancelled_job_is_over_before_the_library_has_it(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cancelled_job_is_over_before_the_library_has_it(open_queue: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     started, shut, taken = threading.Event(), threading.Event(), threading.Event()
 
     def endless(task: Task) -> Iterator[AnalysisEvent]:
@@ -363,7 +331,7 @@ def test_a_cancelled_job_is_over_before_the_library_has_it(
         taken.set()
 
     monkeypatch.setattr(SearchIndexer, "index", slow)
-    jobs = queue(store, endless, tmp_path)
+    jobs = open_queue(endless)
     job_id = jobs.submit(REQUEST, name="a")
     assert started.wait(20)
     jobs.cancel(job_id)
@@ -371,22 +339,18 @@ def test_a_cancelled_job_is_over_before_the_library_has_it(
     assert not taken.is_set()
     shut.set()
     assert taken.wait(20)
-    jobs.close()
 
 
-def test_a_job_of_a_program_that_is_gone_continues(store: Store, tmp_path: Path) -> None:
+def test_a_job_of_a_program_that_is_gone_continues(store: Store, open_queue: Open) -> None:
     done = analysis()
     job = JobSnapshot(
         "gone", "clip.mp4", "2026-01-01", REQUEST, state="running", progress=AnalysisState(keyframes=done.keyframes)
     )
     store.save(to_row(job, "somebody who is gone"))
     store.save_frames("gone", ((frame.number, frame.jpeg) for frame in done.keyframes))
-    jobs = queue(store, whole, tmp_path)
-    try:
-        over = until(jobs, "gone", lambda job: job.is_over)
-        assert (over.state, over.interruptions) == ("done", 1)
-    finally:
-        jobs.close()
+    jobs = open_queue(whole)
+    over = until(jobs, "gone", lambda job: job.is_over)
+    assert (over.state, over.interruptions) == ("done", 1)
 
 
 def test_a_new_answer_ends_the_count_of_interruptions() -> None:
@@ -399,7 +363,7 @@ def test_a_new_answer_ends_the_count_of_interruptions() -> None:
     assert after(again, ChunkDone(new)).interruptions == 0
 
 
-def test_job_that_keeps_crashing_waits_to_be_asked(store: Store, tmp_path: Path) -> None:
+def test_job_that_keeps_crashing_waits_to_be_asked(store: Store, open_queue: Open) -> None:
     done = analysis()
     job = replace(
         JobSnapshot("x", "clip.mp4", "2026-01-01", REQUEST, "", "running", interruptions=2),
@@ -407,23 +371,19 @@ def test_job_that_keeps_crashing_waits_to_be_asked(store: Store, tmp_path: Path)
     )
     store.save(to_row(job, "somebody who is gone"))
     store.save_frames("x", ((frame.number, frame.jpeg) for frame in done.keyframes))
-    jobs = queue(store, whole, tmp_path)
-    try:
-        found = jobs.snapshot("x")
-        assert found.state == "interrupted"
-        assert found.progress.keyframes == done.keyframes
-        jobs.resume("x")
-        over = until(jobs, "x", lambda job: job.is_over)
-        assert (over.state, over.interruptions) == ("done", 0)
-    finally:
-        jobs.close()
+    jobs = open_queue(whole)
+    found = jobs.snapshot("x")
+    assert found.state == "interrupted"
+    assert found.progress.keyframes == done.keyframes
+    jobs.resume("x")
+    over = until(jobs, "x", lambda job: job.is_over)
+    assert (over.state, over.interruptions) == ("done", 0)
 
 
-def test_an_unknown_job_is_an_input_error(store: Store, tmp_path: Path) -> None:
-    jobs = queue(store, whole, tmp_path)
+def test_an_unknown_job_is_an_input_error(open_queue: Open) -> None:
+    jobs = open_queue(whole)
     with pytest.raises(InputError) as caught:
         jobs.snapshot("nothing")
-    jobs.close()
     assert caught.value.key == "job_unknown"
 
 
@@ -447,14 +407,14 @@ def test_time_left_of_a_survey_ignores_the_start_of_the_decoder(monkeypatch: pyt
     assert (job.progress.step, job.progress.total) == (20, 60)
 
 
-def test_jobs_of_one_user_are_limited(store: Store, tmp_path: Path) -> None:
+def test_jobs_of_one_user_are_limited(open_queue: Open) -> None:
     go_on = threading.Event()
 
     def waiting(task: Task) -> Iterator[AnalysisEvent]:
         go_on.wait(20)
         yield from whole(task)
 
-    jobs = queue(store, waiting, tmp_path, most_of_user=2)
+    jobs = open_queue(waiting, most_of_user=2)
     try:
         with as_user(User("a", "a", "analyst")):
             first = [jobs.submit(REQUEST, name="clip.mp4", force=True) for _ in range(2)]

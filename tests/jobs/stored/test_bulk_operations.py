@@ -25,8 +25,7 @@ from framelens.store.database import Store
 from framelens.store.library_index import LibraryQuery, Passage
 from framelens.store.videos.video_repository import VideoRepository
 from tests.app import rich
-from tests.app.fake_services import queue
-from tests.jobs.test_queue import until, whole
+from tests.jobs.test_queue import Open, until, whole
 from tests.jobs.working import plain
 from tests.reports.test_reports import analysis
 
@@ -59,8 +58,8 @@ def test_a_job_is_found_by_its_words_as_soon_unchanged_done(jobs: Jobs) -> None:
     assert jobs.library.cover(job_id).startswith(b"\xff\xd8")
 
 
-def test_everything_that_is_said_is_searched_with_its_time(store: Store, tmp_path: Path) -> None:
-    jobs = queue(store, rich.script(parts=2, findings=3), tmp_path)
+def test_everything_that_is_said_is_searched_with_its_time(open_queue: Open) -> None:
+    jobs = open_queue(rich.script(parts=2, findings=3))
     job_id = finished(jobs, Path("/v/clip.mp4"))
     kinds = {
         hit.kind
@@ -69,7 +68,6 @@ def test_everything_that_is_said_is_searched_with_its_time(store: Store, tmp_pat
     }
     assert kinds == {"summary", "chapter", "finding", "said"}
     assert jobs.library.hits(job_id, '"number 1.1"')[0].seconds == 12.5
-    jobs.close()
 
 
 def test_the_answer_to_a_question_is_no_summary(jobs: Jobs) -> None:
@@ -96,8 +94,8 @@ def test_the_answer_to_a_question_is_no_summary(jobs: Jobs) -> None:
     assert ids(jobs, "van") == [job_id]
 
 
-def test_old_stores_do_not_search_own_question(store: Store, tmp_path: Path) -> None:
-    jobs = queue(store, whole, tmp_path)
+def test_old_stores_do_not_search_own_question(store: Store, open_queue: Open) -> None:
+    jobs = open_queue(whole)
     question = "Is there a zeppelin?"
     job_id = jobs.submit(replace(REQUEST, question=question), name="clip.mp4")
     until(jobs, job_id, lambda job: job.state == "done")
@@ -112,11 +110,10 @@ def test_old_stores_do_not_search_own_question(store: Store, tmp_path: Path) -> 
     jobs.indexing.catch_up()
     assert ids(jobs, "zeppelin") == []
     assert ids(jobs, "clip") == [job_id]
-    jobs.close()
 
 
-def test_old_entries_are_indexed_on_first_look(store: Store, tmp_path: Path) -> None:
-    jobs = queue(store, rich.script(parts=2, findings=3), tmp_path)
+def test_old_entries_are_indexed_on_first_look(store: Store, open_queue: Open) -> None:
+    jobs = open_queue(rich.script(parts=2, findings=3))
     job_id = finished(jobs, Path("/v/clip.mp4"))
     with store.changing() as connection:
         connection.execute("DELETE FROM entries")
@@ -125,7 +122,6 @@ def test_old_entries_are_indexed_on_first_look(store: Store, tmp_path: Path) -> 
     jobs.indexing.catch_up()
     assert ids(jobs, "parcel") == [job_id]
     assert jobs.indexing.num_left == 0
-    jobs.close()
 
 
 def test_a_new_name_is_shown_and_found_and_must_be_one(jobs: Jobs) -> None:
@@ -159,7 +155,7 @@ def test_a_video_that_was_not_uploaded_is_never_deleted(jobs: Jobs, videos: Vide
     assert path.exists()
 
 
-def test_one_that_runs_is_cancelled_before_it_is_deleted(store: Store, videos: VideoRepository, tmp_path: Path) -> None:
+def test_one_that_runs_is_cancelled_before_it_is_deleted(open_queue: Open, videos: VideoRepository) -> None:
     stopped = threading.Event()
 
     def endless(task: Task) -> Iterator[AnalysisEvent]:
@@ -168,14 +164,13 @@ def test_one_that_runs_is_cancelled_before_it_is_deleted(store: Store, videos: V
         raise Cancelled
         yield Finished(analysis())
 
-    jobs = queue(store, endless, tmp_path)
+    jobs = open_queue(endless)
     job_id = jobs.submit(REQUEST, name="clip.mp4")
     until(jobs, job_id, lambda job: job.state == "running")
     assert next(one.error for one in remove_jobs(jobs, videos, [job_id])) is None
     assert stopped.is_set()
     with pytest.raises(InputError, match="job_unknown"):
         jobs.snapshot(job_id)
-    jobs.close()
 
 
 def test_one_that_cannot_be_deleted_does_not_keep_the_others(jobs: Jobs, videos: VideoRepository) -> None:

@@ -16,9 +16,8 @@ from framelens.questions.conversation import AskSettings, Conversation
 from framelens.questions.repository import ConversationRepository
 from framelens.store.database import Store
 from framelens.store.videos.video_repository import VideoRepository
-from tests.app.fake_services import queue
 from tests.jobs.stored.test_bulk_operations import finished, ids, uploaded
-from tests.jobs.test_queue import until, whole
+from tests.jobs.test_queue import Open, until, whole
 from tests.reports.test_reports import analysis
 
 
@@ -91,7 +90,7 @@ def test_deleted_job_is_no_duplicate(jobs: Jobs, tmp_path: Path) -> None:
     assert {job.id for job in jobs.recent()} == {first, second}
 
 
-def test_running_job_is_cancelled_first(store: Store, tmp_path: Path) -> None:
+def test_running_job_is_cancelled_first(open_queue: Open) -> None:
     hold = threading.Event()
 
     def run(task):  # type: ignore[no-untyped-def]
@@ -101,7 +100,7 @@ def test_running_job_is_cancelled_first(store: Store, tmp_path: Path) -> None:
         raise Cancelled
         yield
 
-    jobs = queue(store, run, tmp_path)
+    jobs = open_queue(run)
     running = jobs.submit(AnalysisRequest(Path("/v/a.mp4")), name="a.mp4", force=True)
     until(jobs, running, lambda job: job.state == "running")
     waiting = [jobs.submit(AnalysisRequest(Path("/v/b.mp4")), name="b.mp4", force=True) for _ in range(3)]
@@ -109,7 +108,6 @@ def test_running_job_is_cancelled_first(store: Store, tmp_path: Path) -> None:
     assert (jobs.waiting(), jobs.all_running()) == ([], [])
     jobs.trash.restore([running])
     assert jobs.snapshot(running).state == "cancelled"
-    jobs.close()
 
 
 def test_video_stays_while_the_trash_needs_it(jobs: Jobs, videos: VideoRepository) -> None:
@@ -234,13 +232,12 @@ def test_imported_again_comes_out_of_the_trash(jobs: Jobs) -> None:
     assert jobs.snapshot(job_id) and jobs.trash.entries() == []
 
 
-def test_trashed_job_is_not_adopted(store: Store, tmp_path: Path) -> None:
-    jobs = queue(store, whole, tmp_path)
+def test_trashed_job_is_not_adopted(store: Store, open_queue: Open) -> None:
+    jobs = open_queue(whole)
     job_id = finished(jobs, Path("/v/clip.mp4"))
     jobs.discard([job_id])
     with store.changing() as connection:  # a process that was killed left it so
         connection.execute("UPDATE jobs SET state = 'running', owner = 'gone'")
     jobs.close()
-    jobs = queue(store, whole, tmp_path)
+    jobs = open_queue(whole)
     assert (jobs.waiting(), jobs.all_running(), jobs.recent()) == ([], [], [])
-    jobs.close()

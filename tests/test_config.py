@@ -188,11 +188,6 @@ def test_a_key_in_the_wrong_setting_is_not_shown() -> None:
             assert "4711" not in error_text(caught.value, language)
 
 
-def test_the_key_never_shows_in_a_repr() -> None:
-    assert "secret" not in repr(load({"FRAMELENS_API_KEY": "secret", "FRAMELENS_SPEECH_API_KEY": "secret"}))
-    assert isinstance(load({}), Settings)
-
-
 def test_model_path_and_config_import_as_in_guide() -> None:
     command = (
         "import sys; sys.path.insert(0, '.'); from framelens.config import VLLM_MODEL_PATH, VLLM_CONFIG; "
@@ -281,9 +276,13 @@ def test_own_dotenv_precedes_that_of_the_user(tmp_path: Path, monkeypatch: pytes
         assert load({}).language == language
 
 
-def test_a_missing_file_of_settings_is_named() -> None:
+def test_missing_files_and_hidden_keys_of_settings() -> None:
+    # A missing file of settings is named.
     with pytest.raises(ConfigError, match="dotenv_missing"):
         load({"FRAMELENS_ENV_FILE": "no/such.env"})
+    # The key never shows in a repr.
+    assert "secret" not in repr(load({"FRAMELENS_API_KEY": "secret", "FRAMELENS_SPEECH_API_KEY": "secret"}))
+    assert isinstance(load({}), Settings)
 
 
 def test_code_is_never_loaded_by_a_choice_on_the_page(tmp_path: Path) -> None:

@@ -44,16 +44,16 @@ def manifests() -> Iterator[dict[str, Any]]:
 
 def containers() -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Every pod with each of its containers."""
-    for one in manifests():
-        if one["kind"] == "Deployment":
-            pod = one["spec"]["template"]["spec"]
+    for manifest in manifests():
+        if manifest["kind"] == "Deployment":
+            pod = manifest["spec"]["template"]["spec"]
             for container in pod["containers"]:
                 yield pod, container
 
 
 def images() -> set[str]:
     named = {service["image"] for file in COMPOSE for service in services(file).values()}
-    built = {one for file in DOCKERFILES for one in re.findall(r"^FROM (\S+)", text(file), re.MULTILINE)}
+    built = {image for file in DOCKERFILES for image in re.findall(r"^FROM (\S+)", text(file), re.MULTILINE)}
     return named | built | {container["image"] for _, container in containers()}
 
 
@@ -82,7 +82,11 @@ def test_images_are_pinned_to_a_version() -> None:
 
 def test_images_are_those_that_documents_name() -> None:
     version = PROJECT["project"]["version"]
-    pinned = next(one for one in PROJECT["project"]["optional-dependencies"]["gpu"] if one.startswith("vllm=="))
+    pinned = next(
+        requirement
+        for requirement in PROJECT["project"]["optional-dependencies"]["gpu"]
+        if requirement.startswith("vllm==")
+    )
     assert f"vllm/vllm-openai:v{pinned.split('==')[1].split(';')[0].strip()}" in images()
     assert all(f":{version}" in image for image in images() if image.startswith("framelens"))
     documents = [text(ROOT / f"docs/guide/deployment.{language}.md") for language in ("en", "zh")]
@@ -94,7 +98,7 @@ def test_extras_of_the_images_are_declared() -> None:
     extras = set(PROJECT["project"]["optional-dependencies"])
     dockerfile = text(DEPLOY / "Dockerfile")
     given = set(re.findall(r"EXTRAS[=:] ?([\w,]+)", dockerfile + "".join(map(text, COMPOSE))))
-    assert {extra for one in given for extra in one.split(",")} <= extras
+    assert {extra for names in given for extra in names.split(",")} <= extras
 
 
 def test_images_install_what_has_a_known_hash() -> None:
@@ -118,7 +122,9 @@ def test_ports_agree() -> None:
     assert f"--port={ENGINE_PORT}" in engine["command"]
     assert f"127.0.0.1:{ENGINE_PORT}/health" in engine["healthcheck"]["test"][-1]
     ports = {
-        one["metadata"]["name"]: one["spec"]["ports"][0]["port"] for one in manifests() if one["kind"] == "Service"
+        manifest["metadata"]["name"]: manifest["spec"]["ports"][0]["port"]
+        for manifest in manifests()
+        if manifest["kind"] == "Service"
     }
     assert ports == {"framelens": PAGE_PORT, "engine": ENGINE_PORT}
     for _, container in containers():
@@ -158,15 +164,17 @@ def test_pods_have_no_rights_to_spare() -> None:
 
 def test_manifests_refer_to_each_other_by_existing_names() -> None:
     all_ = list(manifests())
-    claims = {one["metadata"]["name"] for one in all_ if one["kind"] == "PersistentVolumeClaim"}
-    labels = [one["spec"]["template"]["metadata"]["labels"] for one in all_ if one["kind"] == "Deployment"]
-    for one in all_:
-        assert one["kind"] == "Namespace" or one["metadata"]["namespace"] == "framelens"
-        if one["kind"] == "Service":
-            assert one["spec"]["selector"] in labels
-        if one["kind"] == "Deployment":
-            assert one["spec"]["selector"]["matchLabels"] in labels
-            used = [volume.get("persistentVolumeClaim") for volume in one["spec"]["template"]["spec"]["volumes"]]
+    claims = {manifest["metadata"]["name"] for manifest in all_ if manifest["kind"] == "PersistentVolumeClaim"}
+    labels = [
+        manifest["spec"]["template"]["metadata"]["labels"] for manifest in all_ if manifest["kind"] == "Deployment"
+    ]
+    for manifest in all_:
+        assert manifest["kind"] == "Namespace" or manifest["metadata"]["namespace"] == "framelens"
+        if manifest["kind"] == "Service":
+            assert manifest["spec"]["selector"] in labels
+        if manifest["kind"] == "Deployment":
+            assert manifest["spec"]["selector"]["matchLabels"] in labels
+            used = [volume.get("persistentVolumeClaim") for volume in manifest["spec"]["template"]["spec"]["volumes"]]
             assert {claim["claimName"] for claim in used if claim} <= claims
 
 
@@ -210,4 +218,4 @@ def test_guides_name_the_proxies_that_are_attacked(tmp_path: Path) -> None:
         ReverseProxy(tmp_path, 8443, is_caddy=is_caddy).configure(8502)
         attacked = set(text(tmp_path / "framelens.conf").splitlines())
         ports = [line for line in files[name].splitlines() if line not in attacked]
-        assert all("8501" in one or "listen" in one or NAME in one or "{" in one for one in ports), ports
+        assert all("8501" in line or "listen" in line or NAME in line or "{" in line for line in ports), ports

@@ -25,10 +25,6 @@ DOCUMENTS = [
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "docs").glob("*/*.md")),
 ]
-PAIRS = [
-    (ROOT / "README.md", ROOT / "README.zh.md"),
-    *((path, path.with_name(path.name.replace(".en.", ".zh."))) for path in DOCUMENTS if ".en." in path.name),
-]
 # Variables that vLLM itself reads, not settings of FrameLens.
 ENGINE_VARIABLES = {
     "VLLM_CACHE_ROOT",
@@ -53,7 +49,6 @@ _FENCE = re.compile(r"^[ ]*(`{3,})(\w*)[^\n]*\n(.*?)^[ ]*\1[ ]*$", re.DOTALL | r
 _INLINE = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
 _VARIABLE = re.compile(r"\b(?:FRAMELENS|VLLM)_[A-Z][A-Z_]*\b")
-_LIST_ITEM = re.compile(r"\s*(?:[-*]|\d+\.) ")
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _ASSIGNMENT = re.compile(r"\w+=.*")
 
@@ -87,26 +82,8 @@ def commands(document: Path) -> list[list[str]]:
 
 def all_options() -> set[str]:
     """The long options of all commands."""
-    names = (name for ctx in contexts() for one in ctx.command.params for name in one.opts)
+    names = (name for ctx in contexts() for option in ctx.command.params for name in option.opts)
     return {name for name in names if name.startswith("--")}
-
-
-def headings(text: str) -> list[int]:
-    """The levels of the headings in their order."""
-    return [len(marks) for marks in re.findall(r"^(#{1,6}) ", prose(text), re.MULTILINE)]
-
-
-def paragraphs(text: str) -> list[str]:
-    """Return the paragraphs and the items of lists, without headings and tables."""
-    lines = [""]
-    for line in _FENCE.sub("\n", text).splitlines():
-        if not line.strip() or line.startswith(("#", "|")) or line.startswith("    "):
-            lines.append("")
-        elif _LIST_ITEM.match(line):
-            lines.append(line)
-        else:
-            lines[-1] += f" {line}"
-    return [line.strip() for line in lines if line.strip()]
 
 
 def anchors(text: str) -> set[str]:
@@ -256,17 +233,17 @@ def test_what_a_guide_quotes_is_written_somewhere(guide: Path) -> None:
     patterns = [re.compile(".+".join(map(re.escape, re.split(r"\{[^}]*\}", text)))) for text in texts if "{" in text]
     quoted = _QUOTED[code].findall(_INLINE.sub("", prose(guide.read_text(encoding="utf-8"))))
     missing = [
-        one for one in quoted
-        if one not in NOT_OURS and not any(one.strip(" …") in text for text in texts)
-        and not any(pattern.fullmatch(one) for pattern in patterns)
+        quotation for quotation in quoted
+        if quotation not in NOT_OURS and not any(quotation.strip(" …") in text for text in texts)
+        and not any(pattern.fullmatch(quotation) for pattern in patterns)
     ]  # fmt: skip
     assert not missing
 
 
 def _texts(part: object) -> Iterator[str]:
     if isinstance(part, dict):
-        for one in part.values():
-            yield from _texts(one)
+        for child in part.values():
+            yield from _texts(child)
     else:
         yield str(part)
 

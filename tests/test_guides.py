@@ -165,12 +165,12 @@ def each(kind: str) -> pytest.MarkDecorator:
     alone = {re.sub(alike, "", command): command for command in mine}.values()
     seen: Counter[str] = Counter()
     params = []
-    for one in alone:
-        name = " ".join([word for word in one.split() if not re.match(r"[A-Z_]+=", word)][:2])
+    for command in alone:
+        name = " ".join([word for word in command.split() if not re.match(r"[A-Z_]+=", word)][:2])
         seen[name] += 1
         starts_engine = [pytest.mark.engine] if name == "framelens serve" else []
         again = [pytest.mark.thorough] if kind != "setting" and seen[name] > _ALWAYS else []
-        params.append(pytest.param(one, marks=starts_engine + again))
+        params.append(pytest.param(command, marks=starts_engine + again))
     return pytest.mark.parametrize("command", params)
 
 
@@ -444,8 +444,8 @@ def _running(place: Place, command: str, **more: str) -> Iterator[None]:
             it.send_signal(signal.SIGTERM)
             it.wait(60)
             _, left = psutil.wait_procs(below, timeout=30)
-            for one in left:
-                one.kill()
+            for process in left:
+                process.kill()
     assert not left
 
 

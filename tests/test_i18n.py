@@ -139,11 +139,10 @@ def test_reasons_have_one_full_stop(language: Language, end: str) -> None:
     assert end in error_text(error, language)
 
 
-def test_values_with_braces_are_left_as_they_are() -> None:
+def test_values_locales_and_lengths_are_written() -> None:
+    # Values with braces are left as they are.
     assert "{x}" in error_text(AppError("engine_refused", status=400, reason="{x}"), "en")
-
-
-def test_locales_are_understood() -> None:
+    # Locales are understood.
     assert [i18n.language_of(tag) for tag in ("zh-CN", "zh_TW.UTF-8", "en-US", "C", "", None)] == ["zh", "zh"] + [
         "en"
     ] * 4

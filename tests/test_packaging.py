@@ -52,7 +52,7 @@ def test_all_places_name_the_same_python_versions() -> None:
     names = [f"{major}.{minor}" for major, minor in supported]
     assert PROJECT["project"]["requires-python"] == f">={names[0]},<3.{supported[-1][1] + 1}"
     classifiers = PROJECT["project"]["classifiers"]
-    assert [one.rsplit(" ", 1)[1] for one in classifiers if re.search(r":: 3\.\d+$", one)] == names
+    assert [classifier.rsplit(" ", 1)[1] for classifier in classifiers if re.search(r":: 3\.\d+$", classifier)] == names
     english, chinese = f"{names[0]} to {names[-1]}", f"{names[0]} 到 {names[-1]}"
     files = ("scripts/bootstrap.py", "README.md", "README.zh.md")
     texts = [(ROOT / name).read_text(encoding="utf-8") for name in files]
@@ -77,7 +77,10 @@ def test_everything_installed_is_pinned() -> None:
     pinned = {(canonicalize_name(name), version) for name, version, _ in pins(f"constraints/{engine}.txt")}
     pinned |= {(canonicalize_name(name), version) for name, version, _ in pins("constraints/uv.txt")}
     folders = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]  # not those in setuptools
-    found = {(canonicalize_name(one.metadata["Name"]), one.version) for one in distributions(path=folders)}
+    found = {
+        (canonicalize_name(distribution.metadata["Name"]), distribution.version)
+        for distribution in distributions(path=folders)
+    }
     of_python = {"framelens", "pip", "setuptools", "wheel", "tiny-reader"}  # venv brings some; the tests another
     assert {f"{name} {version}" for name, version in found - pinned if name not in of_python} == set()
 
@@ -270,8 +273,13 @@ def test_every_requirement_is_pinned_in_constraints(engine: str) -> None:
     pinned = {name for name, _, _ in pins(f"constraints/{engine}.txt")}
     extras = PROJECT["project"]["optional-dependencies"]
     wanted = [*PROJECT["project"]["dependencies"], *extras[engine], *PROJECT["dependency-groups"]["dev"]]
-    wanted += [one for name in ("app", "batch", "editing", "server") for one in extras[name] if "framelens" not in one]
-    assert {re.split(r"[\[=<>;\s]", one)[0].lower() for one in wanted} <= pinned
+    wanted += [
+        requirement
+        for name in ("app", "batch", "editing", "server")
+        for requirement in extras[name]
+        if "framelens" not in requirement
+    ]
+    assert {re.split(r"[\[=<>;\s]", requirement)[0].lower() for requirement in wanted} <= pinned
 
 
 def test_an_unsupported_python_continues_in_one_that_fits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

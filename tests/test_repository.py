@@ -104,7 +104,7 @@ def test_release_workflow_makes_the_files_of_the_script() -> None:
 @pytest.mark.parametrize("workflow", ["ci.yml", "release.yml"])
 def test_actions_are_pinned_to_a_commit(workflow: str) -> None:
     used = re.findall(r"uses: (?!\./)(.+)", read(f".github/workflows/{workflow}"))
-    assert used and [one for one in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[\d.]+", one)] == []
+    assert used and [action for action in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[\d.]+", action)] == []
 
 
 def test_type_marker_is_part_of_the_package() -> None:

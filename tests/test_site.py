@@ -101,12 +101,11 @@ def test_reference_has_every_route_and_form() -> None:
     assert [name for name in api["components"]["schemas"] if f"\n## {name}\n" not in text] == []
 
 
-def test_reference_has_every_name_of_python() -> None:
+def test_reference_has_everything_of_python_and_plugins() -> None:
+    # Reference has every name of python.
     text = site_reference.python_page("en")
     assert [name for name in exports("framelens") if f"\n## {name}\n" not in text] == []
-
-
-def test_reference_has_every_hook_and_name_for_plugins() -> None:
+    # Reference has every hook and name for plugins.
     text = site_reference.plugins_page("en")
     assert all(f"\n### Hooks.{name}\n" in text for name in ("commands", "pages", "parts", "report_formats", "sources"))
     assert [name for name in exports("framelens.plugin.engines") if f"\n### {name}\n" not in text] == []

@@ -28,7 +28,7 @@ def load(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.mark.slow
 def test_notice_covers_all_that_is_shipped(script: ModuleType) -> None:
-    rows = [script.row(one) for one in script.shipped()]
+    rows = [script.row(distribution) for distribution in script.shipped()]
     assert {"streamlit", "av", "typst"} <= {name for name, _, _ in rows}
     assert not {"pytest", "ruff", "mypy"} & {name for name, _, _ in rows}
     assert script.uncovered(NOTICE, rows) == []
@@ -61,12 +61,12 @@ def test_bill_of_materials_is_valid_and_complete(
 ) -> None:
     module = load("write_sbom", monkeypatch)
     found = module.document()
-    names = {one["name"].lower() for one in found["components"]}
-    assert names == {one.metadata["Name"].lower() for one in script.shipped()}
+    names = {component["name"].lower() for component in found["components"]}
+    assert names == {distribution.metadata["Name"].lower() for distribution in script.shipped()}
     assert (found["bomFormat"], found["specVersion"]) == ("CycloneDX", "1.6")
     assert found["metadata"]["component"]["name"] == "framelens"
-    refs = {one["ref"] for one in found["dependencies"]}
-    assert all(ref in refs for one in found["dependencies"] for ref in one.get("dependsOn", ()))
+    refs = {dependency["ref"] for dependency in found["dependencies"]}
+    assert all(ref in refs for dependency in found["dependencies"] for ref in dependency.get("dependsOn", ()))
     some = {
         **found,
         "components": found["components"][:30],

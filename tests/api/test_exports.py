@@ -50,11 +50,16 @@ def test_finished_analysis_exports_full_resolution_frames(tmp_path: Path) -> Non
     assert sizes == [(1920, 1080)] * 3
 
 
-def test_missing_video_exports_stored_frames() -> None:
+def test_missing_videos_and_choices_are_said(client: TestClient) -> None:
+    # Missing video exports stored frames.
     done = analysis()
     with ZipFile(io.BytesIO(frames_as_zip(done))) as archive:
         kept = [archive.read(name) for name in archive.namelist() if name.endswith(".jpg")]
     assert kept == [frame.jpeg for frame in done.keyframes]
+    # Nothing chosen is said.
+    for query in ("", "?ids=../x", "?ids=a&formats=nothing", f"?ids={','.join(['abc'] * 501)}"):
+        answer = client.get(f"/api/library.zip{query}")
+        assert (answer.status_code, answer.json()["key"]) == (400, "nothing_to_export")
 
 
 @pytest.mark.slow
@@ -122,12 +127,6 @@ def test_zip_names_what_has_no_report_in_it(client: TestClient, services: Servic
         assert archive.read("left out.txt").decode() == f"gate.mp4: no report (cancelled) ({without})\n"
     answer = client.get(f"/api/library.zip?ids={with_report},{without}&formats=json&lang=zh")
     assert "未导出.txt" in ZipFile(BytesIO(answer.content)).namelist()
-
-
-def test_nothing_chosen_is_said(client: TestClient) -> None:
-    for query in ("", "?ids=../x", "?ids=a&formats=nothing", f"?ids={','.join(['abc'] * 501)}"):
-        answer = client.get(f"/api/library.zip{query}")
-        assert (answer.status_code, answer.json()["key"]) == (400, "nothing_to_export")
 
 
 # ---- turns -----------------------------------------------------------------------------------------------------------

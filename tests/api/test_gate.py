@@ -116,13 +116,12 @@ def test_bug_is_a_sentence_and_its_cause_only_logged(
     assert "division by zero" in caplog.text
 
 
-def test_before_the_services_are_open_the_routes_say_so() -> None:
+def test_addresses_that_climb_out_find_nothing(client: TestClient) -> None:
+    # Before the services are open the routes say so.
     gate = Gate(ALLOWED)
     with TestClient(Starlette(routes=routes(gate, "/base")), headers={"FrameLens-Key": gate.key}) as client:
         assert client.get("/base/api/videos/abcdefghijklmnop").status_code == 503
-
-
-def test_an_address_that_climbs_out_finds_nothing(client: TestClient) -> None:
+    # An address that climbs out finds nothing.
     assert client.get("/api/videos/..%2F..%2Fetc%2Fpasswd").status_code == 404
 
 

@@ -44,12 +44,11 @@ def uploaded(services: Any, content: bytes) -> str:
     return str(services.videos.finish(upload.id))
 
 
-def test_a_video_that_was_never_on_a_page_is_not_played(job: Any, tmp_path: Path) -> None:
+def test_videos_of_pages_and_folders_alone_are_played(job: Any, tmp_path: Path) -> None:
+    # A video that was never on a page is not played.
     services = services_of(tmp_path)
     assert video_for(services.videos, services.jobs, job) is None
-
-
-def test_a_video_below_an_allowed_folder_is_played(job: Any, tmp_path: Path) -> None:
+    # A video below an allowed folder is played.
     services = services_of(tmp_path, tmp_path / "clips")
     found = video_for(services.videos, services.jobs, job)
     assert found and services.videos.path(found) == job.request.path

@@ -35,11 +35,9 @@ def served(keys: str, *, leaving: int | None = None) -> str:
     return "".join(order)
 
 
-def test_the_file_that_is_open_goes_first() -> None:
-    assert served("abababc") == "aaabbbc"
-
-
-def test_nobody_waits_for_one_file_forever(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_open_file_goes_first_but_not_forever(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert served("abababc") == "aaabbbc"  # the file that is open goes first
+    # Nobody waits for one file forever.
     monkeypatch.setattr(media, "_MOST_IN_A_ROW", 2)
     assert served("aaaaabb") == "aabbaaa"
 

@@ -59,14 +59,13 @@ def test_subtitles_with_other_names_do_not_replace_each_other(videos: VideoRepos
         assert sorted(beside(videos, ids[0])) == ["film.2.srt", "film.srt"]
 
 
-def test_videos_are_not_attached(videos: VideoRepository) -> None:
+def test_videos_and_large_files_are_no_subtitles(videos: VideoRepository) -> None:
+    # Videos are not attached.
     video = complete(videos, "film.mp4")
     with pytest.raises(InputError) as caught:
         attach_subtitles(videos, video, [complete(videos, "film.mkv")])
     assert caught.value.key == "subtitles_not_known"
-
-
-def test_subtitles_larger_than_those_of_any_video_are_refused(videos: VideoRepository) -> None:
+    # Subtitles larger than those of any video are refused.
     video, upload = complete(videos, "film.mp4"), videos.create_upload("film.srt", (16 << 20) + 1)
     with videos.part(upload.id, 0) as part:
         part.write(bytes((16 << 20) + 1))

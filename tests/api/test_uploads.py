@@ -122,14 +122,22 @@ def test_an_empty_file_is_refused_in_the_language_of_the_reader(client: TestClie
     assert asked == chinese
 
 
-def test_an_unknown_upload_is_not_found(client: TestClient) -> None:
+def test_unknown_and_unfinished_uploads_are_not_found(client: TestClient) -> None:
+    # An unknown upload is not found.
     assert client.head("/api/uploads/nobody-knows-this-one").status_code == 404
     assert send(client, "/api/uploads/nobody-knows-this-one", 0, b"x").json()["key"] == "upload_unknown"
+    # A check of what has not arrived is refused.
+    url = create(client, 6)
+    assert client.post(f"{url}/check").status_code == 404
 
 
-def test_a_name_that_is_no_base64_does_no_harm(client: TestClient, services: Services) -> None:
+def test_odd_names_and_purposes_do_no_harm(client: TestClient, services: Services) -> None:
+    # A name that is no base64 does no harm.
     answer = client.post("/api/uploads", headers={"Upload-Length": "1", "Upload-Metadata": "filename %%%"})
     assert services.videos.upload(answer.headers["location"].rsplit("/", 1)[-1]).name == "video"
+    # An upload for something else is refused.
+    headers = {"Upload-Length": "4", "Upload-Metadata": "filename YQ==,purpose YQ=="}
+    assert client.post("/api/uploads", headers=headers).json()["key"] == "upload_purpose"
 
 
 @pytest.mark.slow
@@ -178,11 +186,6 @@ def test_a_check_lets_subtitles_pass(client: TestClient, services: Services) -> 
     send(client, url, 0, b"words")
     assert client.post(f"{url}/check").status_code == 204
     assert services.videos.path(url.rsplit("/", 1)[-1]).read_bytes() == b"words"
-
-
-def test_a_check_of_what_has_not_arrived_is_refused(client: TestClient) -> None:
-    url = create(client, 6)
-    assert client.post(f"{url}/check").status_code == 404
 
 
 @pytest.fixture
@@ -264,8 +267,3 @@ def test_other_files_have_limits_of_their_own(client: TestClient, purpose: str, 
         answer = client.post("/api/uploads", headers={"Upload-Length": str(size), "Upload-Metadata": metadata})
         assert answer.status_code == status
     assert answer.json()["key"] == key
-
-
-def test_an_upload_for_something_else_is_refused(client: TestClient) -> None:
-    headers = {"Upload-Length": "4", "Upload-Metadata": "filename YQ==,purpose YQ=="}
-    assert client.post("/api/uploads", headers=headers).json()["key"] == "upload_purpose"

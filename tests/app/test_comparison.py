@@ -23,17 +23,14 @@ def marked(line: dict[str, Any]) -> str:
     return joined([(span["text"], span.get("differs", False)) for span in line["spans"]])
 
 
-def test_words_without_a_counterpart_are_marked_in_both_texts() -> None:
+def test_differences_are_marked_in_both_texts() -> None:
+    # Words without a counterpart are marked in both texts.
     one, other = comparison.diff_words("A red car turns left.", "A blue car turns left.")
     assert (joined(one), joined(other)) == ("A [red] car turns left.", "A [blue] car turns left.")
-
-
-def test_chinese_is_reported_apart_by_its_characters() -> None:
+    # Chinese is reported apart by its characters.
     one, other = comparison.diff_words("一辆红色的车左转", "一辆蓝色的车左转")
     assert (joined(one), joined(other)) == ("一辆[红]色的车左转", "一辆[蓝]色的车左转")
-
-
-def test_texts_with_little_in_common_are_left_as_they_stand() -> None:
+    # Texts with little in common are left as they stand.
     one, other = comparison.diff_words("A red car turns left.", "Nobody has come, and it rains")
     assert not any(differs for _, differs in (*one, *other))
 

@@ -22,10 +22,27 @@ def test_an_hour_of_video_is_the_sum_of_its_requests() -> None:
     assert found["network"] == pytest.approx((4e6 / 8 * 3600 + 192 * 54_000 * 4 / 3) / 125e6)
 
 
-def test_shares_grow_with_cameras_and_fall_with_machines() -> None:
+def test_tokens_and_caches_scale_with_cameras() -> None:
+    # Shares grow with cameras and fall with machines.
     one, ten = utilisation(1, LOAD, ONE), utilisation(10, LOAD, ONE)
     assert all(ten[name] == pytest.approx(10 * one[name]) for name in one)
     assert utilisation(10, LOAD, replace(ONE, cores=32))["decode"] == pytest.approx(ten["decode"] / 2)
+    # One camera waits for nobody.
+    found = simulate(1, LOAD, ONE, hours=1)
+    carried = LOAD.carried_bytes / ONE.link_bytes_per_second
+    expected = carried + 30.0 + LOAD.read_tokens / 20_000 + 4.0
+    assert found.median_seconds == pytest.approx(expected) == found.p95_seconds
+    assert found.done + found.open == 12
+    # The cache limits what runs at once.
+    tight = replace(ONE, cache_tokens=LOAD.read_tokens + LOAD.answer_tokens, cores=1000, link_bytes_per_second=1e12)
+    roomy = replace(tight, cache_tokens=100 * tight.cache_tokens)
+    assert tight.slots(LOAD) == 1
+    assert simulate(60, LOAD, tight, hours=0.5).p95_seconds > simulate(60, LOAD, roomy, hours=0.5).p95_seconds
+    # Tokens of a frame are those of the model.
+    entry = built_in().find("Qwen2.5-VL-7B-Instruct").entry
+    assert scale.frame_tokens(entry, (896, 504), 16) == 32 * 18 + 16
+    with pytest.raises(ValueError, match="does not see"):
+        scale.frame_tokens(built_in().find("Qwen3-8B").entry, (896, 504), 16)
 
 
 @pytest.mark.slow
@@ -37,25 +54,3 @@ def test_sized_machines_keep_up_and_smaller_ones_do_not() -> None:
     alone = LOAD.decode_core_seconds / 12
     assert alone < good.median_seconds < 2 * alone
     assert poor.median_seconds > 2 * good.median_seconds and poor.open > good.open
-
-
-def test_one_camera_waits_for_nobody() -> None:
-    found = simulate(1, LOAD, ONE, hours=1)
-    carried = LOAD.carried_bytes / ONE.link_bytes_per_second
-    expected = carried + 30.0 + LOAD.read_tokens / 20_000 + 4.0
-    assert found.median_seconds == pytest.approx(expected) == found.p95_seconds
-    assert found.done + found.open == 12
-
-
-def test_the_cache_limits_what_runs_at_once() -> None:
-    tight = replace(ONE, cache_tokens=LOAD.read_tokens + LOAD.answer_tokens, cores=1000, link_bytes_per_second=1e12)
-    roomy = replace(tight, cache_tokens=100 * tight.cache_tokens)
-    assert tight.slots(LOAD) == 1
-    assert simulate(60, LOAD, tight, hours=0.5).p95_seconds > simulate(60, LOAD, roomy, hours=0.5).p95_seconds
-
-
-def test_tokens_of_a_frame_are_those_of_the_model() -> None:
-    entry = built_in().find("Qwen2.5-VL-7B-Instruct").entry
-    assert scale.frame_tokens(entry, (896, 504), 16) == 32 * 18 + 16
-    with pytest.raises(ValueError, match="does not see"):
-        scale.frame_tokens(built_in().find("Qwen3-8B").entry, (896, 504), 16)

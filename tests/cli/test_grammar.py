@@ -111,12 +111,13 @@ def test_files_are_found_as_they_are_typed(
     assert value in (tmp_path / "report.json", (tmp_path / "report.json",))
 
 
-def test_a_slip_before_the_command_gets_the_option(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unlike_words_get_no_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
+    # A slip before the command gets the option.
     assert "maybe you meant --language?" in refused(capsys, "--languge", "zh", "analyse", "x.mp4")[0]
-
-
-def test_a_word_like_no_other_gets_no_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "maybe" not in refused(capsys, "analyse", "x", "--qqqqqqqq")[0]
+    assert "maybe" not in refused(capsys, "analyse", "x", "--qqqqqqqq")[0]  # a word like no other gets no suggestion
+    # A wrong value gets the choices.
+    line, _ = refused(capsys, "keyframes", "x", "--strategy", "Scene")
+    assert "-" not in line.partition(":")[0] and "scenes" in line
 
 
 def options() -> list[tuple[str, Option]]:
@@ -137,30 +138,27 @@ def test_file_in_place_of_a_command_is_named(
     assert 'maybe you meant "analyse a.mp4"?' in refused(capsys, "a.mp4")[0]
 
 
-def test_a_wrong_value_gets_the_choices(capsys: pytest.CaptureFixture[str]) -> None:
-    line, _ = refused(capsys, "keyframes", "x", "--strategy", "Scene")
-    assert "-" not in line.partition(":")[0] and "scenes" in line
-
-
-def test_the_last_of_two_values_counts() -> None:
-    assert parsed(["keyframes", "x", "--frames", "3", "--frames", "8"]).frames == 8
-
-
-def test_short_options_may_be_written_together() -> None:
+def test_options_are_written_together_twice_and_anywhere() -> None:
+    assert parsed(["keyframes", "x", "--frames", "3", "--frames", "8"]).frames == 8  # the last of two values counts
+    # Short options may be written together.
     given = parsed(["analyse", "a.mp4", "-qyn8", "-fpdf", "-o", "r.pdf"])
     assert (given.quiet, given.yes, given.frames, given.format, given.output) == (True, True, 8, "pdf", ("r.pdf",))
-
-
-def test_verbose_may_be_before_and_after_the_command() -> None:
+    # Verbose may be before and after the command.
     assert parsed(["-v", "analyse", "a.mp4"]).verbose
     assert parsed(["analyse", "a.mp4", "-v"]).verbose
     assert not parsed(["analyse", "a.mp4"]).verbose
-
-
-def test_option_before_a_subcommand_counts_for_it() -> None:
+    # Unknown options of app are for the page.
+    given = parsed(["app", "--server.port", "8600", "--port", "8601"])
+    assert (given.name, given.port, given.unknown) == ("app", 8601, ["--server.port", "8600"])
+    # Option before a subcommand counts for it.
     given = parsed(["library", "--json", "--tag", "car", "list"])
     assert (given.name, given.json, given.tag) == ("list", True, "car")
     assert parsed(["library", "--tag", "car", "list", "--tag", "van"]).tag == "van"
+    # A list continues where its option is repeated.
+    assert parsed(["keyframes", "x", "--at", "1,2", "--at", "5", "--at", "2"]).at == (1.0, 2.0, 5.0)
+    urls = ["--base-url", "http://a/v1,http://b/v1", "--base-url", "http://c/v1"]
+    assert parsed(["analyse", "x", *urls]).base_url == ("http://a/v1", "http://b/v1", "http://c/v1")
+    assert parsed(["export", "latest", "-f", "html", "-f", "srt,json"]).format == ("html", "srt", "json")
 
 
 def test_help_of_a_command_is_a_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -177,22 +175,10 @@ def test_the_help_says_what_exit_codes_mean(capsys: pytest.CaptureFixture[str]) 
     assert [f"{code} " in out for code in (0, 1, 2, 3, 4, 5, 130, 141)] == [True] * 8
 
 
-def test_unknown_options_of_app_are_for_the_page() -> None:
-    given = parsed(["app", "--server.port", "8600", "--port", "8601"])
-    assert (given.name, given.port, given.unknown) == ("app", 8601, ["--server.port", "8600"])
-
-
 @pytest.mark.parametrize(("typed", "name"), [("PDF", "pdf"), ("md", "markdown"), (".json", "json"), (" srt ", "srt")])
 def test_format_is_known_by_its_suffix_and_in_capitals(typed: str, name: str) -> None:
     assert parsed(["analyse", "x", "--format", typed]).format == name
     assert parse_formats(f"{typed},html") == (name, "html")
-
-
-def test_a_list_continues_where_its_option_is_repeated() -> None:
-    assert parsed(["keyframes", "x", "--at", "1,2", "--at", "5", "--at", "2"]).at == (1.0, 2.0, 5.0)
-    urls = ["--base-url", "http://a/v1,http://b/v1", "--base-url", "http://c/v1"]
-    assert parsed(["analyse", "x", *urls]).base_url == ("http://a/v1", "http://b/v1", "http://c/v1")
-    assert parsed(["export", "latest", "-f", "html", "-f", "srt,json"]).format == ("html", "srt", "json")
 
 
 @pytest.mark.parametrize(

@@ -97,12 +97,3 @@ def test_the_child_imports_nothing_of_the_parent() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     found = set(json.loads(done.stdout.splitlines()[-1]))
     assert not found & {"framelens.video.extractor", "framelens.video.worker_pool", "importlib.metadata", "rapidocr"}
-
-
-def test_entry_point_imports_nothing_of_its_own() -> None:
-    program = (
-        "import os, sys; before = set(sys.modules); import framelens.__main__; print(sorted(set(sys.modules) - before))"
-    )
-    bare = [sys.executable, "-S", "-c", f"import sys; sys.path.insert(0, {str(LIBRARY.parent)!r}); {program}"]
-    done = subprocess.run(bare, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['framelens', 'framelens.__main__']"

@@ -338,9 +338,16 @@ def test_wrong_usage_is_said_in_chinese(words: list[str], said: str, capsys: pyt
     assert hint.startswith(f"用法见 framelens {words[0]}") and hint.endswith(" --help。")
 
 
-def test_the_language_option_counts_for_help(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_language_of_options_and_settings_counts(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The language option counts for help.
     assert printed(capsys, "analyse", "--language", "en", "--help").startswith("usage: ")
     assert printed(capsys, "analyse", "--help", "--language=en").startswith("usage: ")
+    # A named file of settings that is missing is an error.
+    monkeypatch.setenv("FRAMELENS_ENV_FILE", "")
+    assert main.main(["analyse", "none.mp4", "--no-model", "--language", "en", "--env-file", "no.env"]) == 2
+    assert "no.env" in capsys.readouterr().err
 
 
 def test_interrupt_before_the_command_runs_is_a_sentence(
@@ -394,11 +401,3 @@ def test_settings_of_the_current_folder_count_when_named(
     assert len(unread) == 2 and unread[0].startswith(f"{folder / '.env'} isn't read")
     assert main.main([*words, "none.mp4", "--no-model", "--language", "en"]) == 2
     assert "FRAMELENS_ANSWER_TOKENS" in capsys.readouterr().err
-
-
-def test_a_named_file_of_settings_that_is_missing_is_an_error(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("FRAMELENS_ENV_FILE", "")
-    assert main.main(["analyse", "none.mp4", "--no-model", "--language", "en", "--env-file", "no.env"]) == 2
-    assert "no.env" in capsys.readouterr().err

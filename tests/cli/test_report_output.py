@@ -126,13 +126,6 @@ def test_ending_of_an_export_is_that_of_a_report(
     assert ("another ending" in capsys.readouterr().err) == (not written)
 
 
-def test_reports_of_one_run_never_share_a_name(tmp_path: Path) -> None:
-    output = parse_output(options(f"{tmp_path}/", overwrite=True), [], is_one=False)
-    videos = ["a/talk.mp4", "b/talk.mp4", "b/TALK.mp4", "caf\u00e9.mp4", "cafe\u0301.mp4"]
-    names = [output.path_for(tmp_path / video).name for video in videos]
-    assert len({name.casefold() for name in names}) == 5
-
-
 def test_no_report_replaces_the_subtitles_in_use(video: Path, tmp_path: Path) -> None:
     words = tmp_path / "talk.report.srt"
     words.write_text("1\n")
@@ -253,11 +246,21 @@ def test_commands_leave_the_video_and_files_as_they_are(tmp_path: Path) -> None:
         assert len([one for one in tmp_path.iterdir() if one.name.endswith(".md")]) == place
 
 
-def test_one_report_is_written_to_each_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outputs_are_one_for_each_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, video: Path) -> None:
+    # One report is written to each output.
     monkeypatch.chdir(tmp_path)
     Path("report.json").write_bytes(FORMATS["json"].write(analysis(), "en"))
     assert main(["export", "report.json", "-o", "a.md", "-o", "b.html"]) == 0
     assert Path("a.md").read_text(encoding="utf-8").startswith("# ") and Path("b.html").stat().st_size
+    # Several outputs of several videos are refused.
+    with pytest.raises(ConfigError) as caught:
+        parse_outputs(options("a/", "b/"), [video, video], is_one=False)
+    assert caught.value.key == "outputs_of_several"
+    # Reports of one run never share a name.
+    output = parse_output(options(f"{tmp_path}/", overwrite=True), [], is_one=False)
+    videos = ["a/talk.mp4", "b/talk.mp4", "b/TALK.mp4", "caf\u00e9.mp4", "cafe\u0301.mp4"]
+    names = [output.path_for(tmp_path / video).name for video in videos]
+    assert len({name.casefold() for name in names}) == 5
 
 
 @pytest.mark.slow
@@ -266,9 +269,3 @@ def test_an_analysis_is_written_to_each_output(tmp_path: Path) -> None:
     done = run("analyse", video, "--no-model", "-o", "a.md", "-o", "b.pdf", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "a.md").exists() and (tmp_path / "b.pdf").read_bytes().startswith(b"%PDF")
-
-
-def test_several_outputs_of_several_videos_are_refused(video: Path) -> None:
-    with pytest.raises(ConfigError) as caught:
-        parse_outputs(options("a/", "b/"), [video, video], is_one=False)
-    assert caught.value.key == "outputs_of_several"

@@ -37,11 +37,3 @@ def test_copy_without_pyproject_has_an_unknown_one(tmp_path: Path) -> None:
     environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
     done = subprocess.run(run, cwd=tmp_path, env=environ, capture_output=True, text=True, check=True)
     assert done.stdout == "unknown\n"
-
-
-def test_nothing_else_asks_for_the_installed_version() -> None:
-    sources = (path for folder in ("framelens", "app") for path in (ROOT / folder).rglob("*.py"))
-    asking = {
-        path.relative_to(ROOT).as_posix() for path in sources if 'version("framelens")' in path.read_text("utf-8")
-    }
-    assert asking == {"framelens/core/__init__.py"}

@@ -30,14 +30,13 @@ def test_settings_of_a_job_give_its_conditions(then: dict[str, str], now: dict[s
     assert conditions(with_settings_of(settings, job), Templates(), REQUEST) == job.conditions
 
 
-def test_a_key_is_sent_to_its_own_address_alone(tmp_path: Path) -> None:
+def test_settings_are_sent_and_shared_where_they_agree(tmp_path: Path) -> None:
+    # A key is sent to its own address alone.
     elsewhere = {**REMOTE, "FRAMELENS_BASE_URL": "http://127.0.0.1:2/v1"}
     settings = load(elsewhere, tmp_path / ".env")
     assert with_settings_of(settings, job_with(settings)).api_key == "secret-of-the-first"
     assert with_settings_of(settings, job_with(load(REMOTE, tmp_path / ".env"))).api_key == ""
-
-
-def test_what_no_setting_brings_back_is_named(tmp_path: Path) -> None:
+    # What no setting brings back is named.
     settings = load(REMOTE, tmp_path / ".env")
     session = EngineSession(settings, Templates())
     switch = ModelSwitch(EngineSwitcher(session), None, Templates(), None, ModelDownload())  # type: ignore[arg-type]
@@ -45,9 +44,7 @@ def test_what_no_setting_brings_back_is_named(tmp_path: Path) -> None:
     assert switch.lost_settings(job) == ()
     old = {**job.conditions, "app": "0.0.1 (0123456789abcdef)", "prompt": "01234567"}
     assert switch.lost_settings(JobSnapshot("job", "a.mp4", "2026", REQUEST, conditions=old)) == ("app", "prompt")
-
-
-def test_an_engine_is_shared_where_its_settings_agree(tmp_path: Path) -> None:
+    # An engine is shared where its settings agree.
     session = EngineSession(load(REMOTE, tmp_path / ".env"), Templates())
     same, other = (
         load({**REMOTE, **FORM}, tmp_path / ".env"),

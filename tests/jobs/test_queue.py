@@ -353,16 +353,6 @@ def test_a_job_of_a_program_that_is_gone_continues(store: Store, open_queue: Ope
     assert (over.state, over.interruptions) == ("done", 1)
 
 
-def test_a_new_answer_ends_the_count_of_interruptions() -> None:
-    *_, old = analysis().chunks
-    new = replace(old, number=old.number + 1)
-    job = JobSnapshot("x", "clip.mp4", "2026-01-01", REQUEST, "", "running", interruptions=2)
-    job = replace(job, progress=AnalysisState(results=(old,)))
-    again = after(job, ChunkDone(old))
-    assert again.interruptions == 2
-    assert after(again, ChunkDone(new)).interruptions == 0
-
-
 def test_job_that_keeps_crashing_waits_to_be_asked(store: Store, open_queue: Open) -> None:
     done = analysis()
     job = replace(
@@ -387,11 +377,20 @@ def test_an_unknown_job_is_an_input_error(open_queue: Open) -> None:
     assert caught.value.key == "job_unknown"
 
 
-def test_facts_count_as_steps_of_their_stage() -> None:
+def test_events_of_a_job_count_as_steps_and_answers() -> None:
+    # Facts count as steps of their stage.
     job = JobSnapshot("x", "x", "x", REQUEST)
     for event in (StageStarted("facts", 2), FactsMeasured(FrameFacts(1, (), (), 0.5, 1.0, None))):
         job = after(job, event)
     assert (job.progress.stage, job.progress.step, job.progress.total) == ("facts", 1, 2)
+    # A new answer ends the count of interruptions.
+    *_, old = analysis().chunks
+    new = replace(old, number=old.number + 1)
+    job = JobSnapshot("x", "clip.mp4", "2026-01-01", REQUEST, "", "running", interruptions=2)
+    job = replace(job, progress=AnalysisState(results=(old,)))
+    again = after(job, ChunkDone(old))
+    assert again.interruptions == 2
+    assert after(again, ChunkDone(new)).interruptions == 0
 
 
 def test_time_left_of_a_survey_ignores_the_start_of_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,8 @@ def test_an_absent_model_costs_a_download(settings: Settings) -> None:
     assert now.offers[0].licence == "Apache-2.0" and for_research == sorted(for_research)
 
 
-def test_recommended_model_takes_the_place_of_the_default(settings: Settings) -> None:
+def test_recommended_models_fit_the_card(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Recommended model takes the place of the default.
     now = readiness.readiness(settings, ScriptedEngine())
     assert (now.kind, now.model and now.model.model) == ("download", SMALL)
     assert SMALL not in {one.model for one in now.offers}
@@ -62,9 +63,7 @@ def test_recommended_model_takes_the_place_of_the_default(settings: Settings) ->
     entries = tuple(Catalogue.load(None).by_id.values())
     for_research = [one.entry.is_for_research for one in HardwareProfile.here().proposals(entries)]
     assert any(for_research) and for_research == sorted(for_research)
-
-
-def test_a_card_gets_a_newer_model_than_the_default(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A card gets a newer model than the default.
     monkeypatch.setattr(HardwareProfile, "here", lambda: HardwareProfile.of([(24, "RTX 4090")], "gpu", 64))
     assert readiness.with_recommended(settings).model_path == NEWER
     now = readiness.readiness(settings, ScriptedEngine())

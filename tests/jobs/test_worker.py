@@ -48,22 +48,21 @@ def test_a_second_user_waits_for_one_job_only(workers: int) -> None:
     assert order(jobs, workers) == ["a1", "b1", "c1", "a2", "b2", "a3", "a4"]
 
 
-def test_a_user_who_comes_later_is_next() -> None:
+def test_users_take_turns_whenever_they_come() -> None:
+    # A user who comes later is next.
     jobs = queued("a1", "a2", "a3")
     assert [next_of(jobs), next_of(jobs)] == ["a1", "a2"]
     jobs.add(ActiveJob(JobSnapshot("b1", "b1", "", REQUEST, user_id="b"), Control()))
     assert [live.job.id for live in jobs.waiting()] == ["b1", "a3"]
+    # Priority of one user passes no other.
+    jobs = queued("b1", "a1", "a2", "a3", "b2", priorities={"a3": 9})
+    assert order(jobs, 1) == ["a3", "b1", "a1", "b2", "a2"]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_one_user_keeps_priority_then_arrival(workers: int) -> None:
     jobs = queued("a1", "a2", "a3", "a4", priorities={"a3": 1, "a4": 2})
     assert order(jobs, workers) == ["a4", "a3", "a1", "a2"]
-
-
-def test_priority_of_one_user_passes_no_other() -> None:
-    jobs = queued("b1", "a1", "a2", "a3", "b2", priorities={"a3": 9})
-    assert order(jobs, 1) == ["a3", "b1", "a1", "b2", "a2"]
 
 
 @pytest.mark.slow

@@ -126,11 +126,20 @@ except framelens.VideoError as error:
     assert "foo://x/clip.mp4" in error and "newest:" in error
 
 
-def test_unknown_address_names_the_known_beginnings(use_plugins: Use) -> None:
+def test_unknown_addresses_and_names_are_told(use_plugins: Use, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Unknown address names the known beginnings.
     use_plugins(mine={"sources": {"dir:": "mine:read"}})
     with pytest.raises(VideoError) as caught:
         check_file(Path("foo://x/clip.mp4").absolute())
     assert caught.value.values == {"address": "foo://x/clip.mp4", "known": "dir:"}
+    # A taken beginning is named.
+    use_plugins(**{name: {"sources": {"dir:": "os.path:join"}} for name in ("first", "second")})
+    list(registry.unique("sources"))
+    assert registry.left_out("second") == {"source dir:": "first has this name"}
+    # Names that no plugin has are told.
+    monkeypatch.setattr(registry.config, "plugin_names", lambda: frozenset({"mine", "nosuch"}))
+    monkeypatch.setattr(registry, "states", lambda: (registry.PluginState("mine", "", is_used=False),))
+    assert registry.unknown_names() == ["nosuch"]
 
 
 @pytest.mark.parametrize(
@@ -304,12 +313,6 @@ def test_application_starts_beside_a_faulty_plugin(broken_site: Path) -> None:
     assert {"broken_one:fail", "page library", "broken_one:lost"} <= set(json.loads(done.stdout))
 
 
-def test_a_taken_beginning_is_named(use_plugins: Use) -> None:
-    use_plugins(**{name: {"sources": {"dir:": "os.path:join"}} for name in ("first", "second")})
-    list(registry.unique("sources"))
-    assert registry.left_out("second") == {"source dir:": "first has this name"}
-
-
 @pytest.mark.slow
 def test_doctor_names_a_plugin_whose_check_fails(broken_site: Path) -> None:
     done = run("doctor", "--json", site=broken_site)
@@ -367,12 +370,6 @@ def test_a_check_that_fails_withholds_no_format(use_plugins: Use) -> None:
     assert registry.left_out("mine") == {"fits of format mine": "ZeroDivisionError: division by zero"}
     with pytest.raises(InputError, match="plugin_failed"):
         made.beside(None, appendix=True)  # type: ignore[arg-type]
-
-
-def test_names_that_no_plugin_has_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry.config, "plugin_names", lambda: frozenset({"mine", "nosuch"}))
-    monkeypatch.setattr(registry, "states", lambda: (registry.PluginState("mine", "", is_used=False),))
-    assert registry.unknown_names() == ["nosuch"]
 
 
 called: list[object] = []

@@ -203,17 +203,15 @@ def test_full_disk_differs_from_other_errors(tmp_path: Path) -> None:
     assert caught.value.key == "store_refused"
 
 
-def test_a_damaged_name_in_the_store_is_a_storage_error(tmp_path: Path) -> None:
-    """SQLite repeats it in its message, which is no text then."""
+def test_damaged_names_and_records_are_storage_errors(tmp_path: Path) -> None:
+    # A damaged name in the store is a storage error: SQLite repeats it in its message, which is no text then.
     Store(tmp_path / "framelens.sqlite").close()
     data = (tmp_path / "framelens.sqlite").read_bytes()
     assert b"CREATE TABLE jobs" in data
     (tmp_path / "damaged.sqlite").write_bytes(data.replace(b"CREATE TABLE jobs", b"CREATE TABLE (\xff\xff)"[:17]))
     with pytest.raises(StorageError, match="store_refused"):
         Store(tmp_path / "damaged.sqlite")
-
-
-def test_a_damaged_record_is_a_storage_error() -> None:
+    # A damaged record is a storage error.
     for error in (json.JSONDecodeError("x", "{", 0), UnicodeDecodeError("utf-8", b"\xff", 0, 1, "x"), KeyError("id")):
         with pytest.raises(StorageError, match="record_damaged"), reading_record("job"):
             raise error

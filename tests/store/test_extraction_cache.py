@@ -58,10 +58,14 @@ def test_an_entry_that_another_process_drops_is_no_fault(
     assert surveys.get("b" * 64) == bytes(10) and not caplog.records
 
 
-def test_one_that_is_larger_than_all_room_is_kept_alone(surveys: ExtractionStore) -> None:
+def test_entries_stay_within_folder_and_room(surveys: ExtractionStore) -> None:
+    # One that is larger than all room is kept alone.
     surveys.put(KEYS[0], bytes(40))
     surveys.put(KEYS[1], bytes(400))
     assert [surveys.get(key) is not None for key in KEYS[:2]] == [False, True]
+    # A key cannot leave the folder.
+    with pytest.raises(ValueError, match="not a key"):
+        surveys.get("../../etc/passwd")
 
 
 def test_a_disk_that_refuses_makes_it_forget_and_nothing_else(tmp_path: Path, film: Path) -> None:
@@ -73,17 +77,11 @@ def test_a_disk_that_refuses_makes_it_forget_and_nothing_else(tmp_path: Path, fi
     assert surveys.known_sha256(film) is None
 
 
-def test_a_key_cannot_leave_the_folder(surveys: ExtractionStore) -> None:
-    with pytest.raises(ValueError, match="not a key"):
-        surveys.get("../../etc/passwd")
-
-
-def test_the_fingerprint_of_an_unchanged_file_is_known(surveys: ExtractionStore, film: Path) -> None:
+def test_fingerprints_follow_the_content_of_a_file(surveys: ExtractionStore, film: Path) -> None:
+    # The fingerprint of an unchanged file is known.
     surveys.note_sha256(film, KEYS[1], file_state(film))
     assert surveys.known_sha256(film) == KEYS[1]
-
-
-def test_a_change_in_the_middle_that_keeps_the_size_is_noticed(surveys: ExtractionStore, film: Path) -> None:
+    # A change in the middle that keeps the size is noticed.
     surveys.note_sha256(film, KEYS[1], file_state(film))
     with film.open("r+b") as file:
         file.seek(300_000)
@@ -92,14 +90,13 @@ def test_a_change_in_the_middle_that_keeps_the_size_is_noticed(surveys: Extracti
     assert surveys.known_sha256(film) is None
 
 
-def test_a_file_that_changed_while_it_was_read_is_not_noted(surveys: ExtractionStore, film: Path) -> None:
+def test_notes_about_changing_files_are_not_believed(surveys: ExtractionStore, film: Path) -> None:
+    # A file that changed while it was read is not noted.
     before = file_state(film)
     film.write_bytes(b"another film" * 50_000)
     surveys.note_sha256(aged(film), KEYS[1], before)
     assert surveys.known_sha256(film) is None
-
-
-def test_a_file_written_this_moment_is_not_noted(surveys: ExtractionStore, film: Path) -> None:
+    # A file written this moment is not noted.
     os.utime(film)
     surveys.note_sha256(film, KEYS[1], file_state(film))
     assert surveys.known_sha256(film) is None

@@ -98,31 +98,27 @@ def hits_of(store: Store, library: LibraryIndex, words: str, *passages: Passage)
     return [(hit.kind, hit.seconds) for hit in library.hits("job", words)]
 
 
-def test_same_sentence_is_shown_once_and_with_its_time(store: Store, library: LibraryIndex) -> None:
+def test_hits_show_each_sentence_once_with_its_words(store: Store, library: LibraryIndex) -> None:
+    # Same sentence is shown once and with its time.
     text = "A red car waits at the gate."
     passages = (Passage("summary", text), Passage("finding", text, 4.0), Passage("screen", "GATE", 9.0))
     assert hits_of(store, library, "gate", *passages) == [("finding", 4.0), ("screen", 9.0)]
-
-
-def test_hits_show_every_word_that_was_looked_for(store: Store, library: LibraryIndex) -> None:
+    # Hits show every word that was looked for.
     passages = [Passage("said", f"the gate, time {number}", float(number)) for number in range(9)]
     found = hits_of(store, library, "gate lorry", *passages, Passage("finding", "a lorry", 20.0))
     assert found == [("said", 0.0), ("finding", 20.0), ("said", 1.0)]
-
-
-def test_match_in_the_name_is_shown_last(store: Store, library: LibraryIndex) -> None:
-    passages = (Passage("name", "gate.mp4"), Passage("finding", "A gate opens.", 4.0))
-    assert hits_of(store, library, "gate", *passages) == [("finding", 4.0), ("name", None)]
-
-
-def test_marks_lie_on_the_text_unchanged_written() -> None:
+    # Marks lie on the text unchanged written.
     text = "ﬁne Straße, 全角ＡＢＣ, e\u0301te"
     for word in ("fine", "strasse", "abc", "ete"):
         ((start, end),) = places(text, terms_of(word))
         assert text[start:end]
 
 
-def test_what_fits_best_comes_first(store: Store, library: LibraryIndex) -> None:
+def test_best_hits_come_first_and_names_last(store: Store, library: LibraryIndex) -> None:
+    # Match in the name is shown last.
+    passages = (Passage("name", "gate.mp4"), Passage("finding", "A gate opens.", 4.0))
+    assert hits_of(store, library, "gate", *passages) == [("finding", 4.0), ("name", None)]
+    # What fits best comes first.
     put(store, library, "aside", "a long account of a street, " * 20 + "with a lorry")
     put(store, library, "about", "a lorry", "the lorry again", "lorry")
     best = library.find(LibraryQuery("lorry"), order="best", offset=0, limit=9)
@@ -171,18 +167,17 @@ def test_replaced_or_deleted_entry_loses_its_words(store: Store, library: Librar
         assert store.select(f"SELECT count(*) FROM {table}") == [(0,)], table
 
 
-def test_changed_or_unindexed_job_is_stale(store: Store, library: LibraryIndex) -> None:
+def test_gone_and_stale_jobs_keep_no_entries(store: Store, library: LibraryIndex) -> None:
+    # An entry for a job that is gone is not kept.
+    library.put("gone", EntrySummary("done"), [Passage("finding", "red")], b"")
+    assert store.select("SELECT count(*) FROM passages") == [(0,)]
+    # Changed or unindexed job is stale.
     put(store, library, "job", "red")
     assert library.stale() == []
     store.save(Row("job", "2026-01-01", "job.mp4", "running", "", "{}"))
     store.save(Row("new", "2026-01-02", "new.mp4", "done", "", "{}"))
     assert library.stale() == ["new", "job"]
     assert found(library, "") == {"job", "new"}
-
-
-def test_an_entry_for_a_job_that_is_gone_is_not_kept(store: Store, library: LibraryIndex) -> None:
-    library.put("gone", EntrySummary("done"), [Passage("finding", "red")], b"")
-    assert store.select("SELECT count(*) FROM passages") == [(0,)]
 
 
 def test_ids_are_found_by_their_beginning_letter_by_letter(store: Store, library: LibraryIndex) -> None:

@@ -102,10 +102,16 @@ def test_a_piece_at_the_wrong_place_is_refused(shelf: VideoRepository) -> None:
     assert shelf.upload(upload.id).offset == 3
 
 
-def test_more_bytes_than_announced_are_refused(shelf: VideoRepository) -> None:
+def test_more_or_no_bytes_are_refused(shelf: VideoRepository) -> None:
+    # More bytes than announced are refused.
     upload = shelf.create_upload("a.mp4", 2)
     refused("upload_too_long", append, shelf, upload.id, 0, [b"abc"])
     assert shelf.upload(upload.id).offset == 0
+    refused("upload_empty", shelf.create_upload, "a.mp4", 0)  # an empty file is refused
+    # An unfinished upload is no video.
+    upload = shelf.create_upload("a.mp4", 6)
+    refused("upload_incomplete", shelf.finish, upload.id)
+    refused("video_unknown", shelf.path, upload.id)
 
 
 def test_two_writers_of_one_upload_are_kept_apart(shelf: VideoRepository) -> None:
@@ -128,16 +134,6 @@ def test_two_apps_on_one_data_folder_write_no_upload_at_once(
     assert append(other, upload.id, 3, [b"def"]) == 6
     assert shelf.path(shelf.finish(upload.id)).read_bytes() == b"abcdef"
     assert list((tmp_path / "data/videos/parts").iterdir()) == []
-
-
-def test_an_unfinished_upload_is_no_video(shelf: VideoRepository) -> None:
-    upload = shelf.create_upload("a.mp4", 6)
-    refused("upload_incomplete", shelf.finish, upload.id)
-    refused("video_unknown", shelf.path, upload.id)
-
-
-def test_an_empty_file_is_refused(shelf: VideoRepository) -> None:
-    refused("upload_empty", shelf.create_upload, "a.mp4", 0)
 
 
 def test_upload_larger_than_disk_is_refused_early(shelf: VideoRepository, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,10 +193,13 @@ def test_names_of_all_kinds_survive(shelf: VideoRepository, given: str, shown: s
     assert shelf.path(upload.id).read_bytes() == b"x"
 
 
-def test_long_chinese_name_is_cut_keeping_extension() -> None:
+def test_names_are_cut_and_paths_need_a_folder(tmp_path: Path, sample: Path) -> None:
+    # Long chinese name is cut keeping extension.
     name = safe_file_name("影" * 200 + ".mp4")
     assert len(name.encode()) <= 140
     assert name.endswith("影.mp4")
+    # Without allowed folders no path is opened.
+    refused("path_none_allowed", VideoRepository(tmp_path / "d", (), sample).from_path, str(sample))
 
 
 @pytest.mark.parametrize(
@@ -265,10 +264,6 @@ def test_a_file_without_permission_is_refused(shelf: VideoRepository, allowed: P
     file.write_bytes(b"x")
     file.chmod(0)
     refused("path_unreadable", shelf.from_path, "locked.mp4")
-
-
-def test_without_allowed_folders_no_path_is_opened(tmp_path: Path, sample: Path) -> None:
-    refused("path_none_allowed", VideoRepository(tmp_path / "d", (), sample).from_path, str(sample))
 
 
 def test_video_ids_are_stable_per_installation(tmp_path: Path, allowed: Path, sample: Path) -> None:
@@ -487,14 +482,13 @@ def test_attached_upload_is_deleted_with_its_video(shelf: VideoRepository) -> No
     refused("video_unknown", shelf.path, words)
 
 
-def test_nothing_is_attached_to_what_is_no_upload(shelf: VideoRepository, allowed: Path) -> None:
+def test_uploads_are_attached_to_uploads_of_ones_own(shelf: VideoRepository, allowed: Path) -> None:
+    # Nothing is attached to what is no upload.
     (allowed / "a.mp4").write_bytes(b"abc")
     words = complete(shelf, "a.srt")
     refused("subtitles_for_path", shelf.attach, shelf.from_path("a.mp4"), words, "a.srt")
     assert [one.name for one in allowed.iterdir()] == ["a.mp4"]
-
-
-def test_uploads_of_others_are_not_attached(shelf: VideoRepository) -> None:
+    # Uploads of others are not attached.
     with as_user(User("a", "a", "analyst")):
         words = complete(shelf, "a.srt")
     with as_user(User("b", "b", "analyst")):

@@ -234,9 +234,13 @@ def test_truncated_answer_keeps_text_but_no_cut_number() -> None:
     assert reading(whole[:-20]).findings[0] == FOUND[0]
 
 
-def test_quotes_that_were_not_escaped_stay_in_the_text() -> None:
+def test_quotes_in_sentences_stay_or_are_named() -> None:
+    # Quotes that were not escaped stay in the text.
     text = '{"findings": [{"frames": [3], "text": "he says "stop", then leaves"}, {"frames": [4], "text": "b"}]}'
     assert [item.text for item in reading(text).findings] == ['he says "stop", then leaves', "b"]
+    # Answer whose quotes are ambiguous says so.
+    for said in ('a 5" pipe", "mood": "calm', 'shown ["left"], "right'):
+        assert "unclear" in reading('{"findings": [{"frames": [3], "text": "' + said + '"}], "overview": []}').troubles
 
 
 QUOTES = [
@@ -261,11 +265,6 @@ def test_whole_sentences_survive_their_quotes(said: str, indent: int | None) -> 
     found = reading(json.dumps(answer, indent=indent).replace("SAID", said), "whole")
     assert [(item.text, item.frames) for item in found.findings] == [(said, (3,)), (said, (4,))]
     assert ([item.text for item in found.overview], found.title) == ([said], said)
-
-
-def test_answer_whose_quotes_are_ambiguous_says_so() -> None:
-    for said in ('a 5" pipe", "mood": "calm', 'shown ["left"], "right'):
-        assert "unclear" in reading('{"findings": [{"frames": [3], "text": "' + said + '"}], "overview": []}').troubles
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -29,7 +29,8 @@ def problem(folder: Path, text: str | bytes, name: str = "mine.toml") -> AppErro
     return only
 
 
-def test_the_ten_templates_say_everything_in_both_languages() -> None:
+def test_built_in_templates_are_whole_in_both_languages() -> None:
+    # The ten templates say everything in both languages.
     assert list(built_in()) == [
         "describe", "log", "slides", "steps", "sport", "safety", "meeting", "script", "quality", "question",
     ]  # fmt: skip
@@ -40,14 +41,10 @@ def test_the_ten_templates_say_everything_in_both_languages() -> None:
         assert all(re.search(r"[\u4e00-\u9fff]", one.zh) for one in words), template.key
         assert not any(re.search(r"[\u4e00-\u9fff]", one.en) or not one.en for one in words), template.key
         assert len(template.fields) <= 4
-
-
-def test_only_question_template_needs_a_question() -> None:
+    # Only question template needs a question.
     assert [key for key, template in built_in().items() if template.needs_question] == ["question"]
     assert [key for key, template in built_in().items() if not template.fields] == ["describe", "question"]
-
-
-def test_the_package_holds_the_files_of_the_templates() -> None:
+    # The package holds the files of the templates.
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert "analysis/templates/*.toml" in settings["tool"]["setuptools"]["package-data"]["framelens"]
     files = {path.stem for path in (ROOT / "framelens/analysis/templates").glob("*.toml")}

@@ -37,17 +37,14 @@ def test_the_curve_of_a_part_begins_where_the_part_does() -> None:
     assert isinstance(curve, dict) and curve["start"] == 0.5
 
 
-def test_timeline_is_empty_before_the_survey() -> None:
+def test_timelines_show_frames_and_their_part() -> None:
+    # Timeline is empty before the survey.
     assert scenery(None) == scenery(job(decode=None))
     assert scenery(job(decode=replace(decode(), measures=None)))["curve"] is None
-
-
-def test_a_report_on_a_part_shows_which() -> None:
+    # A report on a part shows which.
     assert scenery(job(Selection(start_seconds=0.5, end_seconds=1.5)))["scope"] == [0.5, 1.5]
     assert scenery(job(Selection(start_seconds=0.5)))["scope"] == [0.5, 2.0]
-
-
-def test_frames_are_marked_as_what_they_are() -> None:
+    # Frames are marked as what they are.
     found = job(found=keyframes(numbered=False))
     assert [mark["isChosen"] for mark in marks(found)] == [False, False]
     chosen = marks(job(keyframes=keyframes()))

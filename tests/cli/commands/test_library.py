@@ -106,9 +106,13 @@ def test_page_start_reindexes_store_of_earlier_version(imported: list[Path]) -> 
     services.close()
 
 
-def test_an_empty_library_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_formats_and_empty_libraries_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    # An empty library says what to do.
     assert run("library", "--language", "en") == 0
     assert "Analyse a video first" in capsys.readouterr().out
+    # An unknown format is wrong usage.
+    assert run("export", "latest", "--format", "docs") == 2
+    assert "markdown" in capsys.readouterr().err
 
 
 def test_deleting_asks_or_is_reported_not_to(imported: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
@@ -284,11 +288,6 @@ def test_json_report_exports_every_format(
     assert run("export", "--json-file", reports[0], "--format", "transcript_srt", "--output", tmp_path / "out") == 6
     assert "transcript_srt" in capsys.readouterr().err
     assert not (tmp_path / "framelens-data").exists()
-
-
-def test_an_unknown_format_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("export", "latest", "--format", "docs") == 2
-    assert "markdown" in capsys.readouterr().err
 
 
 @pytest.mark.slow

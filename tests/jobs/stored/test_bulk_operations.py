@@ -195,16 +195,15 @@ def test_imported_report_is_complete_and_exports_equal(jobs: Jobs) -> None:
     assert len(jobs.recent()) == 1
 
 
-def test_report_without_video_offers_no_new_question(jobs: Jobs) -> None:
+def test_imported_reports_get_ids_and_no_questions(jobs: Jobs) -> None:
+    # Report without video offers no new question.
     job_id = jobs.import_report(read(FORMATS["json"].write(analysis(id="job123456"), "en"), name="r.json"))
     with pytest.raises(InputError, match="video_not_here"):
         jobs.retry(job_id, 1)
     jobs.resume(job_id)
     assert jobs.snapshot(job_id).state == "done"
     assert jobs.snapshot(job_id).analysis
-
-
-def test_an_id_that_is_none_of_ours_is_replaced(jobs: Jobs) -> None:
+    # An id that is none of ours is replaced.
     job_id = jobs.import_report(replace(analysis(), id="../../x", created="yesterday"))
     assert "/" not in job_id
     assert jobs.snapshot(job_id).created.startswith("20")

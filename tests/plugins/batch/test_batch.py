@@ -46,27 +46,28 @@ def reasons(collected: Collected) -> dict[str, str]:
     return {one.path.name: one.error.key for one in collected.left_out}
 
 
-def test_a_folder_gives_each_content_once(folder: Path) -> None:
+def test_folders_give_each_video_once(folder: Path) -> None:
+    # A folder gives each content once.
     found = collect(named(["clips"]), sha256_of)
     assert names(found) == ["a.mp4", "b.mp4"]
     assert reasons(found) == {"copy.mov": "same_video", "empty.mp4": "video_empty"}
     assert found.videos[0].key == sha256_of(folder / "clips" / "a.mp4")
     assert found.videos[0].size_bytes == 5
+    # A pattern finds endings in capital letters.
+    (folder / "clips" / "b.mp4").rename(folder / "clips" / "DJI_0001.MP4")
+    assert names(collect(named(["**/*.mp4"]), sha256_of)) == ["a.mp4", "DJI_0001.MP4"]
 
 
-def test_a_list_names_paths_from_its_own_folder(folder: Path) -> None:
+def test_lists_name_paths_from_everywhere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A list names paths from its own folder.
     (folder / "clips" / "some.list").write_text("# the second\n\nb.mp4\r\nmissing.mp4\ndeep\n", encoding="utf-8-sig")
     found = collect(named([str(folder / "clips" / "some.list")]), sha256_of)
     assert names(found) == ["b.mp4", "copy.mov"]
     assert reasons(found) == {"missing.mp4": "video_not_found"}
-
-
-def test_a_list_may_name_paths_from_the_working_directory(folder: Path) -> None:
+    # A list may name paths from the working directory.
     (folder / "clips" / "all.txt").write_text("clips/a.mp4\nclips/b.mp4\n")
     assert names(collect(named(["clips/all.txt"]), sha256_of)) == ["a.mp4", "b.mp4"]
-
-
-def test_a_list_is_read_from_standard_input(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A list is read from standard input.
     written = b"clips/b.mp4\n# not this\nclips/a.mp4\n"
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(written)))
     assert names(collect(named(["-"]), sha256_of)) == ["b.mp4", "a.mp4"]
@@ -84,11 +85,6 @@ def test_names_that_are_no_utf8_are_kept(folder: Path) -> None:
     path.write_text("third")
     (folder / "some.txt").write_bytes(b"clips/" + os.fsencode(path.name) + b"\nclips/b.mp4\n")
     assert [one.path for one in collect(named(["some.txt"]), sha256_of).videos] == [path, folder / "clips" / "b.mp4"]
-
-
-def test_a_pattern_finds_endings_in_capital_letters(folder: Path) -> None:
-    (folder / "clips" / "b.mp4").rename(folder / "clips" / "DJI_0001.MP4")
-    assert names(collect(named(["**/*.mp4"]), sha256_of)) == ["a.mp4", "DJI_0001.MP4"]
 
 
 def test_bad_arguments_never_fail_the_others(folder: Path) -> None:

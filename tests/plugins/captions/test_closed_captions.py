@@ -59,14 +59,21 @@ def test_captions_that_roll_up_appear_once() -> None:
     }
 
 
-def test_a_rolled_line_ends_after_sixteen_seconds() -> None:
+def test_lines_and_accents_are_shown_as_meant() -> None:
+    # A rolled line ends after sixteen seconds.
     lines = [(0.0, captioned("ONE", ROLL_2, RETURN)), (60.0, captioned("TWO", ROLL_2, RETURN))]
     assert decoded(lines)["CC1"][0] == (0.0, 16.0, "ONE")
-
-
-def test_painted_captions_end_when_erased() -> None:
+    # Painted captions end when erased.
     timed = [(1.0, captioned("Breaking", PAINT, ROW_15)), (2.0, captioned(" news")), (4.0, captioned("", ERASE))]
     assert decoded(timed) == {"CC1": [(1.0, 4.0, "Breaking news")]}
+    # Accented letters replace their fallback.
+    # "E" and the extended letter É that replaces it, the special sign ♪, and é of the basic set ("\\").
+    pairs = [*captioned("", POP), b"E\0", bytes([0x12, 0x21]), bytes([0x11, 0x37]), b"t\\", *captioned("", SHOW)]
+    assert decoded([(1.0, pairs), (2.0, captioned("", ERASE))]) == {"CC1": [(1.0, 2.0, "É♪té")]}
+    # Scenarist times count frames.
+    ((start, end, text),) = read_scc(SCC)
+    assert text == "Hello"
+    assert start == pytest.approx(37 * 1001 / 30000) and end == pytest.approx(90 * 1001 / 30000)
 
 
 def test_second_field_is_another_channel_without_its_data() -> None:
@@ -80,18 +87,6 @@ def test_second_field_is_another_channel_without_its_data() -> None:
         *captioned("", SHOW),
     ]
     assert decoded([(1.0, pairs), (2.0, captioned("", ERASE))], 0xFD) == {"CC3": [(1.0, 2.0, "Hola")]}
-
-
-def test_accented_letters_replace_their_fallback() -> None:
-    # "E" and the extended letter É that replaces it, the special sign ♪, and é of the basic set ("\\").
-    pairs = [*captioned("", POP), b"E\0", bytes([0x12, 0x21]), bytes([0x11, 0x37]), b"t\\", *captioned("", SHOW)]
-    assert decoded([(1.0, pairs), (2.0, captioned("", ERASE))]) == {"CC1": [(1.0, 2.0, "É♪té")]}
-
-
-def test_scenarist_times_count_frames() -> None:
-    ((start, end, text),) = read_scc(SCC)
-    assert text == "Hello"
-    assert start == pytest.approx(37 * 1001 / 30000) and end == pytest.approx(90 * 1001 / 30000)
 
 
 @pytest.mark.slow

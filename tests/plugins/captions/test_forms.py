@@ -73,10 +73,18 @@ def in_ttml(body: str, parameters: str = "") -> list[Timed | Unread]:
     return read(".ttml", f'<tt xmlns:t="p" {parameters}><body><div>{body}</div></body></tt>')
 
 
-def test_ttml_parts_and_parents_give_times() -> None:
+def test_ttml_parts_parents_and_phrases_give_cues() -> None:
+    # Ttml parts and parents give times.
     spans = '<p><span begin="1s" end="2s">one</span><span begin="3s" dur="1s">two</span></p>'
     assert in_ttml(spans) == [(1.0, 2.0, "one"), (3.0, 4.0, "two")]
     assert read(".ttml", '<tt><body><div begin="1s" end="2s"><p>one</p></div></body></tt>') == [(1.0, 2.0, "one")]
+    # Phrases in another language stay.
+    one = '<p begin="1s" end="2s">She said</p><p xml:lang="fr" begin="3s" end="4s">bonjour</p>'
+    body = f'{one}<p begin="5s" end="6s">to him</p>'
+    assert in_ttml(body, 'xml:lang="en"') == [(1.0, 2.0, "She said"), (3.0, 4.0, "bonjour"), (5.0, 6.0, "to him")]
+    # Declared encoding of decoded xml does not count.
+    text = '<?xml version="1.0" encoding="ISO-8859-1"?><tt><body><p begin="1s" end="2s">déjà 你好</p></body></tt>'
+    assert read(".ttml", text) == [(1.0, 2.0, "déjà 你好")]
 
 
 def test_ttml_parameters_change_the_meaning_of_times() -> None:
@@ -85,11 +93,6 @@ def test_ttml_parameters_change_the_meaning_of_times() -> None:
     body = '<p begin="01:00:00:00" end="01:00:01:00">one</p>'
     starts = [in_ttml(body, one)[0] for one in (ntsc, f'{ntsc} t:dropMode="dropNTSC"')]
     assert [one[0] for one in starts if isinstance(one, tuple)] == pytest.approx([3603.6, 3599.9964])
-
-
-def test_declared_encoding_of_decoded_xml_does_not_count() -> None:
-    text = '<?xml version="1.0" encoding="ISO-8859-1"?><tt><body><p begin="1s" end="2s">déjà 你好</p></body></tt>'
-    assert read(".ttml", text) == [(1.0, 2.0, "déjà 你好")]
 
 
 @pytest.mark.parametrize(("written", "shown"), [("A&nbsp;B", "A B"), ("A & B", "A & B"), ("A &amp; &eacute;", "A & é")])
@@ -148,12 +151,6 @@ def test_ttml_of_a_broadcast_begins_with_its_programme() -> None:
     body = '<body><div><p begin="10:00:01:00" end="10:00:02:05">one</p></div></body>'
     text = f'<tt xmlns:t="p" t:timeBase="smpte" t:frameRate="25">{head}{body}</tt>'
     assert read(".ttml", text) == [(pytest.approx(1.0), pytest.approx(2.2), "one")]
-
-
-def test_phrases_in_another_language_stay() -> None:
-    one = '<p begin="1s" end="2s">She said</p><p xml:lang="fr" begin="3s" end="4s">bonjour</p>'
-    body = f'{one}<p begin="5s" end="6s">to him</p>'
-    assert in_ttml(body, 'xml:lang="en"') == [(1.0, 2.0, "She said"), (3.0, 4.0, "bonjour"), (5.0, 6.0, "to him")]
 
 
 def test_ttml_that_is_cut_off_is_read_up_to_there() -> None:

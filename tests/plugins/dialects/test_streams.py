@@ -64,17 +64,14 @@ def test_dialects_give_the_same_answer(sent: str, reasoning: str) -> None:
     assert answer_to(answering(sent)) == (Reply("red", "stop", None), reasoning)
 
 
-def test_parts_of_a_whole_answer_are_joined() -> None:
+def test_parts_lines_and_errors_of_events_are_read() -> None:
+    # Parts of a whole answer are joined.
     body = json.dumps({"choices": [{"message": {"content": [PART]}}]})
     assert answer_to(answering(body, "application/json"))[0] == Reply("red", "stop", None)
-
-
-def test_event_over_two_lines_stays_whole() -> None:
+    # Event over two lines stays whole.
     sent = 'data: {"choices": [{"delta":\ndata: {"content": "red"}, "finish_reason": "stop"}]}\n\n' + DONE
     assert answer_to(answering(sent))[0].text == "red"
-
-
-def test_refusal_in_a_field_called_error_is_read() -> None:
+    # Refusal in a field called error is read.
     with pytest.raises(EngineError) as caught:
         answer_to(answering(RED + 'error: {"code": 500, "message": "Context size has been exceeded."}\n\n'))
     assert caught.value.key == "context_exceeded"

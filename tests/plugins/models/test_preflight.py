@@ -247,13 +247,12 @@ def test_nothing_is_said_against_a_model_that_runs(config: dict[str, Any], machi
     assert reported(subject(config, machine)) == []
 
 
-def test_where_nothing_is_known_nothing_is_said() -> None:
+def test_unknown_and_overridden_configs_are_not_judged() -> None:
+    # Where nothing is known nothing is said.
     nothing = PreflightSubject(CheckedModel("m", "/m"), {}, {"tensor_parallel_size": 1}, SystemFacts())
     assert reported(nothing) == []
     assert reported(replace(nothing, machine=SystemFacts(vllm=("gpu", "?"), cards=(GpuFacts(),)))) == []
-
-
-def test_a_config_that_is_overridden_is_not_judged_by() -> None:
+    # A config that is overridden is not judged by.
     assert (
         reported(subject({**QWEN2, "model_type": "foo"}, hf_overrides={"model_type": "qwen2"}, max_model_len=9000))
         == []
@@ -298,12 +297,11 @@ def test_fix_may_be_another_model_or_engine() -> None:
     assert "org/other" in notice_text(found.fix.notice, "en")
 
 
-def test_what_stops_comes_first() -> None:
+def test_what_stops_comes_first_and_text_models_are_named() -> None:
+    # What stops comes first.
     found = check(subject(QWEN2, cards(replace(AMPERE, memory_used_bytes=14 * GIB), 3), tensor_parallel_size=3))
     assert [finding.severity for finding in found] == ["stops", "hinders", "hinders", "hinders", "tells"]
-
-
-def test_a_text_model_is_reported_to_be_one() -> None:
+    # A text model is reported to be one.
     assert [finding.key for finding in check(subject())] == ["preflight_blind"]
     assert check(subject(QWEN2_VL)) == ()
 

@@ -116,15 +116,17 @@ def test_ollama_names_and_folders_are_mapped_or_explained(tmp_path: Path) -> Non
     assert keys(tmp_path) == ["model_is_ollama"]
 
 
-def test_absent_model_is_judged_by_the_catalogue() -> None:
+def test_other_engines_and_networks_are_not_judged(monkeypatch: pytest.MonkeyPatch, tiny_text: Path) -> None:
+    # Offline a model that is not here stops.
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert keys("Qwen/Qwen3-8B") == ["model_offline"]
+    assert keys("/no/such/model", base_url="http://127.0.0.1:1/v1") == []  # an engine elsewhere is not judged
+    # The second engine takes no settings of vllm.
+    assert keys(tiny_text, {"tensor_parallel_size": 3, "dtype": "int8"}, engine="transformers") == []
+    # Absent model is judged by the catalogue.
     wanted = replace(config.load({}), model_path="Qwen/Qwen2.5-VL-72B-Instruct")
     found = subject_of(wanted)
     assert found.shape and found.shape.parameters > 7e10 and found.model.absent_bytes > 1.4e11
-
-
-def test_offline_a_model_that_is_not_here_stops(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    assert keys("Qwen/Qwen3-8B") == ["model_offline"]
 
 
 # ---- settings --------------------------------------------------------------------------------------------------------
@@ -137,14 +139,6 @@ def test_settings_that_vllm_has_not_are_told_with_what_helps(tiny_text: Path) ->
     (found,) = preflight.preflight(replace(config.load({}), model_path=str(tiny_text)), {"dtype": "int8"})
     assert '"auto", "half", "float16"' in notice_text(found.notice, "en"), "a list in words"
     assert keys(tiny_text, {"max_model_length": 5}) == ["vllm_argument_misspelt"]
-
-
-def test_an_engine_elsewhere_is_not_judged() -> None:
-    assert keys("/no/such/model", base_url="http://127.0.0.1:1/v1") == []
-
-
-def test_the_second_engine_takes_no_settings_of_vllm(tiny_text: Path) -> None:
-    assert keys(tiny_text, {"tensor_parallel_size": 3, "dtype": "int8"}, engine="transformers") == []
 
 
 # ---- time ------------------------------------------------------------------------------------------------------------

@@ -71,16 +71,18 @@ def test_seeing_everything_in_the_wrong_order_is_reported_apart() -> None:
     assert seen.verdict == "poor"
 
 
-def test_colours_alone_are_a_coarse_sight() -> None:
+def test_half_or_coarse_sight_is_not_enough() -> None:
+    # Colours alone are a coarse sight.
     seen = score("; ".join(f"{place}: {one.colour}" for place, one in enumerate(EIGHT, 1)), EIGHT)
     assert figures(seen) == (8, 0, 0, True)
     assert seen.verdict == "coarse"
-
-
-def test_half_of_the_cards_is_not_enough() -> None:
+    # Half of the cards is not enough.
     seen = score(as_asked(EIGHT[:4]), EIGHT)
     assert figures(seen) == (4, 4, 4, True)
     assert seen.verdict == "poor"
+    # Light blue is one colour in scoring.
+    answer = as_asked(EIGHT).replace("cyan", "light blue").replace("purple", "blue")
+    assert figures(score(answer, EIGHT)) == (7, 8, 8, True)
 
 
 @pytest.mark.parametrize(
@@ -100,11 +102,6 @@ def test_nonsense_scores_nothing_and_breaks_nothing(answer: str) -> None:
     seen = score(answer, EIGHT)
     assert figures(seen) == (0, 0, 0, False)
     assert seen.verdict == "poor"
-
-
-def test_light_blue_is_one_colour_in_scoring() -> None:
-    answer = as_asked(EIGHT).replace("cyan", "light blue").replace("purple", "blue")
-    assert figures(score(answer, EIGHT)) == (7, 8, 8, True)
 
 
 def test_the_cards_are_what_they_say() -> None:

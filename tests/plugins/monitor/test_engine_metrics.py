@@ -51,8 +51,16 @@ def reading(text: str, at: float) -> MetricsReading:
     return found
 
 
-def test_at_first_only_what_is_so_right_now_is_reported() -> None:
+def test_metrics_need_two_readings_and_are_summed() -> None:
+    # At first only what is so right now is reported.
     assert load_between(None, reading(TEXT, 1.0)) == EngineLoad(running=3.0, waiting=1.0, cache_share=0.25)
+    # Idle engine has zero rates and no latencies.
+    load = load_between(reading(TEXT, 1.0), reading(TEXT, 3.0))
+    assert (load.read_per_second, load.written_per_second) == (0.0, 0.0)
+    assert load.prefix_share is None and load.first_token_seconds is None
+    # Engines at one address are summed.
+    both = reading(TEXT + TEXT.replace('engine="0"', 'engine="1"').replace("} 0.25", "} 0.75"), 1.0)
+    assert both.values["running"] == 6.0 and both.values["cache_share"] == 0.5
 
 
 def test_rates_and_means_are_of_the_time_between_two_readings() -> None:
@@ -68,23 +76,12 @@ def test_rates_and_means_are_of_the_time_between_two_readings() -> None:
     assert load == EngineLoad(3.0, 1.0, 0.25, 0.75, 300.0, 50.0, pytest.approx(0.3))
 
 
-def test_idle_engine_has_zero_rates_and_no_latencies() -> None:
-    load = load_between(reading(TEXT, 1.0), reading(TEXT, 3.0))
-    assert (load.read_per_second, load.written_per_second) == (0.0, 0.0)
-    assert load.prefix_share is None and load.first_token_seconds is None
-
-
 @pytest.mark.parametrize(
     ("grown", "at"), [({"generation_tokens_total": -1}, 3.0), ({"generation_tokens_total": 9}, 30.0)]
 )
 def test_reset_counter_and_long_pause_leave_a_gap(grown: dict[str, float], at: float) -> None:
     load = load_between(reading(TEXT, 1.0), reading(later(TEXT, **grown), at))
     assert load == EngineLoad(running=3.0, waiting=1.0, cache_share=0.25)
-
-
-def test_engines_at_one_address_are_summed() -> None:
-    both = reading(TEXT + TEXT.replace('engine="0"', 'engine="1"').replace("} 0.25", "} 0.75"), 1.0)
-    assert both.values["running"] == 6.0 and both.values["cache_share"] == 0.5
 
 
 @pytest.mark.parametrize(

@@ -180,14 +180,13 @@ def test_a_monitor_that_fails_later_says_where_the_charts_end(show: Show, servic
     monitor.close()
 
 
-def test_page_links_follow_the_language(page: AppTest, services: Services) -> None:
+def test_links_and_memory_follow_what_is_there(page: AppTest, services: Services) -> None:
+    # Page links follow the language.
     page.run()
     assert links(page) == [t(f"ui.page_{name}", "en") for name in ("analyse", "ask", "library")]
     page.button_group(key="language").set_value("zh").run()
     assert links(page) == [t(f"ui.page_{name}", "zh") for name in ("analyse", "ask", "library")]
-
-
-def test_the_links_keep_the_open_analysis_in_the_address(page: AppTest, services: Services) -> None:
+    # The links keep the open analysis in the address.
     page.query_params["video"] = "abc"
     page.run()
     queries = [link.proto.query_string for link in page.get("page_link")]
@@ -208,13 +207,11 @@ def stacked(samples: Sequence[Sample]) -> list[list[float | None]]:
     return [list(line.values) for line in memory.lines]
 
 
-def test_the_parts_of_the_memory_add_up_to_what_is_in_use() -> None:
+def test_memory_has_parts_that_add_up() -> None:
+    # The parts of the memory add up to what is in use.
     moments = zip(*stacked([sample(0.0), sample(2.0, engines=300)]), strict=True)
     assert [sum(value or 0 for value in values) for values in moments] == [1000, 1000]
-
-
-def test_shared_pages_counted_twice_leave_no_part_below_nothing() -> None:
-    assert stacked([sample(0.0, engines=1500)])[-1] == [0]
+    assert stacked([sample(0.0, engines=1500)])[-1] == [0]  # shared pages counted twice leave no part below nothing
 
 
 def test_a_card_that_was_not_there_yet_leaves_a_gap() -> None:

@@ -119,14 +119,13 @@ class Pictures(Handler):
             self.send_json(200, {"data": [{"index": 0, "embedding": [float(part["type"] == "text"), 1.0]}]})
 
 
-def test_each_part_of_a_message_gets_a_vector() -> None:
+def test_parts_have_vectors_where_the_model_takes_them() -> None:
+    # Each part of a message gets a vector.
     with scripted(Pictures, Server()) as server:
         vectors = EmbeddingModel(server.base_url, "clip").of_parts([TEXT, *[PICTURE] * 20], seconds=30)
     assert vectors == [[1.0, 1.0], *[[0.0, 1.0]] * 20]
     assert {body["model"] for body in server.asked} == {"clip"}
-
-
-def test_model_of_texts_alone_refuses_one_picture() -> None:
+    # Model of texts alone refuses one picture.
     with scripted(Pictures, Server(status=400)) as server, pytest.raises(AppError):
         EmbeddingModel(server.base_url).of_parts([TEXT, *[PICTURE] * 20], seconds=30)
     assert len(server.asked) == 2

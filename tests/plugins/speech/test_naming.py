@@ -112,11 +112,15 @@ def test_wrong_names_are_refused_in_a_sentence(opened: Services) -> None:
     assert caught.value.key == "speakers_absent"
 
 
-def test_names_are_kept_for_another_analysis(opened: Services, tmp_path: Path) -> None:
+def test_names_are_kept_and_prompted(opened: Services, tmp_path: Path) -> None:
+    # Names are kept for another analysis.
     analysis = spoken()
     named(opened, opened.jobs.import_report(analysis), A="Anna")
     kept = Transcription(None, ExtractionStore(opened.settings.data_dir / "surveys"))
     assert kept.names_of(analysis.sha256, 3) == ("Anna", "", "") and kept.names_of(analysis.sha256, 2) == ()
+    # A prompt has the speakers in its language.
+    with in_language("zh"):
+        assert attributed(HEARD)[0].text == "说话人 A：Hello."
 
 
 @pytest.mark.slow
@@ -130,8 +134,3 @@ def test_the_command_lists_and_names_speakers(opened: Services, tmp_path: Path) 
     assert [one["name"] for one in listed] == ["Anna", "Anna", ""]
     wrong = framelens(environment, "transcript", job_id, "--name", "Anna")
     assert wrong.returncode == 2 and "A=Anna" in wrong.stderr
-
-
-def test_a_prompt_has_the_speakers_in_its_language() -> None:
-    with in_language("zh"):
-        assert attributed(HEARD)[0].text == "说话人 A：Hello."

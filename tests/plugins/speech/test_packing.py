@@ -20,12 +20,11 @@ def pack(*passages: SpeechPassage) -> list[Window]:
     return windows
 
 
-def test_a_window_has_a_minute_of_speech_and_ends_at_a_pause() -> None:
+def test_windows_have_a_minute_of_whole_speech() -> None:
+    # A window has a minute of speech and ends at a pause.
     windows = pack(*(passage(at, 8) for at in range(0, 200, 10)))
     assert [len(one.passages) for one in windows] == [8, 8, 4]
-
-
-def test_speech_that_was_cut_in_two_stays_together() -> None:
+    # Speech that was cut in two stays together.
     windows = pack(*(passage(at, 25) for at in (0, 25, 50, 75, 101)))
     assert [len(one.passages) for one in windows] == [4, 1]
     without_pause = pack(*(passage(at, 25) for at in range(0, 250, 25)))

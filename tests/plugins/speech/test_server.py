@@ -124,27 +124,22 @@ def test_what_the_model_itself_doubts_is_left_out_and_counted(more: dict[str, fl
     assert found == Spoken(10.0, (), 1)
 
 
-def test_confident_sentence_is_kept_despite_low_speech() -> None:
-    (found,) = spoken(always(heard((0.0, 5.0, "hush"), no_speech_prob=0.9, avg_logprob=-0.2)), loud(0.0))
-    assert [cue.text for cue in found.cues] == ["hush"]
-
-
-def test_repeats_over_silence_are_dropped() -> None:
+def test_silence_and_doubts_are_left_out() -> None:
+    # Repeats over silence are dropped.
     whispering = np.concatenate([tone(4), tone(4, loud=200), tone(2)])
     answer = heard(
         (0.0, 4.0, "Thanks for watching"), (4.0, 7.9, "Thanks for watching"), (8.1, 10.0, "Thanks for watching")
     )
     (found,) = spoken(always(answer), piece(0.0, whispering))
     assert [cue.start_seconds for cue in found.cues] == [0.0, 8.1] and found.num_dropped == 1
-
-
-def test_a_sentence_where_there_is_no_sound_at_all_was_not_said() -> None:
+    # A sentence where there is no sound at all was not said.
     sound = np.concatenate([tone(2), quiet(3), tone(1)])
     (found,) = spoken(always(heard((0.0, 2.0, "yes"), (2.5, 4.5, "Subtitles by nobody"))), piece(0.0, sound))
     assert [cue.text for cue in found.cues] == ["yes"] and found.num_dropped == 1
-
-
-def test_speech_times_are_clipped_to_the_piece() -> None:
+    # Confident sentence is kept despite low speech.
+    (found,) = spoken(always(heard((0.0, 5.0, "hush"), no_speech_prob=0.9, avg_logprob=-0.2)), loud(0.0))
+    assert [cue.text for cue in found.cues] == ["hush"]
+    # Speech times are clipped to the piece.
     short = piece(10.0, np.concatenate([tone(0.4), quiet(0.6)]), end=10.4)
     (found,) = spoken(always(heard((0.0, 30.0, "hey"), (0.5, 1.0, "made up"))), short)
     assert found.cues == (Cue(10.0, 10.4, "hey"),) and found.num_dropped == 1

@@ -10,7 +10,7 @@ from fontTools.ttLib import TTCollection, TTFont
 
 from framelens.i18n import catalogue
 from framelens.reports.graphics import fonts
-from framelens.reports.graphics.fonts import BOLD, FOLDER, FONT_FILE, Face, Faces, FontFile, faces_for
+from framelens.reports.graphics.fonts import BOLD, FONT_FILE, Face, Faces, FontFile, faces_for
 
 HERE = (fonts.FONT_FAMILY, fonts.BUNDLED)
 EMOJI, RARE = "\N{GRINNING FACE}", "\U0002a6d6"
@@ -99,10 +99,6 @@ def test_our_own_font_knows_what_is_common() -> None:
     others = "ABCäöüßéñœ Привет Ωλ かなカナ ①→⚠…—“”‘’《》、。！？￥€№℃×≤½"
     assert len(simplified) == 6763 and len(traditional) > 5401
     assert Faces().shown(simplified + traditional + others) == simplified + traditional + others
-
-
-def test_the_licence_lies_beside_the_font() -> None:
-    assert "SIL OPEN FONT LICENSE Version 1.1" in (FOLDER / "OFL.txt").read_text(encoding="utf-8")
 
 
 # ---- what our own font lacks

@@ -65,9 +65,14 @@ def test_user_templates_are_offered_and_broken_ones_named(page: AppTest, service
     assert "broken.toml is not valid TOML" in texts(page)
 
 
-def test_without_a_video_nothing_is_planned(page: AppTest, services: Services) -> None:
+def test_plans_need_a_video_and_an_engine_that_answered(page: AppTest, services: Services) -> None:
+    # Without a video nothing is planned.
     page.run()
     assert "about" not in texts(page)
+    # The time is told of an engine that has answered before.
+    install(with_bench(services, planner=quick_planner()))
+    with_sample(page)
+    assert "Automatic: about 8 frames · about " in texts(page)
 
 
 @pytest.mark.slow
@@ -86,12 +91,6 @@ def quick_planner() -> Planner:
     return Planner(
         lambda *_: None, RequestCapacity(8192, 1024), None, lambda: KnownTimings((5.0,) * 3), lambda *_: None
     )
-
-
-def test_the_time_is_told_of_an_engine_that_has_answered_before(page: AppTest, services: Services) -> None:
-    install(with_bench(services, planner=quick_planner()))
-    with_sample(page)
-    assert "Automatic: about 8 frames · about " in texts(page)
 
 
 @pytest.mark.slow

@@ -78,28 +78,24 @@ def test_every_plan_is_one_that_vllm_can_divide(gpus: str) -> None:
         assert found.requests >= 1
 
 
-def test_whole_copies_are_preferred_where_they_fit() -> None:
+def test_copies_are_whole_where_they_fit() -> None:
+    # Whole copies are preferred where they fit.
     assert layout("2x8", "Qwen2.5-VL-7B-Instruct") == (1, 1, 1, 16)
     assert layout("2x8", "Qwen2.5-VL-72B-Instruct") == (4, 1, 1, 4)
-
-
-def test_a_model_that_needs_both_machines_is_a_pipeline() -> None:
+    # A model that needs both machines is a pipeline.
     assert layout("2x8", "Qwen2.5-VL-72B-Instruct", 11) == (8, 2, 2, 1)
     assert layout("4x8", "Qwen2.5-VL-72B-Instruct", 16) == (8, 2, 2, 2)
-
-
-def test_one_copy_over_everything_on_request() -> None:
+    # One copy over everything on request.
     assert layout("2x8", "Qwen2.5-VL-72B-Instruct", copies=1) == (8, 2, 2, 1)
     assert refusal("2x8", "Qwen2.5-VL-7B-Instruct", copies=5).key == "cluster_copies"
 
 
-def test_cards_that_do_not_divide_the_heads_make_a_pipeline() -> None:
+def test_cards_that_do_not_divide_are_pipelines_or_left_over() -> None:
+    # Cards that do not divide the heads make a pipeline.
     found = plan("3", "Qwen2.5-VL-72B-Instruct")
     assert (found.layout.tensor, found.layout.pipeline) == (1, 3)
     assert "cluster_tensor_limited" in [reason.key for reason in found.reasons]
-
-
-def test_cards_left_over_are_named() -> None:
+    # Cards left over are named.
     found = plan("2x7", "Qwen2.5-VL-72B-Instruct", 80)
     assert found.layout.idle == 2
     assert "cluster_idle" in [reason.key for reason in found.reasons]
@@ -119,18 +115,20 @@ def test_counts_that_mean_nothing_are_refused(given: str) -> None:
     assert caught.value.key == "cluster_gpus" and caught.value.exit_code == 2
 
 
-def test_a_model_too_large_names_what_would_do() -> None:
+def test_plans_that_do_not_fit_name_what_would() -> None:
+    # A model too large names what would do.
     error = refusal("1x2", "Qwen2.5-VL-72B-Instruct", 24)
     assert error.key == "cluster_too_small"
     enough = str(error.values["enough"])
     assert plan(enough, "Qwen2.5-VL-72B-Instruct", 24).layout.nodes > 1
     assert plan("1x2", str(error.values["other"]), 24)
-
-
-def test_refused_plan_proposes_another_model_that_fits() -> None:
+    # Refused plan proposes another model that fits.
     error = refusal("4x4", "Qwen2.5-VL-72B-Instruct", 11)
     assert error.values["other"] not in ("–", "Qwen/Qwen2.5-VL-72B-Instruct")
     assert plan("4x4", str(error.values["other"]), 11)
+    # Unknown models and other engines are refused.
+    assert refusal("2x8", "no-such-model-at-all").key == "model_unlike_catalogue"
+    assert refusal("2x8", "deepseek-vl-7b-chat").key == "cluster_engine"
 
 
 def test_wrong_tensor_parallel_sizes_are_refused() -> None:
@@ -138,11 +136,6 @@ def test_wrong_tensor_parallel_sizes_are_refused() -> None:
     error = refusal("1x6", "Qwen2.5-VL-72B-Instruct", tensor_parallel=6)
     assert error.key == "cluster_tensor_heads" and error.values["possible"] == "1, 2"
     assert layout("2x8", "Qwen2.5-VL-72B-Instruct", tensor_parallel=8) == (8, 1, 1, 2)
-
-
-def test_unknown_models_and_other_engines_are_refused() -> None:
-    assert refusal("2x8", "no-such-model-at-all").key == "model_unlike_catalogue"
-    assert refusal("2x8", "deepseek-vl-7b-chat").key == "cluster_engine"
 
 
 def test_a_folder_is_planned_by_its_config() -> None:

@@ -87,39 +87,33 @@ def feed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[RayFeeder, Fake
 TASK = Task(AnalysisRequest(Path("a.mp4")), "job")
 
 
-def test_an_actor_takes_the_next_video(feed: Any) -> None:
+def test_videos_are_tried_on_other_actors(feed: Any) -> None:
+    # An actor takes the next video.
     feeder, ray = feed(gives(), gives())
     assert feeder.capacity() == 2
     assert [feeder.analyse(TASK).failure for _ in range(2)] == [None, None]
     assert (ray.started, ray.killed) == (["node0"], 0)
-
-
-def test_a_video_whose_actor_died_is_tried_again(feed: Any) -> None:
+    # A video whose actor died is tried again.
     feeder, ray = feed(dies, gives())
     assert feeder.analyse(TASK).failure is None and len(ray.started) == 2
-
-
-def test_a_video_that_kills_each_actor_fails(feed: Any) -> None:
+    # A video that kills each actor fails.
     feeder, _ = feed(dies, dies, dies)
     with pytest.raises(EngineError, match="ray_video_lost"):
         feeder.analyse(TASK)
 
 
-def test_a_node_without_its_engine_gets_no_more_videos(feed: Any) -> None:
+def test_nodes_and_failures_are_told_apart(feed: Any) -> None:
+    # A node without its engine gets no more videos.
     away = EngineError("remote_unreachable", base_url="u", reason="r")
     feeder, ray = feed(gives(away), gives(), gives())
     assert [feeder.analyse(TASK).failure for _ in range(2)] == [None, None]
     assert (ray.started, ray.killed) == (["node0", "node1"], 1)
-
-
-def test_without_any_well_node_its_error_is_reported(feed: Any) -> None:
+    # Without any well node its error is reported.
     away = EngineError("remote_unreachable", base_url="u", reason="r")
     feeder, _ = feed(gives(away), nodes=1)
     with pytest.raises(EngineError, match="remote_unreachable"):
         feeder.analyse(TASK)
-
-
-def test_a_failure_about_the_video_leaves_the_actor(feed: Any) -> None:
+    # A failure about the video leaves the actor.
     feeder, ray = feed(lambda: Failure.of(VideoError("video_not_found", path="a.mp4")), gives())
     with pytest.raises(VideoError, match="video_not_found"):
         feeder.analyse(TASK)

@@ -32,11 +32,15 @@ def test_findings_have_the_times_of_the_frames_they_cite() -> None:
     assert findings[0].label == "A man walks by." and findings[2].label.startswith("He comes back. ⚠️")
 
 
-def test_finding_without_a_time_keeps_its_number_from_others() -> None:
+def test_pieces_keep_their_edges_and_numbers() -> None:
+    # Finding without a time keeps its number from others.
     first, last = rich().chunks
     bare = replace(first, findings=(replace(first.findings[0], frames=(99,)), first.findings[1]))
     found = [one.number for one in pieces_of(replace(rich(), chunks=(bare, last))) if one.kind == "finding"]
     assert found == [2, 3]
+    # Findings are widened within the video.
+    findings = [one for one in pieces_of(rich(), 2.0) if one.kind == "finding"]
+    assert [(one.start_seconds, one.end_seconds) for one in findings] == [(0.0, 2.5), (0.0, 3.0), (4.5, 9.0)]
 
 
 def test_chapters_and_intervals_keep_their_own_edges() -> None:
@@ -47,11 +51,6 @@ def test_chapters_and_intervals_keep_their_own_edges() -> None:
     ]
     intervals, widened = ([one for one in pieces_of(asked(), by) if one.kind == "interval"] for by in (0.0, 5.0))
     assert intervals and intervals == widened
-
-
-def test_findings_are_widened_within_the_video() -> None:
-    findings = [one for one in pieces_of(rich(), 2.0) if one.kind == "finding"]
-    assert [(one.start_seconds, one.end_seconds) for one in findings] == [(0.0, 2.5), (0.0, 3.0), (4.5, 9.0)]
 
 
 @pytest.mark.parametrize(("text", "numbers"), [("3", (3,)), ("1,4-6", (1, 4, 5, 6)), ("2, 2,1-2", (2, 1))])

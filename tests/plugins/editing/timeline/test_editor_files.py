@@ -361,15 +361,14 @@ def test_text_of_anybody_stays_in_its_marker(text: str) -> None:
     assert len(read.findall("sequence/marker")) == count
 
 
-def test_markers_without_model_are_keyframes() -> None:
+def test_without_model_or_frames_less_is_written() -> None:
+    # Markers without model are keyframes.
     made = analysis(chunks=(), engine=None, facts=(), notices=())
     reported = markers.markers_of(made, Rate(25))
     assert [marker.kind for marker in reported] == ["frame", "frame"]
     for name in ("edl", "xml", "otio"):
         written = FORMATS[name].write(made, "zh").decode()
         assert "AIGC" not in written and "人工智能" not in written
-
-
-def test_without_frames_there_is_no_timeline() -> None:
+    # Without frames there is no timeline.
     made = analysis(chunks=(), keyframes=(), facts=())
     assert not any(FORMATS[name].fits(made) for name in ("edl", "xml", "otio"))

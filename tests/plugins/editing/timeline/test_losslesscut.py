@@ -48,16 +48,18 @@ def test_findings_and_chapters_are_segments_by_time() -> None:
     assert starts == sorted(starts) and len(starts) == 2 + len(made.summary.chapters)
 
 
-def test_segments_have_the_times_of_a_player() -> None:
+def test_segments_are_those_of_a_player() -> None:
+    # Segments have the times of a player.
     made = replace(rich(chunks=(part(1, 4, findings=(Finding("Short.", (4,)),)),)), summary=None)
     late = replace(made, video=replace(made.video, start_seconds=3.4, player_start_seconds=2.0))
     assert segments(late) == [(6.0, 7.0, "Short.")]
-
-
-def test_intervals_that_were_found_are_segments() -> None:
+    # Intervals that were found are segments.
     found = [one for one in segments(asked()) if one[2].startswith("a <b>red</b> card")]
     assert [one[:2] for one in found] == [(2.0, 3.0), (6.0, 7.0)]
     assert "⚠️" not in found[0][2] and "⚠️" in found[1][2]
+    # Nothing to cut is no project.
+    assert FORMATS["llc"].fits(rich())
+    assert not FORMATS["llc"].fits(analysis(chunks=(), engine=None, summary=None))
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, NASTY, '"}]}', "*/ // x", "\u2028{"])
@@ -66,8 +68,3 @@ def test_text_of_anybody_stays_in_its_name(text: str) -> None:
     assert made.engine
     made = replace(made, engine=replace(made.engine, model=f"a{text}"))
     assert "Next." in [name for *_, name in segments(made)]
-
-
-def test_nothing_to_cut_is_no_project() -> None:
-    assert FORMATS["llc"].fits(rich())
-    assert not FORMATS["llc"].fits(analysis(chunks=(), engine=None, summary=None))

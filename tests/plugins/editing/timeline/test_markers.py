@@ -125,17 +125,21 @@ def test_untitled_chapter_is_named_by_text_or_number() -> None:
     assert [one.title for one in chapters_of(made)] == ["He walks by.", "Chapter 2"]
 
 
-def test_chapter_file_says_that_a_model_made_it() -> None:
+def test_chapter_files_come_from_chapters_or_pages() -> None:
+    # Chapter file says that a model made it.
     data = markers.write_ffmetadata(rich(), "en")
     assert b"; The descriptions were generated" in data and b'; {"AIGC"' in data
     with av.open(BytesIO(data), format="ffmetadata") as container:
         assert dict(container.metadata) == {}
     assert b"AIGC" not in markers.write_ffmetadata(analysis(chunks=(), engine=None), "en")
-
-
-def test_there_is_no_file_without_chapters() -> None:
+    # There is no file without chapters.
     assert markers.fits_ffmetadata(rich()) and markers.fits_ffmetadata(analysis())
     assert not markers.fits_ffmetadata(with_chapters(end=90.0))
+    # Chapters come from pages without a model.
+    made = video_of(*[VALVES] * 2, *[PUMPS] * 2, *[SEALS] * 2)
+    assert lines(made) == ["0:00 Kinds of valves", "0:25 How pumps work", "0:45 Seals"]
+    with in_language("en"):
+        assert [one.title for one in chapters_of(made)] == ["Kinds of valves", "How pumps work", "Seals"]
 
 
 @pytest.mark.slow
@@ -150,10 +154,3 @@ def test_ffmpeg_puts_the_chapters_into_a_video(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "out.mp4")) as container:
         reported = [(one["metadata"]["title"], float(one["start"] * one["time_base"])) for one in container.chapters()]
     assert reported == [("One = 1; #1", 0.0), ("二", 4.0)]
-
-
-def test_chapters_come_from_pages_without_a_model() -> None:
-    made = video_of(*[VALVES] * 2, *[PUMPS] * 2, *[SEALS] * 2)
-    assert lines(made) == ["0:00 Kinds of valves", "0:25 How pumps work", "0:45 Seals"]
-    with in_language("en"):
-        assert [one.title for one in chapters_of(made)] == ["Kinds of valves", "How pumps work", "Seals"]

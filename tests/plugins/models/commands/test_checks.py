@@ -64,10 +64,14 @@ def test_what_stops_is_reported_with_its_fix_and_exit_code_4(check: Any, tiny_te
     assert status == 4 and '→ 设置 "tensor_parallel_size": 1' in reported
 
 
-def test_unknown_dtype_is_a_finding_not_a_usage_error(check: Any, tiny_vl: Path) -> None:
+def test_names_types_and_json_are_findings(check: Any, tiny_vl: Path) -> None:
+    # Unknown dtype is a finding not a usage error.
     status, reported = check(str(tiny_vl), "--vllm-config", '{"dtype": "int8"}', "--json")
     (found,) = json.loads(reported)
     assert status == 4 and found["mend"] == {"set": {"dtype": "auto"}, "remove": [], "model": "", "engine": ""}
+    # What is no json is reported as everywhere.
+    status, reported = check(str(tiny_vl), "--vllm-config", "{dtype: int8}")
+    assert status == 2 and "JSON" in reported
 
 
 @pytest.mark.slow
@@ -82,8 +86,3 @@ def test_without_a_name_the_model_of_the_settings_is_looked_at(
     monkeypatch.setenv("VLLM_MODEL_PATH", str(tiny_text))
     status, reported = check("--json")
     assert status == 0 and [found["key"] for found in json.loads(reported)] == ["preflight_blind"]
-
-
-def test_what_is_no_json_is_reported_as_everywhere(check: Any, tiny_vl: Path) -> None:
-    status, reported = check(str(tiny_vl), "--vllm-config", "{dtype: int8}")
-    assert status == 2 and "JSON" in reported

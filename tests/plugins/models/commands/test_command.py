@@ -77,21 +77,18 @@ def test_unknown_hub_name_is_explained_with_result(framelens: Any) -> None:
     assert (found["id"], found["why"]) == ("Qwen/Qwen3-8B", "ollama")
 
 
-def test_a_folder_is_read_by_its_own_config(framelens: Any, tiny_vl: Path) -> None:
+def test_folders_configs_and_names_are_reported(framelens: Any, tiny_vl: Path, tmp_path: Path) -> None:
+    # A folder is read by its own config.
     reported = framelens("show", str(tiny_vl), "--json")
     assert reported.document["model"] is None
     assert reported.document["parameters"] == 1_366_208
     assert str(tiny_vl) in framelens("show", str(tiny_vl)).out
-
-
-def test_a_config_that_is_none_is_a_sentence(framelens: Any, tmp_path: Path) -> None:
+    # A config that is none is a sentence.
     for text in ("{", '{"model_type": "mamba"}', "[]"):
         (tmp_path / "config.json").write_text(text)
         reported = framelens("show", str(tmp_path))
         assert (reported.status, reported.out) == (4, "") and "config.json" in reported.err
-
-
-def test_an_unknown_model_leads_to_the_nearest(framelens: Any) -> None:
+    # An unknown model leads to the nearest.
     reported = framelens("show", "Qwen2.5-VL-8B-Instruct")
     assert reported.status == 4 and VL_7B in reported.err
 

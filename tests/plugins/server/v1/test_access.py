@@ -34,12 +34,11 @@ def test_only_a_key_opens_the_api(api: TestClient, header: str) -> None:
     assert (answer.status_code, answer.json()["key"]) == (401, "api_key_wrong")
 
 
-def test_the_page_key_is_not_an_api_key(gate: Gate, api: TestClient) -> None:
+def test_keys_of_pages_and_revoked_keys_are_refused(gate: Gate, api: TestClient, services: Services) -> None:
+    # The page key is not an api key.
     assert api.get("jobs", headers={"Authorization": f"Bearer {gate.key}"}).status_code == 401
     assert api.get(f"jobs?key={gate.key}", headers={"Authorization": "", "FrameLens-Key": gate.key}).status_code == 401
-
-
-def test_a_revoked_key_is_refused_at_once(api: TestClient, services: Services) -> None:
+    # A revoked key is refused at once.
     assert api.get("jobs").status_code == 200
     api_keys.create(ApiStore(services.store), "other")
     api_keys.revoke(ApiStore(services.store), "tests")

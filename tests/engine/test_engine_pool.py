@@ -157,13 +157,14 @@ def test_an_engine_that_returns_with_another_model_stays_out(servers: list[Serve
     assert "another" in notice_text(notice, "en")
 
 
-def test_pools_change_models_and_have_the_shortest_context(servers: list[Server], pool: EnginePool) -> None:
-    # All engines may change to another model.
+def test_all_engines_may_change_to_another_model(servers: list[Server], pool: EnginePool) -> None:
     assert ready(pool).model == "model"
     for server in servers:
         server.model = "another"
     assert ready(pool).model == "another"
-    # Context of the pool is the shortest.
+
+
+def test_context_of_the_pool_is_the_shortest(servers: list[Server], pool: EnginePool) -> None:
     servers[2].context = 4096
     ready(pool)
     info = pool.status().info

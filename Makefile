@@ -6,8 +6,9 @@ IN_ORDER = --no-loadscope-reorder
 # The tests of `make check`: what starts neither an engine nor a browser and is not slow, on all cores.
 QUICK = not engine and not browser and not slow and not thorough
 PARALLEL = -n auto --dist loadfile $(IN_ORDER)
-# All others: what starts engines on one worker, the rest on another. With a third they wait for each other.
-SHARED = -n 2 --dist loadgroup $(IN_ORDER)
+# All others: what starts engines on one worker, the rest on two more. On two cores a third worker computes while others
+# wait for pages, processes and time-outs.
+SHARED = -n 3 --dist loadgroup $(IN_ORDER)
 
 .PHONY: app test check install lint bench bench-keyframes bench-keyframes-sets bench-analysis bench-ask bench-api bench-endurance bench-fleet torture proofs pins release site sbom audit sample models
 

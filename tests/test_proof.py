@@ -150,6 +150,7 @@ def test_the_report_names_the_engine_and_counts_its_tokens(seen: Analysis) -> No
     assert "tiny-vl" in text
 
 
+@pytest.mark.kills_engine
 def test_killed_engine_restarts_and_a_killed_core_is_found(video: Path, vl_engine: LocalEngine) -> None:
     events = list[AnalysisEvent]()
     for event in events_of(session(vl_engine).run(Task(AnalysisRequest(video), "killed"))):

@@ -52,6 +52,7 @@ class LocalCluster:
         assert self.command("kill-node") == "done"
 
     def add_node(self) -> None:
+        """Start a second node where there is none."""
         assert self.command("add-node") == "done"
 
     def actors(self) -> list[psutil.Process]:
@@ -193,7 +194,7 @@ def main(port: int, client_port: int, nodes: int, core_share: float) -> None:
         for line in sys.stdin:
             if line.strip() == "kill-node":
                 cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
-            elif line.strip() == "add-node":
+            elif line.strip() == "add-node" and not cluster.worker_nodes:
                 cluster.add_node(**options)
                 cluster.wait_for_nodes()
             print("done", file=answer, flush=True)

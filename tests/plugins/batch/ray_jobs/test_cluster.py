@@ -62,6 +62,7 @@ def client(cluster: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("FRAMELENS_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN)
+    cluster.add_node()
     return RayCluster(cluster.address)
 
 
@@ -116,7 +117,6 @@ def test_what_is_killed_on_a_node_is_done_elsewhere(
     states = [one["state"] for one in events if one["event"] == "video"]
     assert (code, states) == (0, ["without_model"] * VIDEOS)
     killing.result()
-    cluster.add_node()
     again, events = batch(clips, tmp_path, "--ray", cluster.address, *words)
     assert again == 0 and [one["was_done"] for one in events if one["event"] == "video"] == [True] * VIDEOS
     monkeypatch.setenv("FRAMELENS_DATA_DIR", str(tmp_path / "other"))

@@ -79,8 +79,12 @@ def image_size(data: bytes) -> tuple[int, int]:
         return header.size
 
 
-def smaller(jpeg: bytes, side: int, *, quality: int = 82) -> bytes:
-    """Return the picture with its longer side at most `side` pixels; a picture that isn't larger is returned unchanged.
+def smaller(
+    jpeg: bytes, side: int, *, quality: int = 82, region: tuple[float, float, float, float] | None = None
+) -> bytes:
+    """Return the picture, or a part of it, with its longer side at most `side` pixels.
+
+    A picture that isn't larger is returned unchanged.
 
     It is blurred first, so that its sharpness fits the smaller size (Lowe's model of a picture: a blur of half a pixel
     in either size), and then scaled cubically. Small letters are read from that as well as from the mean of the pixels
@@ -91,11 +95,13 @@ def smaller(jpeg: bytes, side: int, *, quality: int = 82) -> bytes:
         jpeg: The encoded picture; its orientation tag is ignored.
         side: Limit of the longer side, in pixels.
         quality: JPEG quality of the result, 0 to 100.
+        region: Left, top, right and bottom edge of the part, at least a pixel, as shares of width and height, 0 to 1.
 
     Raises:
         ValueError: The data can't be decoded.
         OSError: The header can't be read.
     """
+    jpeg = _cropped(jpeg, region) if region else jpeg
     size = image_size(jpeg)
     return jpeg if max(size) <= side else _encode_jpeg(_decode_scaled(jpeg, _size_at(size, side / max(size))), quality)
 
@@ -165,16 +171,7 @@ def _encode_jpeg(picture: np.ndarray, quality: int) -> bytes:
     return bytes(cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, quality))[1])
 
 
-def cropped(jpeg: bytes, region: tuple[float, float, float, float]) -> bytes:
-    """Return a part of the picture, at least one pixel of it.
-
-    Args:
-        jpeg: The encoded picture; its orientation tag is ignored.
-        region: Left, top, right and bottom edge as shares of width and height, 0 to 1.
-
-    Raises:
-        ValueError: The data can't be decoded.
-    """
+def _cropped(jpeg: bytes, region: tuple[float, float, float, float]) -> bytes:
     import numpy as np
 
     cv2 = _opencv()

@@ -7,17 +7,21 @@ from framelens.engine.engine_pool import EnginePool
 from framelens.engine.remote_engine import RemoteEngine, normal_base_urls
 
 
-def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
-    """Build the engine that the settings describe.
+def build_engine(settings: Settings, *, hears: bool = False) -> tuple[Engine, tuple[Notice, ...]]:
+    """Build the engine that the settings describe, or with `hears` the one that transcribes speech.
 
     Returns:
         The engine, a NullEngine if it cannot be built, and notices about changes made to fit this machine.
     """
     export_environment(settings)
-    if settings.base_url:
+    if hears and settings.speech_base_url:
+        return RemoteEngine(settings.speech_base_url, settings.speech_api_key, settings.speech_model_path), ()
+    if settings.base_url and not hears:
         return build_remote_engine(settings), ()
     from framelens.engine.local import local_engine_builder
 
+    if hears:
+        return local_engine_builder.build_local_speech_engine(settings), ()
     return local_engine_builder.build_local_engine(settings)
 
 
@@ -32,12 +36,3 @@ def build_remote_engine(settings: Settings) -> Engine:
         for base_url in normal_base_urls(settings.base_url)
     ]
     return engines[0] if len(engines) == 1 else EnginePool(engines)
-
-
-def build_speech_engine(settings: Settings) -> Engine:
-    """Build the engine that transcribes speech: the server that the settings name, or vLLM with the speech model."""
-    if settings.speech_base_url:
-        return RemoteEngine(settings.speech_base_url, settings.speech_api_key, settings.speech_model_path)
-    from framelens.engine.local import local_engine_builder
-
-    return local_engine_builder.build_local_speech_engine(settings)

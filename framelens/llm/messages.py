@@ -34,8 +34,9 @@ def jpeg_url(jpeg: bytes, side: int | None = None) -> str:
     return _URL_START + base64.b64encode(data).decode("ascii")
 
 
-def picture_part(url: str) -> dict[str, object]:
-    """Build the part of a message that is a picture, from its data URL."""
+def picture_part(picture: bytes | str, side: int | None = None) -> dict[str, object]:
+    """Build the part of a message that is a picture, from its data URL, or as `jpeg_url` encodes it."""
+    url = picture if isinstance(picture, str) else jpeg_url(picture, side)
     return {"type": "image_url", "image_url": {"url": url}}
 
 

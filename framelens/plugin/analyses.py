@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from framelens.questions.retrieval.values import Looking as Looking
     from framelens.questions.retrieval.values import MomentFinder as MomentFinder
     from framelens.questions.retrieval.values import PictureEmbedder as PictureEmbedder
-    from framelens.video.keyframes.options import most_adapted as most_adapted
 
 else:
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from framelens.llm.engine_requests import EngineRequests as EngineRequests
     from framelens.llm.forwarding import Forwarder as Forwarder
     from framelens.llm.messages import data_url as data_url
-    from framelens.llm.messages import jpeg_url as jpeg_url
     from framelens.llm.messages import picture_part as picture_part
     from framelens.llm.messages import text_part as text_part
     from framelens.llm.messages import with_pictures as with_pictures

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from framelens.engine.endpoints import read_metrics as read_metrics
     from framelens.engine.endpoints import served_models as served_models
     from framelens.engine.engine_builder import build_engine as build_engine
-    from framelens.engine.engine_builder import build_speech_engine as build_speech_engine
     from framelens.engine.local.model_arguments import Checkpoint as Checkpoint
     from framelens.engine.local.model_arguments import check_folder as check_folder
     from framelens.engine.local.model_arguments import effective_arguments as effective_arguments
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from framelens.engine.short_requests import get_json as get_json
     from framelens.jobs.engine_session import EngineSession as EngineSession
     from framelens.jobs.engine_session import usual_side as usual_side
-    from framelens.jobs.engine_switcher import EngineSwitcher as EngineSwitcher
     from framelens.jobs.model_switch import with_local_model as with_local_model
     from framelens.jobs.model_switch import with_remote_engine as with_remote_engine
 

@@ -6,18 +6,10 @@ from framelens.core import exported
 
 if TYPE_CHECKING:
     from framelens.core.domain import AudioTrack as AudioTrack
-    from framelens.core.domain import ReportedAnswer as ReportedAnswer
     from framelens.core.domain import ReportedConversation as ReportedConversation
-    from framelens.core.domain import times_of as times_of
-    from framelens.core.evidence import Moments as Moments
-    from framelens.core.images import cropped as cropped
     from framelens.core.images import smaller as smaller
-    from framelens.core.outline import chapters_of as chapters_of
     from framelens.core.outline import title_of as title_of
     from framelens.reports.content.labels import ai_label as ai_label
-    from framelens.reports.content.labels import finding_seconds as finding_seconds
-    from framelens.reports.content.labels import finding_text as finding_text
-    from framelens.reports.content.labels import issues as issues
     from framelens.reports.content.labels import one_line as one_line
     from framelens.reports.content.labels import printable as printable
     from framelens.reports.content.labels import remarks as remarks
@@ -29,7 +21,7 @@ if TYPE_CHECKING:
     from framelens.reports.content.provenance import aigc_fields as aigc_fields
     from framelens.reports.content.provenance import aigc_text as aigc_text
     from framelens.reports.content.provenance import escape_comment as escape_comment
-    from framelens.reports.content.searches import interval_issues as interval_issues
+    from framelens.reports.content.ranges import ranges_of as ranges_of
     from framelens.reports.files import ReportFile as ReportFile
     from framelens.reports.format import ReportFormat as ReportFormat
     from framelens.reports.format import lazy as lazy

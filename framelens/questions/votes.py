@@ -29,7 +29,7 @@ from framelens.i18n import in_language, t
 from framelens.llm.client import EngineClient
 from framelens.llm.error_mapping import answer_error
 from framelens.llm.events import whole_answer
-from framelens.llm.messages import jpeg_url, picture_part, text_part
+from framelens.llm.messages import picture_part, text_part
 from framelens.llm.reasoning import split_reasoning
 from framelens.llm.retries import repeated
 from framelens.llm.token_count import token_ids
@@ -227,7 +227,7 @@ class _Question:
 
     def about(self, jpeg: bytes) -> list[dict[str, Any]]:
         """Return the messages, the picture first: another question about it then finds it in the prefix cache."""
-        content = [picture_part(jpeg_url(jpeg)), text_part(self.text)]
+        content = [picture_part(jpeg), text_part(self.text)]
         return [{"role": "system", "content": self.system}, {"role": "user", "content": content}]
 
 

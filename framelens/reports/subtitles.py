@@ -17,13 +17,14 @@ from html import escape
 from itertools import pairwise
 from unicodedata import east_asian_width
 
-from framelens.core.domain import Analysis, Cue, Language, Transcript, VideoInfo, times_of
+from framelens.core.domain import Analysis, Cue, Language, Transcript, VideoInfo
 from framelens.core.outline import outline_of
 from framelens.core.units import clock
 from framelens.i18n import in_language, t
 from framelens.i18n.formatting import attributed, speaker_name
-from framelens.reports.content.labels import finding_seconds, finding_text, one_line, remarks
+from framelens.reports.content.labels import one_line, remarks
 from framelens.reports.content.provenance import aigc_text
+from framelens.reports.content.ranges import ranges_of
 from framelens.reports.content.searches import interval_issues
 
 _LETTERS = str.maketrans({"<": "‹", ">": "›", "{": "(", "}": ")"})
@@ -209,11 +210,9 @@ def _shown(analysis: Analysis) -> list[_CueEntry]:
 
 
 def _findings_of(analysis: Analysis) -> Iterator[tuple[float, float, str]]:
-    times = times_of(analysis.keyframes)
-    for finding in analysis.findings:
-        seconds = finding_seconds(finding, times)
-        if seconds and one_line(finding.text):
-            yield min(seconds), max(seconds), finding_text(finding)
+    for part in ranges_of(analysis):
+        if part.kind == "finding":
+            yield part.start_seconds, part.end_seconds, part.note
     for page in outline_of(analysis).pages if not analysis.findings else ():
         yield page.start_seconds, page.start_seconds, one_line(page.title)
 

@@ -139,10 +139,12 @@ def usual_side(width: int, height: int, frames: int, capacity: RequestCapacity) 
     return next(fitting, SIDES[-1])
 
 
-def frames_and_side(width: int, height: int, capacity: RequestCapacity) -> tuple[int, int]:
-    """Return how many frames of a video a request holds, and the longer side in pixels at which it holds them."""
-    frames = min(MOST_FRAMES, capacity.frames(estimate_frame_tokens(width, height, SIDES[-1])))
-    return frames, usual_side(width, height, frames, capacity)
+def frames_and_side(video: VideoInfo, capacity: RequestCapacity) -> tuple[int, int]:
+    """Return how many frames of a video suit it and a request, and the longer side in pixels for that many."""
+    size = video.width, video.height
+    most = min(MOST_FRAMES, most_adapted(video.duration_seconds_from_header or 0.0))
+    frames = min(most, capacity.frames(estimate_frame_tokens(*size, SIDES[-1])))
+    return frames, usual_side(*size, frames, capacity)
 
 
 def smaller_side(frame: Keyframe, side: int) -> int | None:

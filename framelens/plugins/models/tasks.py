@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from framelens import AppError, EngineProgress
 from framelens.plugin import Services, Settings, in_language, language, requires
@@ -18,9 +18,6 @@ from framelens.plugins.models import remote_query, vision_checks
 from framelens.plugins.models.preflight.run import preflight
 from framelens.plugins.models.selection import ModelSettings
 from framelens.plugins.models.vision_checks import Measured
-
-if TYPE_CHECKING:
-    from framelens.plugin.engines import EngineSession, EngineSwitcher
 
 P = TypeVar("P")
 T = TypeVar("T")
@@ -36,9 +33,9 @@ class ModelTasks:
         preflight: The check of a model and its settings.
     """
 
-    def __init__(self, switcher: EngineSwitcher[EngineSession]) -> None:
-        """Begin nothing; `switcher` owns the engine in use."""
-        self._switcher = switcher
+    def __init__(self, services: Services) -> None:
+        """Begin nothing."""
+        self._switcher = services.switcher
         self.vision_check: BackgroundTask[EngineProgress, Measured] = BackgroundTask("vision-check")
         self.remote_query: BackgroundTask[EngineProgress, remote_query.RemoteEngineReport] = BackgroundTask(
             "remote-query"
@@ -113,7 +110,7 @@ class ModelTasks:
 
 def tasks_of(services: Services) -> ModelTasks:
     """Return the background tasks of these services."""
-    return services.part("models", lambda of: ModelTasks(of.switcher))
+    return services.part("models", ModelTasks)
 
 
 def _begin(

@@ -66,12 +66,12 @@ class Finder(MomentFinder):
         """Return the spans in one part, which is halved as long as the model has no room for it."""
         from langchain_core.messages import HumanMessage
 
-        from framelens.plugin.chat import TooManyPictures, ask, connect, jpeg_url, picture_part, text_part
+        from framelens.plugin.chat import TooManyPictures, ask, connect, picture_part, text_part
         from framelens.plugin.engines import RequestTooLarge, get_json, served_models
 
         parts: list[Any] = [text_part(_PROMPT.format(thing=thing))]
         for seconds, jpeg in pictures:
-            parts += [text_part(f"{seconds:.2f}s"), picture_part(jpeg_url(jpeg))]
+            parts += [text_part(f"{seconds:.2f}s"), picture_part(jpeg)]
         model = self.model or next(iter(served_models(get_json(f"{self.base_url}/models", api_key=self.api_key))), "")
         settings = {"max_tokens": _ANSWER_TOKENS, "timeout_seconds": self.timeout_seconds}
         chat = connect(self.base_url, api_key=self.api_key, model=model, **settings)  # type: ignore[arg-type]

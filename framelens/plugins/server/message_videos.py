@@ -22,8 +22,8 @@ from urllib.parse import unquote, urlsplit
 import framelens
 from framelens import InputError, Keyframe, Language, VideoInfo
 from framelens.plugin import Settings, in_language, open_videos, t
-from framelens.plugin.analyses import MOST_FRAMES, RequestCapacity, frames_and_side, is_sought, most_adapted
-from framelens.plugin.chat import data_url, mark, picture_part, text_part, text_prompt
+from framelens.plugin.analyses import MOST_FRAMES, RequestCapacity, frames_and_side, is_sought
+from framelens.plugin.chat import mark, picture_part, text_part, text_prompt
 from framelens.plugin.engines import Endpoint
 from framelens.plugin.links import LinkFetcher, is_link
 from framelens.plugin.processes import probe
@@ -220,8 +220,8 @@ class MessageVideos:
         head = text_part(t("serve.video", name=video.name, length=clock(seconds), n=len(frames)))
         if in_words:
             return [head, text_part(text)], about
-        _, side = frames_and_side(info.width, info.height, replace(capacity, max_pictures=len(frames)))
-        pictures = [part for frame in frames for part in (text_part(mark(frame)), picture_part(data_url(frame, side)))]
+        _, side = frames_and_side(info, replace(capacity, max_pictures=len(frames)))
+        pictures = [part for frame in frames for part in (text_part(mark(frame)), picture_part(frame.jpeg, side))]
         return [head, *pictures], about
 
     def _frames(
@@ -233,9 +233,7 @@ class MessageVideos:
             facts = {measured.number: measured for measured in analysis.facts}
             return analysis.keyframes, analysis.video, text_prompt(analysis.keyframes, facts, "")
         info = probe(video.path)
-        most = most_adapted(info.duration_seconds_from_header or 0.0)
-        held = replace(capacity, max_pictures=min(most, capacity.max_pictures or most))
-        number, _ = frames_and_side(info.width, info.height, held)
+        number, _ = frames_and_side(info, capacity)
         chosen = framelens.keyframes(video.path, frames=number, **options)
         return chosen.frames, chosen.video, ""
 

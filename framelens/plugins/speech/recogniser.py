@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from framelens import AppError, EngineError, StorageError
 from framelens.plugin import Settings
-from framelens.plugin.engines import build_speech_engine
+from framelens.plugin.engines import build_engine
 from framelens.plugin.processes import DecoderWorker
 from framelens.plugin.speech import (
     Pieces,
@@ -64,7 +64,7 @@ def recogniser(settings: Settings) -> WorkerRecogniser | EngineRecogniser | None
             return None
         if model := (find_sherpa_model(name) or find_model(name) if name else find_model(default_size())):
             return WorkerRecogniser(settings, model)
-    return EngineRecogniser(build_speech_engine(settings), timeout_seconds=settings.timeout_seconds)
+    return EngineRecogniser(build_engine(settings, hears=True)[0], timeout_seconds=settings.timeout_seconds)
 
 
 def default_size() -> str:

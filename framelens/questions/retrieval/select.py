@@ -17,7 +17,7 @@ from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.core.domain import MOST_FRAMES, Analysis, Keyframe, Language
 from framelens.core.errors import AppError, Cancelled, InputError
 from framelens.core.images import fitted
-from framelens.llm.messages import jpeg_url, picture_part, text_part
+from framelens.llm.messages import picture_part, text_part
 from framelens.questions.conversation import Look
 from framelens.questions.retrieval import scores
 from framelens.questions.retrieval.choice import choose
@@ -318,7 +318,7 @@ class _Choosing:
         text = text_part(", ".join(self.sought.look_for))
         parts: list[Mapping[str, object]] = [
             text,
-            *(picture_part(jpeg_url(candidate.jpeg, THUMBNAIL_SIDE)) for candidate in pool),
+            *(picture_part(candidate.jpeg, THUMBNAIL_SIDE) for candidate in pool),
         ]
         try:
             vectors = self.tools.embeddings.of_parts(parts, seconds=deadline - time.monotonic(), cancel=self.cancel)

@@ -9,8 +9,7 @@ from typing import Literal, TypeVar
 
 from framelens import Analysis, ConfigError, InputError
 from framelens.plugin import t
-from framelens.plugin.reports import finding_seconds, interval_issues, issues, one_line, times_of
-from framelens.plugins.editing.timeline.markers import chapters_of, has_chapters
+from framelens.plugin.reports import ranges_of
 
 PieceKind = Literal["finding", "chapter", "interval"]
 MARGIN_SECONDS = 2.0
@@ -54,22 +53,12 @@ def pieces_of(analysis: Analysis, margin_seconds: float = 0.0) -> Iterator[Piece
         analysis: The report.
         margin_seconds: Time added before and after findings, within the video.
     """
-    chapters = chapters_of(analysis) if has_chapters(analysis) else ()
-    for number, chapter in enumerate(chapters, start=1):
-        yield Piece("chapter", number, chapter.title, chapter.start_seconds, chapter.end_seconds)
-    answers = (answer for conversation in analysis.all_conversations for answer in conversation.answers)
-    searches = [search for answer in answers for search in answer.searches if not search.video]
-    found = [(search.moments.thing, interval) for search in searches for interval in search.moments.intervals]
-    for number, (thing, one) in enumerate(found, start=1):
-        doubts = t("facts.list").join(interval_issues(one))
-        yield Piece("interval", number, one_line(thing), one.first.time_seconds, one.end_seconds, doubts)
-    times = times_of(analysis.keyframes)
     video_seconds = max(analysis.decode.readable_seconds, analysis.video.duration_seconds_from_header or 0.0)
-    for number, finding in enumerate(analysis.findings, start=1):
-        doubts = t("report.unverified", issues=t("facts.list").join(issues(finding))) if finding.issues else ""
-        if (seconds := finding_seconds(finding, times)) and (text := one_line(finding.text)):
-            start, end = max(0.0, min(seconds) - margin_seconds), max(seconds)
-            yield Piece("finding", number, text, start, max(end, min(end + margin_seconds, video_seconds)), doubts)
+    for part in ranges_of(analysis):
+        start, end = part.first_seconds, part.end_seconds
+        if part.kind == "finding":
+            start, end = max(0.0, start - margin_seconds), max(end, min(end + margin_seconds, video_seconds))
+        yield Piece(part.kind, part.number, part.name, start, end, part.doubts)
 
 
 def moved(items: Iterable[tuple[int, int, T]]) -> list[T]:

@@ -16,25 +16,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Literal, get_args
 
 from framelens import Analysis, Chapter, Language, VideoInfo
 from framelens.plugin import in_language, t
-from framelens.plugin.reports import (
-    Moments,
-    ReportedAnswer,
-    ai_label,
-    aigc_text,
-    finding_seconds,
-    finding_text,
-    interval_issues,
-    one_line,
-    remarks,
-    shortened,
-    times_of,
-    title_of,
-)
-from framelens.plugin.reports import chapters_of as chapters_of_outline
+from framelens.plugin.reports import ai_label, aigc_text, one_line, ranges_of, remarks, shortened, title_of
 from framelens.plugin.texts import clock, origin, sentences
 from framelens.plugins.editing.timeline.rates import Rate, first_frame, is_exact, timecode
 
@@ -118,28 +105,16 @@ def markers_of(analysis: Analysis, rate: Rate) -> tuple[Marker, ...]:
 
 
 def _events(analysis: Analysis, rate: Rate) -> Iterator[_Event]:
-    for chapter in chapters_of(analysis) if has_chapters(analysis) else ():
-        yield _Event(rate.frame(chapter.start_seconds), "chapter", chapter.title, chapter.text)
-    answers = (answer for conversation in analysis.all_conversations for answer in conversation.answers)
-    for answer in answers:
-        for search in answer.searches:
-            yield from _moments(search.moments, answer, rate) if not search.video else ()
-    times = times_of(analysis.keyframes)
-    for finding in analysis.findings:
-        seconds = finding_seconds(finding, times)
-        if seconds and (text := finding_text(finding)):
-            kind: Kind = "doubt" if finding.issues else "finding"
-            yield _Event(rate.frame(min(seconds)), kind, shortened(text, _LONGEST_NAME), text)
-
-
-def _moments(found: Moments, answer: ReportedAnswer, rate: Rate) -> Iterator[_Event]:
-    name = shortened(found.thing, _LONGEST_NAME)
-    for interval in found.intervals:
-        start, end = rate.frame(interval.start_seconds), rate.frame(interval.end_seconds)
-        doubts = t("facts.list").join(interval_issues(interval))
-        votes = t("report.search_vote", yes=interval.yes, all=interval.yes + interval.no)
-        text = " · ".join(filter(None, (one_line(answer.question), votes, doubts and f"⚠️ {doubts}")))
-        yield _Event(start, "doubt" if doubts else "moment", name, text, max(1, end - start))
+    for part in ranges_of(analysis):
+        frame, kind = rate.frame(part.start_seconds), part.kind
+        name = shortened(part.note if kind == "finding" else part.name, _LONGEST_NAME)
+        if kind == "chapter":
+            yield _Event(frame, "chapter", part.name, part.note)
+        elif kind == "interval":
+            length = max(1, rate.frame(part.end_seconds) - frame)
+            yield _Event(frame, "doubt" if part.doubts else "moment", name, part.note, length)
+        else:
+            yield _Event(frame, "doubt" if part.doubts else "finding", name, part.note)
 
 
 def notes_of(analysis: Analysis, rate: Rate) -> list[str]:
@@ -166,7 +141,6 @@ def _marker(frame: int, events: list[_Event]) -> Marker:
 
 # ---- chapters --------------------------------------------------------------------------------------------------------
 
-_LONGEST_TITLE = 100  # characters
 _FEWEST, _SHORTEST_SECONDS, _LONGEST_YOUTUBE_TITLE = 3, 10, 100
 _REFUSED = str.maketrans({"<": "‹", ">": "›"})
 """YouTube doesn't save a description with angle brackets."""
@@ -180,27 +154,21 @@ def chapters_of(analysis: Analysis) -> tuple[Chapter, ...]:
 
     Each has a title on one line; if the model gave no title, the beginning of its text.
     """
-    chapters = sorted(chapters_of_outline(analysis), key=lambda chapter: chapter.start_seconds) or _shots(analysis)
-    return tuple(_titled(chapter, place) for place, chapter in enumerate(chapters, start=1))
+    ranges = takewhile(lambda part: part.kind == "chapter", ranges_of(analysis))
+    chapters = [Chapter(part.name, part.note, 0, part.start_seconds, part.end_seconds) for part in ranges]
+    return tuple(chapters or _shots(analysis))
 
 
 def has_chapters(analysis: Analysis) -> bool:
     """Return whether the chapters come from a model, or from pages or speech, and aren't only the shots."""
-    return bool(chapters_of_outline(analysis))
+    with in_language("en"):  # any: the answer doesn't depend on it
+        return any(part.kind == "chapter" for part in ranges_of(analysis))
 
 
 def _shots(analysis: Analysis) -> list[Chapter]:
     shots = analysis.decode.shots
     named = ((shot, f"{t('report.shot')} {shot.number}") for shot in shots if len(shots) > 1)
     return [Chapter(name, "", 0, shot.start_seconds, shot.end_seconds) for shot, name in named]
-
-
-def _titled(chapter: Chapter, place: int) -> Chapter:
-    title = one_line(chapter.title) or one_line(chapter.text) or t("report.chapter", n=place)
-    text = one_line(chapter.text)
-    return Chapter(
-        shortened(title, _LONGEST_TITLE), text, chapter.first_frame, chapter.start_seconds, chapter.end_seconds
-    )
 
 
 def fits_youtube(analysis: Analysis) -> bool:

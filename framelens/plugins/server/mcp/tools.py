@@ -70,7 +70,7 @@ from framelens.plugin.files import (
 from framelens.plugin.links import LinkFetcher, is_link, may_name_any, typed_link
 from framelens.plugin.outputs import storage_errors, written
 from framelens.plugin.processes import in_thread
-from framelens.plugin.reports import FORMATS, bundle, cropped, files_of, format_named, smaller, without_pictures
+from framelens.plugin.reports import FORMATS, bundle, files_of, format_named, smaller, without_pictures
 from framelens.plugin.storage import LibraryEntry, LibraryQuery, Order, VideoRepository
 from framelens.plugin.texts import attributed, clock, phase_text, stage_text
 from framelens.plugins.server.mcp import results, schemas
@@ -269,8 +269,8 @@ class McpTools:
             return nearest.time_seconds, nearest.jpeg
 
         found = [picture(seconds) for seconds in wanted]
-        jpegs, side = [cropped(jpeg, (left, top, right, bottom)) if region else jpeg for _, jpeg in found], width
-        while sum(map(len, small := [smaller(jpeg, side) for jpeg in jpegs])) > _MOST_PICTURE_BYTES:
+        side, part = width, (left, top, right, bottom) if region else None
+        while sum(map(len, small := [smaller(jpeg, side, region=part) for _, jpeg in found])) > _MOST_PICTURE_BYTES:
             side = int(side * _SHRINK)
         pictures = [
             schemas.ShownPicture(asked=asked, seconds=round(seconds, 3), clock=clock(seconds))

@@ -47,9 +47,11 @@ def test_reasoning_and_markers_are_apart(form: str, answer: str) -> None:
     assert ("DRAFT" in split.reasoning) == ("{draft}" in form)
 
 
-@pytest.mark.parametrize("text", [f"<think>never ends {JSON}", "reasoning only </think>"])
-def test_reasoning_without_an_end_has_no_answer(text: str) -> None:
-    assert split_reasoning(text).answer == ""
+def test_answer_beside_reasoning_without_an_end() -> None:
+    assert (
+        split_reasoning(f"<think>never ends {JSON}").answer == split_reasoning("reasoning only </think>").answer == ""
+    )
+    assert split_reasoning("It is red.\n<think>or").answer == "It is red."
 
 
 @pytest.mark.parametrize(
@@ -75,10 +77,6 @@ def test_reasoning_without_an_end_has_no_answer(text: str) -> None:
 )
 def test_marks_on_the_screen_stay_in_the_answer(text: str) -> None:
     assert split_reasoning(text).answer == text
-
-
-def test_answer_before_reasoning_without_an_end_is_kept() -> None:
-    assert split_reasoning("It is red.\n<think>or").answer == "It is red."
 
 
 FENCED = f"```json\n{JSON}\n```"

@@ -50,53 +50,30 @@ def test_frames_that_are_missing_or_unknown_are_flagged() -> None:
     assert findings == (Finding("A cat sleeps.", (), ("no_frame",)),)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("he waves at 0:45", "he waves at 17 s", "在第 17 秒挥手", "he waves at 01:02:03", "waves at 2m23s"),
-        *("waves at 1h0m2s", "在1小时0分2秒挥手", "he waves at 2'23\"", "he waves at 2′23″", "t = 143s: waves"),
-    ],
+OWN_TIMES = (
+    *("he waves at 0:45", "he waves at 17 s", "在第 17 秒挥手", "he waves at 01:02:03", "waves at 2m23s"),
+    *("waves at 1h0m2s", "在1小时0分2秒挥手", "he waves at 2'23\"", "he waves at 2′23″", "t = 143s: waves"),
+    *("一个人12:30离开", "一个人12：30离开", "一个人0：12：30离开", "一个人在 12：30离开"),
+    *('A sign says {"text": "He leaves at 9:59."', 'says "text": "at 9:59"', "says “open” until 9:59, “shut” after"),
 )
+NO_OWN_TIMES = (
+    *("at 00:01 he waves", "at 1.5 s he waves", "he waves for 20 seconds", "2.5 m away", "about 5'10\" tall"),
+    *("A sign says “Open 9:00 – 18:00”", 'A sign says "Open 9:00 – 18:00"', "A sign says 「営業 9:00–18:00」"),
+    *("A sign says “周一至周五 9:00–18:00”", "A sign says «9:00»."),
+)
+"""Times of frames, durations, measures and quotations."""
+
+
+@pytest.mark.parametrize("text", [*OWN_TIMES, *NO_OWN_TIMES])
 def test_a_time_of_the_models_own_is_flagged(text: str) -> None:
     findings, _ = read(f"2: {text}", TIMES)
-    assert findings[0].issues == ("own_time",)
-
-
-@pytest.mark.parametrize(
-    "text", ["at 00:01 he waves", "at 1.5 s he waves", "he waves for 20 seconds", "2.5 m away", "about 5'10\" tall"]
-)
-def test_frame_time_and_durations_are_not_flagged(text: str) -> None:
-    findings, _ = read(f"2: {text}", TIMES)
-    assert findings[0].issues == ()
+    assert findings[0].issues == (("own_time",) if text in OWN_TIMES else ())
 
 
 def test_decimals_and_empty_answers_are_no_items() -> None:
     assert read("1.5 m long", TIMES)[0][0].text == "1.5 m long"
     assert read("", TIMES) == ((), ())
     assert read("  \n ; \n", TIMES)[1] == ()
-
-
-@pytest.mark.parametrize("written", ["12:30", "12：30", "0：12：30", "在 12：30"])
-def test_a_time_of_the_models_own_is_found_with_either_colon(written: str) -> None:
-    findings, _ = read(f"2: 一个人{written}离开", TIMES)
-    assert "own_time" in findings[0].issues
-
-
-@pytest.mark.parametrize(
-    "written",
-    ["“Open 9:00 – 18:00”", '"Open 9:00 – 18:00"', "「営業 9:00–18:00」", "“周一至周五 9:00–18:00”", "«9:00»"],
-)
-def test_quoted_time_is_not_an_invented_time(written: str) -> None:
-    findings, _ = read(f"2: A sign says {written}.", TIMES)
-    assert findings[0].issues == ()
-
-
-@pytest.mark.parametrize(
-    "written", ['{"text": "He leaves at 9:59."', '"text": "at 9:59"', "“open” until 9:59, “shut” after"]
-)
-def test_json_remains_are_not_quotations(written: str) -> None:
-    findings, _ = read(f"2: {written}", TIMES)
-    assert "own_time" in findings[0].issues
 
 
 @pytest.mark.parametrize(
@@ -112,15 +89,6 @@ def test_json_remains_are_not_quotations(written: str) -> None:
         ("字幕写着「第 5 帧」，见第 2 帧", [2]),
         ("frame 5. Then frame 6: a door", [5, 6]),
         ('{"text": "as in frame 4"}', [4]),
-    ],
-)
-def test_measures_files_and_quotations_cite_no_frame(text: str, numbers: list[int]) -> None:
-    assert cited_in(text) == numbers
-
-
-@pytest.mark.parametrize(
-    ("text", "numbers"),
-    [
         ("[Frame #3]", [3]),
         ("(frame no. 3)", [3]),
         ("`frame_3`", [3]),
@@ -148,5 +116,5 @@ def test_measures_files_and_quotations_cite_no_frame(text: str, numbers: list[in
         ("frame_3.jpg", []),
     ],
 )
-def test_citations_in_other_forms_are_read(text: str, numbers: list[int]) -> None:
+def test_frames_are_cited_in_many_forms(text: str, numbers: list[int]) -> None:
     assert cited_in(text) == numbers

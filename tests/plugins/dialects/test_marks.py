@@ -70,41 +70,21 @@ def test_reasoning_and_markers_are_apart(form: str, answer: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "answer"),
     [
-        f"```thinking\n{JSON}",
-        f"◁think▷{JSON}",
-        f"{DRAFT}assistantfinal\n",
-        f"Here is my thought process:\n{DRAFT}\nHere is my response:\n",
+        (f"```thinking\n{JSON}", ""),
+        (f"◁think▷{JSON}", ""),
+        (f"{DRAFT}assistantfinal\n", ""),
+        (f"Here is my thought process:\n{DRAFT}\nHere is my response:\n", ""),
+        ("<|channel|>analysis<|message|>a<|end|><|channel|>final<|message|>It moves.</think>", "It moves."),
+        (
+            '<details type="reasoning" done="true">\n<summary>Thought</summary>\n> DRAFT\n</details>\nIt moves.',
+            "It moves.",
+        ),
     ],
 )
-def test_reasoning_without_an_answer_has_none(text: str) -> None:
-    assert split_reasoning(text).answer == ""
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "<|channel|>analysis<|message|>a<|end|><|channel|>final<|message|>A square moves.</think>",
-        '<details type="reasoning" done="true">\n<summary>Thought</summary>\n> DRAFT\n</details>\nA square moves.',
-    ],
-)
-def test_answer_after_reasoning_is_alone(text: str) -> None:
-    assert split_reasoning(text).answer == "A square moves."
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "[Frame 1] A menu [Think] is open.",
-        "Frame 1: a page with <output> and </output> in its source.",
-        "**Reasoning:** the car stops because the light is red.",
-        "Reasoning is hard.\nAnswer: 3",
-        "A slide shows a quiz.\n**Answer:** 3",
-    ],
-)
-def test_marks_on_the_screen_stay_in_the_answer(text: str) -> None:
-    assert split_reasoning(text).answer == text
+def test_answer_is_what_follows_reasoning(text: str, answer: str) -> None:
+    assert split_reasoning(text).answer == answer
 
 
 def test_beginning_of_a_mark_is_held_back() -> None:

@@ -297,11 +297,16 @@ def test_refused_pictures_fall_back_to_text_with_notice(language: Any, caplog: p
     assert notice_text(analysis.notices[0], language) in caplog.text
 
 
-def test_a_model_that_drops_pictures_silently_is_asked_in_text() -> None:
+def test_models_that_see_nothing_are_asked_in_text() -> None:
+    # A model that drops pictures silently is asked in text.
     with serve(saying("1: x"), sees=False) as server:
         analysis = finished(run(request(), tools(server))[0])
     assert analysis.mode == "text"
     assert analysis.notices[0].values["reason"].key == "pictures_dropped"  # type: ignore[union-attr]
+    # Model that sees nothing in text either is no answer.
+    with serve(saying(UNSEEN)) as server:
+        analysis = finished(run(request(), tools(server))[0])
+    assert (analysis.mode, analysis.outcome) == ("text", "no_usable_answer")
 
 
 UNSEEN = "I'm sorry, but I'm unable to view the pictures."
@@ -329,12 +334,6 @@ def test_model_that_says_so_once_is_asked_again_with_pictures() -> None:
         analysis = finished(run(request(), tools(server))[0])
     assert (analysis.mode, analysis.outcome, analysis.notices) == ("messages", "done", ())
     assert [finding.text for finding in analysis.chunks[0].findings] == ["a card"]
-
-
-def test_model_that_sees_nothing_in_text_either_is_no_answer() -> None:
-    with serve(saying(UNSEEN)) as server:
-        analysis = finished(run(request(), tools(server))[0])
-    assert (analysis.mode, analysis.outcome) == ("text", "no_usable_answer")
 
 
 @pytest.mark.parametrize(
@@ -370,13 +369,12 @@ def test_bars_around_narrow_pictures_are_named() -> None:
     assert analysis.notices == (padded,)
 
 
-def test_answer_in_reasoning_alone_says_so() -> None:
+def test_answers_without_an_answer_are_unusable() -> None:
+    # Answer in reasoning alone says so.
     with serve(lambda body: iter([{"reasoning": "A card."} if has_pictures(body) else "x"])) as server:
         analysis = finished(run(request(), tools(server))[0])
     assert (analysis.outcome, analysis.chunks[0].troubles) == ("no_usable_answer", ("reasoned", "empty"))
-
-
-def test_schema_in_place_of_an_answer_is_no_answer() -> None:
+    # Schema in place of an answer is no answer.
     schema = json.dumps({"type": "object", "properties": {"title": {"type": "string"}}})
     with serve(saying(schema)) as server:
         analysis = finished(run(request(), tools(server))[0])

@@ -62,10 +62,21 @@ def test_compared_findings_are_side_by_side() -> None:
     assert not row["same"]
 
 
-def test_where_both_say_the_same_nothing_differs() -> None:
+def test_the_whole_is_compared_as_far_as_both_have_it() -> None:
+    # Where both say the same nothing differs.
     both = (report(), report())
     assert all(comparison.is_same(moment, both) for moment in comparison.moments(both))
     assert all(row["same"] for row in comparison.whole_rows(both))
+    # The whole is compared as far as one has it.
+    both = (report(), replace(report(), summary=None))
+    titles = [str(row["title"]) for row in comparison.whole_rows(both)]
+    assert titles == ["Title", "Answer", "Summary", "Chapters", "Without a frame"]
+    # Title is compared once.
+    described = report()
+    asked = replace(described, request=replace(described.request, question="Who comes?"))
+    rows = {str(row["title"]): row for row in comparison.whole_rows((asked, described))}
+    assert rows["Title"]["same"] and rows["Summary"]["same"]
+    assert asked.title not in str(rows["Summary"])
 
 
 def test_a_field_that_differs_is_marked() -> None:
@@ -78,17 +89,3 @@ def test_a_field_that_differs_is_marked() -> None:
     row = comparison.frame_rows(comparison.moments(pair)[:1], pair, ("a", "b"))[0]
     line = row["sides"][1][0]  # type: ignore[index]
     assert [(field["text"], field["differs"]) for field in line["fields"]] == [("leaves", True), ("nobody", True)]
-
-
-def test_the_whole_is_compared_as_far_as_one_has_it() -> None:
-    both = (report(), replace(report(), summary=None))
-    titles = [str(row["title"]) for row in comparison.whole_rows(both)]
-    assert titles == ["Title", "Answer", "Summary", "Chapters", "Without a frame"]
-
-
-def test_title_is_compared_once() -> None:
-    described = report()
-    asked = replace(described, request=replace(described.request, question="Who comes?"))
-    rows = {str(row["title"]): row for row in comparison.whole_rows((asked, described))}
-    assert rows["Title"]["same"] and rows["Summary"]["same"]
-    assert asked.title not in str(rows["Summary"])

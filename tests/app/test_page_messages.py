@@ -15,7 +15,8 @@ def test_every_kind_of_message_is_used_or_refused() -> None:
     assert not KINDS.keys() & REFUSED
 
 
-def test_kind_of_a_message_is_read_and_nonsense_has_none() -> None:
+def test_messages_have_kinds_and_sessions() -> None:
+    # Kind of a message is read and nonsense has none.
     asked = BackendOperationRequest(request_id="1")
     asked.install_skills.SetInParent()
     assert kind_of(DRAW) == "rerun_script"
@@ -23,9 +24,7 @@ def test_kind_of_a_message_is_read_and_nonsense_has_none() -> None:
     assert kind_of(BackMsg(backend_operation_request=asked).SerializeToString()) == "install_skills"
     assert kind_of(BackMsg(backend_operation_request=BackendOperationRequest()).SerializeToString()) == ""
     assert [kind_of(one) for one in (b"", b"\xff\xff", b"load_git_info")] == ["", "", ""]
-
-
-def test_session_of_a_first_message_is_read() -> None:
+    # Session of a first message is read.
     first = ForwardMsg()
     first.new_session.initialize.session_id = "one"
     assert session_of(first.SerializeToString()) == "one"

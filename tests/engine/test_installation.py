@@ -93,18 +93,15 @@ def test_without_its_index_pytorch_comes_with_cuda(uv: FakeUv, tmp_path: Path) -
     assert phases[-1].phase == "installing_cuda" and phases[-1].values["cuda"] == "2.2 GB"
 
 
-def test_packages_in_use_keep_their_versions(uv: FakeUv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_packages_in_use_stay_or_are_named(uv: FakeUv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Packages in use keep their versions.
     install("gpu", tmp_path)
     held = uv.calls()[-1][1]["--constraints"]
     assert "\nnumpy==" not in held and "\ntransformers==" in held and "\nvllm==" in held
     monkeypatch.setattr(installation, "installed_vllm", lambda: ("gpu", "0.32.0"))
     install("gpu", tmp_path)
     assert "\nnumpy==" in uv.calls()[-1][1]["--constraints"]  # an engine that is there is brought to its pins
-
-
-def test_replaced_packages_that_are_loaded_are_named(
-    uv: FakeUv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    # Replaced packages that are loaded are named.
     versions = iter([{"pillow": "1", "pytest": "1", "never-loaded": "1"}, {"pillow": "2", "never-loaded": "2"}])
     monkeypatch.setattr(installation, "_versions", lambda: next(versions))
     replaced = installation.install("gpu", lambda _: None, threading.Event(), log_path=tmp_path / "install.log")

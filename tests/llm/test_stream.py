@@ -103,9 +103,15 @@ def test_pieces_before_a_silence_are_shown(going: threading.Event) -> None:
         assert next(pieces).text == "."
 
 
-def test_an_engine_that_counts_nothing_has_no_usage() -> None:
+def test_engines_that_count_nothing_have_no_usage() -> None:
+    # An engine that counts nothing has no usage.
     with serve(saying("x"), counts=False) as server:
         assert ask(chat_of(server), QUESTION).usage is None
+    # Answer of an engine that does not stream.
+    answer = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "red"}, "finish_reason": "stop"}]}
+    whole = Whole(json.dumps(answer).encode(), content_type="application/json")
+    with serve(raising(whole)) as server:
+        assert ask(chat_of(server), QUESTION).text == "red"
 
 
 def test_cancel_of_silent_model_closes_connection() -> None:
@@ -397,13 +403,6 @@ def test_odd_reasons_for_the_end_are_known(reason: str, known: str) -> None:
     said = event(delta={"content": "red"}, finish_reason=reason)
     with serve(streaming(said, "data: [DONE]\n\n")) as server:
         assert ask(chat_of(server), QUESTION) == Reply("red", known, None)
-
-
-def test_answer_of_an_engine_that_does_not_stream() -> None:
-    answer = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "red"}, "finish_reason": "stop"}]}
-    whole = Whole(json.dumps(answer).encode(), content_type="application/json")
-    with serve(raising(whole)) as server:
-        assert ask(chat_of(server), QUESTION).text == "red"
 
 
 @pytest.mark.slow

@@ -19,24 +19,28 @@ def places(queue: AnswerQueue, *conversations: str) -> list[int]:
         return [next(one).place for one in waiting]
 
 
-def test_places_are_told_in_the_order_of_arrival() -> None:
+def test_conversations_and_places_take_turns() -> None:
+    # Places are told in the order of arrival.
     queue, never = AnswerQueue(), threading.Event()
     with queue.joined("first") as first:
         assert list(first.wait(1, never)) == [Queued(0)]
         assert places(queue, "a", "b", "c") == [1, 2, 3]
     assert list_of_next(queue) == [Queued(0)]
+    # Conversation that asks much lets others pass.
+    queue = AnswerQueue()
+    with queue.joined("busy") as first:
+        list(first.wait(1, threading.Event()))
+        assert places(queue, "busy", "busy", "other", "third", "other") == [3, 5, 1, 2, 4]
+    # Without accounts all places are ones own.
+    queue = AnswerQueue()
+    with ExitStack() as stack:
+        waiting = [stack.enter_context(queue.joined(str(number))).wait(8, threading.Event()) for number in range(8)]
+        assert [next(one).place for one in waiting] == [0] * 8
 
 
 def list_of_next(queue: AnswerQueue) -> list[Queued]:
     with queue.joined("next") as place:
         return list(place.wait(1, threading.Event()))
-
-
-def test_conversation_that_asks_much_lets_others_pass() -> None:
-    queue = AnswerQueue()
-    with queue.joined("busy") as first:
-        list(first.wait(1, threading.Event()))
-        assert places(queue, "busy", "busy", "other", "third", "other") == [3, 5, 1, 2, 4]
 
 
 def test_user_who_asks_much_lets_others_pass() -> None:
@@ -61,13 +65,6 @@ def test_user_who_asks_much_leaves_places_at_the_engine() -> None:
         assert firsts == [0] * MOST_ANSWERED_OF_USER + list(range(1, 17 - MOST_ANSWERED_OF_USER))
         with as_user(bob), queue.joined("b") as place:
             assert list(place.wait(100, never)) == [Queued(0)]
-
-
-def test_without_accounts_all_places_are_ones_own() -> None:
-    queue = AnswerQueue()
-    with ExitStack() as stack:
-        waiting = [stack.enter_context(queue.joined(str(number))).wait(8, threading.Event()) for number in range(8)]
-        assert [next(one).place for one in waiting] == [0] * 8
 
 
 def test_as_many_run_as_the_engine_takes() -> None:

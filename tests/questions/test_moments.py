@@ -238,20 +238,19 @@ def test_doubtful_votes_make_a_moment_uncertain() -> None:
     assert found.intervals == () and borders(replace(found, intervals=found.doubted)) == [(500, 999)]
 
 
-def test_yes_that_a_slight_change_turns_is_not_counted() -> None:
-    film, shown, invented = Film.of(120, rate=25), (20.0, 24.0), (60.0, 60.5)
-    voter = Truth(film, [shown], taken={invented: 0.98}, changed={shown: 0.9, invented: 0.01})
-    found = found_in(film, voter)
-    assert borders(found) == [(500, 599)] and found.intervals[0].changed == 0.9 and found.intervals[0].issues == ()
-    assert borders(replace(found, intervals=found.doubted)) == [(1500, 1512)] and found.doubted[0].changed == 0.01
-
-
-def test_lookalike_that_is_there_anyway_is_no_doubt() -> None:
+def test_slips_of_a_voter_are_noticed_or_doubted() -> None:
+    # Lookalike that is there anyway is no doubt.
     film, shown = Film.of(120, rate=25), (40.0, 60.0)
     voter = Truth(film, [shown], others={"a red van": {(0.0, 200.0): 0.99}})
     (one,) = found_in(film, voter).intervals
     assert one.issues == () and one.lookalike is None
     assert voter.num_checks <= 3 + 2 * 2  # three frames inside, one on either side, and again once a frame is nearer
+    # Yes that a slight change turns is not counted.
+    film, shown, invented = Film.of(120, rate=25), (20.0, 24.0), (60.0, 60.5)
+    voter = Truth(film, [shown], taken={invented: 0.98}, changed={shown: 0.9, invented: 0.01})
+    found = found_in(film, voter)
+    assert borders(found) == [(500, 599)] and found.intervals[0].changed == 0.9 and found.intervals[0].issues == ()
+    assert borders(replace(found, intervals=found.doubted)) == [(1500, 1512)] and found.doubted[0].changed == 0.01
 
 
 @pytest.mark.slow
@@ -278,15 +277,14 @@ def test_lookalikes_are_named_once_and_only_if_needed() -> None:
     assert len(named) == 1 and again.intervals == found.intervals
 
 
-def test_best_rejected_frames_are_looked_at_densely() -> None:
+def test_candidates_and_rejected_frames_are_looked_at() -> None:
+    # Best rejected frames are looked at densely.
     film = Film.of(3600, rate=25)
     voter = Truth(film, [(1000.5, 1001.1)], likely=[(960.0, 1040.0)])
     found = found_in(film, voter, limits=SearchLimits(frames=400))
     near = [one.time_seconds for one in found.samples if 960 <= one.time_seconds <= 1040]
     assert len(near) >= 5 * 9 * 80 / 3600 * 400 / 9 and min(two - one for one, two in pairwise(near)) <= 0.25
-
-
-def test_candidates_are_looked_at_before_the_gaps() -> None:
+    # Candidates are looked at before the gaps.
     film = Film.of(3600, rate=25)
     found = found_in(film, Truth(film, [(1000.2, 1000.7)]), candidates=[1000.4], limits=SearchLimits(frames=60))
     assert borders(found) == frames_of(film, [(1000.2, 1000.7)])

@@ -56,13 +56,12 @@ def test_words_of_the_question_lead_to_its_passage(question: str, texts: list[st
     assert found.index(max(found)) == best and found[0] == 0.0
 
 
-def test_passage_between_candidates_counts_for_the_nearest() -> None:
+def test_passages_lead_to_frames_and_quotes() -> None:
+    # Passage between candidates counts for the nearest.
     dog = matches([TimedText("a", 6, 7, "a dog")], ["the dog"])
     found = text_scores([at(0), at(10), at(10, video="b")], dog)
     assert found[0] == 0.0 and found[1] > 0.0 and found[2] == 0.0
-
-
-def test_best_passages_are_quoted_once_and_in_order() -> None:
+    # Best passages are quoted once and in order.
     texts = ["a dog", "the red dog", "red", "nothing", "the red dog"]
     passages = [TimedText("a", 10.0 * n, 10.0 * n + 2, text) for n, text in enumerate(texts)]
     quotes = quotes_of(matches(passages, ["red dog"]))

@@ -92,10 +92,16 @@ def test_every_format_is_written_in_both_languages(name: str, language: str) -> 
         assert FORMATS[name].write(made, language) or not FORMATS[name].fits(made)  # type: ignore[arg-type]
 
 
-def test_the_banner_is_before_everything_else_in_markdown() -> None:
+def test_banners_and_doubts_are_where_they_belong() -> None:
+    # The banner is before everything else in markdown.
     lines = [line for line in FORMATS["markdown"].write(analysis(), "zh").decode().splitlines() if line]
     assert lines[0].startswith("# ")
     assert lines[2].startswith("> ⚠️ Messages 格式不支持，使用文本模式")
+    # Unverified statements are marked wherever they stand.
+    text = FORMATS["markdown"].write(analysis(), "en").decode()
+    assert "later at 9:59 ⚠️ *unverified: names a time that does not match its frames*" in text
+    assert "made up ⚠️ *unverified: cites no frame*" in text
+    assert "it all (00:00, 00:04)" in text
 
 
 @pytest.mark.parametrize("name", ["html", "markdown", "json"])
@@ -177,13 +183,6 @@ def said(token: Token) -> str:
 
 def one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def test_unverified_statements_are_marked_wherever_they_stand() -> None:
-    text = FORMATS["markdown"].write(analysis(), "en").decode()
-    assert "later at 9:59 ⚠️ *unverified: names a time that does not match its frames*" in text
-    assert "made up ⚠️ *unverified: cites no frame*" in text
-    assert "it all (00:00, 00:04)" in text
 
 
 def test_json_is_for_programs() -> None:

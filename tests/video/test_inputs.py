@@ -127,11 +127,10 @@ def test_list_of_any_unicode_encoding_is_read(encoding: str, folder: Path) -> No
     assert names(resolve(["list.txt"], reads_lists=True)) == ["b.mp4", "片段.mp4"]
 
 
-def test_list_of_ffmpeg_is_read(folder: Path) -> None:
+def test_lists_of_ffmpeg_are_read(folder: Path) -> None:
+    # List of ffmpeg is read.
     (folder / "list.txt").write_text("file 'sub/clip [1].mp4'\nfile b.mp4\n")
     assert names(resolve(["list.txt"], reads_lists=True)) == ["sub/clip [1].mp4", "b.mp4"]
-
-
-def test_list_that_is_no_text_is_an_error_of_its_own(folder: Path) -> None:
+    # List that is no text is an error of its own.
     (folder / "list.txt").write_bytes(b"b.mp4\nx\0y.mp4\n" + b"z" * 100)
     assert keys(resolve(["list.txt"], reads_lists=True)) == ["list_unreadable"]

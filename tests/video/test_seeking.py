@@ -116,12 +116,18 @@ def test_edges_that_are_elsewhere_forbid_jumps(tmp_path: Path) -> None:
         jumper.check([(1, 0.0)])
 
 
-def test_without_times_in_the_file_there_are_no_jumps(tmp_path: Path) -> None:
+def test_seeks_are_exact_or_refused(tmp_path: Path) -> None:
+    # Without times in the file there are no jumps.
     path = KINDS["no times"](tmp_path)
     with open_reader(path) as reader:
         info = reader.info
     with pytest.raises(InaccurateSeekError):
         AccurateSeeker(info)
+    # Where it cannot be exact it refuses.
+    with open_reader(KINDS["no times"](tmp_path)) as reader:
+        info = reader.info
+    with pytest.raises(InaccurateSeekError):
+        SeekReader(info, 1.0)
 
 
 @pytest.mark.parametrize("kind", ["b-frames", "one long group", "uneven times", "late start", "turned"])
@@ -135,13 +141,6 @@ def test_late_pictures_equal_sequential_reading(kind: str, tmp_path: Path) -> No
     assert [one[:2] for one in found] == [one[:2] for one in wanted]
     assert all(np.array_equal(one[2], other[2]) for one, other in zip(found, wanted, strict=True))
     assert late.num_damaged == 0
-
-
-def test_where_it_cannot_be_exact_it_refuses(tmp_path: Path) -> None:
-    with open_reader(KINDS["no times"](tmp_path)) as reader:
-        info = reader.info
-    with pytest.raises(InaccurateSeekError):
-        SeekReader(info, 1.0)
 
 
 def test_after_the_last_frame_it_begins_with_that(tmp_path: Path) -> None:

@@ -87,12 +87,18 @@ def test_ttml_parts_parents_and_phrases_give_cues() -> None:
     assert read(".ttml", text) == [(1.0, 2.0, "déjà 你好")]
 
 
-def test_ttml_parameters_change_the_meaning_of_times() -> None:
+def test_ttml_has_its_own_clock() -> None:
+    # Ttml parameters change the meaning of times.
     assert in_ttml('<p begin="25t" end="50t">one</p>', 't:frameRate="25"') == [(1.0, 2.0, "one")]
     ntsc = 't:timeBase="smpte" t:frameRate="30" t:frameRateMultiplier="1000 1001"'
     body = '<p begin="01:00:00:00" end="01:00:01:00">one</p>'
     starts = [in_ttml(body, one)[0] for one in (ntsc, f'{ntsc} t:dropMode="dropNTSC"')]
     assert [one[0] for one in starts if isinstance(one, tuple)] == pytest.approx([3603.6, 3599.9964])
+    # Ttml of a broadcast begins with its programme.
+    head = "<head><metadata><documentStartOfProgramme>10:00:00:00</documentStartOfProgramme></metadata></head>"
+    body = '<body><div><p begin="10:00:01:00" end="10:00:02:05">one</p></div></body>'
+    text = f'<tt xmlns:t="p" t:timeBase="smpte" t:frameRate="25">{head}{body}</tt>'
+    assert read(".ttml", text) == [(pytest.approx(1.0), pytest.approx(2.2), "one")]
 
 
 @pytest.mark.parametrize(("written", "shown"), [("A&nbsp;B", "A B"), ("A & B", "A & B"), ("A &amp; &eacute;", "A & é")])
@@ -144,13 +150,6 @@ def test_ttml_drops_numbers_as_it_says(mode: str, last: str, frames: int) -> Non
     given = f't:timeBase="smpte" t:frameRate="30" t:frameRateMultiplier="1000 1001" t:dropMode="{mode}"'
     found = in_ttml(f'<p begin="00:00:01:00" end="{last}">one</p>', given)
     assert found == [(pytest.approx(1.001), pytest.approx(frames * 1001 / 30000), "one")]
-
-
-def test_ttml_of_a_broadcast_begins_with_its_programme() -> None:
-    head = "<head><metadata><documentStartOfProgramme>10:00:00:00</documentStartOfProgramme></metadata></head>"
-    body = '<body><div><p begin="10:00:01:00" end="10:00:02:05">one</p></div></body>'
-    text = f'<tt xmlns:t="p" t:timeBase="smpte" t:frameRate="25">{head}{body}</tt>'
-    assert read(".ttml", text) == [(pytest.approx(1.0), pytest.approx(2.2), "one")]
 
 
 def test_ttml_that_is_cut_off_is_read_up_to_there() -> None:

@@ -52,9 +52,13 @@ def test_published_deepseek_offers_the_converted_one(original: dict[str, Any], c
         assert converted in error_text(found.error, language) and converted in notice_text(found.fix.notice, language)
 
 
-def test_janus_has_the_same_type_and_is_not_taken_for_it() -> None:
+def test_other_names_are_not_taken_for_deepseek() -> None:
+    # Janus has the same type and is not taken for it.
     assert "checkpoint_original" not in [finding.key for finding in looked_at(JANUS, "vllm")]
     assert [finding.key for finding in looked_at(JANUS, "transformers")] == ["transformers_lacks_type"]
+    # Of the other names nothing is said.
+    for named in (VL2, SMALL, "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"):
+        assert "checkpoint_original" not in [finding.key for finding in stops(named)]
 
 
 @pytest.mark.parametrize("id_", [SMALL, LARGE])
@@ -89,8 +93,3 @@ def stops(model: str) -> list[CheckFinding]:
 def test_deepseek_is_reported_before_download(named: str, converted: Fix) -> None:
     (found,) = stops(named)
     assert (found.key, found.fix) == ("checkpoint_original", converted)
-
-
-def test_of_the_other_names_nothing_is_said() -> None:
-    for named in (VL2, SMALL, "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"):
-        assert "checkpoint_original" not in [finding.key for finding in stops(named)]

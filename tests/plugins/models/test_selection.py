@@ -40,21 +40,18 @@ def test_every_way_to_name_a_model_resolves(typed: str, meant: str) -> None:
     assert choice.download_bytes and choice.download_bytes > 10**10
 
 
-def test_a_folder_is_itself_with_what_its_own_config_says(tiny_vl: Path) -> None:
+def test_folders_and_ids_are_themselves(tiny_vl: Path, tiny_text: Path, tmp_path: Path) -> None:
+    # A folder is itself with what its own config says.
     choice = find_model(str(tiny_vl), built_in())
     assert choice.model == str(tiny_vl) and choice.folder == tiny_vl
     assert choice.entry and choice.entry.sees and choice.entry.shape.parameters < 10**7
     assert choice.download_bytes == 0
-
-
-def test_folder_named_like_a_model_is_not_that_model(tiny_text: Path, tmp_path: Path) -> None:
+    # Folder named like a model is not that model.
     folder = tmp_path / "Qwen2.5-VL-7B-Instruct"
     shutil.copytree(tiny_text, folder)
     choice = find_model(str(folder), built_in())
     assert choice.folder == folder and choice.entry and not choice.entry.sees
-
-
-def test_an_unknown_model_of_the_hub_is_taken_unchanged_named() -> None:
+    # An unknown model of the hub is taken unchanged named.
     assert find_model("somebody/some-model", built_in()) == ModelChoice("somebody/some-model", None)
 
 

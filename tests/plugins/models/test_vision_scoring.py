@@ -125,11 +125,16 @@ def test_cards_are_sent_in_order_and_scored() -> None:
     assert content[-1]["text"] == t("vision_check.question", "en", count=8)
 
 
-def test_engine_that_drops_pictures_is_blind() -> None:
+def test_engines_without_sight_are_blind() -> None:
+    # Engine that drops pictures is blind.
     with serve(saying(as_asked(EIGHT)), sees=False) as server:
         seen = check_vision(chat_at(server))
     assert seen.verdict == "blind" and seen.reason and seen.reason.key == "pictures_dropped"
     assert len(server.requests) == 2
+    # Model that says it sees no cards is blind.
+    with serve(saying("I'm unable to view images.")) as server:
+        seen = check_vision(chat_at(server))
+    assert seen.verdict == "blind" and seen.reason and seen.reason.key == "pictures_unseen"
 
 
 def test_a_model_that_takes_fewer_pictures_is_shown_fewer() -> None:
@@ -152,12 +157,6 @@ def test_a_refusal_is_a_verdict_with_its_reason() -> None:
     with serve(refuse) as server:
         seen = check_vision(chat_at(server))
     assert seen.verdict == "blind" and seen.reason and "multimodal" in str(seen.reason.values["reason"])
-
-
-def test_model_that_says_it_sees_no_cards_is_blind() -> None:
-    with serve(saying("I'm unable to view images.")) as server:
-        seen = check_vision(chat_at(server))
-    assert seen.verdict == "blind" and seen.reason and seen.reason.key == "pictures_unseen"
 
 
 @pytest.mark.engine

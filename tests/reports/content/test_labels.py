@@ -186,10 +186,16 @@ def test_short_report_has_each_finding_once_with_its_fields() -> None:
     assert "He comes back. ⚠️ *unverified: names a value that is not one of the choices* (00:06, 00:08)" in text
 
 
-def test_frames_are_in_the_full_report_once() -> None:
+def test_full_reports_have_labels_and_frames_once() -> None:
+    # Frames are in the full report once.
     text = markdown(rich())
     assert [text.count(f"### Frame {number} ") for number in range(1, 7)] == [1] * 6
     assert "## Frames\n" not in text
+    # Labels are in the language of the report.
+    text = markdown(rich(field_names={"who": "对象", "kind": "事件"}), "zh")
+    assert "| 时间 | 对象 | 事件 | 看到的内容 |" in text
+    assert "### 第 3 部分 · 00:06.500 – 00:09.000" in text
+    assert "⚠️ 模型不断重复，已被停止。" in text
 
 
 def test_provenance_lists_layout_settings_and_requests() -> None:
@@ -218,13 +224,6 @@ def test_what_is_said_and_what_was_not_heard_is_reported() -> None:
     assert "## Transcript" not in markdown(rich(transcript=None))
     silent = section(markdown(rich(transcript=Transcript("speech", "whisper", ())), "zh"), "文字稿")
     assert silent.splitlines() == ["由 whisper 语音识别，可能有误", "", "没有人说话。"]
-
-
-def test_labels_are_in_the_language_of_the_report() -> None:
-    text = markdown(rich(field_names={"who": "对象", "kind": "事件"}), "zh")
-    assert "| 时间 | 对象 | 事件 | 看到的内容 |" in text
-    assert "### 第 3 部分 · 00:06.500 – 00:09.000" in text
-    assert "⚠️ 模型不断重复，已被停止。" in text
 
 
 def test_model_words_never_become_markup() -> None:

@@ -177,6 +177,7 @@ def test_links_lead_to_a_file_whose_name_is_no_utf8(tmp_path: Path) -> None:
 
 
 def test_html_says_that_a_model_wrote_it() -> None:
+    # Html says that a model wrote it.
     written = page(analysis())
     (label,) = re.findall(r'<meta name="AIGC" content="([^"]*)">', written)
     fields = json.loads(unescape(label))["AIGC"]
@@ -186,7 +187,5 @@ def test_html_says_that_a_model_wrote_it() -> None:
     )
     untouched = page(analysis(chunks=(), engine=None))
     assert "AIGC" not in untouched and 'class="label"' not in untouched
-
-
-def test_unverified_marks_do_not_rely_on_colour() -> None:
+    # Unverified marks do not rely on colour.
     assert 'later at 9:59 <em class="doubt">⚠️ unverified: names a time' in page(analysis())

@@ -138,23 +138,20 @@ def test_stream_without_a_container_has_guessed_times(suffix: str, codec: str, t
         assert [round(picture.time_seconds, 3) for picture in reader.frames()] == [round(n / 25, 3) for n in range(50)]
 
 
-def test_delay_of_a_decoder_shortens_no_avi(tmp_path: Path) -> None:
+def test_odd_containers_have_their_length(tmp_path: Path) -> None:
+    # Delay of a decoder shortens no avi.
     path = write_video(tmp_path / "delay.avi", moving(50), codec="mpeg4", options={"bf": "2"})
     with AvReader(path) as reader:
         assert reader.info.duration_seconds_from_header == 2.0
-
-
-def test_ticks_of_ivf_are_no_number_of_frames(tmp_path: Path) -> None:
+    # Ticks of ivf are no number of frames.
     path = write_video(tmp_path / "ticks.ivf", moving(10), codec="libvpx")
     data = bytearray(path.read_bytes())
     data[24:28] = struct.pack("<I", 5120)  # as FFmpeg 5 writes it
     path.write_bytes(data)
     with AvReader(path) as reader:
         assert reader.info.num_frames_from_header is None
-
-
-def test_rare_pictures_do_not_make_matroska_longer(tmp_path: Path) -> None:
-    """The first packets have no decoding times, so FFmpeg gives the stream a start only while it is read."""
+    # Rare pictures do not make matroska longer: The first packets have no decoding times, so FFmpeg gives the stream
+    # a start only while it is read.
     images = [solid(COLOURS[name]) for name in ("red", "green", "blue", "white", "yellow")]
     options = {"bf": "3", "b_strategy": "0", "preset": "veryfast"}
     path = write_video(tmp_path / "slides.mkv", images, rate=Fraction(1, 12), options=options)

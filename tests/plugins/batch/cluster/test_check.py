@@ -50,8 +50,11 @@ def keys(found: tuple[CheckFinding, ...]) -> list[tuple[str, str]]:
     return [(one.key, one.notice.level) for one in found]
 
 
-def test_equal_nodes_have_no_problem() -> None:
-    assert problems(node(1), node(2), links=(link(1, 2), link(2, 1))) == ()
+def test_equal_nodes_and_their_facts_are_fine() -> None:
+    assert problems(node(1), node(2), links=(link(1, 2), link(2, 1))) == ()  # equal nodes have no problem
+    # Facts survive json.
+    facts = ClusterFacts((node(1), node(2)), (), (link(1, 2),))
+    assert from_json(to_json(facts), ClusterFacts) == facts
 
 
 @pytest.mark.parametrize(
@@ -104,11 +107,6 @@ def test_links_ports_and_memory_are_judged() -> None:
     ]  # fmt: skip
     for language in ("zh", "en"):
         assert all("{" not in notice_text(one.notice, language) for one in found)  # type: ignore[arg-type]
-
-
-def test_facts_survive_json() -> None:
-    facts = ClusterFacts((node(1), node(2)), (), (link(1, 2),))
-    assert from_json(to_json(facts), ClusterFacts) == facts
 
 
 def test_a_node_describes_itself() -> None:

@@ -186,16 +186,15 @@ def test_commands_of_two_machines_name_every_variable() -> None:
         assert wanted in text
 
 
-def test_every_group_of_machines_has_a_head_of_its_own() -> None:
+def test_each_group_and_copy_has_its_server() -> None:
+    # Every group of machines has a head of its own.
     hosts = tuple(f"10.0.0.{number}" for number in range(1, 5))
     blocks = cluster_commands(plan("4x8", "Qwen2.5-VL-72B-Instruct", 16), ClusterNetwork(hosts=hosts))
     heads = [line for block in blocks for line in block.lines if "ray start --head" in line]
     assert ["10.0.0.1" in heads[0], "10.0.0.3" in heads[1], len(heads)] == [True, True, 2]
     urls = next(line for block in blocks for line in block.lines if "FRAMELENS_BASE_URL" in line)
     assert urls == "export FRAMELENS_BASE_URL=http://10.0.0.1:8000/v1,http://10.0.0.3:8000/v1"
-
-
-def test_copies_of_a_mixture_have_servers_of_their_own() -> None:
+    # Copies of a mixture have servers of their own.
     found = plan("1x4", "Qwen3-VL-30B-A3B-Instruct", 80)
     servers = [line for block in cluster_commands(found) for line in block.lines if "vllm serve" in line]
     assert len(servers) == found.layout.copies > 1

@@ -22,7 +22,8 @@ from tests.thorough import first_of
 pytestmark = pytest.mark.usefixtures("english")
 
 
-def test_findings_have_the_times_of_the_frames_they_cite() -> None:
+def test_findings_and_chapters_have_exact_times() -> None:
+    # Findings have the times of the frames they cite.
     findings = [one for one in pieces_of(rich()) if one.kind == "finding"]
     assert [(one.number, one.start_seconds, one.end_seconds) for one in findings] == [
         (1, 0.5, 0.5),
@@ -30,6 +31,14 @@ def test_findings_have_the_times_of_the_frames_they_cite() -> None:
         (3, 6.5, 8.0),
     ]
     assert findings[0].label == "A man walks by." and findings[2].label.startswith("He comes back. ⚠️")
+    # Chapters and intervals keep their own edges.
+    chapters = [one for one in pieces_of(rich(), 5.0) if one.kind == "chapter"]
+    assert [(one.name, one.start_seconds, one.end_seconds) for one in chapters] == [
+        ("He comes", 0.0, 4.0),
+        ("He is back", 4.0, 9.0),
+    ]
+    intervals, widened = ([one for one in pieces_of(asked(), by) if one.kind == "interval"] for by in (0.0, 5.0))
+    assert intervals and intervals == widened
 
 
 def test_pieces_keep_their_edges_and_numbers() -> None:
@@ -41,16 +50,6 @@ def test_pieces_keep_their_edges_and_numbers() -> None:
     # Findings are widened within the video.
     findings = [one for one in pieces_of(rich(), 2.0) if one.kind == "finding"]
     assert [(one.start_seconds, one.end_seconds) for one in findings] == [(0.0, 2.5), (0.0, 3.0), (4.5, 9.0)]
-
-
-def test_chapters_and_intervals_keep_their_own_edges() -> None:
-    chapters = [one for one in pieces_of(rich(), 5.0) if one.kind == "chapter"]
-    assert [(one.name, one.start_seconds, one.end_seconds) for one in chapters] == [
-        ("He comes", 0.0, 4.0),
-        ("He is back", 4.0, 9.0),
-    ]
-    intervals, widened = ([one for one in pieces_of(asked(), by) if one.kind == "interval"] for by in (0.0, 5.0))
-    assert intervals and intervals == widened
 
 
 @pytest.mark.parametrize(("text", "numbers"), [("3", (3,)), ("1,4-6", (1, 4, 5, 6)), ("2, 2,1-2", (2, 1))])

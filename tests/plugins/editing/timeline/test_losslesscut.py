@@ -32,14 +32,13 @@ def segments(made: Analysis) -> list[tuple[float, float, str]]:
     return [(one["start"], one["end"], one["name"]) for one in project(made)["cutSegments"]]
 
 
-def test_project_names_its_version_and_its_video() -> None:
+def test_project_has_version_video_and_segments() -> None:
+    # Project names its version and its video.
     made = project(rich())
     assert (made["version"], made["mediaFileName"]) == (2, rich().video.name)
     assert set(made) == {"version", "mediaFileName", "cutSegments"}
     assert all(set(one) == {"start", "end", "name"} for one in made["cutSegments"])
-
-
-def test_findings_and_chapters_are_segments_by_time() -> None:
+    # Findings and chapters are segments by time.
     made = rich(chunks=(part(1, 1, 2, 4, findings=(Finding("Short.", (4,)), Finding("Long.", (1, 4)))),))
     assert made.summary
     bare = replace(made, summary=None)

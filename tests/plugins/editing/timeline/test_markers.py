@@ -47,11 +47,19 @@ def read(data: bytes) -> list[dict[str, Any]]:
 # ---- YouTube
 
 
-def test_chapters_are_lines_from_zero_on() -> None:
+def test_chapters_are_lines_at_the_times_of_a_player() -> None:
+    # Chapters are lines from zero on.
     made = with_chapters(0.0, 65.9, 3661.0)
     assert markers.fits_youtube(made)
     assert lines(made) == ["0:00 A", "1:05 B", "1:01:01 C"]
     assert "some/model" in markers.write_youtube(made, "en").decode().splitlines()[-1]
+    # Chapters are at the times of a player.
+    made = with_chapters(0.0, 12.0, 30.0, end=60.0)
+    late = replace(made, video=replace(made.video, start_seconds=3.4, player_start_seconds=2.0))
+    assert lines(late) == ["0:00 A", "0:14 B", "0:32 C"]
+    found = read(markers.write_ffmetadata(late, "en"))
+    assert [one["start"] * one["time_base"] for one in found] == [2, 14, 32]
+    assert found[-1]["end"] * found[-1]["time_base"] == 62
 
 
 @pytest.mark.parametrize(
@@ -73,15 +81,6 @@ def test_short_chapters_merge_and_the_first_begins_at_zero(
 @pytest.mark.parametrize("starts", [(0.0, 100.0), (0.0, 2.0, 4.0), ()])
 def test_too_few_chapters_are_not_offered(starts: tuple[float, ...]) -> None:
     assert not markers.fits_youtube(with_chapters(*starts, end=110.0))
-
-
-def test_chapters_are_at_the_times_of_a_player() -> None:
-    made = with_chapters(0.0, 12.0, 30.0, end=60.0)
-    late = replace(made, video=replace(made.video, start_seconds=3.4, player_start_seconds=2.0))
-    assert lines(late) == ["0:00 A", "0:14 B", "0:32 C"]
-    found = read(markers.write_ffmetadata(late, "en"))
-    assert [one["start"] * one["time_base"] for one in found] == [2, 14, 32]
-    assert found[-1]["end"] * found[-1]["time_base"] == 62
 
 
 def test_shots_are_chapters_of_ffmpeg_and_not_of_youtube() -> None:

@@ -49,7 +49,6 @@ _FENCE = re.compile(r"^[ ]*(`{3,})(\w*)[^\n]*\n(.*?)^[ ]*\1[ ]*$", re.DOTALL | r
 _INLINE = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
 _VARIABLE = re.compile(r"\b(?:FRAMELENS|VLLM)_[A-Z][A-Z_]*\b")
-_CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _ASSIGNMENT = re.compile(r"\w+=.*")
 
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -60,8 +60,6 @@ from tests.cards import draw_card, to_jpeg
 from tests.llm.scripted import HangUp, Refuse, Server, has_pictures, saying, serve
 from tests.updates import events_of
 
-COLOURS = ["red", "blue", "green", "yellow"]
-
 
 def keyframes(number: int) -> tuple[Keyframe, ...]:
     picture = to_jpeg(draw_card("red", width=64, height=36))

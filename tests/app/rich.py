@@ -43,7 +43,6 @@ from tests.cards import draw_card, to_jpeg
 FRAMES_EACH = 4
 SECONDS_EACH = 2.5
 KINDS = ("appears", "moves", "leaves")
-QUESTION = "Who comes to the door?"
 CONDITIONS = {"app": "0.1.0 (1)", "model": "/models/Tiny-VL", "template": "log 1234abcd", "speech": ""}
 
 

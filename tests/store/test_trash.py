@@ -16,7 +16,6 @@ from tests.users import AUDIT, audited
 
 ANN, BOB = User("u1", "ann", "analyst"), User("u2", "bob", "analyst")
 ADA, VIC = User("u3", "ada", "administrator"), User("u1", "ann", "viewer")
-LATER = "2999-01-01T00:00:00+00:00"
 
 
 @pytest.fixture

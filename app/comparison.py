@@ -14,7 +14,16 @@ from app.components.report_blocks import Renderer, Value, spans
 from framelens.core.domain import Analysis, Finding, Keyframe, times_of
 from framelens.i18n import t
 from framelens.reports.content.builder import sections
-from framelens.reports.content.document import ChapterCard, Chapters, Heading, Line, Paragraph, Span, text_line, words
+from framelens.reports.content.document import (
+    ChapterCard,
+    Chapters,
+    Heading,
+    Line,
+    Paragraph,
+    Span,
+    plain_text,
+    text_line,
+)
 from framelens.reports.content.statements import statement
 
 Pieces = list[tuple[str, bool]]
@@ -80,8 +89,8 @@ def _whole(analysis: Analysis) -> dict[str, list[StatedLine]]:
     for block in chain.from_iterable(shown[name]() for name in ("answer", "summary", "chapters")):
         match block:
             case Heading(line=line):
-                title = words(line)
-            case Paragraph(line, "plain") if words(line) == analysis.title:  # it is a row of its own
+                title = plain_text(line)
+            case Paragraph(line, "plain") if plain_text(line) == analysis.title:  # it is a row of its own
                 pass
             case Paragraph(line, "plain") if title != t("report.video_title"):  # the question is a fact of both
                 lines_by_heading.setdefault(title, []).append(StatedLine(line))
@@ -159,7 +168,7 @@ def _statements(findings: Sequence[Finding], analysis: Analysis) -> list[StatedL
 
 def _row(title: str, sides: tuple[Sequence[StatedLine], Sequence[StatedLine]]) -> Value:
     """Build a row in which the words and fields that differ are marked."""
-    texts = ["\n".join(words(entry.line) for entry in side) for side in sides]
+    texts = ["\n".join(plain_text(entry.line) for entry in side) for side in sides]
     fields = [[field for entry in side for field in entry.fields] for side in sides]
     marked = [
         list(_mark_lines(side, pieces, fields[1 - index]))

@@ -76,7 +76,7 @@ class _Tools:
         return resources.cookie()
 
     def draw_engine_state(self, status: EngineStatus) -> None:
-        st.badge(engine.state_words(status), color=engine.COLOURS[status.state])
+        st.badge(engine.state_text(status), color=engine.COLOURS[status.state])
 
     def mount(self, name: str, package: str, *, key: str, data: object, **options: Any) -> None:
         _component(name, package)(key=key, data=data, **options)

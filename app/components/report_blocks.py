@@ -39,10 +39,10 @@ from framelens.reports.content.document import (
     ThumbnailRow,
     Timeline,
     Verbatim,
+    plain_text,
     signed,
     text_line,
 )
-from framelens.reports.content.document import words as words_of
 from framelens.reports.content.labels import clocks
 from framelens.reports.graphics.chart_svg import svg
 
@@ -74,7 +74,7 @@ class ReportPiece:
     @property
     def text(self) -> str:
         """Return its text for a search, in lower case."""
-        return " ".join(words_of(line) for block in self.blocks for line in lines_of(block)).casefold()
+        return " ".join(plain_text(line) for block in self.blocks for line in lines_of(block)).casefold()
 
     @property
     def is_doubtful(self) -> bool:
@@ -222,7 +222,7 @@ class Renderer:
             case Paragraph(line, tone):
                 return paragraph(signed(block) if tone != "label" else line, tone)
             case Measurements(items):
-                lines = [words_of(item) for item in items]
+                lines = [plain_text(item) for item in items]
                 return {"kind": "folded", "summary": t("ui.measurements"), "lines": lines}
             case Listing(levels=levels) if levels:
                 return {"kind": "items", "items": [{"level": n, "line": spans(line)} for n, line in block.leveled]}
@@ -276,7 +276,7 @@ class Renderer:
         """Convert a row of a table: times, labelled values, and the statement."""
         first, *middle, last = row
         named = zip(heads[1:-1], middle, strict=True)
-        fields = [{"label": words_of(head), "text": words_of(cell)} for head, cell in named]
+        fields = [{"label": plain_text(head), "text": plain_text(cell)} for head, cell in named]
         return {"pictures": self._cited_pictures(first), "lead": spans(first), "line": spans(last), "fields": fields}
 
     def _finding(self, item: FindingItem) -> Value:
@@ -456,7 +456,7 @@ class PartView:
         number: Number of its request.
         title: Its heading.
         state: Its state.
-        state_words: The state in words.
+        state_text: The state in words.
         note: The number of its findings in words.
         brief: One line of the result, or why it failed.
         blocks: Content shown below it: an incoming answer, or the blocks of an unfolded part.
@@ -466,7 +466,7 @@ class PartView:
     number: int
     title: str
     state: State
-    state_words: str
+    state_text: str
     note: str = ""
     brief: str = ""
     blocks: Sequence[Value] = ()

@@ -68,7 +68,7 @@ def _draw_actions(shown: cards.ResultPage) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if not state.chosen:
             if shown.entries:
-                st.caption(cards.count_words(shown), width="content")
+                st.caption(cards.count_text(shown), width="content")
                 filters.draw_order()
                 ids = tuple(entry.id for entry in shown.entries)
                 caption = t("library.choose_page")

@@ -96,7 +96,7 @@ class HardwareProfile:
         usable = float(share) if isinstance(share, int | float) else USABLE
         return MemoryNeed.of(shape, Plan.parse(arguments, device=self.device), self.bytes_each, usable=usable)
 
-    def words(self) -> str:
+    def description(self) -> str:
         """Return a description for the user."""
         gib = f"{self.bytes_each / GIB:.4g}"
         key = "models.machine_cards" if self.card else "models.machine_cpu"

@@ -59,7 +59,7 @@ class ModelCandidate:
     @property
     def licence(self) -> str:
         """Return the name of its licence, or that it allows research alone; "" for an unknown model."""
-        return self.entry.licence_words() if self.entry else ""
+        return self.entry.licence_text() if self.entry else ""
 
     @classmethod
     def of(cls, hub_id: str, settings: Settings) -> ModelCandidate:

@@ -80,7 +80,7 @@ class CatalogueEntry:
         """Return whether the licence allows research alone."""
         return "Research" in self.licence
 
-    def licence_words(self) -> str:
+    def licence_text(self) -> str:
         """Return the name of its licence for the user, marked where it allows research alone."""
         return f"{self.licence} ({t('models.missing.research')})" if self.is_for_research else self.licence
 

@@ -173,7 +173,7 @@ class MemoryNeed:
         """Return whether the model fits with the smallest settings."""
         return self.least_bytes <= int(self.there_bytes * USABLE)
 
-    def words(self) -> str:
+    def description(self) -> str:
         """Describe it for the user, and whether it fits, in one or two sentences."""
         values = {
             "needed": gib_number(self.needed_bytes),

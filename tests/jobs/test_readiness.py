@@ -46,7 +46,7 @@ def test_an_absent_model_costs_a_download(settings: Settings) -> None:
     assert (now.kind, now.model and now.model.model) == ("download", BIG)
     assert now.model and now.model.download_bytes and 16.4e9 < now.model.download_bytes < 16.8e9
     assert now.model.need and not now.model.need.fits and not now.model.need.can_fit
-    assert "90 % of 20.0 GiB" in now.model.need.words()
+    assert "90 % of 20.0 GiB" in now.model.need.description()
     assert now.offers[0].model == SMALL
     assert all(one.need and one.need.fits and one.download_bytes for one in now.offers)
     for_research = [one.entry.is_for_research for one in now.offers if one.entry]

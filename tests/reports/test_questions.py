@@ -22,7 +22,7 @@ from framelens.core.domain import (
 from framelens.core.errors import InputError
 from framelens.core.evidence import Interval, Moments, Point, VoteSample
 from framelens.jobs.stored.report_import import reports_of
-from framelens.reports.content.document import Heading, Paragraph, words
+from framelens.reports.content.document import Heading, Paragraph, plain_text
 from framelens.reports.content.questions import answer_to_question
 from framelens.reports.formats import FORMATS, all_files, files_of
 from framelens.reports.json import reader
@@ -274,7 +274,7 @@ def test_answer_that_is_being_written_is_not_called_stopped() -> None:
         answer = ReportedAnswer("When?", "", "", "stopped" if why is None else "failed", why=why)
         given = ReportedConversation("a", "When?", "", "en", (answer,))
         blocks = answer_to_question(given, (), is_live=is_live)
-        return [words(block.line) for block in blocks if isinstance(block, Heading | Paragraph)]
+        return [plain_text(block.line) for block in blocks if isinstance(block, Heading | Paragraph)]
 
     refused = Notice("ask_repeats")
     assert shown(None, is_live=True) == []

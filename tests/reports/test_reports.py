@@ -25,7 +25,7 @@ from framelens.core.domain import (
     VideoInfo,
 )
 from framelens.reports.content.builder import document
-from framelens.reports.content.document import Heading, Table, words
+from framelens.reports.content.document import Heading, Table, plain_text
 from framelens.reports.files import zipped
 from framelens.reports.formats import FORMATS, all_files, files_of, format_of
 from framelens.reports.text import markdown
@@ -157,13 +157,13 @@ def test_markdown_reads_alike_in_another_parser() -> None:
     shown = [said(after) for token, after in pairwise(tokens) if token.type == "heading_open"]
     assert shown == [
         one_line(reported.title),
-        *(one_line(words(b.line)) for b in reported.blocks if isinstance(b, Heading)),
+        *(one_line(plain_text(b.line)) for b in reported.blocks if isinstance(b, Heading)),
         "Appendix",
-        *(one_line(words(b.line)) for b in reported.appendix if isinstance(b, Heading)),
+        *(one_line(plain_text(b.line)) for b in reported.appendix if isinstance(b, Heading)),
     ]
     cells = [said(after) for token, after in pairwise(tokens) if token.type == "td_open"]
     tables = [block for block in reported.appendix if isinstance(block, Table)]
-    assert cells == [one_line(words(cell)) for table in tables for row in table.rows for cell in row]
+    assert cells == [one_line(plain_text(cell)) for table in tables for row in table.rows for cell in row]
     (label,) = [token.content for token in tokens if token.type == "html_block"]
     assert json.loads(label.removeprefix("<!--").strip().removesuffix("-->"))["AIGC"]["ProduceID"] == "job"
 

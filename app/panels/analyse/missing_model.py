@@ -88,7 +88,7 @@ def draw_get(now: Readiness, *, key: str, primary: bool = True) -> None:
     if (offer := now.offered) is None:
         return
     if now.engine is None or now.has_room_for(offer):
-        label, kind = plain(_offer_words(offer, now.engine)), "primary" if primary else "secondary"
+        label, kind = plain(_offer_text(offer, now.engine)), "primary" if primary else "secondary"
         icon = "download" if now.engine or offer.download_bytes != 0 else "play_arrow"
         button(label, key, get, offer, icon=icon, kind=kind, width="stretch")  # type: ignore[arg-type]
     if about_engine := engine_text(now, offer):
@@ -112,10 +112,10 @@ def _why_not(now: Readiness, model: ModelCandidate) -> str:
     """Return why the model of the settings can't be downloaded."""
     if not now.has_room:
         return download_text(model.download_bytes, now.free_bytes)
-    return model.need.words() if model.need else ""
+    return model.need.description() if model.need else ""
 
 
-def _offer_words(model: ModelCandidate, engine: EnginePackage | None) -> str:
+def _offer_text(model: ModelCandidate, engine: EnginePackage | None) -> str:
     """Return the model, and the engine to install, with what to know before: sizes and licence."""
     is_here = model.download_bytes == 0
     text = t(f"models.{'engine' if engine else 'missing'}.{'use' if is_here else 'get'}", model=model.name)

@@ -108,7 +108,7 @@ def _draw_plan(video: VideoInfo, draft: AnalysisRequest | AppError, now: Readine
     else:
         request = replace(draft, use_model=now.kind != "none")
         estimate = services().planner(video, request, services().templates.find(request.template))
-        text = _plan_words(estimate, is_automatic=request.adapts, videos=_num_videos())
+        text = _plan_text(estimate, is_automatic=request.adapts, videos=_num_videos())
         st.caption(plain(text), width="content")
     with (
         st.popover(t("ui.options"), type="tertiary", icon=":material/tune:", key="options"),
@@ -119,7 +119,7 @@ def _draw_plan(video: VideoInfo, draft: AnalysisRequest | AppError, now: Readine
         button(t("ui.as_last_time"), "as_last_time", _as_last, icon="history", kind="tertiary")
 
 
-def _plan_words(estimate: Estimate, *, is_automatic: bool, videos: int) -> str:
+def _plan_text(estimate: Estimate, *, is_automatic: bool, videos: int) -> str:
     frames = t("plan.frames" if estimate.is_budget else "plan.frames_most", n=estimate.frames)
     if is_automatic:
         frames = t("ui.plan_automatic", n=estimate.frames)

@@ -47,7 +47,7 @@ def draw(job: JobSnapshot) -> None:
         show_error(job.error)
     else:
         st.info(why_stopped(job))
-    if summary := kept_words(job):
+    if summary := kept_text(job):
         st.markdown(summary)
     for notice in progress.failures(job.progress).values():
         show_warning(notice_text(notice), "error")
@@ -150,7 +150,7 @@ def _resume_with_model(job: JobSnapshot) -> None:
             state.open_job(services().jobs.submit(request, name=job.name, follows=job.follows))
 
 
-def kept_words(job: JobSnapshot) -> str:
+def kept_text(job: JobSnapshot) -> str:
     """Return how many parts are answered, and whether more of an answer has arrived; "" before there are any."""
     parts = layout_parts(job.progress.layout, job.progress.results, {}, 0, 0)
     done = sum(part.result is not None and not part.result.is_unfinished for part in parts)

@@ -100,7 +100,7 @@ def _draw_question(view: ChatView, turn: Turn, *, is_asked: bool) -> None:
         if turn.images:
             images = view.pictures.gallery(turn.images, shown=view.shown)
             report_blocks.draw_answer([images], {}, key=view.key(turn, "images"))
-        if look := look_words(turn.look):
+        if look := look_text(turn.look):
             st.caption(plain(look))
         _draw_versions(view, turn)
 
@@ -176,7 +176,7 @@ def ask_again(conversation_id: str, number: int, question: str = "", look: Look 
         services().answers.start(updated)
 
 
-def look_words(look: Look) -> str:
+def look_text(look: Look) -> str:
     """Return what the reader wanted looked at; "" where that was left open."""
     kind = t(f"ask.page.look_{look.kind}") if look.kind != "auto" else ""
     part = frame_options.format_stored_range(look.start_seconds or 0.0, look.end_seconds)

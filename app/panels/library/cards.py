@@ -65,7 +65,7 @@ def find_page() -> ResultPage:
     return ResultPage(entries, total, number, pages, near)
 
 
-def count_words(shown: ResultPage) -> str:
+def count_text(shown: ResultPage) -> str:
     """Return how many results there are, and which of them are on the page."""
     first = (shown.number - 1) * PAGE + 1
     key = "library.count" if shown.pages == 1 else "library.count_range"

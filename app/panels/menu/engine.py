@@ -56,7 +56,7 @@ def _card() -> None:
         if not has_model():
             st.markdown(t("models.missing.none"))
             return
-        st.badge(state_words(status), color=COLOURS[status.state])
+        st.badge(state_text(status), color=COLOURS[status.state])
         st.markdown(plain(short_model_name(status.model)), help=plain(status.model) if is_path(status.model) else None)
         for text in _sight(status):
             st.caption(text)
@@ -77,12 +77,12 @@ def draw_engines() -> None:
         return
     with st.container(horizontal=True, gap="small"):
         for status in statuses:
-            text = f"{short_model_name(status.base_url)} · {state_words(status)}"
+            text = f"{short_model_name(status.base_url)} · {state_text(status)}"
             why = plain(error_words(status.error)) if status.error else None
             st.badge(plain(text), color=COLOURS[status.state], help=why)
 
 
-def state_words(status: EngineStatus) -> str:
+def state_text(status: EngineStatus) -> str:
     """Return the engine's state in words; a remote engine that wasn't contacted yet isn't called stopped."""
     is_unasked = status.kind == "remote" and status.state == "stopped"
     return t("ui.engine_unchecked" if is_unasked else f"ui.engine_{status.state}")

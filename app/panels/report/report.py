@@ -30,8 +30,7 @@ from framelens.core.domain import UNKNOWN_PATH, Analysis, Notice
 from framelens.i18n import labelled, language, notice_text, t
 from framelens.plugin_page import VideoRange
 from framelens.reports.content.builder import sections
-from framelens.reports.content.document import Block, Heading, Paragraph
-from framelens.reports.content.document import words as words_of
+from framelens.reports.content.document import Block, Heading, Paragraph, plain_text
 from framelens.reports.content.labels import NO_MODEL, headline, parts_of, shareable_text, unusable
 from framelens.reports.content.page_text import plain
 
@@ -61,7 +60,7 @@ def draw_head(job: JobSnapshot, analysis: Analysis, *, has_video: bool) -> None:
     st.markdown(f"### {plain(headline(analysis))}")
     for block in sections(replace(analysis, created=local_time(analysis.created)))["head"]():
         if isinstance(block, Paragraph):
-            st.caption(plain(words_of(block.line)))
+            st.caption(plain(plain_text(block.line)))
     toolbar.draw(job, analysis, reported, has_video=has_video)
     if not _answers_first(analysis):
         _draw_notice(job, analysis)
@@ -240,7 +239,7 @@ def _is_not_said_above(stated: frozenset[str], block: Block) -> bool:
     """Return whether a block of the document isn't said outside of it: the failure of an answer is."""
     if not isinstance(block, Paragraph):
         return True
-    return block.tone != "error" and words_of(block.line) not in stated
+    return block.tone != "error" and plain_text(block.line) not in stated
 
 
 def _actions(analysis: Analysis, pieces: Iterable[report_blocks.ReportPiece]) -> dict[str, report_blocks.Action]:

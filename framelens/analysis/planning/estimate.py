@@ -13,7 +13,7 @@ from statistics import median
 from framelens.analysis.planning import plan
 from framelens.analysis.planning.frame_budget import RequestCapacity, choose_side, is_budgeted, range_seconds, sized
 from framelens.analysis.planning.question import Policy, QuestionPlan, plans_of
-from framelens.analysis.prompts.prompts import usual_words
+from framelens.analysis.prompts.prompts import usual_prompt
 from framelens.analysis.prompts.templates import Template
 from framelens.core.domain import MOST_FRAMES, AnalysisRequest, Layout, VideoInfo
 from framelens.i18n import t
@@ -122,7 +122,7 @@ class Planner:
         self, video: VideoInfo, request: AnalysisRequest, template: Template, timings: KnownTimings
     ) -> tuple[Layout, bool]:
         """Return the layout, and whether the number of simultaneous requests is known."""
-        measured = self.measure(request, video, usual_words(request, template)) if request.use_model else None
+        measured = self.measure(request, video, usual_prompt(request, template)) if request.use_model else None
         if measured:
             return measured[0], True
         capacity = replace(self.capacity, max_model_len=self.capacity.max_model_len or timings.max_model_len)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from framelens.analysis.planning.time_parsing import has_range
-from framelens.analysis.prompts.schema import Scope, own_words, shared_words
+from framelens.analysis.prompts.schema import Scope, own_form, shared_form
 from framelens.analysis.prompts.templates import Template
 from framelens.core.domain import AnalysisRequest, ChunkResult, Cue, Finding, Keyframe, Language, Subject
 from framelens.core.units import clock
@@ -46,7 +46,7 @@ def system_prompt(scope: Scope) -> str:
 
     It asks for visible facts only, with frame numbers and people named by their looks, and gives the answer's form.
     """
-    return "\n".join([t("prompt.system"), shared_words(scope)])
+    return "\n".join([t("prompt.system"), shared_form(scope)])
 
 
 def chunk_question(
@@ -117,7 +117,7 @@ def account(part: ChunkResult, template: Template) -> str:
     return "\n".join(lines)
 
 
-def usual_words(request: AnalysisRequest, template: Template) -> tuple[str, str]:
+def usual_prompt(request: AnalysisRequest, template: Template) -> tuple[str, str]:
     """Return a system message and question of usual length, for the estimate of the room left for frames."""
     with in_language(request.language):
         rules = t("prompt.system")
@@ -176,7 +176,7 @@ def _extent(request: AnalysisRequest, frames: Sequence[Keyframe], num_chunks: in
 
 def _form(template: Template, scope: Scope, numbers: Sequence[int]) -> str:
     example = (numbers[0], numbers[1] if len(numbers) > 1 else numbers[0]) if numbers else (1, 2)
-    return own_words(template, scope, frames=example)
+    return own_form(template, scope, frames=example)
 
 
 def _subjects(subjects: Sequence[Subject]) -> list[str]:

@@ -50,14 +50,14 @@ def schema_of(template: Template, scope: Scope) -> Schema:
     return _object({key: parts[key] for key in KEYS[scope]})
 
 
-def shared_words(scope: Scope) -> str:
+def shared_form(scope: Scope) -> str:
     """Describe the part of the form that all templates and questions share: the meaning of each key, a line each."""
     keys = [t(f"prompt.form.{'join_overview' if (key, scope) == ('overview', 'join') else key}")
             for key in KEYS[scope]]  # fmt: skip
     return "\n".join([t("prompt.form.head"), *(f"- {line}" for line in keys)])
 
 
-def own_words(template: Template, scope: Scope, *, frames: tuple[int, int] = (1, 2)) -> str:
+def own_form(template: Template, scope: Scope, *, frames: tuple[int, int] = (1, 2)) -> str:
     """Describe the rest of the form: the additions of the template, and a last line with an example.
 
     Args:
@@ -66,7 +66,7 @@ def own_words(template: Template, scope: Scope, *, frames: tuple[int, int] = (1,
         frames: Two numbers of frames that were sent, for the example.
     """
     keys = KEYS[scope]
-    lines = [_field_in_words(field) for field in template.fields] if "findings" in keys else []
+    lines = [_field_text(field) for field in template.fields] if "findings" in keys else []
     extra = [t("prompt.form.more"), *(f"- {line}" for line in lines)] if lines else []
     example = {key: _example(key, template, frames) for key in keys}
     shown = json.dumps(example, ensure_ascii=False, separators=(",", ":"))  # the form that local engines enforce
@@ -87,7 +87,7 @@ def _example(key: str, template: Template, frames: tuple[int, int]) -> object:
     return examples[key]
 
 
-def _field_in_words(field: Field) -> str:
+def _field_text(field: Field) -> str:
     about = field.about.text or field.name.text
     if field.kind == "number":
         return t("prompt.form.number", key=field.key, about=about)

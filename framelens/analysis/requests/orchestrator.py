@@ -72,7 +72,7 @@ class Orchestrator:
         """
         stored_layout = self._run.task.done.state.layout
         video = self._run.state.video()
-        texts = self._asker.builder.usual_words
+        texts = self._asker.builder.usual_prompt
         layout = stored_layout or plan.base_layout(self._run.connection, self._run.task.request, video, texts)
         opening = self._run.state.opening() if opening_seconds and not self._asker.builder.fallback.is_active else ()
         with self._pool(layout) as pool:

@@ -151,7 +151,7 @@ class RequestBuilder:
 
     Attributes:
         fallback: Whether requests are sent as text, and why.
-        usual_words: A system message and question of usual length.
+        usual_prompt: A system message and question of usual length.
     """
 
     def __init__(self, run: RunContext, pictures: ImagePrefetch) -> None:
@@ -159,7 +159,7 @@ class RequestBuilder:
         self._request = run.task.request
         self.fallback = TextFallback(run.connection.sight)
         self._pictures = pictures
-        self.usual_words = prompts.usual_words(run.task.request, run.template)
+        self.usual_prompt = prompts.usual_prompt(run.task.request, run.template)
 
     def key(self, part: RequestChunk) -> str:
         """Return the cache key of an answer about this part."""
@@ -249,7 +249,7 @@ class RequestBuilder:
         Counting costs the engine one pass over every picture. If it has counted a frame before, only unusually long
         texts can make a request longer than planned.
         """
-        usual = estimate_text_tokens("".join(self.usual_words))
+        usual = estimate_text_tokens("".join(self.usual_prompt))
         excess = estimate_text_tokens(text) - usual
         context = self._run.connection.max_model_len or DEFAULT_CONTEXT
         return not part.layout.is_exact or excess > _SLACK * context

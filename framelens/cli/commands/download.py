@@ -169,7 +169,7 @@ def _lines(now: Readiness, model: ModelCandidate, *, is_asked: bool) -> Iterator
     if about_engine := engine_text(now, model):
         yield about_engine
     if model.need:
-        yield model.need.words()
+        yield model.need.description()
     if now.offers:
         yield t("models.missing.offers_asked" if is_asked else "models.missing.offers_cli")
     for number, offer in enumerate(now.offers, start=1):

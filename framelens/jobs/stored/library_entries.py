@@ -22,7 +22,7 @@ from framelens.i18n import in_language, sentences, t
 from framelens.i18n.formatting import attributed
 from framelens.jobs.job_repository import JobRepository
 from framelens.jobs.snapshot import JobSnapshot
-from framelens.reports.content.document import words as words_of
+from framelens.reports.content.document import plain_text
 from framelens.reports.content.searches import found_by_search
 from framelens.store.library_index import EntrySummary, Kind, LibraryIndex, Passage
 
@@ -195,7 +195,7 @@ def _of_answer(analysis: Analysis | None) -> Iterator[Passage]:
     if answer and answer.is_usable:
         times = (interval.first.time_seconds for search in answer.searches for interval in search.moments.intervals)
         searches, rest = found_by_search(answer)
-        text = sentences([*(words_of(search.summary) for search in searches), rest])
+        text = sentences([*(plain_text(search.summary) for search in searches), rest])
         yield from _passage("answer", text, min(times, default=None))
 
 

@@ -12,7 +12,7 @@ def why_nothing_fits(entry: CatalogueEntry, card: GpuCard | None, need: MemoryNe
     """Return why no settings make a model run on `card` (None: a CPU)."""
     if need.can_fit:
         return f"{why_not(entry, card)}."
-    return need.words()
+    return need.description()
 
 
 def why_not(entry: CatalogueEntry, card: GpuCard | None) -> str:

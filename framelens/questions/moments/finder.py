@@ -338,11 +338,11 @@ def _result_text(moments: Moments, refs: Sequence[FrameRef], name: str, kind: Ki
         sentence = t("ask.moments.yes" if count else "ask.moments.no", found=sentence)
     lines.append(sentence)
     for number, interval in enumerate(moments.intervals, 1):
-        lines.append(f"{number}. {_interval_words(interval, numbers, moments)}")
+        lines.append(f"{number}. {_interval_line(interval, numbers, moments)}")
     unread = [f"{clock(start)}–{clock(end)}" for start, end in unread_between(moments.intervals)]
     if unread and moments.by == "text":
         lines.append(t("ask.moments.text_unread", spans=t("facts.list").join(unread)))
-    lines += _doubted_words(moments.doubted)
+    lines += _doubt_lines(moments.doubted)
     if moments.by == "votes" or (moments.by == "text" and count):
         lines.append(t(f"{table}looked" if count else "ask.moments.looked_none", frames=frames, gap=gap))
     if moments.ended in ("rounds", "frames", "seconds"):
@@ -352,7 +352,7 @@ def _result_text(moments: Moments, refs: Sequence[FrameRef], name: str, kind: Ki
     return "\n".join(lines)
 
 
-def _doubted_words(doubted: Sequence[Interval]) -> Iterator[str]:
+def _doubt_lines(doubted: Sequence[Interval]) -> Iterator[str]:
     """Yield a line for each reason why intervals don't count, with their times."""
     spans: dict[tuple[str, str], list[str]] = {}
     for interval in doubted:
@@ -363,7 +363,7 @@ def _doubted_words(doubted: Sequence[Interval]) -> Iterator[str]:
         yield t(f"ask.moments.doubt_{reason}", alike=alike, spans=t("facts.list").join(times))
 
 
-def _interval_words(interval: Interval, numbers: Mapping[float, int], moments: Moments) -> str:
+def _interval_line(interval: Interval, numbers: Mapping[float, int], moments: Moments) -> str:
     table = "ask.moments.interval" if moments.by == "votes" else f"ask.moments.{moments.by}_interval"
     values = {
         "times": interval.times,

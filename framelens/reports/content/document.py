@@ -328,10 +328,10 @@ _SIGNS: dict[Tone, str] = {"warning": "⚠️ ", "error": "❌ "}
 def signed(paragraph: Paragraph) -> Line:
     """Return a paragraph's line, with a sign before a warning or an error that doesn't begin with a sign."""
     sign = _SIGNS.get(paragraph.tone, "")
-    is_signed = words(paragraph.line).startswith(tuple(_SIGNS.values()))
+    is_signed = plain_text(paragraph.line).startswith(tuple(_SIGNS.values()))
     return paragraph.line if is_signed or not sign else (Span(sign), *paragraph.line)
 
 
-def words(line: Sequence[Span]) -> str:
+def plain_text(line: Sequence[Span]) -> str:
     """Return the text of a line without styles."""
     return "".join(span.text for span in line)

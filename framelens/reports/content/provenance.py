@@ -88,7 +88,7 @@ def provenance_facts(analysis: Analysis) -> Iterator[tuple[str, str]]:
         yield "engine", " ".join(f"{engine.kind} {engine.version} · {engine.model}".split())
         yield "tokens", f"{analysis.usage.prompt_tokens:,} + {analysis.usage.completion_tokens:,}"
     if analysis.layout and analysis.chunks:
-        yield "layout", layout_words(analysis.layout)
+        yield "layout", layout_text(analysis.layout)
     spent = analysis.seconds_by_stage.items()
     yield (
         "seconds",
@@ -111,7 +111,7 @@ def _picture(video: VideoInfo, decode: DecodeSummary) -> str:
     return " · ".join(parts)
 
 
-def layout_words(layout: Layout) -> str:
+def layout_text(layout: Layout) -> str:
     """Describe a layout: size of the frames, number of parts, concurrent requests, tokens per frame."""
     key = "report.layout_exact" if layout.is_exact else "report.layout_about"
     return t(

@@ -20,8 +20,8 @@ from framelens.reports.content.document import (
     PictureBlock,
     Span,
     ThumbnailRow,
+    plain_text,
     text_line,
-    words,
 )
 from framelens.reports.content.labels import clocks, local_minute, moment, printable, shareable_text
 from framelens.reports.content.searches import BriefSearch, found_by_search, search_table
@@ -146,7 +146,7 @@ def _brief_blocks(
     for result in results:
         yield Paragraph(result.summary)
         yield from _row_of(_at_starts(result, pictures, keyframes))
-        yield from [Paragraph(result.looked, "quiet")] if words(result.looked) else []
+        yield from [Paragraph(result.looked, "quiet")] if plain_text(result.looked) else []
     if rest:
         yield Paragraph((Span(rest, "said"),), "answer")
     for why in (*why_incomplete(answer), *doubts(answer.unknown_frames, answer.own_times)):
@@ -223,7 +223,7 @@ def _name(picture: ReportedPicture) -> Line:
 
 
 def _picture(picture: ReportedPicture, keyframe: Keyframe | None) -> PictureBlock:
-    alt = words(_name(picture))
+    alt = plain_text(_name(picture))
     if keyframe:
         size, jpeg = (keyframe.width, keyframe.height), keyframe.jpeg
     else:

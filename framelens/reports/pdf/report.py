@@ -52,9 +52,9 @@ from framelens.reports.content.document import (
     ThumbnailRow,
     Timeline,
     Verbatim,
+    plain_text,
     signed,
     text_line,
-    words,
 )
 from framelens.reports.content.labels import moment_address, printable
 from framelens.reports.content.provenance import AIGC_KEY
@@ -275,7 +275,7 @@ def _finding(item: FindingItem, facts: DocumentFacts) -> Form:
 def _heading(heading: Heading, facts: DocumentFacts) -> Form:
     """Return a heading's values. All but frames are in the table of contents, where a title can't be a link itself."""
     listed = not heading.anchor.startswith(("frame-", "page-"))
-    line = [_span(Span(words(heading.line)), facts)] if listed else _line(heading.line, facts)
+    line = [_span(Span(plain_text(heading.line)), facts)] if listed else _line(heading.line, facts)
     return {"kind": "heading", "level": heading.level - 1, "line": line, "anchor": heading.anchor, "listed": listed}
 
 

@@ -17,7 +17,7 @@ from framelens.core.domain import Analysis, Language
 from framelens.core.images import smaller
 from framelens.i18n import in_language, t
 from framelens.reports.content.builder import document
-from framelens.reports.content.document import Block, Document, Heading, PictureBlock, Timeline, signed, words
+from framelens.reports.content.document import Block, Document, Heading, PictureBlock, Timeline, plain_text, signed
 from framelens.reports.content.labels import moment_address, printable
 from framelens.reports.graphics.chart_svg import Palette, svg
 
@@ -83,7 +83,7 @@ def _template() -> Template:
         keep_trailing_newline=True,
         finalize=_printable,
     )
-    environment.filters |= {"kind": _kind, "signed": signed, "words": words}
+    environment.filters |= {"kind": _kind, "signed": signed, "words": plain_text}
     environment.globals |= {
         "policy": _POLICY,
         "style": Markup(Path(__file__).with_name("report.css").read_text(encoding="utf-8")),

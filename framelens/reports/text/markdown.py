@@ -33,8 +33,8 @@ from framelens.reports.content.document import (
     Table,
     ThumbnailRow,
     Timeline,
+    plain_text,
     signed,
-    words,
 )
 from framelens.reports.content.labels import printable
 from framelens.reports.content.provenance import escape_comment
@@ -108,9 +108,9 @@ def _lines(block: Block, folder: str) -> Iterator[str]:
         case Paragraph(tone="plain" | "quiet"):
             yield from (_inline(block.line), "")
         case Paragraph(tone="answer"):
-            yield from ("  \n".join(f"> {inert(line)}" for line in words(block.line).splitlines()), "")
+            yield from ("  \n".join(f"> {inert(line)}" for line in plain_text(block.line).splitlines()), "")
         case Paragraph():  # notices are quoted, line by line
-            yield from ("  \n".join(f"> {escape(line)}" for line in words(signed(block)).splitlines()), "")
+            yield from ("  \n".join(f"> {escape(line)}" for line in plain_text(signed(block)).splitlines()), "")
         case Listing():
             yield from (*(f"{'  ' * level}- {_inline(item)}" for level, item in block.leveled), "")
         case Table(heads, rows, numbers):

@@ -11,7 +11,7 @@ import pytest
 from framelens.analysis.planning.estimate import Estimate, Planner, details, headline
 from framelens.analysis.planning.frame_budget import RequestCapacity
 from framelens.analysis.planning.plan import TokenCostMeter, base_layout, group_parts, lay_out
-from framelens.analysis.prompts.prompts import usual_words
+from framelens.analysis.prompts.prompts import usual_prompt
 from framelens.analysis.prompts.templates import built_in
 from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.core.domain import MOST_FRAMES, AnalysisRequest, Keyframe, Language, Selection, VideoInfo
@@ -236,7 +236,7 @@ def measuring(engine: Engine | None) -> Callable[..., object]:
 @pytest.mark.parametrize("sees", [True, False])
 def test_plan_and_run_are_laid_out_alike(frames: int, cost: int, sees: bool) -> None:
     engine, asked = Engine(cost, sees=sees), request(frames)
-    run = base_layout(engine, asked, video(100.0), usual_words(asked, TEMPLATE))  # type: ignore[arg-type]
+    run = base_layout(engine, asked, video(100.0), usual_prompt(asked, TEMPLATE))  # type: ignore[arg-type]
     chosen = [Keyframe(n, n, float(n), "even", 1, 1280, 720, b"") for n in range(1, frames + 1)]
     forecast = planner(measure=measuring(engine))(video(100.0), asked, TEMPLATE)
     assert forecast.parts == len(lay_out(run, chosen).parts)

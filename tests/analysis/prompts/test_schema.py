@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from framelens.analysis.prompts.schema import KEYS, Scope, own_words, schema_of, shared_words
+from framelens.analysis.prompts.schema import KEYS, Scope, own_form, schema_of, shared_form
 from framelens.analysis.prompts.templates import built_in
 from framelens.core.domain import Language
 from framelens.i18n import LANGUAGES, in_language
@@ -79,8 +79,8 @@ def test_fields_follow_frames_with_localised_choices() -> None:
 def test_form_in_words_shows_exactly_the_schema_keys(key: str, scope: Scope, language: Language) -> None:
     template = TEMPLATES[key]
     with in_language(language):
-        own = own_words(template, scope, frames=(17, 18))
-        *reported, last = (shared_words(scope) + "\n" + own).splitlines()
+        own = own_form(template, scope, frames=(17, 18))
+        *reported, last = (shared_form(scope) + "\n" + own).splitlines()
         names = [choice.name.text for field in template.fields for choice in field.choices]
     example = json.loads(last)
     assert last == json.dumps(example, ensure_ascii=False, separators=(",", ":"))

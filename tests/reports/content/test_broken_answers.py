@@ -10,7 +10,7 @@ import pytest
 from framelens.core.domain import Analysis, AnalysisRequest, Finding, ReportedAnswer, ReportedConversation
 from framelens.i18n import LANGUAGES, in_language, t
 from framelens.reports.content.builder import document
-from framelens.reports.content.document import Heading, Paragraph, words
+from framelens.reports.content.document import Heading, Paragraph, plain_text
 from framelens.reports.formats import FORMATS
 from framelens.reports.json import reader
 from tests.app import rich
@@ -37,7 +37,7 @@ def first_words(analysis: Analysis, language: Any) -> str:
     with in_language(language):
         blocks = document(replace(analysis, notices=())).blocks
     tones = ("error", "warning") if analysis.description_break else ("error",)
-    return next((words(one.line) for one in blocks if isinstance(one, Paragraph) and one.tone in tones), "")
+    return next((plain_text(one.line) for one in blocks if isinstance(one, Paragraph) and one.tone in tones), "")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -108,7 +108,7 @@ def test_a_broken_description_is_named_below_the_answer() -> None:
     asked = replace(broken("repeats"), answer=answer, notices=())
     assert asked.outcome == "incomplete"
     with in_language("en"):
-        lines = [words(one.line) for one in document(asked).blocks if isinstance(one, Paragraph)]
+        lines = [plain_text(one.line) for one in document(asked).blocks if isinstance(one, Paragraph)]
     said = f"{t('report.incomplete.repeats', 'en')} {t('report.answer_unaffected', 'en')}"
     assert lines.count(said) == 1 and not any("no usable" in line for line in lines)
 

@@ -8,7 +8,7 @@ import pytest
 from framelens.core.domain import Analysis, Boundary, BoundaryType, DecodeSummary, Measures, Notice, Shot
 from framelens.i18n import in_language, t
 from framelens.reports.content.builder import document, sections
-from framelens.reports.content.document import Block, Chapters, Heading, Listing, Paragraph, Timeline, words
+from framelens.reports.content.document import Block, Chapters, Heading, Listing, Paragraph, Timeline, plain_text
 from framelens.reports.content.labels import one_line
 from framelens.reports.formats import FORMATS
 from tests.reports.test_reports import analysis
@@ -46,7 +46,7 @@ def blocks(made: Analysis) -> tuple[Block, ...]:
 def text(made: Analysis) -> list[str]:
     shown = (block for block in blocks(made) if isinstance(block, Paragraph | Heading))
     listed = (item for block in blocks(made) if isinstance(block, Listing) for item in block.items)
-    return [*(words(block.line) for block in shown), *map(words, listed)]
+    return [*(plain_text(block.line) for block in shown), *map(plain_text, listed)]
 
 
 def test_documents_lead_with_what_was_measured() -> None:
@@ -92,7 +92,7 @@ def test_documents_name_what_is_missing_without_settings() -> None:
         with in_language(language):
             assert t("reader.sound_not_analysed") in text(made)
             (on_page,) = sections(made, is_shared=False)["notices"]()
-            assert isinstance(on_page, Paragraph) and "FRAMELENS_SPEECH" in words(on_page.line)
+            assert isinstance(on_page, Paragraph) and "FRAMELENS_SPEECH" in plain_text(on_page.line)
 
 
 def test_a_short_film_lists_every_shot_without_a_chart() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from framelens.core.domain import Analysis, Cue
-from framelens.reports.content.document import Block, Fold, Heading, Listing, words
+from framelens.reports.content.document import Block, Fold, Heading, Listing, plain_text
 from framelens.reports.content.pages import MOST_OPEN, pages_section
 from framelens.reports.json import reader, writer
 from framelens.reports.subtitles import write_srt
@@ -20,7 +20,7 @@ def section(analysis: Analysis, *, is_brief: bool = False) -> list[Block]:
 
 
 def headings(blocks: list[Block]) -> list[str]:
-    return [words(block.line) for block in blocks if isinstance(block, Heading)]
+    return [plain_text(block.line) for block in blocks if isinstance(block, Heading)]
 
 
 def test_pages_and_speech_are_below_each_other() -> None:

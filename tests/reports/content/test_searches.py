@@ -7,7 +7,7 @@ import pytest
 from framelens.core.domain import Language, ReportedAnswer, ReportedSearch
 from framelens.core.evidence import Interval, Moments, Point, VoteSample
 from framelens.i18n import in_language
-from framelens.reports.content.document import words
+from framelens.reports.content.document import plain_text
 from framelens.reports.content.searches import found_by_search
 
 SAID = "“a red card” was seen 2 times:\n1. 00:02.000–00:02.960 …\n2. …\n11 frames were looked at …"
@@ -47,7 +47,7 @@ def answered(text: str, *searches: ReportedSearch) -> ReportedAnswer:
 def test_found_times_are_brief_and_lead_to_the_video(language: Language, looked: str) -> None:
     with in_language(language):
         (one,), rest = found_by_search(answered(f"{SAID}\n\nIt is round.", search()))
-    assert rest == "It is round." and words(one.looked) == looked
+    assert rest == "It is round." and plain_text(one.looked) == looked
     bold = [(span.text, span.at_seconds) for span in one.summary if span.at_seconds is not None]
     assert bold == [("00:02.000–00:03.000", 2.0), ("00:06.000–00:06.040", 6.0)]
     assert one.starts == [2.0, 6.0] and one.edges == {2.0, 2.96, 6.0}
@@ -57,17 +57,17 @@ def test_each_video_is_named_and_another_one_is_no_link() -> None:
     with in_language("en"):
         text = f"a.mp4:\n{SAID}\n\nb.mp4:\n{SAID}"
         (own, other), rest = found_by_search(answered(text, search(), search("b.mp4")))
-    assert rest == "" and words(own.summary).startswith(
+    assert rest == "" and plain_text(own.summary).startswith(
         "a.mp4: “a red card” was seen 2 times: 00:02.000–00:03.000 (1.00 s)"
     )
-    assert words(other.summary).startswith("b.mp4: ") and not any(span.at_seconds for span in other.summary)
+    assert plain_text(other.summary).startswith("b.mp4: ") and not any(span.at_seconds for span in other.summary)
 
 
 def test_found_videos_have_chinese_punctuation() -> None:
     # Punctuation of a found video is chinese.
     with in_language("zh"):
         (other,), _ = found_by_search(answered(f"b.mp4:\n{SAID}", search("b.mp4")))
-    assert words(other.summary).startswith(
+    assert plain_text(other.summary).startswith(
         "b.mp4：“a red card” was seen 2 times:00:02.000–00:03.000（1.00 秒）、00:06.000–00:06.040（0.04 秒）"
     )
     # Text that is no search stays whole.
@@ -78,7 +78,7 @@ def test_open_and_doubted_searches_say_so() -> None:
     with in_language("en"):
         found = search(intervals=(), doubted=search().moments.intervals, ended="seconds")
         (one,), _ = found_by_search(answered("“a red card” was not seen.\nmore", found))
-        assert words(one.summary) == "“a red card” was not seen."
-        assert words(one.looked).endswith("; 2 moments not counted; search not finished")
+        assert plain_text(one.summary) == "“a red card” was not seen."
+        assert plain_text(one.looked).endswith("; 2 moments not counted; search not finished")
         (proves,), _ = found_by_search(answered("says yes to a red card", search(intervals=(), ended="says_yes")))
-    assert words(proves.looked) == ""
+    assert plain_text(proves.looked) == ""

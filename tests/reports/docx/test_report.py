@@ -14,7 +14,7 @@ from docx.oxml.ns import qn
 from framelens.core.domain import Analysis, Finding, Language, Notice
 from framelens.i18n import in_language, t
 from framelens.reports.content.builder import document
-from framelens.reports.content.document import Heading, Line, Table, words
+from framelens.reports.content.document import Heading, Line, Table, plain_text
 from framelens.reports.content.labels import printable
 from framelens.reports.docx import report
 from tests.reports import test_questions as questions
@@ -68,7 +68,7 @@ def test_headings_are_real_ones_and_in_order(name: str, language: Language) -> N
     ]
     found = [one for one in opened(made, language).paragraphs if one.style.name.startswith("Heading")]
     assert [(one.style.name, one.text) for one in found] == [
-        (f"Heading {head.level - 1}", words(head.line)) for head in heads
+        (f"Heading {head.level - 1}", plain_text(head.line)) for head in heads
     ]
 
 

@@ -16,7 +16,7 @@ from framelens.composition import SAMPLE
 from framelens.core.domain import Analysis, AnalysisRequest, Finding, Language, Notice
 from framelens.i18n import in_language
 from framelens.reports.content.builder import document
-from framelens.reports.content.document import Heading, words
+from framelens.reports.content.document import Heading, plain_text
 from framelens.reports.graphics import fonts
 from framelens.reports.graphics.fonts import FONT_FILE, Face, Faces
 from framelens.reports.pdf import report
@@ -92,7 +92,7 @@ def test_pdf_has_bookmarks_and_page_numbers(name: str, language: Language) -> No
         reported = document(made, appendix=True)
     shown = (*reported.blocks, *reported.appendix)
     heads = [block if isinstance(block, Heading) else getattr(block, "heading", None) for block in shown]
-    assert [one.title for one in entries(reader.outline)] == [words(head.line) for head in heads if head]
+    assert [one.title for one in entries(reader.outline)] == [plain_text(head.line) for head in heads if head]
     assert [
         page.extract_text().rstrip().endswith(f"{at} / {len(reader.pages)}") for at, page in enumerate(reader.pages, 1)
     ]

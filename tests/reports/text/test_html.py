@@ -23,7 +23,7 @@ from framelens.reports.content.document import (
     Paragraph,
     Table,
     Verbatim,
-    words,
+    plain_text,
 )
 from framelens.reports.content.labels import printable
 from framelens.reports.text import html
@@ -68,15 +68,15 @@ def spoken(reported: Document) -> list[str]:
     for block in (*reported.blocks, *reported.appendix):
         match block:
             case Heading(line=line) | Paragraph(line=line):
-                lines.append(words(line))
+                lines.append(plain_text(line))
             case Listing(items) | Measurements(items):
-                lines += map(words, items)
+                lines += map(plain_text, items)
             case Table(heads, rows):
-                lines += [words(cell) for row in (heads, *rows) for cell in row]
+                lines += [plain_text(cell) for row in (heads, *rows) for cell in row]
             case Chapters(cards):
-                lines += [text for card in cards for text in (words(card.times), card.title)]
+                lines += [text for card in cards for text in (plain_text(card.times), card.title)]
             case Findings(items):
-                lines += [text for item in items for text in (words(item.line), words(item.times))]
+                lines += [text for item in items for text in (plain_text(item.line), plain_text(item.times))]
                 lines += [text for item in items for field in item.fields for text in field]
             case Verbatim(_, text):
                 lines.append(text)

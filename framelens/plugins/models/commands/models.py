@@ -77,7 +77,7 @@ def _catalogue(options: Options, catalogue: Catalogue, settings: Settings) -> An
     ordered = [*(catalogue.by_id[id_] for id_ in fitting), *(entry for entry in entries if entry.id not in fitting)]
     if options.json:
         return [tables.entry_document(entry, fitting.get(entry.id)) for entry in ordered]
-    tables.print_catalogue(ordered, fitting, place.words(), place.card)
+    tables.print_catalogue(ordered, fitting, place.description(), place.card)
     return None
 
 
@@ -108,7 +108,7 @@ def _show(options: Options, catalogue: Catalogue, settings: Settings) -> Any:
     if match is not None and match.text:
         print(match.text, file=sys.stderr)
     tables.print_sum(match.entry if match else None, options.model, shape, sum_)
-    print(t("models.on_this_machine", machine=place.words(), need=need.words()))
+    print(t("models.on_this_machine", machine=place.description(), need=need.description()))
     return None
 
 
@@ -146,13 +146,13 @@ def _fit(options: Options, catalogue: Catalogue, settings: Settings) -> Any:
         raise _nothing_fits(entries[0], place)
     if options.json:
         return [tables.proposal_document(proposal) for proposal in found]
-    tables.print_proposals(found, place.words())
+    tables.print_proposals(found, place.description())
     return None
 
 
 def _nothing_fits(entry: CatalogueEntry, place: HardwareProfile) -> EngineError:
     why = why_nothing_fits(entry, place.card, place.need(entry.shape, {}))
-    return EngineError("nothing_fits", model=entry.id, machine=place.words(), why=why)
+    return EngineError("nothing_fits", model=entry.id, machine=place.description(), why=why)
 
 
 def _formats(options: Options, *_: object) -> Any:

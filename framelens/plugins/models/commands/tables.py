@@ -49,7 +49,7 @@ def print_catalogue(
             gib_text(weights),
             t(f"models.format.{NumberFormat.of(shape).key}.name"),
             t("models.fits") if entry.id in fitting else why_not(entry, card),
-            entry.licence_words(),
+            entry.licence_text(),
         )
     console = wide_console()
     console.print(t("models.best_first", machine=machine))
@@ -92,7 +92,7 @@ def print_sum(entry: CatalogueEntry | None, asked: str, shape: Shape, sum_: Memo
         t(f"models.format.{NumberFormat.of(shape).key}.name"),
     ]
     facts += [labelled(t("models.column_context"), f"{shape.text.max_positions:,}")]
-    facts += [entry.licence_words(), entry.released] if entry else []
+    facts += [entry.licence_text(), entry.released] if entry else []
     console.print(" · ".join(facts))
     if entry:
         console.print(entry.about[language()])
@@ -163,7 +163,7 @@ def print_proposals(found: tuple[Proposal, ...], machine: str) -> None:
             f"{one.plan.max_model_len:,}",
             requests_text(one.concurrency),
             str(one.frames or "–"),
-            one.entry.licence_words(),
+            one.entry.licence_text(),
             one.entry.about[language()],
         )
     console.print(t("models.best_for", machine=machine))

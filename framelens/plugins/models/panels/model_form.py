@@ -116,7 +116,7 @@ def _facts(choice: ModelChoice) -> list[str]:
     positions = shape.text.max_positions
     length = t("models.context", n=positions) if positions else ""
     name = t(f"models.format.{NumberFormat.of(shape).key}.name")
-    return [one for one in (parameters_text(shape, named=True), sees, name, length, entry.licence_words()) if one]
+    return [one for one in (parameters_text(shape, named=True), sees, name, length, entry.licence_text()) if one]
 
 
 def _draw_place(choice: ModelChoice) -> None:
@@ -139,7 +139,7 @@ def _draw_settings(ui: PageTools, catalogue: Catalogue, choice: ModelChoice, pla
     proposal = proposal_for(choice, place)
     if choice.entry and proposal is None:
         why = why_nothing_fits(choice.entry, place.card, place.need(choice.entry.shape, {}))
-        words = t("models.page.nothing_fits", machine=place.words(), why=why)
+        words = t("models.page.nothing_fits", machine=place.description(), why=why)
         ui.show_warning(words, "memory")
     engines = {"vllm": "vLLM", "transformers": "transformers serve"}
     default = None if ENGINE in st.session_state else "vllm"
@@ -161,7 +161,7 @@ def _draw_config(
     """Draw VLLM_CONFIG with the memory it takes, and return the settings."""
     text = ""
     if engine == "vllm":
-        about = t("models.page.config_proposed", machine=place.words()) if proposal else ""
+        about = t("models.page.config_proposed", machine=place.description()) if proposal else ""
         text = (
             st.text_area(
                 t("models.page.config"),
@@ -193,7 +193,7 @@ def _draw_memory(ui: PageTools, choice: ModelChoice, wanted: ModelSettings, plac
     plan = Plan.parse(config, device=place.device)
     sum_ = MemoryEstimate.of(choice.entry.shape, plan)
     need = place.need(choice.entry.shape, config)
-    available, about = need.usable_bytes, need.words()
+    available, about = need.usable_bytes, need.description()
     if need.fits:
         tokens = sum_.cache_tokens(available)
         values = {"tokens": f"{tokens:,}", "requests": requests_text(tokens / plan.max_model_len)}

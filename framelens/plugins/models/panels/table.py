@@ -33,7 +33,7 @@ NAME, CONFIG, ENGINE = "model_name", "model_config", "model_engine"
 
 def draw(ui: PageTools, catalogue: Catalogue, here: HardwareProfile) -> None:
     """Draw the table of the models that run on this machine."""
-    st.caption(plain(joined(here.words(), t("models.page.table_about"))))
+    st.caption(plain(joined(here.description(), t("models.page.table_about"))))
     _draw_table(ui, catalogue, here, here, key="model_rows", has_rest=False)
 
 
@@ -49,7 +49,7 @@ def draw_sizes(ui: PageTools, catalogue: Catalogue, here: HardwareProfile) -> No
         key="model_place",
     )
     place = known[key or "here"]
-    st.caption(plain(place.words()))
+    st.caption(plain(place.description()))
     if place.card is None:
         st.caption(t("models.page.table_cpu"))
     _draw_table(ui, catalogue, here, place, key="model_rows_sizes", has_rest=True)
@@ -107,7 +107,7 @@ def _row(one: Proposal, place: HardwareProfile, used: str) -> ModelRow:
             t(f"models.format.{one.format.key}.name"),
             f"{one.plan.max_model_len:,}",
             str(one.frames or "–"),
-            one.entry.licence_words(),
+            one.entry.licence_text(),
         ),
         share=needed / available,
         memory=t("models.page.memory_of", **amounts),
@@ -120,7 +120,7 @@ def _rest_row(entry: CatalogueEntry, place: HardwareProfile, used: str) -> Model
         id=entry.id,
         name=entry.name,
         about=_about(entry),
-        facts=(t(f"models.format.{NumberFormat.of(entry.shape).key}.name"), "", "", entry.licence_words()),
+        facts=(t(f"models.format.{NumberFormat.of(entry.shape).key}.name"), "", "", entry.licence_text()),
         share=MemoryNeed.least_of(entry.shape, place.device) / place.bytes_each,
         memory=why_not(entry, place.card),
         is_used=entry.id == used,

@@ -7,7 +7,7 @@ import pytest
 
 from app.components.report_blocks import PartView
 from app.panels.analyse.progress import POLL_SECONDS, build_views, failures, poll_seconds
-from app.panels.analyse.stopped_job import kept_words, why_stopped
+from app.panels.analyse.stopped_job import kept_text, why_stopped
 from app.panels.work.rows import progress_words
 from framelens.core.analysis_state import AnalysisState
 from framelens.core.domain import AnalysisRequest, Notice, ReportedAnswer, ReportedConversation
@@ -190,11 +190,11 @@ def test_unfinished_part_is_shown_but_not_counted() -> None:
     job = after(job, AnswerDelta(part.number, part.answer, restart=True), ChunkDone(part))
     with in_language("en"):
         view = build_views(job, frozenset({part.number}))[1]
-        assert (view.state_words, view.note) == (t("ui.part_unfinished"), t("ui.part_findings", n=2))
+        assert (view.state_text, view.note) == (t("ui.part_unfinished"), t("ui.part_findings", n=2))
         assert t("trouble.broke_off") in str(view.blocks)
     for language, words in (("en", "**1 of 4 parts is answered** and kept. The engine"), ("zh", "已完成 1 个")):
         with in_language(language):
-            assert words in kept_words(job) and kept_words(job).endswith(t("trouble.broke_off"))
+            assert words in kept_text(job) and kept_text(job).endswith(t("trouble.broke_off"))
 
 
 @pytest.mark.usefixtures("chinese")
@@ -202,7 +202,7 @@ def test_stopped_run_shows_no_pending_chunks() -> None:
     job = replace(answering(answered(running(), 0), 1, "half"), state="paused")
     shown = build_views(job, NONE)
     assert [part.state for part in shown] == ["done", "waiting", "waiting", "waiting"]
-    assert shown[1].state_words == t("ui.part_waiting", "zh")
+    assert shown[1].state_text == t("ui.part_waiting", "zh")
 
 
 def test_before_the_plan_is_there_the_opening_is_shown() -> None:

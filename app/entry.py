@@ -71,7 +71,7 @@ with st.sidebar:
     with st.container(gap="xsmall"):
         for linked in of_all:
             st.page_link(linked, query_params=state.address)
-    listed = st.container()
+    container = st.container()
 with st.container(horizontal=True, gap=None, key=assets.PHONE_PAGES):
     for linked in of_all:
         st.page_link(linked, query_params=state.address)
@@ -84,7 +84,7 @@ else:
     with body:
         page.run()
         dialogs.draw_asked()
-    with listed:
+    with container:
         work.draw()
         slots.draw("sidebar")
     if is_administrator:

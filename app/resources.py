@@ -146,10 +146,10 @@ def probe_video(path: Path) -> VideoInfo:
         DecodeError: The file can't be decoded.
     """
     try:
-        changed = path.stat().st_mtime_ns
+        modified = path.stat().st_mtime_ns
     except OSError:
-        changed = 0
-    return _probe(str(path), changed)
+        modified = 0
+    return _probe(str(path), modified)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

@@ -156,8 +156,8 @@ def env_file(environ: Mapping[str, str] | None = None) -> Path | None:
     Raises:
         ConfigError: The named file doesn't exist.
     """
-    if named := (os.environ if environ is None else environ).get(ENV_FILE, "").strip():
-        path = Path(typed_path(named)).absolute()
+    if name := (os.environ if environ is None else environ).get(ENV_FILE, "").strip():
+        path = Path(typed_path(name)).absolute()
         if not path.is_file():
             raise ConfigError("dotenv_missing", path=path)
         return path

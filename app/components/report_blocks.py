@@ -275,8 +275,8 @@ class Renderer:
     def _row(self, heads: Sequence[Line], row: Sequence[Line]) -> Value:
         """Convert a row of a table: times, labelled values, and the statement."""
         first, *middle, last = row
-        named = zip(heads[1:-1], middle, strict=True)
-        fields = [{"label": plain_text(head), "text": plain_text(cell)} for head, cell in named]
+        cells = zip(heads[1:-1], middle, strict=True)
+        fields = [{"label": plain_text(head), "text": plain_text(cell)} for head, cell in cells]
         return {"pictures": self._cited_pictures(first), "lead": spans(first), "line": spans(last), "fields": fields}
 
     def _finding(self, item: FindingItem) -> Value:

@@ -107,11 +107,11 @@ def _draw_export(chosen: Sequence[str]) -> None:
         unexportable = [entry for entry in entries if not entry.mode]
         if unexportable:
             states = [t(f"library.state.{services().jobs.state_of(entry)}") for entry in unexportable]
-            named = [
+            entries_text = [
                 t("library.export_one", name=entry.name, state=state)
                 for entry, state in zip(unexportable, states, strict=True)
             ]
-            names = t("facts.list").join(named)
+            names = t("facts.list").join(entries_text)
             text = t("library.export_without", n=len(unexportable), total=len(chosen), names=names)
             show_warning(text)
         labels = {name: label(f"ui.download_{name}", name) for name in FORMATS}

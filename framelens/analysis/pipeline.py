@@ -165,8 +165,8 @@ class _Run:
         video = start("video", lambda: self._read(options))
         opening = partial(self._open, lambda: self.state.video().content_key)
         engine = start("engine", opening) if self._wants_model() else None
-        heard = start("hearing", lambda: self._hear(digest, engine))
-        inputs = (heard, digest)
+        hearing = start("hearing", lambda: self._hear(digest, engine))
+        inputs = (hearing, digest)
         reopening = partial(opening, was_lost=True)
         asking = start("asking", lambda: self._ask(engine, reopening, options, inputs))
         self.state.chosen()

@@ -148,8 +148,8 @@ class _Commands(Group):
 
         commands: dict[str, Any] = dict(_COMMANDS)
         parts = registry.unique("commands", (*_COMMANDS, *_SUBCOMMANDS, *_ALIASES, "help", "version"))
-        named: list[tuple[str, Any]] = [*_SUBCOMMANDS.items(), *((part.name, part) for part in parts)]
-        for words, part in named:
+        entries: list[tuple[str, Any]] = [*_SUBCOMMANDS.items(), *((part.name, part) for part in parts)]
+        for words, part in entries:
             name, _, subcommand = words.partition(" ")
             shared = commands.setdefault(name, Group(name, help=f"cli.{name}_command") if subcommand else part)
             if subcommand and isinstance(shared, Group):
@@ -212,8 +212,8 @@ def _values_of(option: str, words: Sequence[str], short: str = "") -> Iterator[s
 
 def _wanted_language(words: Sequence[str]) -> Language:
     """Return the language that --language names, else the system's: help and errors are written before parsing ends."""
-    named = map(i18n.named_language, _values_of("--language", words, "-l"))
-    return next(filter(None, named), i18n.system_language())
+    languages = map(i18n.named_language, _values_of("--language", words, "-l"))
+    return next(filter(None, languages), i18n.system_language())
 
 
 def _usage_text(error: click.UsageError) -> str:

@@ -110,12 +110,12 @@ class ProgressRow:
     def show(self, update: AnalysisUpdate) -> None:
         """Display an event."""
         state = update.state
-        described = escape(doing_text(state, self._name))
+        doing = escape(doing_text(state, self._name))
         if isinstance(update.event, StageStarted):
             self.remove()  # a task's known total can't be unset
-            self._task = self._bar.add_task(described, total=state.total)
+            self._task = self._bar.add_task(doing, total=state.total)
         else:
-            self._bar.update(self._task, description=described, completed=state.step, total=state.total)
+            self._bar.update(self._task, description=doing, completed=state.step, total=state.total)
 
     def remove(self) -> None:
         """Remove the row."""

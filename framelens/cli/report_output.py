@@ -100,12 +100,12 @@ def parse_outputs(options: Options, videos: Iterable[Path], *, is_one: bool) -> 
 
 def _parse_output(options: Options, name: str, inputs: tuple[Path, ...], *, is_one: bool) -> Output:
     path = typed_output("--output", name or os.curdir)
-    named = options.format or ("json" if options.json else None)
+    requested = options.format or ("json" if options.json else None)
     is_folder = not name or names_folder(name)
     if is_one and not is_folder:
-        return file_output(options, path, named, inputs)
+        return file_output(options, path, requested, inputs)
     check_output_folder(path)
-    return Output(named or "markdown", path, None, options.overwrite, inputs, options.appendix)
+    return Output(requested or "markdown", path, None, options.overwrite, inputs, options.appendix)
 
 
 def file_output(options: Options, path: Path, requested: str | None, inputs: tuple[Path, ...]) -> Output:
@@ -118,29 +118,29 @@ def file_output(options: Options, path: Path, requested: str | None, inputs: tup
     return Output(_format_for(path.name, requested), path.parent, path, options.overwrite, inputs, options.appendix)
 
 
-def names_folder(named: str) -> bool:
+def names_folder(name: str) -> bool:
     """Return whether a path that the user typed is a folder, or ends like a folder's path."""
-    return Path(typed_path(named)).is_dir() or named.endswith(tuple(filter(None, (os.sep, os.altsep))))
+    return Path(typed_path(name)).is_dir() or name.endswith(tuple(filter(None, (os.sep, os.altsep))))
 
 
-def typed_output(option: str, named: str | Path) -> Path:
+def typed_output(option: str, name: str | Path) -> Path:
     """Return the absolute path of an output that the user typed, checked before anything looks for it on the disk.
 
     Args:
         option: The name of the argument.
-        named: The path.
+        name: The path.
 
     Raises:
         ConfigError: The path is "-", which other programs take as standard output, or too long for the file system.
     """
-    if str(named) == "-":
+    if str(name) == "-":
         raise ConfigError("output_is_stdout", option=option)
     try:
-        os.lstat(typed_path(str(named)))
+        os.lstat(typed_path(str(name)))
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
-            raise ConfigError("output_name_long", option=option, given=shown_path(named)) from error
-    return absolute(Path(typed_path(str(named))))
+            raise ConfigError("output_name_long", option=option, given=shown_path(name)) from error
+    return absolute(Path(typed_path(str(name))))
 
 
 def check_output_file(option: str, path: Path, *, inputs: Iterable[Path], overwrites: bool) -> None:
@@ -197,10 +197,10 @@ def _format_for(name: str, requested: str | None) -> str:
     """Return the format of a report file; if the name has an ending, it must be the ending of the format."""
     from framelens.reports.formats import FORMATS, format_of, usable_format
 
-    named = format_of(name)
-    if requested is None and named is None and Path(name).suffix:
+    by_ending = format_of(name)
+    if requested is None and by_ending is None and Path(name).suffix:
         allowed = ", ".join(dict.fromkeys(form.suffix for form in FORMATS.values()))
         raise ConfigError("output_ending", option="--output", given=name, allowed=allowed)
     if requested and Path(name).suffix:
         check_ending("--output", Path(name), [Path(f"x{FORMATS[requested].suffix}").suffix])
-    return usable_format(requested or named or "markdown")
+    return usable_format(requested or by_ending or "markdown")

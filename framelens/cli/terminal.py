@@ -105,9 +105,9 @@ def console(*, to_errors: bool = False, width: int | None = None) -> Console:
             if not any(isinstance(item, Table) for item in objects):
                 super().print(*objects, **options)
                 return
-            with self.capture() as taken:
+            with self.capture() as captured:
                 super().print(*objects, **options)
-            self.file.write(_BLANKS_AT_ENDS.sub("", taken.get()))
+            self.file.write(_BLANKS_AT_ENDS.sub("", captured.get()))
 
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError  # rich itself would end the program with exit code 1

@@ -100,9 +100,9 @@ def memory_nodes() -> int | None:
         names = [node.name.removeprefix("node") for node in Path("/sys/devices/system/node").glob("node[0-9]*")]
     except OSError:
         return None
-    listed = next((line.split(":")[1] for line in status.splitlines() if line.startswith("Mems_allowed_list:")), "")
+    nodes = next((line.split(":")[1] for line in status.splitlines() if line.startswith("Mems_allowed_list:")), "")
     allowed: set[int] = set()
-    for part in listed.strip().split(",") if listed.strip() else ():
+    for part in nodes.strip().split(",") if nodes.strip() else ():
         first, _, last = part.partition("-")
         allowed.update(range(int(first), int(last or first) + 1))
     return len(allowed & {int(name) for name in names if name.isdecimal()}) or None

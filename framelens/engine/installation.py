@@ -103,12 +103,12 @@ def engine_extra() -> Device:
     """
     program = shutil.which("nvidia-smi") or "/usr/lib/wsl/lib/nvidia-smi"
     try:
-        listed = subprocess.run(
+        output = subprocess.run(
             [program, "-L"], capture_output=True, text=True, timeout=_DRIVER_SECONDS, start_new_session=True
         )
     except (OSError, subprocess.TimeoutExpired):
         return "cpu"
-    return "gpu" if listed.returncode == 0 and "GPU" in listed.stdout else "cpu"
+    return "gpu" if output.returncode == 0 and "GPU" in output.stdout else "cpu"
 
 
 def _hindrance(extra: str) -> AppError | None:

@@ -163,30 +163,30 @@ def _refuse_pickles(path: Path, names: list[str]) -> None:
     Pickles beside a whole model in safetensors stay unread and are no reason to refuse it.
     """
     pickled = [name for name in names if name.endswith(_PICKLED_WEIGHTS)]
-    refused = [name for name in _indexed_shards(path, names) if not name.endswith(SAFE_WEIGHTS)]
+    unsafe = [name for name in _indexed_shards(path, names) if not name.endswith(SAFE_WEIGHTS)]
     if not any(name.endswith(SAFE_WEIGHTS) for name in names):
-        refused += pickled
+        unsafe += pickled
     elif not _WHOLE_MODEL & set(names):  # Transformers takes pytorch_model.bin before safetensors of other names
-        refused += [name for name in pickled if name.startswith("pytorch_model")]
+        unsafe += [name for name in pickled if name.startswith("pytorch_model")]
     if "adapter_config.json" in names and "adapter_model.safetensors" not in names:
-        refused += [name for name in pickled if name.startswith("adapter_model")]
-    if refused:
-        raise pickle_error(str(path), refused)
+        unsafe += [name for name in pickled if name.startswith("adapter_model")]
+    if unsafe:
+        raise pickle_error(str(path), unsafe)
 
 
 def pickle_error(model: str, files: list[str]) -> ModelNotFound:
     """Return the error for a model whose `files` are pickles."""
     files = sorted(set(files))
-    listed = ", ".join(files[:3]) + (" …" if len(files) > 3 else "")
-    return ModelNotFound("model_pickled", model=model, files=listed)
+    names_text = ", ".join(files[:3]) + (" …" if len(files) > 3 else "")
+    return ModelNotFound("model_pickled", model=model, files=names_text)
 
 
 def _check_weights(path: Path, names: list[str]) -> None:
     if not any(name.endswith((*SAFE_WEIGHTS, *_PICKLED_WEIGHTS)) for name in names):
         raise ModelNotFound("model_weights_missing", model=str(path))
     if missing := [name for name in _indexed_shards(path, names) if not (path / name).is_file()]:
-        listed = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
-        raise ModelNotFound("model_shards_missing", model=str(path), count=len(missing), files=listed)
+        names_text = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
+        raise ModelNotFound("model_shards_missing", model=str(path), count=len(missing), files=names_text)
     for name in names:
         if name.endswith(".safetensors") and (reason := _safetensors_fault(path / name)):
             raise ModelNotFound("model_shard_broken", model=str(path), file=name, reason=reason)

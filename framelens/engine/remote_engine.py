@@ -74,8 +74,8 @@ def model_conflict(served: Mapping[str, str]) -> EngineError | None:
     """Return the error of engines that serve different models, given the model of each by its address."""
     if len(set(served.values())) < 2:
         return None
-    listed = ", ".join(f"{model} ({base_url})" for base_url, model in served.items())
-    return EngineError("engines_differ", served=redact(listed), model=next(iter(served.values())))
+    names = ", ".join(f"{model} ({base_url})" for base_url, model in served.items())
+    return EngineError("engines_differ", served=redact(names), model=next(iter(served.values())))
 
 
 def _bare_name(model: str) -> str:
@@ -123,14 +123,14 @@ class RemoteEngine(Engine):
 
     def _request_info(self, cancel: threading.Event) -> EngineInfo:
         try:
-            listed = self._get_models(cancel)
-            served = served_models(listed)
+            models = self._get_models(cancel)
+            served = served_models(models)
         except NoAnswer as answer:
             if answer.status in _UNLISTED and self.model:
                 return EngineInfo("remote", self.model, self.base_url)
             raise self._to_engine_error(answer) from answer
         model = self._choose_model(list(served))
-        self._is_vllm = is_vllm(listed)
+        self._is_vllm = is_vllm(models)
         return EngineInfo("remote", model, self.base_url, max_model_len=served[model])
 
     def end_if_unwell(self) -> EngineError | None:
@@ -194,12 +194,12 @@ class RemoteEngine(Engine):
             return self._preferred
         if not served:
             raise EngineError("remote_serves_nothing", base_url=self.base_url)
-        listed = redact(", ".join(served[:20])) + (" …" if len(served) > 20 else "")
+        names = redact(", ".join(served[:20])) + (" …" if len(served) > 20 else "")
         if not self.model:
-            raise EngineError("remote_model_unchosen", base_url=self.base_url, served=listed)
+            raise EngineError("remote_model_unchosen", base_url=self.base_url, served=names)
         nearest = (difflib.get_close_matches(self.model, served, 1, 0.0) or served)[0]
         raise EngineError(
-            "remote_model_unknown", model=self.model, base_url=self.base_url, served=listed, nearest=nearest
+            "remote_model_unknown", model=self.model, base_url=self.base_url, served=names, nearest=nearest
         )
 
     def status(self) -> EngineStatus:

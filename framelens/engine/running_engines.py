@@ -43,9 +43,9 @@ class RunningEngine:
 
 
 def _ask_vllm(ask: Ask) -> Iterator[tuple[str, bool | None]]:
-    listed = ask("/v1/models")
-    if is_vllm(listed):
-        yield from ((name, None) for name in served_models(listed))
+    models = ask("/v1/models")
+    if is_vllm(models):
+        yield from ((name, None) for name in served_models(models))
 
 
 VLLM = LocalServer("vLLM", 8000, _ask_vllm)

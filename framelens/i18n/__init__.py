@@ -313,9 +313,9 @@ def accepted_language(header: str | None) -> Language:
     others = 0.0
     for part in (header or "").split(","):
         tag, _, parameters = part.partition(";")
-        if (named := tag.strip().lower().partition("-")[0]) in LANGUAGES:
-            weights[language_of(named)] = max(_quality(parameters), weights.get(language_of(named), 0.0))
-        elif named == "*":
+        if (primary := tag.strip().lower().partition("-")[0]) in LANGUAGES:
+            weights[language_of(primary)] = max(_quality(parameters), weights.get(language_of(primary), 0.0))
+        elif primary == "*":
             others = _quality(parameters)
     for name in ("en", "zh"):
         weights.setdefault(language_of(name), others)

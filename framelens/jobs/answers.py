@@ -61,7 +61,7 @@ _PAGE = "page"
 
 def usual_settings(data_dir: Path) -> AskSettings:
     """Return the settings with which questions are asked on the page. Raises StorageError."""
-    return _settings(data_dir).of(_PAGE) or AskSettings()
+    return _settings(data_dir).get(_PAGE) or AskSettings()
 
 
 @requires("administrator")

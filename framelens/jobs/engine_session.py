@@ -230,7 +230,7 @@ def _planner(settings: Settings, extractions: ExtractionCache, measure: Measure)
         num_cached=extractions.num_cached,
         capacity=expected_room(settings),
         side=usual_side(settings),
-        timings=partial(_stats(settings).of, _engine_name(settings)),
+        timings=partial(_stats(settings).get, _engine_name(settings)),
         policy=_answer_policy,
     )
 

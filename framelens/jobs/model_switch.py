@@ -52,8 +52,8 @@ def with_local_model(settings: Settings, *, model: str, vllm_config: str, engine
     Raises:
         ConfigError: A value is not valid.
     """
-    named = {"VLLM_MODEL_PATH": model, "VLLM_CONFIG": vllm_config, "FRAMELENS_ENGINE": engine}
-    read = _read_settings(named)
+    variables = {"VLLM_MODEL_PATH": model, "VLLM_CONFIG": vllm_config, "FRAMELENS_ENGINE": engine}
+    read = _read_settings(variables)
     return replace(
         settings,
         model_path=read.model_path,
@@ -78,13 +78,13 @@ def with_remote_engine(settings: Settings, *, base_url: str, api_key: str, model
     """
     url, name = ", ".join(normal_base_urls(base_url)), model.strip()
     key = config.checked_key("FRAMELENS_API_KEY", api_key)
-    named = {"model_path": name or config.DEFAULT_MODEL_PATH, "model_chosen": bool(name)}
-    return replace(settings, base_url=url, api_key=key, **named)  # type: ignore[arg-type]
+    changes = {"model_path": name or config.DEFAULT_MODEL_PATH, "model_chosen": bool(name)}
+    return replace(settings, base_url=url, api_key=key, **changes)  # type: ignore[arg-type]
 
 
-def _read_settings(named: Mapping[str, str]) -> Settings:
+def _read_settings(variables: Mapping[str, str]) -> Settings:
     """Return the settings that these variables give; raise ConfigError if a value is not valid, or loads code."""
-    read = config.load(named, Path(os.devnull))
+    read = config.load(variables, Path(os.devnull))
     if names := arguments_with_code(read.vllm_config):
         raise ConfigError("vllm_argument_loads_code", keys=", ".join(names))
     return read
@@ -99,11 +99,11 @@ def with_settings_of(settings: Settings, job: JobSnapshot) -> Settings:
         ConfigError: A value is no longer valid.
     """
     engine = job.conditions.get("engine", "")
-    named = {
+    variables = {
         _VARIABLES[name]: value for name, value in {**job.conditions, "model": job.model}.items() if name in _VARIABLES
     }
-    named |= {"FRAMELENS_BASE_URL": engine} if "://" in engine else {"FRAMELENS_ENGINE": engine.partition(" ")[0]}
-    read = _read_settings(named)
+    variables |= {"FRAMELENS_BASE_URL": engine} if "://" in engine else {"FRAMELENS_ENGINE": engine.partition(" ")[0]}
+    read = _read_settings(variables)
     return replace(
         settings,
         model_path=read.model_path,

@@ -245,8 +245,8 @@ class Jobs:
         The first may have been taken by a worker already, which waits for the engine.
         """
         with self._active.condition:
-            taken = [active for active in self._active.all() if active.is_running and active.job.state == "queued"]
-            return [active.job for active in (*taken, *self._active.waiting()) if sees(active.job.user_id)]
+            starting = [active for active in self._active.all() if active.is_running and active.job.state == "queued"]
+            return [active.job for active in (*starting, *self._active.waiting()) if sees(active.job.user_id)]
 
     def running(self) -> tuple[str, ...]:
         """List the ids of the jobs that run in this process."""
@@ -328,8 +328,8 @@ class Jobs:
             if changes and job.has_answers and not accept_changes:
                 raise _settings_changed(changes)
             is_unusable = job.state == "no_usable_answer"
-            broken = (result.number for result in job.progress.results if is_unusable or result.is_broken)
-            again = tuple(dict.fromkeys((*job.again, *broken)))
+            numbers = (result.number for result in job.progress.results if is_unusable or result.is_broken)
+            again = tuple(dict.fromkeys((*job.again, *numbers)))
             self._restart(replace(job, again=again), changed=bool(changes), listener=listener)
 
     @requires("analyst")
@@ -436,8 +436,8 @@ class Jobs:
             InputError: "job_unknown", or "job_still_runs" if a process works on it.
         """
         with self._restart_lock:
-            named = self._change_stored(job_id, lambda job: job.with_speakers(names))
-        self.indexing.index(named)
+            renamed = self._change_stored(job_id, lambda job: job.with_speakers(names))
+        self.indexing.index(renamed)
 
     def _change_stored(self, job_id: str, change: Callable[[JobSnapshot], JobSnapshot]) -> JobSnapshot:
         """Save a job that is over with a change, and return it. Raises InputError as `rename` does."""

@@ -241,10 +241,10 @@ class JobSnapshot:
 
     def with_speakers(self, names: Sequence[str]) -> JobSnapshot:
         """Return the snapshot with names for the speakers of its transcript."""
-        heard, before = self.progress.transcript, self.earlier.transcript if self.earlier else None
+        transcript, before = self.progress.transcript, self.earlier.transcript if self.earlier else None
         return replace(
             self,
-            progress=replace(self.progress, transcript=heard and heard.with_names(names)),
+            progress=replace(self.progress, transcript=transcript and transcript.with_names(names)),
             earlier=self.earlier and replace(self.earlier, transcript=before and before.with_names(names)),
         )
 

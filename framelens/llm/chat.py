@@ -167,8 +167,8 @@ class EngineChat(BaseChatOpenAI):
         **kwargs: Any,
     ) -> int:
         """Count the tokens of messages with their images and tools, by the engine; raises as `get_token_ids`."""
-        key, described = self.openai_api_key.get_secret_value(), [convert_to_openai_tool(tool) for tool in tools or ()]
-        count = count_tokens(self.openai_api_base, key, self.model_name, messages, tools=described)
+        key, tool_forms = self.openai_api_key.get_secret_value(), [convert_to_openai_tool(tool) for tool in tools or ()]
+        count = count_tokens(self.openai_api_base, key, self.model_name, messages, tools=tool_forms)
         return self._require_count(count).count
 
     def _require_count(self, counted: T | None) -> T:

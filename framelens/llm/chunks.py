@@ -19,8 +19,8 @@ def normal_chunk(data: Mapping[str, Any], dialect: StreamDialect, *, is_whole: b
         is_whole: The data is a whole answer, which is complete even without a reason for its end.
     """
     choices = data.get("choices")
-    listed = [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
-    first = next((choice for choice in listed if choice.get("index") in (None, 0, "", "0")), None)
+    forms = [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+    first = next((choice for choice in forms if choice.get("index") in (None, 0, "", "0")), None)
     created = data.get("created")
     return {
         "id": _text(data.get("id")),

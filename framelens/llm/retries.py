@@ -42,8 +42,8 @@ class Retries:
         """
         if isinstance(error, EngineBusy) or (was_lost and isinstance(error, EngineBrokeOff)):
             self._busy += 1
-            named = error.wait_seconds if isinstance(error, EngineBusy) else None
-            seconds = named or _FIRST_WAIT_SECONDS * 2 ** (self._busy - 1)
+            wait_seconds = error.wait_seconds if isinstance(error, EngineBusy) else None
+            seconds = wait_seconds or _FIRST_WAIT_SECONDS * 2 ** (self._busy - 1)
             return seconds if self._busy < _BUSY_ATTEMPTS and seconds <= _LONGEST_WAIT_SECONDS else None
         if runs and isinstance(error, EngineBrokeOff):
             self._broken += 1

@@ -219,8 +219,8 @@ async def _group_chunks(chunks: AsyncIterator[AIMessageChunk]) -> AsyncIterator[
             await has_text.wait()
             has_text.clear()
             if group:
-                taken, group[:] = list(group), []
-                yield taken
+                batch, group[:] = list(group), []
+                yield batch
             await asyncio.wait({receiving}, timeout=_GATHER_SECONDS)
         receiving.result()
     finally:

@@ -179,13 +179,13 @@ class Catalogue:
         return None
 
     def _ollama(self, text: str) -> Match | None:
-        named = _OLLAMA.fullmatch(_OLLAMA_PREFIX.sub("", text.lower(), count=1))
-        if named is None:
+        match = _OLLAMA.fullmatch(_OLLAMA_PREFIX.sub("", text.lower(), count=1))
+        if match is None:
             files = _OLLAMA_GGUF.fullmatch(text)
             short = self._match_short(files[1]) if files else None
             return Match(text, short.entry, "ollama") if short else None
-        size = _OLLAMA_SIZE.fullmatch(named[2] or "")
-        names = {f"{named[1]}:{named[2]}" if named[2] else named[1], *((f"{named[1]}:{size[1]}",) if size else ())}
+        size = _OLLAMA_SIZE.fullmatch(match[2] or "")
+        names = {f"{match[1]}:{match[2]}" if match[2] else match[1], *((f"{match[1]}:{size[1]}",) if size else ())}
         entry = next((entry for entry in self.by_id.values() if names & set(entry.ollama)), None)
         return Match(text, entry, "ollama") if entry else None
 
@@ -193,8 +193,8 @@ class Catalogue:
         """Match a folder of Ollama's: …/manifests/registry.ollama.ai/library/NAME/TAG is a model, …/blobs isn't."""
         parts = [part for part in re.split(r"[/\\]", text) if part]
         if "manifests" in parts and "library" in parts:
-            named = parts[parts.index("library") + 1 :]
-            match = self._ollama(":".join(named[:2])) if named else None
+            segments = parts[parts.index("library") + 1 :]
+            match = self._ollama(":".join(segments[:2])) if segments else None
             if match is not None:
                 return Match(text, match.entry, "ollama_folder")
         if ".ollama" in parts or _is_ollama_folder(text):

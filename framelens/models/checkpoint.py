@@ -27,8 +27,8 @@ def read_config(folder: Path) -> Any:
     try:
         return _read_json(folder / "config.json")
     except FileNotFoundError as error:
-        listed = ", ".join(sorted(file.name for file in folder.iterdir())[:8])
-        raise ModelNotFound("model_config_missing", model=str(folder), files=listed or "-") from error
+        names = ", ".join(sorted(file.name for file in folder.iterdir())[:8])
+        raise ModelNotFound("model_config_missing", model=str(folder), files=names or "-") from error
     except OSError as error:
         raise ModelNotFound("model_unreadable", model=str(folder), reason=error.strerror or str(error)) from error
     except ValueError as error:
@@ -56,8 +56,8 @@ def shape_in(folder: Path, config: Any) -> Shape:
 
 def weights_in(folder: Path) -> tuple[int, int]:
     """Return bytes and number of the weights in a folder, by the headers of its safetensors; 0 if a file is missing."""
-    listed = _tensor_sizes(folder)
-    return sum(num_bytes for _, num_bytes, _ in listed), sum(numbers for _, _, numbers in listed)
+    tensors = _tensor_sizes(folder)
+    return sum(num_bytes for _, num_bytes, _ in tensors), sum(numbers for _, _, numbers in tensors)
 
 
 def loaded_bytes(folder: Path) -> int:

@@ -120,8 +120,8 @@ def _shape(outer: _Fields) -> Shape:
 
 def _dtype(outer: _Fields, inner: _Fields | None) -> str:
     for fields in (outer, inner):
-        if fields is not None and (named := fields.word("dtype") or fields.word("torch_dtype")):
-            return _DTYPES.get(named.removeprefix("torch."), "bfloat16")
+        if fields is not None and (dtype := fields.word("dtype") or fields.word("torch_dtype")):
+            return _DTYPES.get(dtype.removeprefix("torch."), "bfloat16")
     return "bfloat16"
 
 

@@ -54,11 +54,11 @@ class Plan:
         """
         usual = cls(max_num_seqs=128 if device == "cpu" else 256)
         pixels = (arguments.get("mm_processor_kwargs") or {}).get("max_pixels")
-        named = _FORMATS.get(str(arguments.get("dtype")))
+        number_format = _FORMATS.get(str(arguments.get("dtype")))
         return cls(
             max_model_len=_number(arguments.get("max_model_len"), usual.max_model_len),
             sequences=sequences,
-            format="fp8" if str(arguments.get("quantization")).startswith("fp8") else named,
+            format="fp8" if str(arguments.get("quantization")).startswith("fp8") else number_format,
             largest_picture_px=pixels if isinstance(pixels, int) else None,
             tensor_parallel=_number(arguments.get("tensor_parallel_size"), 1),
             pipeline_parallel=_number(arguments.get("pipeline_parallel_size"), 1),

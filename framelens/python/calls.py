@@ -342,10 +342,10 @@ def ask_events(
                 else session._source_path(os.fspath(subject), cancel)
                 for subject in as_sequence(about)
             ]
-            taken = FrameOptions(
+            frame_options = FrameOptions(
                 language(), frame_number(frames), clip, None if subtitles is None else file_path(subtitles), use_model
             )
-            conversation = yield from _events_of(services.asking.begin(named, taken, cancel))
+            conversation = yield from _events_of(services.asking.begin(named, frame_options, cancel))
         conversation = conversation.with_question(checked, asked_with, edit=edit, images=kept_images, look=look)
         with closing(services.asking.ask(AnswerDraft(conversation), cancel, use_model=use_model)) as events:
             yield from events

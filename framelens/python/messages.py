@@ -34,8 +34,8 @@ def checked_language(language: Language | None, otherwise: Language | None = Non
 
 def usual_language(environ: Mapping[str, str] | None = None) -> Language:
     """Return the language of FRAMELENS_LANGUAGE, in the environment or `.env`, or else the system's."""
-    named = config.as_given(environ).get("FRAMELENS_LANGUAGE")
-    return named if named in LANGUAGES else system_language()
+    setting = config.as_given(environ).get("FRAMELENS_LANGUAGE")
+    return setting if setting in LANGUAGES else system_language()
 
 
 @contextmanager

@@ -68,9 +68,9 @@ class ConversationRepository:
         Raises:
             InputError: "image_damaged", "image_too_large" or "image_unknown".
         """
-        named = [(single_line(name), picture_of(name, data, side=_SIDE, quality=_QUALITY)) for name, data in images]
-        pictures = self.keep_pictures(jpeg for _, jpeg in named)
-        return tuple(FrameRef(0, 0.0, "", picture, name) for (name, _), picture in zip(named, pictures, strict=True))
+        encoded = [(single_line(name), picture_of(name, data, side=_SIDE, quality=_QUALITY)) for name, data in images]
+        pictures = self.keep_pictures(jpeg for _, jpeg in encoded)
+        return tuple(FrameRef(0, 0.0, "", picture, name) for (name, _), picture in zip(encoded, pictures, strict=True))
 
     def keep_pictures(self, jpegs: Iterable[bytes]) -> tuple[str, ...]:
         """Store pictures of frames, for `FrameRef.picture`, and return their SHA-256."""

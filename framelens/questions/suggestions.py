@@ -75,9 +75,9 @@ def _about_text(analysis: Analysis) -> Iterator[tuple[str, str]]:
 def _about_chapter(analysis: Analysis) -> Iterator[tuple[str, str]]:
     """Yield a question about the middle chapter of several."""
     chapters = analysis.whole.chapters if analysis.whole and not analysis.whole.is_broken else ()
-    named = [(chapter, title) for chapter in chapters if (title := quotable(chapter.title))]
-    if len(chapters) > 1 and named:
-        chapter, title = named[len(named) // 2]
+    titled = [(chapter, title) for chapter in chapters if (title := quotable(chapter.title))]
+    if len(chapters) > 1 and titled:
+        chapter, title = titled[len(titled) // 2]
         start, end = clocks((chapter.start_seconds, chapter.end_seconds))
         yield t("ask.suggest.chapter", title=title, start=start, end=end), title
 

@@ -145,8 +145,8 @@ class VoteAsker:
         ]
         if (yes := self._tokens(_YES)) and (no := self._tokens(_NO)):
             # Without the last option, a model that can think would begin with its thoughts.
-            named = {"max_tokens": 1, "logprobs": True, "logprob_token_ids": [*yes, *no]}
-            self._forms.insert(0, {**named, "chat_template_kwargs": {"enable_thinking": False}})
+            form = {"max_tokens": 1, "logprobs": True, "logprob_token_ids": [*yes, *no]}
+            self._forms.insert(0, {**form, "chat_template_kwargs": {"enable_thinking": False}})
 
     def _tokens(self, words: Sequence[str]) -> list[int]:
         """Return the tokens of the words that are a single token; empty if the engine isn't vLLM."""

@@ -191,7 +191,7 @@ def all_files(analysis: Analysis, language: Language, stem: str) -> Iterator[Rep
     """
     from framelens.reports.graphics import contact_sheet  # imports Pillow, which listing the formats doesn't need
 
-    named: set[str] = set()
+    names: set[str] = set()
     missing: list[str] = []
     for name, form in FORMATS.items():
         try:
@@ -201,8 +201,8 @@ def all_files(analysis: Analysis, language: Language, stem: str) -> Iterator[Rep
             missing.append(f"{stem}{form.suffix}: {single_line(error_text(error, language))}\n")
             continue
         for file in files:
-            if file.name not in named:
-                named.add(file.name)
+            if file.name not in names:
+                names.add(file.name)
                 yield file
     if missing:
         yield ReportFile(f"{stem}.missing.txt", "".join(missing).encode())

@@ -137,8 +137,8 @@ def _files(data_dir: Path, videos: bool) -> Iterator[tuple[str, Path | bytes]]:
     if record := read_json(data_dir / _CHOSEN_MODEL):
         yield _CHOSEN_MODEL, json.dumps({key: value for key, value in record.items() if not is_secret(key)}).encode()
     for folder, pattern in _FOLDERS.items():
-        named = ((f"{folder}/{path.name}", path) for path in sorted((data_dir / folder).glob(pattern)))
-        yield from (entry for entry in named if _is_allowed(entry[0]))  # another name would make the backup unreadable
+        files = ((f"{folder}/{path.name}", path) for path in sorted((data_dir / folder).glob(pattern)))
+        yield from (entry for entry in files if _is_allowed(entry[0]))  # another name would make the backup unreadable
     if not videos or not (data_dir / _VIDEOS).is_dir():
         return
     yield f"{_VIDEOS}/secret", own_secret(data_dir / _VIDEOS / "secret")

@@ -83,8 +83,8 @@ class ConversationStore:
             is_stored = bool(self._rows("id = ?", row.id))
             if not is_stored and connection.execute("SELECT 1 FROM conversations WHERE id = ?", (row.id,)).fetchone():
                 raise InputError("conversation_unknown", id=row.id)
-            taken = connection.execute("SELECT number FROM turns WHERE conversation_id = ?", (row.id,)).fetchall()
-            if are_new and not turns.keys().isdisjoint(number for (number,) in taken):
+            numbers = connection.execute("SELECT number FROM turns WHERE conversation_id = ?", (row.id,)).fetchall()
+            if are_new and not turns.keys().isdisjoint(number for (number,) in numbers):
                 return False
             if not is_stored and not are_new:
                 raise InputError("conversation_unknown", id=row.id)

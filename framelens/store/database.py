@@ -148,12 +148,12 @@ class Store:
             False if owner or state are no longer those in `row`, or it is in the trash: another process was quicker.
         """
         with self._guard():
-            changed = self._connection.execute(
+            cursor = self._connection.execute(
                 "UPDATE jobs SET owner = ?, state = ?, wish = '' WHERE id = ? AND owner = ? AND state = ?"
                 f" AND id {NOT_IN_TRASH}",
                 (owner, state, row.id, row.owner, row.state),
             )
-            return changed.rowcount == 1
+            return cursor.rowcount == 1
 
     def stamp(self) -> int:
         """Return a number that changes whenever another process writes to the file."""

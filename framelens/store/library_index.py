@@ -591,11 +591,11 @@ def _most_telling(matches: list[tuple[Passage, frozenset[SearchTerm]]], limit: i
     rest = [(passage, terms, f" {' '.join(words_of(passage.text))} ") for passage, terms in matches]
     while rest and len(chosen) < limit:
         best, terms, text = max(rest, key=lambda entry: (len(entry[1] - shown), len(entry[1])))  # the first of equals
-        alike = [entry for entry in rest if entry[0] is best or _is_same(entry[0], entry[2], best, text)]
-        equals = (passage for passage, others, _ in alike if others == terms and passage.seconds is not None)
+        similar = [entry for entry in rest if entry[0] is best or _is_same(entry[0], entry[2], best, text)]
+        equals = (passage for passage, others, _ in similar if others == terms and passage.seconds is not None)
         chosen.append(best if best.seconds is not None else next(equals, best))
         shown |= terms
-        rest = [entry for entry in rest if entry not in alike]
+        rest = [entry for entry in rest if entry not in similar]
     return chosen
 
 

@@ -50,7 +50,7 @@ class ModelRecords(Generic[T]):
         """Return all records, the last changed at the end."""
         return self._read("kind = ? ORDER BY rowid", self._kind)
 
-    def of(self, name: str) -> T | None:
+    def get(self, name: str) -> T | None:
         """Return a record, or None."""
         return self._read("kind = ? AND name = ?", self._kind, name).get(name)
 
@@ -123,7 +123,7 @@ class TimingStats:
     def __init__(self, data_dir: Path) -> None:
         self._records = ModelRecords(data_dir, "timings", KnownTimings, _MOST_ENGINES + 1)
 
-    def of(self, engine: str) -> KnownTimings:
+    def get(self, engine: str) -> KnownTimings:
         """Get the statistics of this engine, with all readings."""
         with harmless():
             timings = self._records.all()

@@ -166,7 +166,7 @@ def test_an_engine_downloads_only_what_was_confirmed(settings: Settings, monkeyp
     with pytest.raises(ModelNotFound) as tried:
         engine.ensure_ready(reported.append, threading.Event())
     assert tried.value.key == "model_not_local"
-    assert confirmed_downloads(settings.data_dir).of(BIG)  # it goes on after a restart
+    assert confirmed_downloads(settings.data_dir).get(BIG)  # it goes on after a restart
 
 
 def test_proposals_are_made_once_for_the_same_models(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,14 +21,14 @@ def note(paces: TimingStats, engine: str = "e") -> None:
 def test_what_was_noted_is_there_for_the_next_program(tmp_path: Path) -> None:
     note(TimingStats(tmp_path / "new"))
     TimingStats(tmp_path / "new").note_reading(0.5)
-    assert TimingStats(tmp_path / "new").of("e") == KNOWN
+    assert TimingStats(tmp_path / "new").get("e") == KNOWN
 
 
 def test_each_engine_has_its_own_and_readings_belong_to_all(tmp_path: Path) -> None:
     paces = TimingStats(tmp_path)
     note(paces)
     paces.note_reading(0.5)
-    assert paces.of("another") == READ
+    assert paces.get("another") == READ
 
 
 @pytest.mark.slow
@@ -37,7 +37,7 @@ def test_the_last_twenty_runs_are_kept(tmp_path: Path) -> None:
     for seconds in range(1, 26):
         paces.note("e", frames=float(seconds))
         paces.note_reading(float(seconds))
-    assert paces.of("e").frames == paces.of("e").readings == tuple(map(float, range(6, 26)))
+    assert paces.get("e").frames == paces.get("e").readings == tuple(map(float, range(6, 26)))
 
 
 @pytest.mark.slow
@@ -46,7 +46,7 @@ def test_engines_that_were_not_used_for_long_are_abandoned(tmp_path: Path) -> No
     for number in range(30):
         note(paces, str(number))
         note(paces, "0")
-    kept = {str(number) for number in range(30) if paces.of(str(number)).frames}
+    kept = {str(number) for number in range(30) if paces.get(str(number)).frames}
     assert len(kept) == 21 and {"0", "29"} <= kept
 
 
@@ -67,10 +67,10 @@ def test_damaged_timing_is_replaced_by_next_note(damaged: str, tmp_path: Path) -
     paces.note_reading(0.5)
     with closing(open_store(tmp_path)) as store, store.changing() as connection:
         connection.execute("UPDATE model_records SET document = ?", (damaged,))
-    assert paces.of("e") == KnownTimings()
+    assert paces.get("e") == KnownTimings()
     note(paces)
     paces.note_reading(0.5)
-    assert paces.of("e") == KNOWN
+    assert paces.get("e") == KNOWN
 
 
 def test_a_disk_that_refuses_costs_a_line_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -78,7 +78,7 @@ def test_a_disk_that_refuses_costs_a_line_in_the_log(tmp_path: Path, caplog: pyt
     paces = TimingStats(tmp_path / "file")
     note(paces)
     paces.note_reading(0.5)
-    assert paces.of("e") == KnownTimings()
+    assert paces.get("e") == KnownTimings()
     assert "can't be used" in caplog.text
 
 
@@ -89,4 +89,4 @@ def test_notes_from_several_threads_are_all_kept(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(paces.of("e").frames) == 8
+    assert len(paces.get("e").frames) == 8

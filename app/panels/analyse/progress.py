@@ -221,8 +221,8 @@ def build_views(job: JobSnapshot, opened: frozenset[int]) -> list[PartView]:
     views = []
     for index, number in enumerate(numbers, start=1):
         part = parts.get(number)
-        named = part_name(part) if part and number in times else t("ui.answer_part", n=index)
-        title = named if len(numbers) > 1 else t("ui.part_only")
+        name = part_name(part) if part and number in times else t("ui.answer_part", n=index)
+        title = name if len(numbers) > 1 else t("ui.part_only")
         result = part.result if part else None
         if result and _is_done(job.progress, number):
             views.append(_done_view(job, result, title, is_open=number in opened or len(numbers) == 1))

@@ -361,10 +361,10 @@ def _draw_sent(turn: Turn) -> None:
         lines["tokens"] = t("ask.page.sent_tokens_of", **tokens)
     lines["seconds"] = t("ask.page.sent_seconds_n", n=f"{turn.seconds:.1f}")
     settings = turn.settings
-    named = {"temperature": settings.temperature, "top_p": settings.top_p, "max_tokens": settings.max_tokens}
-    named |= {"repetition_penalty": settings.repetition_penalty} if settings.repetition_penalty != 1 else {}
-    named |= {"seed": settings.seed} if settings.seed is not None else {}
-    lines["settings"] = ", ".join(f"{t(f'ask.page.{name}')} {value:g}" for name, value in named.items())
+    values = {"temperature": settings.temperature, "top_p": settings.top_p, "max_tokens": settings.max_tokens}
+    values |= {"repetition_penalty": settings.repetition_penalty} if settings.repetition_penalty != 1 else {}
+    values |= {"seed": settings.seed} if settings.seed is not None else {}
+    lines["settings"] = ", ".join(f"{t(f'ask.page.{name}')} {value:g}" for name, value in values.items())
     lines["system_prompt"] = settings.system_prompt
     rows = [(t(f"ask.page.sent_{name}"), text) for name, text in lines.items() if text]
     st.markdown("  \n".join(f"**{plain(name)}** {plain(text)}" for name, text in rows))

@@ -40,7 +40,7 @@ def draw() -> None:
 
 
 def _groups() -> list[RowGroup]:
-    return [group for listed in slots.results("work.groups") for group in listed]
+    return [group for groups in slots.results("work.groups") for group in groups]
 
 
 def _is_moving(groups: Iterable[RowGroup]) -> bool:
@@ -83,9 +83,9 @@ def _rows(
     alone = [(job, position) for job, position in live if job.id not in grouped]
     shown = [(job, position) for job, position in alone if position <= _MOST_WAITING or job.id == page_state().job_id]
     yield from (_live_row(job, position) for job, position in shown)
-    listed = grouped.union(job.id for job, _ in live)
-    entries = services().jobs.library.find(LibraryQuery(), order="newest", offset=0, limit=_NUM_SHOWN + len(listed))
-    done = [entry for entry in entries if entry.id not in listed]
+    ids = grouped.union(job.id for job, _ in live)
+    entries = services().jobs.library.find(LibraryQuery(), order="newest", offset=0, limit=_NUM_SHOWN + len(ids))
+    done = [entry for entry in entries if entry.id not in ids]
     dated = [*((entry.created, _entry_row(entry)) for entry in done), *((group.created, group.row) for group in groups)]
     dated.sort(key=itemgetter(0), reverse=True)
     yield from (row for _, row in dated[: max(1, _NUM_SHOWN - len(shown))])

@@ -410,5 +410,5 @@ class StoredExtraction:
 
     def key(self, subject: object) -> str:
         """Return the key under which a subject is stored."""
-        described = json.dumps([self._sha256, to_builtins(subject), version()], sort_keys=True)
-        return hashlib.sha256(described.encode()).hexdigest()
+        content = json.dumps([self._sha256, to_builtins(subject), version()], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()

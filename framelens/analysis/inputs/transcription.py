@@ -298,8 +298,8 @@ class Transcription:
         on_share: OnShare,
     ) -> tuple[SpeakerTurn, ...]:
         """Return who speaks when, from the cache or from the models. Raises AppErrors."""
-        described = ["speakers", _FORM, sha256, diariser.model().key, num_speakers, *span]
-        key = hashlib.sha256(json.dumps(described).encode()).hexdigest()
+        content = ["speakers", _FORM, sha256, diariser.model().key, num_speakers, *span]
+        key = hashlib.sha256(json.dumps(content).encode()).hexdigest()
         if (cached := self._cached(key, tuple[SpeakerTurn, ...])) is not None:
             return cached
         on_share(0.0)
@@ -316,8 +316,8 @@ class Transcription:
     def _key(
         self, sha256: str, model: SpeechModelName, start_seconds: float, end_seconds: float | None, *extra: str
     ) -> str:
-        described = ["speech", _FORM, sha256, model.key, self._language, start_seconds, end_seconds, *extra]
-        return hashlib.sha256(json.dumps(described).encode()).hexdigest()
+        content = ["speech", _FORM, sha256, model.key, self._language, start_seconds, end_seconds, *extra]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def _cached(self, key: str, kind: type[T]) -> T | None:
         """Return the cached value, or None if it is missing or damaged."""

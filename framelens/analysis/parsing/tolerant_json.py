@@ -242,8 +242,8 @@ class FoundJson:
 def canonical(key: str) -> str:
     """Return the known key that `key` means ("Finding" is "findings", "summary" is "overview"), or ""."""
     bare = re.sub(r"[^a-z]", "", key.lower())
-    meant = _SYNONYMS.get(bare, bare)
-    return next((answer_key for answer_key in ANSWER_KEYS if answer_key.rstrip("s") == meant.rstrip("s")), "")
+    synonym = _SYNONYMS.get(bare, bare)
+    return next((answer_key for answer_key in ANSWER_KEYS if answer_key.rstrip("s") == synonym.rstrip("s")), "")
 
 
 def is_entry(value: Any) -> bool:
@@ -258,8 +258,8 @@ def is_schema(value: Any) -> bool:
     if not isinstance(value, dict) or is_entry(value):
         return False
     parts = value.get("properties")
-    described = [*value.values(), *(parts.values() if isinstance(parts, dict) else ())]
-    return any(map(_describes, described)) or (_describes(value) and not is_answer(value))
+    entries = [*value.values(), *(parts.values() if isinstance(parts, dict) else ())]
+    return any(map(_describes, entries)) or (_describes(value) and not is_answer(value))
 
 
 def _describes(value: Any) -> bool:

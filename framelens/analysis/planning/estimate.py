@@ -170,11 +170,11 @@ def _asking(
     frame, look = median(timings.frames), median(timings.looks or [0.0])
     text = median(timings.texts) if timings.texts else frame * layout.per_part
     others = ceil((len(sizes) - 1) / layout.in_flight) * sizes[-1] if sizes else 0
-    described = frame * (sum(sizes[:1]) + others) + text * (len(sizes) > 1)
+    description = frame * (sum(sizes[:1]) + others) + text * (len(sizes) > 1)
     lows, highs = [], []
     for way in plans or (QuestionPlan(is_written=False),):
         shown = min(frames if way.frames is None else way.frames, layout.per_part)
-        asking = described + text * way.is_classified + frame * shown * way.is_written
+        asking = description + text * way.is_classified + frame * shown * way.is_written
         looking = [look * number for number in way.looks]
         lows.append(asking / _SPREAD + min(looking[0] / _SPREAD, way.most_look_seconds))
         highs.append(asking * _SPREAD + min(looking[1] * _SPREAD, way.most_look_seconds))

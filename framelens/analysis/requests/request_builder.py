@@ -100,8 +100,8 @@ def build_context(introduced: tuple[Subject, ...], results: Mapping[int, ChunkRe
     """Build the context from the first part's subjects and the results by index, failed parts left out."""
     subjects: dict[str, Subject] = {}
     story: tuple[str, ...] = ()
-    for named in (introduced, *(result.subjects for _, result in sorted(results.items()))):
-        for subject in named:
+    for subjects_of_part in (introduced, *(result.subjects for _, result in sorted(results.items()))):
+        for subject in subjects_of_part:
             latest = subjects.pop(subject.name.casefold(), subject)  # the subject seen last comes last
             subjects[subject.name.casefold()] = Subject(latest.name, latest.look[:_LONGEST_LOOK])
     for _, result in sorted(results.items()):

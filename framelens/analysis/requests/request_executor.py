@@ -244,11 +244,11 @@ class RequestExecutor:
         about = [statement.text for statement in (*reading.overview, *reading.reply)]
         findings = [finding.text for finding in reading.findings]
         is_blind = bool(findings) and all(unseen([text]) for text in findings)
-        refused = unseen([*about, *findings] if is_blind else about)
-        if refused is None:
+        refusal = unseen([*about, *findings] if is_blind else about)
+        if refusal is None:
             return reading
         if request.mode == "messages":
-            raise refused
+            raise refusal
         has_more = any(statement.frames for statement in (*reading.findings, *reading.overview)) and not is_blind
         return reading if has_more else ParsedAnswer(troubles=("empty",))
 
@@ -306,8 +306,8 @@ def _with_break(findings: Sequence[Finding], text: str) -> tuple[Finding, ...]:
     is_last = text.rstrip().endswith
     is_broken = (is_last(finding.text) and not finding.text.endswith(_SENTENCE_ENDS) for finding in findings)
     return tuple(
-        replace(finding, text=f"{finding.text}…") if broken else finding
-        for finding, broken in zip(findings, is_broken, strict=True)
+        replace(finding, text=f"{finding.text}…") if is_unended else finding
+        for finding, is_unended in zip(findings, is_broken, strict=True)
     )
 
 

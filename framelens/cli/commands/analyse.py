@@ -168,11 +168,11 @@ def _show_plans(
             print(error_text(error), file=sys.stderr)
             codes.append(error.exit_code)
             continue
-        named = {} if inputs.is_one_file else {"path": str(item.path)}
+        source = {} if inputs.is_one_file else {"path": str(item.path)}
         if options.json:
-            print(json.dumps(to_document({**named, **asdict(forecast)})))
+            print(json.dumps(to_document({**source, **asdict(forecast)})))
             continue
-        for line in (*map(printable_path, named.values()), headline(forecast), *details(forecast)):
+        for line in (*map(printable_path, source.values()), headline(forecast), *details(forecast)):
             print(line)
     if not (options.no_model or options.json):
         from framelens.cli.commands.download import print_missing

@@ -155,8 +155,8 @@ def _settings() -> tuple[config.Settings, Mapping[str, str], AppError | None]:
         return config.load(), values, None
     except AppError as error:
         fault = error
-    named = {name: values[name] for name in ("VLLM_MODEL_PATH", "FRAMELENS_DATA_DIR") if name in values}
-    return config.load(named, dotenv=Path(os.devnull)), values, fault
+    changes = {name: values[name] for name in ("VLLM_MODEL_PATH", "FRAMELENS_DATA_DIR") if name in values}
+    return config.load(changes, dotenv=Path(os.devnull)), values, fault
 
 
 def _effective_settings(settings: config.Settings) -> Iterator[tuple[str, str]]:

@@ -73,8 +73,8 @@ def run(options: Options) -> int:
         assert reference.folder is not None
         folder = reference.folder.absolute()
     else:
-        named = options.folder or Path("~/models") / reference.hub_id.rsplit("/", 1)[-1]
-        folder = Path(typed_path(str(named))).absolute()
+        target = options.folder or Path("~/models") / reference.hub_id.rsplit("/", 1)[-1]
+        folder = Path(typed_path(str(target))).absolute()
         cancel = cancel_on_signals()
         with ProgressLine(quiet=options.quiet) as line:
             download(reference.hub_id, line.show_phase, cancel, hub=hub, folder=folder, allow_pickle=allow_pickle)

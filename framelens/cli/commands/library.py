@@ -256,18 +256,18 @@ def _delete(options: Options) -> int:
 
 def _delete_for_good(options: Options) -> int:
     """Delete analyses, and conversations in the trash, permanently."""
-    listed: dict[str, str] = {}  # name by id
+    names: dict[str, str] = {}  # name by id
     trashed: dict[str, TrashEntry] = {}
     for word in options.ids:
         match _find_entry(word):
             case TrashEntry() as entry:
                 trashed[entry.id] = entry
             case LibraryEntry() as entry_listed:
-                listed[entry_listed.id] = entry_listed.name
-    if not _is_confirmed([*listed.values(), *(entry.name for entry in trashed.values())], options):
+                names[entry_listed.id] = entry_listed.name
+    if not _is_confirmed([*names.values(), *(entry.name for entry in trashed.values())], options):
         return 0
     jobs, videos = services().jobs, services().videos
-    return _print_removed([*remove_jobs(jobs, videos, listed), *purge(jobs, videos, trashed.values())])
+    return _print_removed([*remove_jobs(jobs, videos, names), *purge(jobs, videos, trashed.values())])
 
 
 def _find_entry(word: str) -> LibraryEntry | TrashEntry:

@@ -120,9 +120,9 @@ def _document(transcript: Transcript, cues: Sequence[Cue]) -> dict[str, object]:
     document: dict[str, object] = {"source": transcript.source, "label": transcript.label}
     if transcript.speakers:
         document["speakers_guessed"] = transcript.speakers_guessed
-    named = ({**asdict(cue), "speaker": speaker_name(transcript, cue.speaker)} for cue in cues)
+    rows = ({**asdict(cue), "speaker": speaker_name(transcript, cue.speaker)} for cue in cues)
     left_out = () if transcript.speakers else ("speaker",)
-    return {**document, "cues": [{key: cue[key] for key in cue if key not in left_out} for cue in named]}
+    return {**document, "cues": [{key: cue[key] for key in cue if key not in left_out} for cue in rows]}
 
 
 def _hear(path: Path, services: Services, options: Options, cancel: threading.Event) -> Found:

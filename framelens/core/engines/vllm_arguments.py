@@ -68,12 +68,12 @@ class EngineArgument:
     @property
     def allowed(self) -> NoticeValue:
         """Return the allowed values for display, in words of the reader's language."""
-        named: list[NoticeValue] = ["true", "false"] if "bool" in self.types else []
-        named += [json.dumps(choice) for choice in self.choices]
-        named += [Notice(f"json_{name}") for name in sorted(_JSON_NAMES[plain] for plain in self.types - {"bool"})]
-        first = named.pop(0) if named else ""
+        options: list[NoticeValue] = ["true", "false"] if "bool" in self.types else []
+        options += [json.dumps(choice) for choice in self.choices]
+        options += [Notice(f"json_{name}") for name in sorted(_JSON_NAMES[plain] for plain in self.types - {"bool"})]
+        first = options.pop(0) if options else ""
         alternatives = functools.reduce(
-            lambda first, other: Notice("either", {"first": first, "second": other}), named, first
+            lambda first, other: Notice("either", {"first": first, "second": other}), options, first
         )
         limits = ", ".join(f"{_COMPARE[word][0]} {limit:g}" for word, limit in self.bounds)
         return Notice("within", {"words": alternatives, "limits": limits}) if limits else alternatives

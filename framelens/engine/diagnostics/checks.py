@@ -78,16 +78,16 @@ def _cards(facts: SystemFacts, settings: Settings) -> Iterator[CheckFinding]:
     for number, card in enumerate(facts.cards):
         if number not in {finding.values["number"] for finding in old}:
             capability, memory = _capability(card.capability), human_size(card.memory_bytes or 0)
-            named = {"number": number, "name": card.name, "capability": capability}
-            yield doctor_finding("card", "tells", memory=memory, **named)
+            values = {"number": number, "name": card.name, "capability": capability}
+            yield doctor_finding("card", "tells", memory=memory, **values)
 
 
 def old_cards(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Find the cards that are too old for the installed vLLM."""
     for number, card in enumerate(facts.cards):
         if card.capability and card.capability < _LEAST_CAPABILITY:
-            named = {"number": number, "name": card.name, "capability": _capability(card.capability)}
-            yield doctor_finding("card_old", "stops", **named)
+            values = {"number": number, "name": card.name, "capability": _capability(card.capability)}
+            yield doctor_finding("card_old", "stops", **values)
 
 
 def _capability(capability: tuple[int, int] | None) -> str:

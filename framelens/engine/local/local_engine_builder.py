@@ -68,7 +68,7 @@ def _fetch(settings: Settings, fetch: Fetch, on_progress: ProgressListener, canc
     if reference.folder is not None or reference.hub_id is None or is_offline():
         return fetch(on_progress, cancel)
     confirmed = confirmed_downloads(settings.data_dir)
-    if not confirmed.of(reference.hub_id):
+    if not confirmed.get(reference.hub_id):
         raise ModelNotFound("model_unconfirmed", model=reference.hub_id)
     folder = fetch(on_progress, cancel)
     confirmed.save(reference.hub_id, None)

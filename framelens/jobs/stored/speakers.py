@@ -73,11 +73,11 @@ def name_speakers(jobs: Jobs, data_dir: Path, job_id: str, names: Mapping[str, s
         StorageError: The names can't be stored.
     """
     analysis = jobs.snapshot(job_id).analysis
-    heard = analysis.transcript if analysis else None
-    if analysis is None or heard is None or not heard.speakers:
+    transcript = analysis.transcript if analysis else None
+    if analysis is None or transcript is None or not transcript.speakers:
         raise InputError("speakers_absent", id=job_id)
-    letters = {speaker_letter(number): number - 1 for number in range(1, len(heard.speakers) + 1)}
-    whole = list(heard.speakers)
+    letters = {speaker_letter(number): number - 1 for number in range(1, len(transcript.speakers) + 1)}
+    whole = list(transcript.speakers)
     for letter, name in names.items():
         if (index := letters.get(letter.strip().upper())) is None:
             raise InputError("speaker_unknown", given=letter[:LONGEST_NAME], known=", ".join(letters))
@@ -92,4 +92,4 @@ def name_speakers(jobs: Jobs, data_dir: Path, job_id: str, names: Mapping[str, s
                 jobs.name_speakers(other, whole)
     if analysis.sha256 and current_user() == LOCAL_USER:
         open_extractions(data_dir).put(names_key(analysis.sha256, len(whole)), to_json(tuple(whole)).encode())
-    return speakers_of(heard.with_names(whole))
+    return speakers_of(transcript.with_names(whole))

@@ -124,7 +124,7 @@ class HubModel(Generic[Referred]):
 
     def _is_confirmed(self) -> bool:
         try:
-            return bool(confirmed_downloads(self._settings.data_dir).of(self._model.hub_id))
+            return bool(confirmed_downloads(self._settings.data_dir).get(self._model.hub_id))
         except StorageError:
             _log.warning("confirmed downloads can't be read", exc_info=True)
             return False

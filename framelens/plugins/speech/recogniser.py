@@ -112,7 +112,7 @@ class WorkerRecogniser(HubModel[WhisperReference | SherpaReference]):
         """Return the expected time of a second of speech, from earlier runs or from the size of the weights."""
         device = self._device()
         with suppress(StorageError):
-            if pace := self._paces().of(self._pace_name(device)):
+            if pace := self._paces().get(self._pace_name(device)):
                 return pace
         size = self._weights_bytes()
         return size * _WORK_OF_A_BYTE / threads_here() if size and device == "cpu" else None

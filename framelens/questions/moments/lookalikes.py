@@ -87,8 +87,8 @@ def lookalikes(
     with in_language(language):
         prompt, system = t("ask.prompt.lookalikes", thing=quoted(thing)), t("ask.prompt.lookalikes_system")
     answer = asked_for_json(prompt, system, _SCHEMA, connection, cancel).get("lookalikes")
-    named = [single_line(name) for name in (answer if isinstance(answer, list) else []) if isinstance(name, str)]
-    usable = (name for name in named if len(name) <= _LONGEST and _is_another(name, thing))
+    names = [single_line(name) for name in (answer if isinstance(answer, list) else []) if isinstance(name, str)]
+    usable = (name for name in names if len(name) <= _LONGEST and _is_another(name, thing))
     return tuple(dict.fromkeys((*in_other_colours(thing), *usable)))[:_MOST]
 
 

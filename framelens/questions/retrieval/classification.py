@@ -102,15 +102,15 @@ def by_model(
     answer = asked_for_json(prompt, system, _SCHEMA, connection, cancel)
     terms = _stems(" ".join((*earlier[-_EARLIER:], question)))
     parts = answer.get("parts")
-    listed = [part for part in (parts if isinstance(parts, list) else []) if isinstance(part, dict)][:_MOST_PARTS]
-    divided = [_part(part, terms) for part in listed if str(part.get("question") or "").strip()]
+    items = [part for part in (parts if isinstance(parts, list) else []) if isinstance(part, dict)][:_MOST_PARTS]
+    divided = [_part(part, terms) for part in items if str(part.get("question") or "").strip()]
     if len(divided) > 1:
         return Classification(tuple(divided), _range(answer.get("range"), seconds))
     openings, whole = by_words(question), _part({**answer, "question": question}, terms)
     if len(openings.parts) == 1:
         return Classification((whole,), _range(answer.get("range"), seconds))
-    named = whole.sought.look_for if answer.get("kind") in get_args(Kind) else ()  # the model has seen one question
-    several = (part if is_decided(part.question) else _looking_for(part, named) for part in openings.parts)
+    things = whole.sought.look_for if answer.get("kind") in get_args(Kind) else ()  # the model has seen one question
+    several = (part if is_decided(part.question) else _looking_for(part, things) for part in openings.parts)
     return Classification(tuple(several), _range(answer.get("range"), seconds))
 
 

@@ -164,8 +164,8 @@ def text_question(question: str) -> TextQuestion | None:
         return None
     is_text = is_speech or (is_named and not _DETERMINED.match(phrase))
     phrase = re.sub(r"^(?:the|an?)\s+", "", phrase, flags=re.IGNORECASE)
-    named = _IS_NAMED.sub("", phrase)
-    return TextQuestion(source, named, is_text or named != phrase)
+    bare = _IS_NAMED.sub("", phrase)
+    return TextQuestion(source, bare, is_text or bare != phrase)
 
 
 def is_about_text(question: str) -> bool:

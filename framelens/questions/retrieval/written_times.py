@@ -55,11 +55,11 @@ def range_in_text(text: str) -> tuple[float, float | None, str] | None:
     plain = without_quoted(text)
     for wording in _RANGES:
         if match := wording.search(plain):
-            named = match.groupdict()
-            if last := named.get("last") or named.get("ending"):
+            groups = match.groupdict()
+            if last := groups.get("last") or groups.get("ending"):
                 return -_seconds(last), None, _rest(text, match)
-            last = named.get("end") or named.get("until") or ""
-            start, end = _seconds(named.get("start") or "0", last), _seconds(last) if last else None
+            last = groups.get("end") or groups.get("until") or ""
+            start, end = _seconds(groups.get("start") or "0", last), _seconds(last) if last else None
             if end is None or start < end:
                 return start, end, _rest(text, match)
     return None

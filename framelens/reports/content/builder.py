@@ -125,8 +125,8 @@ def head(analysis: Analysis) -> Iterator[Block]:
     yield Paragraph(text_line(" · ".join(filter(None, about))), "quiet")
     if link := analysis.link:
         source = t("report.fetched", url=link.url, when=labels.local_minute(link.retrieved))
-        named = map(single_line, filter(None, (link.title, link.uploader, source)))
-        yield Paragraph(text_line(" · ".join(named)), "quiet")
+        texts = map(single_line, filter(None, (link.title, link.uploader, source)))
+        yield Paragraph(text_line(" · ".join(texts)), "quiet")
 
 
 def _video_facts(video: VideoInfo) -> Iterator[str]:

@@ -209,10 +209,10 @@ def repeated_text(analysis: Analysis) -> str:
 
     It is quoted in the report in place of a summary.
     """
-    broken = analysis.broken_answer
-    if broken is None or "repeats" not in broken.troubles:
+    answer = analysis.broken_answer
+    if answer is None or "repeats" not in answer.troubles:
         return ""
-    return broken.answer if len(broken.answer) <= _QUOTED else f"{broken.answer[:_QUOTED]}…"
+    return answer.answer if len(answer.answer) <= _QUOTED else f"{answer.answer[:_QUOTED]}…"
 
 
 def issues(finding: Finding) -> list[str]:
@@ -258,11 +258,11 @@ def span_of(start_seconds: float, end_seconds: float, *, is_exact: bool = True) 
 def format_times(frames: Sequence[int], times: Mapping[int, float], *, is_exact: bool = False) -> Line:
     """Return the times of frames, with three or more in a row as a range: "00:01 – 00:04, 00:09"."""
     runs = list(_runs([number for number in frames if number in times]))
-    named = [run if len(run) < 3 else [run[0], run[-1]] for run in runs]
-    numbers = [number for run in named for number in run]
+    ends = [run if len(run) < 3 else [run[0], run[-1]] for run in runs]
+    numbers = [number for run in ends for number in run]
     shown = dict(zip(numbers, clocks([times[number] for number in numbers], is_exact=is_exact), strict=True))
     spans: list[Span] = []
-    for run, whole in zip(named, runs, strict=True):
+    for run, whole in zip(ends, runs, strict=True):
         between = Span(" – " if len(whole) > 2 else t("facts.list"))
         for index, number in enumerate(run):
             spans += [between] if index else [Span(t("facts.list"))] if spans else []

@@ -272,9 +272,9 @@ def segment_lines(stretches: Sequence[Stretch]) -> list[str]:
 
 def _ranges(spans: Sequence[tuple[float, float]]) -> str:
     longest = sorted(spans, key=_length, reverse=True)[:MOST_TIMES]
-    named = [f"{clock(start)} – {clock(end)}" for start, end in spans if (start, end) in longest]
-    times = t("facts.list").join(named)
-    left = len(spans) - len(named)
+    spans_text = [f"{clock(start)} – {clock(end)}" for start, end in spans if (start, end) in longest]
+    times = t("facts.list").join(spans_text)
+    left = len(spans) - len(spans_text)
     return t("report.segments_more", ranges=times, count=left) if left else times
 
 

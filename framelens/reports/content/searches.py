@@ -122,5 +122,5 @@ def _row(interval: Interval, *, is_own: bool) -> tuple[Line, ...]:
 
 def interval_issues(interval: Interval) -> list[str]:
     """List why an interval is uncertain."""
-    alike = single_line(interval.lookalike.thing) if interval.lookalike else ""
-    return [t(f"ask.moments.issue_{issue}", alike=alike) for issue in interval.issues]
+    lookalike = single_line(interval.lookalike.thing) if interval.lookalike else ""
+    return [t(f"ask.moments.issue_{issue}", alike=lookalike) for issue in interval.issues]

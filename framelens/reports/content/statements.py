@@ -71,8 +71,8 @@ def answer(analysis: Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
         yield Paragraph((Span(t("report.question"), "strong"), Span(f" {question}")))
     if analysis.question_answer:
         yield from answer_to_question(analysis.answer, analysis.keyframes, is_brief=True)
-    if broken := labels.unusable(analysis):
-        yield Paragraph(text_line(broken), "error" if analysis.outcome == "no_usable_answer" else "warning")
+    if reason := labels.unusable(analysis):
+        yield Paragraph(text_line(reason), "error" if analysis.outcome == "no_usable_answer" else "warning")
     elif analysis.question_answer:
         return
     elif question and analysis.is_measured_only:
@@ -219,9 +219,9 @@ def _by_part(analysis: Analysis) -> Iterator[Block]:
 def _spread_findings(analysis: Analysis, extent: Extent, most: int) -> Iterator[Block]:
     """Yield at most `most` findings, spread over the video, and the number of left-out findings."""
     parts = [part for part in labels.parts_of(analysis) if part.result]
-    broken = [part for part in parts if part.result and part.result.is_broken]
-    if broken and not _stated_troubles(analysis):
-        yield Paragraph(text_line(t("report.parts_broken", n=len(broken), parts=len(parts))), "warning")
+    broken_parts = [part for part in parts if part.result and part.result.is_broken]
+    if broken_parts and not _stated_troubles(analysis):
+        yield Paragraph(text_line(t("report.parts_broken", n=len(broken_parts), parts=len(parts))), "warning")
     findings = analysis.findings
     chosen = (
         {index * (len(findings) - 1) // max(1, most - 1) for index in range(most)} if len(findings) > most else None

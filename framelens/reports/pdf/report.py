@@ -274,9 +274,9 @@ def _finding(item: FindingItem, facts: DocumentFacts) -> Form:
 
 def _heading(heading: Heading, facts: DocumentFacts) -> Form:
     """Return a heading's values. All but frames are in the table of contents, where a title can't be a link itself."""
-    listed = not heading.anchor.startswith(("frame-", "page-"))
-    line = [_span(Span(plain_text(heading.line)), facts)] if listed else _line(heading.line, facts)
-    return {"kind": "heading", "level": heading.level - 1, "line": line, "anchor": heading.anchor, "listed": listed}
+    is_listed = not heading.anchor.startswith(("frame-", "page-"))
+    line = [_span(Span(plain_text(heading.line)), facts)] if is_listed else _line(heading.line, facts)
+    return {"kind": "heading", "level": heading.level - 1, "line": line, "anchor": heading.anchor, "listed": is_listed}
 
 
 def _table(table: Table, facts: DocumentFacts) -> Form:
@@ -314,8 +314,8 @@ def add_ai_label(pdf: bytes, label: str) -> bytes:
     information[NameObject(f"/{AIGC_KEY}")] = TextStringObject(label)
     metadata.set_data(_with_property(metadata.get_data().decode(), label).encode())
     trailer[NameObject("/Prev")] = NumberObject(int(whole.rsplit(b"startxref", 1)[1].split()[0]))
-    changed = {trailer.raw_get("/Info").idnum: information, root.raw_get("/Metadata").idnum: metadata}
-    return whole + _update(len(whole), changed, trailer)
+    objects = {trailer.raw_get("/Info").idnum: information, root.raw_get("/Metadata").idnum: metadata}
+    return whole + _update(len(whole), objects, trailer)
 
 
 def _update(start: int, changed: Mapping[int, PdfObject], trailer: DictionaryObject) -> bytes:
@@ -342,8 +342,8 @@ def _update(start: int, changed: Mapping[int, PdfObject], trailer: DictionaryObj
 
 def _with_property(packet: str, label: str) -> str:
     """Add the label and the description of its form, which PDF/A requires, to an XMP packet."""
-    described = packet.replace("</rdf:Bag></pdfaExtension:schemas>", f"{_EXTENSION}</rdf:Bag></pdfaExtension:schemas>")
+    extended = packet.replace("</rdf:Bag></pdfaExtension:schemas>", f"{_EXTENSION}</rdf:Bag></pdfaExtension:schemas>")
     tag = f"{_PREFIX}:{AIGC_KEY}"
     value = f'<{tag} xmlns:{_PREFIX}="{_NAMESPACE}">{escape(label, quote=False)}</{tag}>'
-    head, tail, rest = described.rpartition("</rdf:Description></rdf:RDF>")
+    head, tail, rest = extended.rpartition("</rdf:Description></rdf:RDF>")
     return f"{head}{value}{tail}{rest}"

@@ -115,8 +115,8 @@ def _lines(block: Block, folder: str) -> Iterator[str]:
             yield from (*(f"{'  ' * level}- {_inline(item)}" for level, item in block.leveled), "")
         case Table(heads, rows, numbers):
             columns = len(rows[0]) if rows else len(heads)
-            named = [_inline(head) for head in heads] or [""] * columns
-            yield from table(named, [[_inline(cell) for cell in row] for row in rows], numbers=numbers)
+            titles = [_inline(head) for head in heads] or [""] * columns
+            yield from table(titles, [[_inline(cell) for cell in row] for row in rows], numbers=numbers)
         case PictureBlock():
             yield from (_image(block, folder), "")
         case ThumbnailRow(pictures):

@@ -123,8 +123,8 @@ def version_of(answer: ResponseHead, total: int | None = None) -> str:
     """
     if (tag := answer.headers.get("etag", "").strip()).startswith('"'):
         return f"etag:{tag}"
-    changed, size = answer.headers.get("last-modified", "").strip(), total or answer.headers.get("content-length", "")
-    return f"date:{changed} {size}" if changed and size else ""
+    modified, size = answer.headers.get("last-modified", "").strip(), total or answer.headers.get("content-length", "")
+    return f"date:{modified} {size}" if modified and size else ""
 
 
 def version_validator(version: str) -> str:

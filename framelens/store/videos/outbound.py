@@ -310,15 +310,15 @@ def _split_address(url: str) -> SplitResult:
     return parts
 
 
-def _is_below(url: str, listed: str) -> bool:
+def _is_below(url: str, allowed_url: str) -> bool:
     """Return whether a listed beginning covers an address.
 
     Scheme, host and port must be equal (the host "*" is any host, and "*.NAME" any name below NAME), and the path must
     begin with the whole names of the listed path.
     """
-    requested, allowed = urlsplit(url), urlsplit(listed)
-    host, named = (requested.hostname or ""), (allowed.hostname or "")
-    is_host = named == "*" or (host.endswith(named[1:]) if named.startswith("*.") else host == named)
+    requested, allowed = urlsplit(url), urlsplit(allowed_url)
+    host, pattern = (requested.hostname or ""), (allowed.hostname or "")
+    is_host = pattern == "*" or (host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern)
     port = _PORTS.get(requested.scheme)
     if requested.scheme != allowed.scheme or not is_host or (requested.port or port) != (allowed.port or port):
         return False

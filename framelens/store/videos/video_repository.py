@@ -561,8 +561,8 @@ class VideoRepository:
     def _id_of(self, path: Path, owner_id: str | None = None) -> str:
         """Return the id of a file that isn't an upload, different for each user."""
         owner = current_user().id if owner_id is None else owner_id
-        named = os.fsencode(path) + (b"\0" + owner.encode() if owner else b"")
-        return hmac.new(self._secret, named, hashlib.sha256).hexdigest()[:40]
+        identity = os.fsencode(path) + (b"\0" + owner.encode() if owner else b"")
+        return hmac.new(self._secret, identity, hashlib.sha256).hexdigest()[:40]
 
     def _register(
         self,
@@ -634,7 +634,7 @@ class VideoRepository:
 
     def _unfinished_sizes(self, without: str = "") -> list[_UploadSize]:
         """List what the unfinished uploads and the videos that arrive from links take."""
-        taken = []
+        sizes = []
         for path in self._parts.glob("*.json"):
             if path.stem == without:
                 continue
@@ -644,8 +644,8 @@ class VideoRepository:
                     state = part.stat()
                     has_stopped = state.st_mtime < time.time() - ACTIVE_SECONDS
                     due = 0 if has_stopped else max(0, record["size_bytes"] - state.st_size)
-                    taken.append(_UploadSize(record.get("user_id", ""), state.st_size, due))
-        return taken
+                    sizes.append(_UploadSize(record.get("user_id", ""), state.st_size, due))
+        return sizes
 
     @staticmethod
     def link_of(video: Path) -> Link | None:

@@ -192,7 +192,7 @@ def _check_model(settings: Settings, engine: Engine, *, named: bool) -> None:
         now = readiness(settings, engine)
         if error := now.error or (engine.status().error if now.engine else None):
             raise error
-        if now.model and not confirmed_downloads(settings.data_dir).of(now.model.model):
+        if now.model and not confirmed_downloads(settings.data_dir).get(now.model.model):
             raise ModelNotFound("serve_model_absent", model=now.model.model)
         if now.kind == "ready" and (folder := resolve_model(settings.model_path).folder):
             check_folder(folder, settings)

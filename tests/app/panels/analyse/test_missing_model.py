@@ -85,9 +85,9 @@ def test_the_start_says_what_is_downloaded(page: AppTest, absent: Services, hub:
     reported = texts(page)
     assert "is not on this machine yet" in reported
     assert "does not fit" in reported
-    assert not confirmed_downloads(absent.settings.data_dir).of(SMALL)
+    assert not confirmed_downloads(absent.settings.data_dir).get(SMALL)
     page.button(key="missing_use").click().run()
-    assert confirmed_downloads(absent.settings.data_dir).of(SMALL)
+    assert confirmed_downloads(absent.settings.data_dir).get(SMALL)
     assert t("models.change.downloading", "en", model=SMALL) in texts(page) and "job" not in page.query_params
     absent.model_switch.download.close()
 
@@ -116,7 +116,7 @@ def test_engine_and_model_come_with_one_click(
     page.button(key="missing_use").click().run()
     hub.set()
     absent.model_switch.download.wait()
-    assert steps == ["engine"] and confirmed_downloads(absent.settings.data_dir).of(SMALL)
+    assert steps == ["engine"] and confirmed_downloads(absent.settings.data_dir).get(SMALL)
     absent.model_switch.download.close()
 
 
@@ -204,7 +204,7 @@ def test_beside_it_is_the_way_without_a_model(page: AppTest, absent: Services) -
     page.button(key="start_without").click().run()
     job = ended(absent, page.query_params["job"])
     assert (job.state, job.request.use_model) == ("without_model", False)
-    assert not confirmed_downloads(absent.settings.data_dir).of(BIG)
+    assert not confirmed_downloads(absent.settings.data_dir).get(BIG)
     page.run()
     assert t("notice.no_model", "en") in texts(page)
     assert page.button(key="choose_model")

@@ -82,25 +82,25 @@ def record(events: Iterable[AnalysisEvent], task: Task, paces: TimingStats) -> N
 
 def test_run_is_timed_by_request_kind(paces: TimingStats) -> None:
     record(run(*results()), TASK, paces)
-    known = paces.of("e")
+    known = paces.get("e")
     assert len(known.frames) == len(known.texts) == 1
     assert (known.in_flight, known.max_model_len) == (4, 4096)
     assert known.readings[0] == pytest.approx(1 / 9.0 / 0.2304, rel=0.1)
-    assert paces.of("other").readings == known.readings
+    assert paces.get("other").readings == known.readings
 
 
 def test_what_was_answered_before_a_resume_is_not_counted_again(paces: TimingStats) -> None:
     first, second, summary = results()
     task = replace(TASK, done=EarlierResults(AnalysisState(layout=LAYOUT, results=(first,))))
     record(run(first, replace(second, seconds=8.0), summary), task, paces)
-    assert paces.of("e").frames == (4.0,)
+    assert paces.get("e").frames == (4.0,)
 
 
 def test_start_of_an_engine_is_timed_without_its_download(paces: TimingStats) -> None:
     phases = (EngineProgress(name) for name in ("downloading", "launching", "loading", "ready"))
     record(phases, TASK, paces)
     record([EngineProgress("joining"), EngineProgress("ready")], TASK, paces)
-    (seconds,) = paces.of("e").starts
+    (seconds,) = paces.get("e").starts
     assert 0 <= seconds < 60
 
 
@@ -115,9 +115,9 @@ def searched() -> ReportedConversation:
 def test_every_picture_that_a_search_asked_about_counts(paces: TimingStats) -> None:
     events = [AnswerChanged(searched()), AnswerChanged(searched(), is_over=True)]
     record(events, TASK, paces)
-    assert paces.of("e").looks == (0.5,)
+    assert paces.get("e").looks == (0.5,)
     paces.note("e", frames=2.0)
-    assert paces.of("e").looks == (0.5,) and paces.of("e").frames == (2.0,)
+    assert paces.get("e").looks == (0.5,) and paces.get("e").frames == (2.0,)
 
 
 def test_only_a_new_answer_with_a_search_is_recorded(paces: TimingStats) -> None:
@@ -125,15 +125,15 @@ def test_only_a_new_answer_with_a_search_is_recorded(paces: TimingStats) -> None
     record([over], replace(TASK, done=EarlierResults(AnalysisState(answer=over.answer))), paces)
     bare = replace(over.answer, answers=(replace(over.answer.answers[0], searches=()),))
     record([AnswerChanged(bare, is_over=True)], TASK, paces)
-    assert paces.of("e").looks == () and look_seconds(bare) is None
+    assert paces.get("e").looks == () and look_seconds(bare) is None
 
 
 def test_recalled_answers_and_recalled_surveys_tell_nothing(paces: TimingStats) -> None:
     recalled = [replace(answer, recalled=True) for answer in results()]
     record(run(*recalled, is_read=False), TASK, paces)
-    assert (paces.of("e").frames, paces.of("e").readings) == ((), ())
+    assert (paces.get("e").frames, paces.get("e").readings) == ((), ())
 
 
 def test_of_a_part_of_a_video_that_part_counts(paces: TimingStats) -> None:
     record(run(selection=Selection(start_seconds=3.0, end_seconds=5.0)), TASK, paces)
-    assert paces.of("e").readings[0] == pytest.approx(1 / 2.0 / 0.2304, rel=0.1)
+    assert paces.get("e").readings[0] == pytest.approx(1 / 2.0 / 0.2304, rel=0.1)

@@ -7,9 +7,10 @@ import sys
 import time
 import urllib.request
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlsplit
 
 import pytest
@@ -127,14 +128,19 @@ def scripted_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
         yield app
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        reason = f"no browser at {CHROMIUM} (apt-get install chromium, or set CHROMIUM)"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    # For a module at most: while Playwright runs, its event loop keeps asyncio's own tests from running.
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
+class OpenBrowser:
+    """Chromium, with an English reader's profile, for all tests of pages in a row.
+
+    They share what the browser compiled of the page: three seconds of the processor. It ends before another test: while
+    Playwright runs, its event loop keeps asyncio's own tests from running.
+    """
+
+    _NAME = "open browser"
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._stack = ExitStack()
+        playwright = self._stack.enter_context(sync_playwright())
+        self.browser = playwright.chromium.launch(
             executable_path=str(CHROMIUM),
             args=[
                 *("--no-sandbox", "--disable-gpu", "--no-first-run"),
@@ -142,8 +148,30 @@ def browser() -> Iterator[Browser]:
                 f"--host-resolver-rules=MAP evil.example 127.0.0.1, MAP {NAME} 127.0.0.1",
             ],
         )
-        yield browser
-        browser.close()
+        self._stack.callback(self.browser.close)
+        size = {"width": 1280, "height": 900}
+        self.profile = self.browser.new_context(locale="en-US", viewport=size, ignore_https_errors=True)
+        self.profile.set_default_timeout(LONGEST_WAIT_MS)
+        config.pluginmanager.register(self, self._NAME)
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> Self:
+        """Return the browser that is open, or open one."""
+        return config.pluginmanager.get_plugin(cls._NAME) or cls(config)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_teardown(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        if "browser" not in getattr(nextitem, "fixturenames", ()):
+            item.config.pluginmanager.unregister(self)
+            self._stack.close()
+
+
+@pytest.fixture
+def browser(request: pytest.FixtureRequest) -> Browser:
+    if not CHROMIUM.exists():
+        reason = f"no browser at {CHROMIUM} (apt-get install chromium, or set CHROMIUM)"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    return OpenBrowser.of(request.config).browser
 
 
 _FAILED = pytest.StashKey[bool]()
@@ -161,14 +189,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-@pytest.fixture(scope="module")
-def profile(browser: Browser) -> Iterator[BrowserContext]:
-    """An English reader's browser. The pages of a module share what it compiled: three seconds of processor each."""
-    with browser.new_context(
-        locale="en-US", viewport={"width": 1280, "height": 900}, ignore_https_errors=True
-    ) as context:
-        context.set_default_timeout(LONGEST_WAIT_MS)
-        yield context
+@pytest.fixture
+def profile(browser: Browser, request: pytest.FixtureRequest) -> BrowserContext:
+    return OpenBrowser.of(request.config).profile
 
 
 @pytest.fixture

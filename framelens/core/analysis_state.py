@@ -194,6 +194,16 @@ class AnalysisState:
             case events.Finished(analysis):
                 return self.with_report(analysis)
 
+    def replayed(self) -> Iterator[AnalysisUpdate]:
+        """Yield the events by which the state of an analysis that is over is stored, each with all that it has."""
+        if self.decode:
+            yield AnalysisUpdate(events.KeyframesChosen(self.keyframes, self.decode), self)
+        if self.answer:
+            yield AnalysisUpdate(events.AnswerChanged(self.answer, is_over=True), self)
+        yield from (AnalysisUpdate(events.ChunkDone(result), self) for result in self.results)
+        if self.report:
+            yield AnalysisUpdate(events.Finished(self.report), self)
+
     def _begin(self, stage: events.Stage, total: int | None) -> AnalysisState:
         is_same = stage == self.stage
         timed = self if is_same else self.with_stage_timed()

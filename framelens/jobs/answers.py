@@ -59,17 +59,6 @@ _PAGE = "page"
 """Name of the record with the settings of answers on the page."""
 
 
-def usual_settings(data_dir: Path) -> AskSettings:
-    """Return the settings with which questions are asked on the page. Raises StorageError."""
-    return _settings(data_dir).get(_PAGE) or AskSettings()
-
-
-@requires("administrator")
-def keep_settings(data_dir: Path, settings: AskSettings) -> None:
-    """Ask questions on the page with these settings from now on. Raises StorageError."""
-    _settings(data_dir).save(_PAGE, settings)
-
-
 def _settings(data_dir: Path) -> ModelRecords[AskSettings]:
     return ModelRecords(data_dir, "answers", AskSettings)
 
@@ -89,6 +78,17 @@ class Answers:
         self._conversations = conversations
         self._tasks = BackgroundTasks[AnswerProgress, "Conversation"]("answer")
         self._start_lock = threading.Lock()
+
+    @staticmethod
+    def usual_settings(data_dir: Path) -> AskSettings:
+        """Return the settings with which questions are asked on the page. Raises StorageError."""
+        return _settings(data_dir).get(_PAGE) or AskSettings()
+
+    @staticmethod
+    @requires("administrator")
+    def keep_settings(data_dir: Path, settings: AskSettings) -> None:
+        """Ask questions on the page with these settings from now on. Raises StorageError."""
+        _settings(data_dir).save(_PAGE, settings)
 
     def get(self, conversation_id: str) -> Answer | None:
         """Return the running answer of a conversation, or an answer that failed before it could be stored."""

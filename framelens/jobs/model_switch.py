@@ -40,48 +40,6 @@ _VARIABLES = {
 _CHANGE_SECONDS = 2.0  # how long a page waits for a switch that no analysis delays
 
 
-def with_local_model(settings: Settings, *, model: str, vllm_config: str, engine: str) -> Settings:
-    """Return `settings` with another local model, whose settings load no code.
-
-    Args:
-        settings: The settings to change.
-        model: Value of VLLM_MODEL_PATH, as in `.env`.
-        vllm_config: Value of VLLM_CONFIG.
-        engine: Value of FRAMELENS_ENGINE.
-
-    Raises:
-        ConfigError: A value is not valid.
-    """
-    variables = {"VLLM_MODEL_PATH": model, "VLLM_CONFIG": vllm_config, "FRAMELENS_ENGINE": engine}
-    read = _read_settings(variables)
-    return replace(
-        settings,
-        model_path=read.model_path,
-        model_chosen=True,
-        vllm_config=read.vllm_config,
-        engine=read.engine,
-        base_url="",
-    )
-
-
-def with_remote_engine(settings: Settings, *, base_url: str, api_key: str, model: str) -> Settings:
-    """Return `settings` with a remote engine.
-
-    Args:
-        settings: The settings to change.
-        base_url: Address of its API, or of several engines with the same model.
-        api_key: Its key, "" without a key.
-        model: Name of the model, "" for the model that it serves.
-
-    Raises:
-        ConfigError: The address or the key is not valid.
-    """
-    url, name = ", ".join(normal_base_urls(base_url)), model.strip()
-    key = config.checked_key("FRAMELENS_API_KEY", api_key)
-    changes = {"model_path": name or config.DEFAULT_MODEL_PATH, "model_chosen": bool(name)}
-    return replace(settings, base_url=url, api_key=key, **changes)  # type: ignore[arg-type]
-
-
 def _read_settings(variables: Mapping[str, str]) -> Settings:
     """Return the settings that these variables give; raise ConfigError if a value is not valid, or loads code."""
     read = config.load(variables, Path(os.devnull))
@@ -149,6 +107,48 @@ class ModelSwitch:
     templates: Templates
     shared: SharedParts
     download: ModelDownload
+
+    @staticmethod
+    def with_local_model(settings: Settings, *, model: str, vllm_config: str, engine: str) -> Settings:
+        """Return `settings` with another local model, whose settings load no code.
+
+        Args:
+            settings: The settings to change.
+            model: Value of VLLM_MODEL_PATH, as in `.env`.
+            vllm_config: Value of VLLM_CONFIG.
+            engine: Value of FRAMELENS_ENGINE.
+
+        Raises:
+            ConfigError: A value is not valid.
+        """
+        variables = {"VLLM_MODEL_PATH": model, "VLLM_CONFIG": vllm_config, "FRAMELENS_ENGINE": engine}
+        read = _read_settings(variables)
+        return replace(
+            settings,
+            model_path=read.model_path,
+            model_chosen=True,
+            vllm_config=read.vllm_config,
+            engine=read.engine,
+            base_url="",
+        )
+
+    @staticmethod
+    def with_remote_engine(settings: Settings, *, base_url: str, api_key: str, model: str) -> Settings:
+        """Return `settings` with a remote engine.
+
+        Args:
+            settings: The settings to change.
+            base_url: Address of its API, or of several engines with the same model.
+            api_key: Its key, "" without a key.
+            model: Name of the model, "" for the model that it serves.
+
+        Raises:
+            ConfigError: The address or the key is not valid.
+        """
+        url, name = ", ".join(normal_base_urls(base_url)), model.strip()
+        key = config.checked_key("FRAMELENS_API_KEY", api_key)
+        changes = {"model_path": name or config.DEFAULT_MODEL_PATH, "model_chosen": bool(name)}
+        return replace(settings, base_url=url, api_key=key, **changes)  # type: ignore[arg-type]
 
     def lost_settings(self, job: JobSnapshot) -> tuple[str, ...]:
         """List the conditions of a job that can't be had any more, such as an earlier version of FrameLens."""

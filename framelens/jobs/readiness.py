@@ -106,6 +106,17 @@ class Readiness:
         """Return whether the disks have room for the model and the engine."""
         return self.model is None or self.has_room_for(self.model)
 
+    def engine_text(self, model: ModelCandidate | None = None) -> str:
+        """Return the sentence about the engine that is installed with a model, "" where an engine is here."""
+        if self.engine is None:
+            return ""
+        free = human_size(self.engine.free_bytes)
+        if model and not self.has_room_for(model):
+            disk = human_size(self.engine.disk_bytes + (model.download_bytes or 0))
+            return t("models.engine.no_room", model=model.name, disk=disk, free=free)
+        size, disk = human_size(self.engine.fetched_bytes), human_size(self.engine.disk_bytes)
+        return t("models.engine.absent", size=size, disk=disk, free=free)
+
     def has_room_for(self, model: ModelCandidate) -> bool:
         """Return whether the disks have room for this model and the engine, which may share a disk."""
         size, engine = model.download_bytes or 0, self.engine.disk_bytes if self.engine else 0
@@ -159,9 +170,11 @@ def with_candidate(settings: Settings, candidate: ModelCandidate) -> Settings:
     """
     if candidate.config is None:
         return settings
-    from framelens.jobs.model_switch import with_local_model  # loads the queue
+    from framelens.jobs.model_switch import ModelSwitch
 
-    return with_local_model(settings, model=candidate.model, vllm_config=config_text(candidate.config), engine="vllm")
+    return ModelSwitch.with_local_model(
+        settings, model=candidate.model, vllm_config=config_text(candidate.config), engine="vllm"
+    )
 
 
 def with_recommended(settings: Settings) -> Settings:
@@ -178,18 +191,6 @@ def download_text(size: int | None, free: int) -> str:
     values = {"size": human_size(size or 0), "free": human_size(free), "setting": hub.cache_setting}
     key = "no_room" if size and size > free else "to_download" if size else "to_download_unknown"
     return t(f"models.page.{key}", **values, hub=t(f"models.hub_{hub.kind}"))
-
-
-def engine_text(now: Readiness, model: ModelCandidate | None = None) -> str:
-    """Return the sentence about the engine that is installed with a model, "" where an engine is here."""
-    if now.engine is None:
-        return ""
-    free = human_size(now.engine.free_bytes)
-    if model and not now.has_room_for(model):
-        disk = human_size(now.engine.disk_bytes + (model.download_bytes or 0))
-        return t("models.engine.no_room", model=model.name, disk=disk, free=free)
-    size, disk = human_size(now.engine.fetched_bytes), human_size(now.engine.disk_bytes)
-    return t("models.engine.absent", size=size, disk=disk, free=free)
 
 
 def free_bytes() -> int:

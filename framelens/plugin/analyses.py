@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from framelens.analysis.task import Control as Control
     from framelens.analysis.task import Task as Task
     from framelens.api.playback import video_for as video_for
-    from framelens.core.analysis_state import AnalysisState as AnalysisState
     from framelens.core.analysis_state import AnalysisUpdate as AnalysisUpdate
     from framelens.core.domain import MOST_FRAMES as MOST_FRAMES
     from framelens.core.domain import MOST_SPEAKERS as MOST_SPEAKERS
@@ -22,13 +21,10 @@ if TYPE_CHECKING:
     from framelens.core.domain import AnswerState as AnswerState
     from framelens.core.domain import Outcome as Outcome
     from framelens.core.domain import Selection as Selection
-    from framelens.core.events import AnswerChanged as AnswerChanged
     from framelens.core.events import value_of as value_of
     from framelens.jobs.analyses import AnalysisRun as AnalysisRun
     from framelens.jobs.analyses import build_request as build_request
     from framelens.jobs.analyses import is_expected as is_expected
-    from framelens.jobs.answers import keep_settings as keep_settings
-    from framelens.jobs.answers import usual_settings as usual_settings
     from framelens.jobs.asking import FrameOptions as FrameOptions
     from framelens.jobs.deduplication import request_digest as request_digest
     from framelens.jobs.engine_session import conditions as conditions

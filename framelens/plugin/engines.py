@@ -21,14 +21,11 @@ if TYPE_CHECKING:
     from framelens.engine.local.model_arguments import check_folder as check_folder
     from framelens.engine.local.model_arguments import effective_arguments as effective_arguments
     from framelens.engine.local.model_arguments import engine_environment as engine_environment
-    from framelens.engine.local.model_arguments import shape_of as shape_of
     from framelens.engine.remote_engine import normal_base_url as normal_base_url
     from framelens.engine.short_requests import NoAnswer as NoAnswer
     from framelens.engine.short_requests import get_json as get_json
     from framelens.jobs.engine_session import EngineSession as EngineSession
     from framelens.jobs.engine_session import usual_side as usual_side
-    from framelens.jobs.model_switch import with_local_model as with_local_model
-    from framelens.jobs.model_switch import with_remote_engine as with_remote_engine
 
 else:
 

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from framelens.jobs.readiness import ModelCandidate as ModelCandidate
     from framelens.jobs.readiness import Readiness as Readiness
     from framelens.jobs.readiness import download_text as download_text
-    from framelens.jobs.readiness import engine_text as engine_text
     from framelens.jobs.readiness import free_bytes as free_bytes
     from framelens.jobs.readiness import readiness as readiness
     from framelens.models.architecture import Shape as Shape

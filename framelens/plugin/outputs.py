@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from framelens.core.files import fitting_name as fitting_name
     from framelens.core.files import free_path as free_path
     from framelens.core.files import safe_file_name as safe_file_name
-    from framelens.core.files import safe_stem as safe_stem
     from framelens.core.files import unused_name as unused_name
     from framelens.reports.files import atomic_write as atomic_write
     from framelens.reports.files import check_replaceable as check_replaceable

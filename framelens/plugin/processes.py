@@ -20,10 +20,8 @@ if TYPE_CHECKING:
     from framelens.video.ffmpeg import FfmpegError as FfmpegError
     from framelens.video.ffmpeg import ffmpeg_input as ffmpeg_input
     from framelens.video.ffmpeg import run_ffmpeg as run_ffmpeg
-    from framelens.video.keyframes.strategies import SAME_SECONDS as SAME_SECONDS
-    from framelens.video.keyframes.strategies import FrameTimes as FrameTimes
-    from framelens.video.keyframes.strategies import WorkerRequest as WorkerRequest
-    from framelens.video.keyframes.strategies import rounding_of as rounding_of
+    from framelens.video.frame_times import TimedVideo as TimedVideo
+    from framelens.video.frame_times import TimesReader as TimesReader
     from framelens.video.limits import move_on as move_on
     from framelens.video.worker import further_requests as further_requests
     from framelens.video.worker import serve as serve

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from framelens.jobs.stored.speakers import LONGEST_NAME as LONGEST_NAME
     from framelens.jobs.stored.speakers import SpeakerSummary as SpeakerSummary
     from framelens.jobs.stored.speakers import name_speakers as name_speakers
-    from framelens.jobs.stored.speakers import speakers_of as speakers_of
 
 else:
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from framelens.store.library_index import Order as Order
     from framelens.store.library_index import Passage as Passage
     from framelens.store.model_records import ModelRecords as ModelRecords
-    from framelens.store.model_records import harmless as harmless
     from framelens.store.videos.video_repository import Upload as Upload
     from framelens.store.videos.video_repository import VideoRepository as VideoRepository
 

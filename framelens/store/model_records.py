@@ -60,6 +60,15 @@ class ModelRecords(Generic[T]):
         with closing(open_store(self._data_dir)) as store:
             return self._valid(store.select(f"SELECT name, document FROM model_records WHERE {condition}", *values))
 
+    @staticmethod
+    @contextmanager
+    def harmless() -> Iterator[None]:
+        """Log an error of the database, in place of raising it."""
+        try:
+            yield
+        except StorageError:
+            _log.warning("records about models can't be used", exc_info=True)
+
     def save(self, name: str, record: T | None) -> None:
         """Save a record in place of an earlier record; None removes it."""
         self.change(name, lambda _: record)
@@ -125,7 +134,7 @@ class TimingStats:
 
     def get(self, engine: str) -> KnownTimings:
         """Get the statistics of this engine, with all readings."""
-        with harmless():
+        with ModelRecords.harmless():
             timings = self._records.all()
             return replace(timings.get(engine, KnownTimings()), readings=timings.get(_ALL, KnownTimings()).readings)
         return KnownTimings()
@@ -138,7 +147,7 @@ class TimingStats:
             latest: dict[str, Any] = {name: (*getattr(timings, name), value) for name, value in seconds.items()}
             return replace(timings, **{name: values[-_MOST_RUNS:] for name, values in latest.items()})
 
-        with harmless():
+        with ModelRecords.harmless():
             self._records.change(engine, added)
 
     def note_reading(self, seconds: float) -> None:
@@ -147,7 +156,7 @@ class TimingStats:
 
     def note_layout(self, engine: str, *, in_flight: int | None, max_model_len: int | None) -> None:
         """Keep how many requests the engine takes at the same time, and its context length."""
-        with harmless():
+        with ModelRecords.harmless():
             self._records.change(
                 engine,
                 lambda timings: replace(timings or KnownTimings(), in_flight=in_flight, max_model_len=max_model_len),
@@ -157,12 +166,3 @@ class TimingStats:
 def confirmed_downloads(data_dir: Path) -> ModelRecords[bool]:
     """Return the records of downloads that were confirmed, and may begin: True under the model's id on the hub."""
     return ModelRecords(data_dir, "downloads", bool)
-
-
-@contextmanager
-def harmless() -> Iterator[None]:
-    """Log an error of the database, in place of raising it."""
-    try:
-        yield
-    except StorageError:
-        _log.warning("records about models can't be used", exc_info=True)

@@ -12,7 +12,7 @@ from framelens.core.errors import ConfigError
 from framelens.i18n import LANGUAGES, catalogue
 from framelens.jobs import engine_session
 from framelens.jobs.engine_session import EngineSession
-from framelens.jobs.model_switch import with_local_model
+from framelens.jobs.model_switch import ModelSwitch
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -82,8 +82,8 @@ def test_parts_of_a_session_are_built_once(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_choice_on_the_page_loads_no_code(tmp_path: Path) -> None:
     settings = load({"FRAMELENS_DATA_DIR": str(tmp_path)}, tmp_path / ".env")
-    chosen = with_local_model(settings, model="org/m", vllm_config='{"max_num_seqs": 4}', engine="vllm")
+    chosen = ModelSwitch.with_local_model(settings, model="org/m", vllm_config='{"max_num_seqs": 4}', engine="vllm")
     assert chosen.vllm_config["max_num_seqs"] == 4
     for code in ('{"worker_cls": "evil.Worker"}', '{"trust_remote_code": true}'):
         with pytest.raises(ConfigError, match="vllm_argument_loads_code"):
-            with_local_model(settings, model="org/m", vllm_config=code, engine="vllm")
+            ModelSwitch.with_local_model(settings, model="org/m", vllm_config=code, engine="vllm")

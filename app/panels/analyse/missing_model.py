@@ -19,8 +19,8 @@ from framelens.core.units import human_size
 from framelens.engine.installation import EnginePackage
 from framelens.engine.running_engines import RunningEngine, RunningModel, running_engines
 from framelens.i18n import t
-from framelens.jobs.model_switch import with_remote_engine
-from framelens.jobs.readiness import ModelCandidate, Readiness, download_text, engine_text, readiness, with_candidate
+from framelens.jobs.model_switch import ModelSwitch
+from framelens.jobs.readiness import ModelCandidate, Readiness, download_text, readiness, with_candidate
 from framelens.plugin_page import ButtonKind, Options
 from framelens.reports.content.page_text import error_words, joined, plain
 
@@ -91,7 +91,7 @@ def draw_get(now: Readiness, *, key: str, primary: bool = True) -> None:
         label, kind = plain(_offer_text(offer, now.engine)), "primary" if primary else "secondary"
         icon = "download" if now.engine or offer.download_bytes != 0 else "play_arrow"
         button(label, key, get, offer, icon=icon, kind=kind, width="stretch")  # type: ignore[arg-type]
-    if about_engine := engine_text(now, offer):
+    if about_engine := now.engine_text(offer):
         st.caption(plain(about_engine))
 
 
@@ -180,5 +180,7 @@ def _draw_running() -> None:
 def _use(engine: RunningEngine, model: RunningModel) -> None:
     """Use a model that runs here from now on; the choice is remembered when it has answered."""
     with page_state().catching_errors():
-        settings = with_remote_engine(services().settings, base_url=engine.base_url, api_key="", model=model.name)
+        settings = ModelSwitch.with_remote_engine(
+            services().settings, base_url=engine.base_url, api_key="", model=model.name
+        )
         services().model_switch.begin(settings)

@@ -9,7 +9,7 @@ import streamlit as st
 from app.context import services
 from framelens.core.errors import InputError
 from framelens.i18n import t
-from framelens.jobs.answers import usual_settings
+from framelens.jobs.answers import Answers
 from framelens.plugin_page import Options
 from framelens.questions.conversation import MOST_SYSTEM_PROMPT, AskSettings, Conversation
 
@@ -33,7 +33,7 @@ def read(conversation: Conversation | None) -> AskSettings:
         ConfigError: The instructions are too long.
     """
     text = st.session_state.get(f"{_key(conversation)}_system_prompt", _last_instructions(conversation))
-    return replace(usual_settings(services().settings.data_dir), system_prompt=text)
+    return replace(Answers.usual_settings(services().settings.data_dir), system_prompt=text)
 
 
 def _key(conversation: Conversation | None) -> str:

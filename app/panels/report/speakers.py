@@ -9,12 +9,12 @@ from app.state import page_state
 from framelens.core.domain import Analysis
 from framelens.core.units import clock
 from framelens.i18n import t
-from framelens.jobs.stored.speakers import LONGEST_NAME, SpeakerSummary, name_speakers, speakers_of
+from framelens.jobs.stored.speakers import LONGEST_NAME, SpeakerSummary, name_speakers
 
 
 def draw(job_id: str, analysis: Analysis) -> None:
     """Draw a field for the name of each speaker; nothing without speakers, or for users who may not change reports."""
-    speakers = speakers_of(analysis.transcript)
+    speakers = SpeakerSummary.all_of(analysis.transcript)
     if not (speakers and may_change()):
         return
     with st.container(key="speakers"):

@@ -31,7 +31,6 @@ from framelens.jobs.readiness import (
     ModelCandidate,
     Readiness,
     download_text,
-    engine_text,
     readiness,
     with_candidate,
     with_recommended,
@@ -145,7 +144,7 @@ def _advice_lines(now: Readiness, model: ModelCandidate, settings: Settings) -> 
         option = "--yes" if offer is model else f"--model {offer.model} --yes"
         size = human_size(offer.download_bytes) if offer.download_bytes else ""
         about = t("facts.list").join(filter(None, (size, offer.licence)))
-        if about_engine := engine_text(now, offer):
+        if about_engine := now.engine_text(offer):
             yield about_engine
         yield t(f"cli.without_{'install' if is_here else 'get'}", model=f"{offer.model}{aside(about)}", option=option)
     yield t("cli.without_ways")
@@ -166,7 +165,7 @@ def _lines(now: Readiness, model: ModelCandidate, *, is_asked: bool) -> Iterator
     if model.download_bytes != 0:
         yield t("models.missing.absent", model=model.model)
         yield download_text(model.download_bytes, now.free_bytes)
-    if about_engine := engine_text(now, model):
+    if about_engine := now.engine_text(model):
         yield about_engine
     if model.need:
         yield model.need.description()

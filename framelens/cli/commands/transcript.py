@@ -35,7 +35,7 @@ from framelens.core.units import clock
 from framelens.engine.recognisers import local_diariser, local_recogniser
 from framelens.i18n import notice_text, t
 from framelens.i18n.formatting import attributed, speaker_name
-from framelens.jobs.stored.speakers import name_speakers, speakers_of
+from framelens.jobs.stored.speakers import SpeakerSummary, name_speakers
 from framelens.jobs.transcripts import hear_video, report_ids, separate_speakers, transcript_of
 from framelens.video.files import STANDARD_STREAM, check_file
 from framelens.video.sources import file_of
@@ -103,7 +103,7 @@ def _list_speakers(options: Options, settings: Settings) -> int:
         _, analysis = named_source(options.video, services)
         if analysis is None:
             raise InputError("speakers_absent", id=options.video)
-        speakers = speakers_of(analysis.transcript)
+        speakers = SpeakerSummary.all_of(analysis.transcript)
         if options.name or not speakers:
             speakers = name_speakers(services.jobs, settings.data_dir, analysis.id, dict(options.name))
     if options.json:

@@ -37,7 +37,7 @@ def computes_wide(settings: Settings) -> bool:
     """Return whether `half` should become float32 on this machine's CPU (`wide` of `fit_arguments`)."""
     if not prefers_float32(cpu_flags(), cpu_cores()) or (installed_vllm() or ("", ""))[0] != "cpu":
         return False
-    return is_wide(shape_of(settings), settings.vllm_config, memory_bytes())
+    return is_wide(Checkpoint.shape_of(settings), settings.vllm_config, memory_bytes())
 
 
 def is_wide(shape: Shape | None, arguments: Mapping[str, Any], memory: int) -> bool:
@@ -57,7 +57,7 @@ def effective_arguments(settings: Settings) -> Mapping[str, Any]:
 
 def least_cache_gib(settings: Settings) -> int:
     """Return the size in GiB of a key-value cache for one request of the model's context; 0 if that is unknown."""
-    shape, arguments = shape_of(settings), effective_arguments(settings)
+    shape, arguments = Checkpoint.shape_of(settings), effective_arguments(settings)
     if shape is None or not isinstance(length := arguments.get("max_model_len"), int):
         return 0
     each = MemoryEstimate.of(shape, Plan.parse(arguments, device="cpu")).cache_bytes_per_token
@@ -103,6 +103,18 @@ class Checkpoint:
         config = _read_config(folder)
         return cls(config, _known_shape(config, folder), loaded_bytes(folder))
 
+    @staticmethod
+    def shape_of(settings: Settings) -> Shape | None:
+        """Return the shape of a model that is on this machine, or in the catalogue by its full name; else None."""
+        try:
+            folder = resolve_model(settings.model_path).folder
+        except AppError:
+            return None
+        if folder is not None:
+            return _known_shape(_read_config(folder), folder)
+        entry = Catalogue.load(settings.data_dir / "models").by_id.get(settings.model_path)
+        return entry.shape if entry else None
+
     @classmethod
     def on_hub(cls, hub_id: str) -> Checkpoint:
         """Ask the hub for the files that describe a model."""
@@ -112,18 +124,6 @@ class Checkpoint:
             return cls()
         stored, shape = hub_weights_bytes(hub_id), _known_shape(config)
         return cls(config, replace(shape, stored_bytes=stored) if shape else None, stored)
-
-
-def shape_of(settings: Settings) -> Shape | None:
-    """Return the shape of a model that is on this machine, or in the catalogue by its full name; else None."""
-    try:
-        folder = resolve_model(settings.model_path).folder
-    except AppError:
-        return None
-    if folder is not None:
-        return _known_shape(_read_config(folder), folder)
-    entry = Catalogue.load(settings.data_dir / "models").by_id.get(settings.model_path)
-    return entry.shape if entry else None
 
 
 def _read_config(folder: Path) -> Mapping[str, Any] | None:

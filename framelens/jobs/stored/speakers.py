@@ -41,16 +41,16 @@ class SpeakerSummary:
     seconds: float
     first_seconds: float
 
-
-def speakers_of(transcript: Transcript | None) -> tuple[SpeakerSummary, ...]:
-    """List the speakers of a transcript in the order of their letters."""
-    speakers = []
-    for number, name in enumerate(transcript.speakers if transcript else (), 1):
-        cues = [cue for cue in transcript.cues if cue.speaker == number] if transcript else []
-        seconds = round(sum(cue.end_seconds - cue.start_seconds for cue in cues), 3)
-        first = cues[0].start_seconds if cues else 0.0
-        speakers.append(SpeakerSummary(speaker_letter(number), name, len(cues), seconds, first))
-    return tuple(speakers)
+    @classmethod
+    def all_of(cls, transcript: Transcript | None) -> tuple[SpeakerSummary, ...]:
+        """List the speakers of a transcript in the order of their letters."""
+        speakers = []
+        for number, name in enumerate(transcript.speakers if transcript else (), 1):
+            cues = [cue for cue in transcript.cues if cue.speaker == number] if transcript else []
+            seconds = round(sum(cue.end_seconds - cue.start_seconds for cue in cues), 3)
+            first = cues[0].start_seconds if cues else 0.0
+            speakers.append(cls(speaker_letter(number), name, len(cues), seconds, first))
+        return tuple(speakers)
 
 
 def name_speakers(jobs: Jobs, data_dir: Path, job_id: str, names: Mapping[str, str]) -> tuple[SpeakerSummary, ...]:
@@ -92,4 +92,4 @@ def name_speakers(jobs: Jobs, data_dir: Path, job_id: str, names: Mapping[str, s
                 jobs.name_speakers(other, whole)
     if analysis.sha256 and current_user() == LOCAL_USER:
         open_extractions(data_dir).put(names_key(analysis.sha256, len(whole)), to_json(tuple(whole)).encode())
-    return speakers_of(transcript.with_names(whole))
+    return SpeakerSummary.all_of(transcript.with_names(whole))

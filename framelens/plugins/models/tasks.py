@@ -11,7 +11,6 @@ from typing import TypeVar
 from framelens import AppError, EngineProgress
 from framelens.plugin import Services, Settings, in_language, language, requires
 from framelens.plugin.analyses import Control
-from framelens.plugin.engines import with_local_model, with_remote_engine
 from framelens.plugin.machine import CheckFinding
 from framelens.plugin.processes import BackgroundTask, ProgressListener
 from framelens.plugins.models import remote_query, vision_checks
@@ -35,7 +34,7 @@ class ModelTasks:
 
     def __init__(self, services: Services) -> None:
         """Begin nothing."""
-        self._switcher = services.switcher
+        self._services, self._switcher = services, services.switcher
         self.vision_check: BackgroundTask[EngineProgress, Measured] = BackgroundTask("vision-check")
         self.remote_query: BackgroundTask[EngineProgress, remote_query.RemoteEngineReport] = BackgroundTask(
             "remote-query"
@@ -60,7 +59,7 @@ class ModelTasks:
             AppError: A setting is invalid, or another check is running.
         """
         checked = wanted if wanted.config is not None else replace(wanted, vllm_config="")
-        settings = with_local_model(self._settings, **checked.named)
+        settings = self._services.model_switch.with_local_model(self._settings, **checked.named)
         given, status = None if checked is wanted else wanted.written, self._switcher.session.engine.status()
         runs = status.kind != "remote" and status.state in ("starting", "ready")
 
@@ -100,7 +99,9 @@ class ModelTasks:
         Raises:
             ConfigError: The address is not valid.
         """
-        settings = with_remote_engine(self._settings, base_url=base_url, api_key=api_key, model=model)
+        settings = self._services.model_switch.with_remote_engine(
+            self._settings, base_url=base_url, api_key=api_key, model=model
+        )
         _begin(self.remote_query, "check_under_way", settings.base_url, partial(remote_query.call, settings))
 
     @property

@@ -10,12 +10,12 @@ from typing import Any, get_args
 
 from framelens import EngineProgress, Language, notice_text
 from framelens.plugin import Settings, t
-from framelens.plugin.engines import Engine, effective_arguments, shape_of, usual_side
+from framelens.plugin.engines import Checkpoint, Engine, effective_arguments, usual_side
 from framelens.plugin.files import new_id
 from framelens.plugin.machine import installed_vllm
 from framelens.plugin.models import NumberFormat, Plan
 from framelens.plugin.processes import ProgressListener
-from framelens.plugin.storage import ModelRecords, harmless
+from framelens.plugin.storage import ModelRecords
 
 Measured = Mapping[str, Any]
 _FRAME_SHAPE = 9 / 16
@@ -35,7 +35,7 @@ class VisionChecks:
 
     def all(self) -> tuple[Measured, ...]:
         """List all checks, the latest last."""
-        with harmless():
+        with ModelRecords.harmless():
             return tuple(self._records.all().values())
         return ()
 
@@ -49,7 +49,7 @@ class VisionChecks:
         def is_same(other: Measured) -> bool:
             return all(other.get(name) == measured[name] for name in self._SAME)
 
-        with harmless():
+        with ModelRecords.harmless():
             names = (name for name, other in self._records.all().items() if is_same(other))
             self._records.save(next(names, new_id()), dict(measured))
 
@@ -131,7 +131,7 @@ def usual_size(settings: Settings) -> tuple[int, int]:
 
 
 def _format(settings: Settings) -> str:
-    if (shape := shape_of(settings)) is None:
+    if (shape := Checkpoint.shape_of(settings)) is None:
         return ""
     chosen = Plan.parse(effective_arguments(settings)).format if settings.engine == "vllm" else None
     return chosen if chosen and shape.quantisation is None else NumberFormat.of(shape).key

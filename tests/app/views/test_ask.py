@@ -19,7 +19,7 @@ from framelens.composition import Services, open_services
 from framelens.core.domain import ReportedAnswer, ReportedSearch
 from framelens.core.evidence import Interval, Moments, Point, VoteSample
 from framelens.i18n import LANGUAGES, Language, notice_text, sentences, t
-from framelens.jobs.answers import keep_settings
+from framelens.jobs.answers import Answers
 from framelens.questions.conversation import AskSettings, Conversation, Evidence, FrameRef, Look
 from framelens.reports.content.page_text import plain
 from framelens.reports.content.searches import found_by_search
@@ -158,7 +158,7 @@ def test_cleared_conversation_begins_again(asked: Ask, services: Services) -> No
 @pytest.mark.slow
 def test_answer_uses_kept_settings_and_last_instructions(asked: Ask, services: Services) -> None:
     conversation = asked("First?", temperature=0.1, system_prompt="Be brief.")
-    keep_settings(services.settings.data_dir, AskSettings(temperature=0.2, seed=5, max_tokens=64))
+    Answers.keep_settings(services.settings.data_dir, AskSettings(temperature=0.2, seed=5, max_tokens=64))
     page = shown(conversation)
     assert page.text_area(key=key(conversation, "system_prompt")).value == "Be brief."
     page.button(key=key(conversation, "again", 1)).click().run()

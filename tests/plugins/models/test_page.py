@@ -23,7 +23,7 @@ from framelens.core.events import EngineProgress
 from framelens.engine.base import Endpoint, EngineStatus, Launcher
 from framelens.engine.hardware_profile import HardwareProfile
 from framelens.i18n import LANGUAGES, error_text, t
-from framelens.jobs.answers import usual_settings
+from framelens.jobs.answers import Answers
 from framelens.models.placement import GpuCard
 from framelens.plugins.models.tasks import tasks_of
 from framelens.questions.conversation import AskSettings
@@ -390,7 +390,7 @@ def test_heads_that_cannot_be_divided_among_the_cards_are_told(show: Show) -> No
 def test_settings_of_answers_are_kept_for_all_questions(show: Show, services: Services) -> None:
     page = show()
     page.number_input(key="answers_temperature").set_value(0.1).run()
-    assert usual_settings(services.settings.data_dir).temperature == 0.1
+    assert Answers.usual_settings(services.settings.data_dir).temperature == 0.1
     page.button(key="answers_defaults").click().run()
     assert not page.exception and page.number_input(key="answers_temperature").value == AskSettings().temperature
-    assert usual_settings(services.settings.data_dir) == AskSettings()
+    assert Answers.usual_settings(services.settings.data_dir) == AskSettings()

@@ -16,7 +16,7 @@ from framelens.core.errors import InputError
 from framelens.i18n import in_language
 from framelens.i18n.formatting import attributed
 from framelens.jobs.stored.library_entries import passages
-from framelens.jobs.stored.speakers import name_speakers, speakers_of
+from framelens.jobs.stored.speakers import SpeakerSummary, name_speakers
 from framelens.questions.retrieval.scores import passages_of
 from framelens.reports.formats import FORMATS
 from framelens.reports.json.reader import read
@@ -58,7 +58,7 @@ def test_two_with_one_name_are_one_until_it_is_taken_back(opened: Services) -> N
     assert [cue.text for cue in attributed(merged)] == ["Anna: Hello.", "王伟: Good day.", "Anna: And {you}, me?", "?"]
     split = named(opened, job_id, C="")
     assert attributed(split)[2].text == "Speaker C: And {you}, me?" and attributed(split)[0].text == "Anna: Hello."
-    assert [one.num_cues for one in speakers_of(split)] == [1, 1, 1]
+    assert [one.num_cues for one in SpeakerSummary.all_of(split)] == [1, 1, 1]
 
 
 def test_names_are_searched_asked_about_and_exported(opened: Services) -> None:

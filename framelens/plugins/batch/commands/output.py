@@ -12,7 +12,7 @@ from framelens import AppError, error_text
 from framelens.plugin import t
 from framelens.plugin.command_line import Options, worst_exit_code
 from framelens.plugin.files import printable_path
-from framelens.plugin.outputs import safe_stem, storage_errors, unused_name, written
+from framelens.plugin.outputs import safe_file_name, storage_errors, unused_name, written
 from framelens.plugin.reports import FORMATS, files_of
 from framelens.plugin.storage import Failure, to_document
 from framelens.plugin.texts import span
@@ -146,7 +146,7 @@ class BatchOutput:
     def _free_stem(self, video: BatchVideo) -> str:
         """Return a name for report files that neither another video nor a file of somebody else has."""
         folder = self._folder / REPORTS
-        while any(folder.glob(f"{escape(stem := unused_name(safe_stem(video.name), self._stems))}.*")):
+        while any(folder.glob(f"{escape(stem := unused_name(Path(safe_file_name(video.name)).stem, self._stems))}.*")):
             pass
         return stem
 

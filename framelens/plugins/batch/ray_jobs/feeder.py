@@ -14,9 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from framelens import AnalysisEvent, AppError, Cancelled, ChunkDone, EngineError, Finished, KeyframesChosen
+from framelens import AppError, Cancelled, EngineError
 from framelens.plugin import Settings
-from framelens.plugin.analyses import AnalysisRequest, AnalysisState, AnalysisUpdate, AnswerChanged, Control, Task
+from framelens.plugin.analyses import AnalysisRequest, AnalysisUpdate, Control, Task
 from framelens.plugin.engines import EngineSession
 from framelens.plugin.storage import Failure
 from framelens.plugins.batch.ray_jobs.client import RayCluster
@@ -206,21 +206,7 @@ class RaySession(EngineSession):
     def run(self, task: Task) -> Iterator[AnalysisUpdate]:
         """Yield what an analysis on a node has, once it is over. Raises its error."""
         job = self._feeder.analyse(task)
-        yield from _updates(job, task)
+        header = job.progress.header and replace(job.progress.header, id=task.job_id, request=task.request)
+        yield from replace(job.progress, header=header, found=(), opening=()).replayed()
         if job.error:
             raise job.error
-
-
-def _updates(job: JobSnapshot, task: Task) -> Iterator[AnalysisUpdate]:
-    """Yield the events by which the queue stores an analysis, each with all that the analysis has."""
-    header = job.progress.header and replace(job.progress.header, id=task.job_id, request=task.request)
-    state: AnalysisState = replace(job.progress, header=header, found=(), opening=())
-    events: list[AnalysisEvent] = []
-    if state.decode:
-        events.append(KeyframesChosen(state.keyframes, state.decode))
-    if state.answer:
-        events.append(AnswerChanged(state.answer, is_over=True))
-    events += [ChunkDone(result) for result in state.results]
-    if state.report:
-        events.append(Finished(state.report))
-    yield from (AnalysisUpdate(event, state) for event in events)

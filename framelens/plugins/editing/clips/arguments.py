@@ -7,8 +7,7 @@ from math import floor
 from pathlib import Path
 
 from framelens import VideoInfo
-from framelens.plugin.processes import ffmpeg_input
-from framelens.plugins.editing.clips.frame_times import TimedVideo
+from framelens.plugin.processes import TimedVideo, ffmpeg_input
 from framelens.plugins.editing.clips.plan import ClipPlan
 from framelens.plugins.editing.timeline.rates import timecode_at
 

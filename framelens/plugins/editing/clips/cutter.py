@@ -25,12 +25,11 @@ from framelens.plugin.outputs import (
     safe_file_name,
     storage_errors,
 )
-from framelens.plugin.processes import FfmpegError, run_ffmpeg
+from framelens.plugin.processes import FfmpegError, TimedVideo, TimesReader, run_ffmpeg
 from framelens.plugin.reports import one_line
 from framelens.plugin.texts import clock
 from framelens.plugins.editing.clips import arguments, captions
 from framelens.plugins.editing.clips.arguments import Canvas
-from framelens.plugins.editing.clips.frame_times import TimedVideo, TimesReader
 from framelens.plugins.editing.clips.pieces import Piece
 from framelens.plugins.editing.clips.plan import ClipMode, ClipPlan, exact_plan, fast_plan
 from framelens.plugins.editing.clips.scratch import scratch_folder

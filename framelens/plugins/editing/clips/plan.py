@@ -10,9 +10,8 @@ from typing import Literal
 
 from framelens import VideoError
 from framelens.plugin.files import printable_path
-from framelens.plugin.processes import SAME_SECONDS, FrameTimes, rounding_of
+from framelens.plugin.processes import TimedVideo
 from framelens.plugin.texts import clock
-from framelens.plugins.editing.clips.frame_times import TimedVideo
 
 ClipMode = Literal["fast", "exact"]
 SAME_TIME_SECONDS = 0.0015
@@ -77,7 +76,7 @@ def exact_plan(video: TimedVideo, start_seconds: float, end_seconds: float | Non
     Raises:
         VideoError: "clip_behind_end".
     """
-    rounding, shown = _rounding(video), sorted(video.frames.shown_seconds)
+    rounding, shown = video.rounding_seconds, sorted(video.frames.shown_seconds)
     first = max(0, bisect_right(shown, start_seconds + rounding) - 1)
     _check_start(video, start_seconds)
     asked_end = inf if end_seconds is None else end_seconds
@@ -100,9 +99,9 @@ def fast_plan(video: TimedVideo, start_seconds: float, end_seconds: float | None
         raise VideoError("clip_without_times", name=name)
     if frames.has_restarted:
         raise VideoError("clip_clock_restarts", name=name)
-    rounding = _rounding(video)
+    rounding = video.rounding_seconds
     _check_start(video, start_seconds)
-    key = _key(frames, rounding, start_seconds + rounding)
+    key = _key(video, start_seconds + rounding)
     if key is None:
         raise VideoError("clip_without_key_frame", name=name)
     first, later = frames.shown_seconds[key], frames.shown_seconds[key:]
@@ -115,12 +114,13 @@ def fast_plan(video: TimedVideo, start_seconds: float, end_seconds: float | None
     return ClipPlan(first, first, end, times, num, unshown)
 
 
-def _key(frames: FrameTimes, rounding: float, latest_seconds: float) -> int | None:
+def _key(video: TimedVideo, latest_seconds: float) -> int | None:
     """Return the place of the last key frame that isn't later: a closed one, unless that is much earlier."""
+    frames = video.frames
 
     def latest(keys: Sequence[int]) -> int | None:
         seconds = frames.shown_seconds.__getitem__
-        places = (key for key in keys if -rounding <= seconds(key) <= latest_seconds)
+        places = (key for key in keys if -video.rounding_seconds <= seconds(key) <= latest_seconds)
         return max(places, key=seconds, default=None)
 
     key, closed = latest(frames.keys), latest(frames.closed)
@@ -143,13 +143,9 @@ def _num_needed(shown: Sequence[float], end_seconds: float) -> int:
 
 
 def _check_start(video: TimedVideo, start_seconds: float) -> None:
-    if start_seconds >= video.frames.end_seconds - SAME_SECONDS:
+    if not video.has_frame_after(start_seconds):
         values = {"name": printable_path(video.info.name), "end": clock(video.frames.end_seconds)}
         raise VideoError("clip_behind_end", **values)
-
-
-def _rounding(video: TimedVideo) -> float:
-    return rounding_of(video.info.frame_rate)
 
 
 def _frame_seconds(video: TimedVideo) -> float:

@@ -6,7 +6,6 @@ import streamlit as st
 
 from framelens import AskSettings
 from framelens.plugin import t
-from framelens.plugin.analyses import keep_settings, usual_settings
 from framelens.plugin_page import PageTools
 from framelens.plugins.models.panels.form_state import form_state
 
@@ -24,7 +23,7 @@ _STEPS = {
 def draw(ui: PageTools) -> None:
     """Draw the settings, each with its limits; a change counts from the next question on."""
     st.caption(t("models.page.answers_about"))
-    usual, places = usual_settings(ui.services.settings.data_dir), st.columns(2)
+    usual, places = ui.services.answers.usual_settings(ui.services.settings.data_dir), st.columns(2)
     for number, (name, step) in enumerate(_STEPS.items()):
         low, high = AskSettings.LIMITS[name]
         tip = t(f"ask.page.{name}_help", low=f"{low:g}", high=f"{high:g}")
@@ -54,7 +53,7 @@ def _key(name: str) -> str:
 def _keep(ui: PageTools) -> None:
     with form_state().catching_errors():
         values = {name: st.session_state[_key(name)] for name in (*_STEPS, "seed")}
-        keep_settings(ui.services.settings.data_dir, AskSettings(**values))
+        ui.services.answers.keep_settings(ui.services.settings.data_dir, AskSettings(**values))
 
 
 def _reset(ui: PageTools) -> None:

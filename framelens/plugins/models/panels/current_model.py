@@ -5,7 +5,7 @@ import streamlit as st
 from framelens import AppError, notice_text
 from framelens.plugin import t
 from framelens.plugin.engines import EngineStatus
-from framelens.plugin.models import ModelCandidate, Readiness, confirmed_downloads, engine_text, readiness
+from framelens.plugin.models import ModelCandidate, Readiness, confirmed_downloads, readiness
 from framelens.plugin.texts import joined, plain, short_model_name
 from framelens.plugin_page import PageTools
 from framelens.plugins.models.panels import vision_check
@@ -65,7 +65,7 @@ def _draw_default(ui: PageTools) -> None:
     if now.error:
         ui.show_error(now.error)
         return
-    if about_engine := engine_text(now):
+    if about_engine := now.engine_text():
         st.caption(plain(about_engine))
     named = ModelCandidate.of(settings.model_path, settings)
     kind, fits = "chosen" if settings.model_chosen else "default", named.need is None or named.need.fits

@@ -12,7 +12,6 @@ import streamlit as st
 
 from framelens import AppError, ModelNotFound, notice_text
 from framelens.plugin import language, t
-from framelens.plugin.engines import with_local_model
 from framelens.plugin.files import typed_path
 from framelens.plugin.machine import CheckFinding, HardwareProfile, Severity
 from framelens.plugin.models import (
@@ -174,7 +173,9 @@ def _draw_config(
             or ""
         )
     try:
-        settings = with_local_model(ui.services.settings, model=choice.model, vllm_config=text, engine=engine)
+        settings = ui.services.model_switch.with_local_model(
+            ui.services.settings, model=choice.model, vllm_config=text, engine=engine
+        )
     except AppError as error:
         wanted = ModelSettings(choice.model, text, engine, None)
         if not _checked_findings(ui, wanted):  # one of the findings is this error, with its fix
@@ -256,7 +257,7 @@ def _check(ui: PageTools, wanted: ModelSettings) -> None:
 def _use(ui: PageTools, wanted: ModelSettings) -> None:
     """Check the model in the background, and get it unless the check fails: the running engine would be stopped."""
     with form_state().catching_errors():
-        settings = with_local_model(ui.services.settings, **wanted.named)
+        settings = ui.services.model_switch.with_local_model(ui.services.settings, **wanted.named)
         get = partial(ui.services.model_switch.get, settings, pausing=bool(st.session_state.get(_PAUSING)))
         tasks_of(ui.services).start_preflight(wanted, then=get)
 

@@ -4,7 +4,6 @@ import streamlit as st
 
 from framelens import AppError, notice_text
 from framelens.plugin import t
-from framelens.plugin.engines import with_remote_engine
 from framelens.plugin.texts import plain
 from framelens.plugin_page import PageTools
 from framelens.plugins.models.panels.current_model import is_changing
@@ -73,6 +72,6 @@ def _use(ui: PageTools) -> None:
     """Switch to the engine; running analyses are finished first, whatever is chosen for local models."""
     st.session_state[_ERROR] = None
     try:
-        ui.services.model_switch.begin(with_remote_engine(ui.services.settings, **_fields()))
+        ui.services.model_switch.begin(ui.services.model_switch.with_remote_engine(ui.services.settings, **_fields()))
     except AppError as error:
         st.session_state[_ERROR] = error

@@ -16,7 +16,7 @@ from framelens.plugin import language
 from framelens.plugin.analyses import State, build_request, build_selection, remove_jobs
 from framelens.plugin.api import ANALYST, BINARY, VIEWER, ServicesDep, export_report, send_export
 from framelens.plugin.reports import FORMATS
-from framelens.plugin.speech import name_speakers, speakers_of
+from framelens.plugin.speech import SpeakerSummary, name_speakers
 from framelens.plugin.storage import LibraryQuery
 from framelens.plugin.texts import single_line
 from framelens.plugins.server.parts import submissions_of, webhooks_of
@@ -173,7 +173,7 @@ async def get_report(
 def list_speakers(job_id: str, services: ServicesDep) -> SpeakerList:
     """List the speakers of a report; empty if they weren't separated."""
     analysis = services.jobs.snapshot(job_id).analysis
-    return SpeakerList.of(speakers_of(analysis.transcript if analysis else None))
+    return SpeakerList.of(SpeakerSummary.all_of(analysis.transcript if analysis else None))
 
 
 @router.patch("/jobs/{job_id}/speakers", dependencies=[ANALYST])

@@ -8,9 +8,9 @@ import pytest
 
 from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import name_limit
-from framelens.plugins.editing.clips import frame_times
 from framelens.plugins.editing.clips.cutter import clip_name, cut_pieces
 from framelens.plugins.editing.clips.pieces import Piece, PieceKind, chosen, moved, parse_numbers, pieces_of
+from framelens.video import frame_times
 from framelens.video.worker_pool import DecoderWorker
 from tests.marked import marked
 from tests.media import cards, write_video

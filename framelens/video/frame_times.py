@@ -9,9 +9,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Self
 
-from framelens import DecodeError, Probed, VideoInfo
-from framelens.plugin.files import printable_path
-from framelens.plugin.processes import DecoderWorker, FrameTimes, WorkerRequest
+from framelens.core.domain import VideoInfo
+from framelens.core.errors import DecodeError
+from framelens.core.events import Probed
+from framelens.video.files import printable_path
+from framelens.video.keyframes.strategies import SAME_SECONDS, FrameTimes, WorkerRequest, rounding_of
+from framelens.video.worker_pool import DecoderWorker
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,15 @@ class TimedVideo:
 
     info: VideoInfo
     frames: FrameTimes
+
+    @property
+    def rounding_seconds(self) -> float:
+        """Return how much later than a given time a frame may begin that is shown then."""
+        return rounding_of(self.info.frame_rate)
+
+    def has_frame_after(self, seconds: float) -> bool:
+        """Return whether a frame is shown, or sound heard, at this time or later."""
+        return seconds < self.frames.end_seconds - SAME_SECONDS
 
 
 class TimesReader:

@@ -83,7 +83,7 @@ if error := resources.installed().error:
 else:
     with body:
         page.run()
-        dialogs.draw_asked()
+        dialogs.draw_dialog()
     with container:
         work.draw()
         slots.draw("sidebar")

@@ -50,7 +50,7 @@ class _Tools:
     has_model = staticmethod(engine.has_model)
     get_model = staticmethod(missing_model.get)
     is_model_changing = staticmethod(model_change.is_running)
-    draw_model_change = staticmethod(model_change.draw_now)
+    draw_model_change = staticmethod(model_change.draw_change)
     draw_engines = staticmethod(engine.draw_engines)
     draw_engine_phase = staticmethod(engine.draw_phase)
     engine_facts = staticmethod(engine.facts)

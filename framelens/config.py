@@ -129,14 +129,14 @@ class Settings:
         return tuple(sorted(self.base_url.replace(",", " ").split()))
 
     @property
-    def asked_model(self) -> str:
+    def requested_model(self) -> str:
         """Return the model to request from a remote engine; "" if the user named no model, for the engine's own."""
         return self.model_path if self.model_chosen else ""
 
     @property
     def named_model(self) -> str:
         """Return the model to run here, or to request from the remote engine; "" for the remote engine's own."""
-        return self.asked_model if self.base_url else self.model_path
+        return self.requested_model if self.base_url else self.model_path
 
 
 def as_given(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> dict[str, str]:

@@ -188,9 +188,9 @@ def _enabled() -> frozenset[str] | None:
         return None
 
 
-def _register(point: EntryPoint, is_wanted: bool) -> PluginState:
+def _register(point: EntryPoint, is_enabled: bool) -> PluginState:
     version = point.dist.version if point.dist else ""
-    if not is_wanted:
+    if not is_enabled:
         return PluginState(point.name, version, is_used=False)
     try:
         plugin = point.load()

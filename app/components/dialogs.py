@@ -31,12 +31,12 @@ class _Dialog:
 
 
 def ask(title: str, draw: Callable[..., None], *arguments: object, width: Literal["small", "large"] = "small") -> None:
-    """Ask for a dialog that `draw` fills, called with `arguments`; `draw_asked` opens it over the page."""
+    """Ask for a dialog that `draw` fills, called with `arguments`; `draw_dialog` opens it over the page."""
     st.session_state[_KEY] = _Dialog(title, draw, arguments, width)
     close_menu()
 
 
-def draw_asked() -> None:
+def draw_dialog() -> None:
     """Draw the dialog that was asked for, if any; while it is open, it draws itself."""
     if dialog := st.session_state.get(_KEY):
         dismissed = partial(_forget, dialog)

@@ -179,7 +179,7 @@ def _draw_unfinished(job: JobSnapshot, video: VideoInfo | None) -> None:
     request_form.draw_found(job)
     if stopped_job.is_shown(job):
         stopped_job.draw(job)
-    stopped_job.draw_kept(job)
+    stopped_job.draw_results(job)
 
 
 def _draw_report(job: JobSnapshot, analysis: Analysis, *, has_video: bool, is_compared: bool) -> None:

@@ -185,9 +185,9 @@ class _Run:
             if not self._has_answers():  # a report of facts alone: show it at once
                 self._pending(video)
             self._settle(video)
-            self.state.emit_made(lambda state: Finished(self._report(state, is_partial=True)))
+            self.state.emit_with_state(lambda state: Finished(self._report(state, is_partial=True)))
             raise
-        self.state.emit_made(lambda state: Finished(self._report(state)))
+        self.state.emit_with_state(lambda state: Finished(self._report(state)))
 
     def measure_missing_facts(self) -> None:
         """Measure the facts that an interrupted run had not measured, then make the report. No model is asked."""
@@ -202,7 +202,7 @@ class _Run:
             raise
         except AppError as error:
             notices.append(facts_incomplete(error))
-        self.state.emit_made(lambda state: Finished(_without_pending(state.with_stage_timed(), notices)))
+        self.state.emit_with_state(lambda state: Finished(_without_pending(state.with_stage_timed(), notices)))
 
     @staticmethod
     def _check_same(report: Analysis, frames: Frames) -> None:
@@ -371,7 +371,7 @@ class _Run:
         is_asked = not self.template.needs_question or answerer.wants_description(self.request.question)
         if answer.answers[0].is_found and not (self.request.describes or is_asked):
             return False
-        self.state.emit_made(lambda state: Answered(self._report(state, is_partial=True), "description"))
+        self.state.emit_with_state(lambda state: Answered(self._report(state, is_partial=True), "description"))
         return True
 
     def _without_answer(self, connection: EngineConnection | None, error: AppError) -> AppError:
@@ -419,7 +419,7 @@ class _Run:
         if not video.done():
             self.state.emit(StageStarted("facts", len(self.state.now.keyframes)))
             pending = Notice("facts_pending", level="info")
-            self.state.emit_made(lambda state: Answered(self._report(state, pending)))
+            self.state.emit_with_state(lambda state: Answered(self._report(state, pending)))
 
     def _settle(self, *parts: Future[Any]) -> None:
         """Wait until they are over."""

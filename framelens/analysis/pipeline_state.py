@@ -67,9 +67,9 @@ class PipelineState:
 
     def emit(self, event: AnalysisEvent) -> None:
         """Fold an event, and queue it with the state after it."""
-        self.emit_made(lambda _: event)
+        self.emit_with_state(lambda _: event)
 
-    def emit_made(self, make: Callable[[AnalysisState], AnalysisEvent]) -> None:
+    def emit_with_state(self, make: Callable[[AnalysisState], AnalysisEvent]) -> None:
         """Emit the event that `make` makes of the state; no other event changes the state meanwhile.
 
         A notice that this run has emitted, such as each part's notice about the engine, isn't emitted again.

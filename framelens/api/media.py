@@ -142,11 +142,11 @@ async def _still(request: Request, services: Services, queue: StillsQueue) -> Re
 
 async def _stored_picture(request: Request, services: Services) -> Response:
     """Return a stored picture of a conversation by its SHA-256, under which it never changes."""
-    jpeg = await run_in_threadpool(_kept_picture, services.conversations, request.path_params["sha256"])
+    jpeg = await run_in_threadpool(_conversation_picture, services.conversations, request.path_params["sha256"])
     return Response(jpeg, media_type="image/jpeg")
 
 
-def _kept_picture(conversations: ConversationRepository, sha256: str) -> bytes:
+def _conversation_picture(conversations: ConversationRepository, sha256: str) -> bytes:
     for jpeg in conversations.pictures([FrameRef(0, 0.0, picture=sha256)]).values():
         return jpeg
     raise InputError("picture_unknown", id=sha256[:64])

@@ -126,7 +126,7 @@ def in_services(opened: Services) -> Iterator[None]:
 
 
 @contextmanager
-def engine_notices_said(opened: Services, say: Callable[[str], None]) -> Iterator[None]:
+def reporting_engine_notices(opened: Services, say: Callable[[str], None]) -> Iterator[None]:
     """Pass notices about the engine to `say`, and after the context new notices about engines that are left out."""
     earlier = opened.engine_notices
     for notice in earlier:

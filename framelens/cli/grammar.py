@@ -281,11 +281,11 @@ def _begin(options: Options) -> None:
     running.begin(quiet=is_quiet)
 
 
-def _print_help(ctx: click.Context, option: click.Parameter, is_wanted: bool) -> None:
+def _print_help(ctx: click.Context, option: click.Parameter, is_given: bool) -> None:
     """Print the short help for -h, else the long help, and end the command."""
     from framelens.cli.help import help_lines  # few commands print their help
 
-    if is_wanted and not ctx.resilient_parsing:
+    if is_given and not ctx.resilient_parsing:
         print("\n".join(help_lines(ctx, is_short="-h" in option.opts)))
         ctx.exit()
 

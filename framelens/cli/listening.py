@@ -28,13 +28,13 @@ def settle_speech(local: LocalModel, cancel: threading.Event, *, confirmed: bool
     if local.download_bytes() == 0:
         return
     size = human_size(local.download_bytes() or 0) if local.download_bytes() else "?"
-    if confirmed or (sys.stdin.isatty() and sys.stderr.isatty() and _is_wanted(local.name, size)):
+    if confirmed or (sys.stdin.isatty() and sys.stderr.isatty() and _is_confirmed(local.name, size)):
         local.confirm_download()
     with ProgressLine(quiet=quiet) as line:
         local.fetch(line.show_phase, cancel)
 
 
-def _is_wanted(name: str, size: str) -> bool:
+def _is_confirmed(name: str, size: str) -> bool:
     print(t("cli.speech_download", model=name, size=size), end=" ", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes", "是")
 

@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _BROKEN_PIPE_EXIT_CODE
     except OSError as error:
         terminal.discard(sys.stdout)
-        with in_language(_wanted_language(words)):
+        with in_language(_requested_language(words)):
             return _fail(StorageError("output_refused", reason=error.strerror or str(error)))
 
 
@@ -76,7 +76,7 @@ def interrupted() -> int:
 
     Called for an interrupt that arrives before the command can handle interrupts.
     """
-    with in_language(_wanted_language(sys.argv[1:])):
+    with in_language(_requested_language(sys.argv[1:])):
         return _fail(Cancelled("stopped"))
 
 
@@ -90,7 +90,7 @@ def _run(words: list[str]) -> int:
 
         return shell_complete(framelens, {}, "framelens", _COMPLETION, instruction)
     ctx: click.Context | None = None
-    with in_language(_wanted_language(words)):
+    with in_language(_requested_language(words)):
         if words[:1] in (["help"], ["version"]):
             words = [*words[1:], f"--{words[0]}"]
         try:
@@ -210,7 +210,7 @@ def _values_of(option: str, words: Sequence[str], short: str = "") -> Iterator[s
             yield value or following
 
 
-def _wanted_language(words: Sequence[str]) -> Language:
+def _requested_language(words: Sequence[str]) -> Language:
     """Return the language that --language names, else the system's: help and errors are written before parsing ends."""
     languages = map(i18n.named_language, _values_of("--language", words, "-l"))
     return next(filter(None, languages), i18n.system_language())

@@ -19,7 +19,7 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from framelens.cli import terminal
-from framelens.cli.common import engine_notices_said
+from framelens.cli.common import reporting_engine_notices
 from framelens.cli.progress_lines import ProgressLines, Throttle
 from framelens.core.analysis_state import AnalysisState, AnalysisUpdate
 from framelens.core.domain import Analysis, Finding
@@ -178,8 +178,8 @@ class ProgressRows:
         self._bar.update(self._whole, seconds_left=seconds)
 
     def notices(self, services: Services, *, is_asked: bool) -> AbstractContextManager[None]:
-        """Say the notices about the engine in a block, if a model is asked; see `engine_notices_said`."""
-        return engine_notices_said(services, partial(self.say, stream=sys.stderr)) if is_asked else nullcontext()
+        """Say the notices about the engine in a block, if a model is asked; see `reporting_engine_notices`."""
+        return reporting_engine_notices(services, partial(self.say, stream=sys.stderr)) if is_asked else nullcontext()
 
     def say(self, text: str, stream: TextIO) -> None:
         """Print a line to `stream`, above the rows if it is a terminal, since that shows the rows, too."""

@@ -50,7 +50,7 @@ def extra_of(module: str) -> str:
     return next((extra for extra, modules in _PACKAGES.items() if top in modules), "")
 
 
-def wanted_packages(extra: str) -> list[str]:
+def required_packages(extra: str) -> list[str]:
     """Return what installs an extra: of the folder with FrameLens's code, or of its package, which is installed."""
     return ["-e", f"{_FOLDER}[{extra}]"] if _is_folder() else [f"framelens[{extra}]"]
 
@@ -70,7 +70,7 @@ def install_line(extra: str) -> str:
     uv = str(beside) if beside.is_file() else shutil.which("uv")
     is_uv = uv and not _has_pip()
     program = [uv, "pip", "install", "--python", sys.executable] if is_uv else [sys.executable, "-m", "pip", "install"]
-    return " ".join(f'"{part}"' if "[" in part else shlex.quote(part) for part in [*program, *wanted_packages(extra)])
+    return " ".join(f'"{part}"' if "[" in part else shlex.quote(part) for part in [*program, *required_packages(extra)])
 
 
 def is_temporary() -> bool:

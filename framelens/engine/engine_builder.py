@@ -32,7 +32,7 @@ def build_remote_engine(settings: Settings) -> Engine:
         ConfigError: An address can't be used.
     """
     engines = [
-        RemoteEngine(base_url, settings.api_key, settings.asked_model, preferred=settings.model_path)
+        RemoteEngine(base_url, settings.api_key, settings.requested_model, preferred=settings.model_path)
         for base_url in normal_base_urls(settings.base_url)
     ]
     return engines[0] if len(engines) == 1 else EnginePool(engines)

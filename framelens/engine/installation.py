@@ -34,7 +34,7 @@ import psutil
 from framelens.core.domain import Device
 from framelens.core.errors import AppError, Cancelled, EngineError
 from framelens.core.events import EngineProgress, ProgressListener
-from framelens.core.installation import constraints, install_line, is_temporary, wanted_packages
+from framelens.core.installation import constraints, install_line, is_temporary, required_packages
 from framelens.core.redaction import redact
 from framelens.core.units import human_size
 from framelens.engine.base import Engine, NullEngine
@@ -171,7 +171,9 @@ def install(extra: str, on_progress: ProgressListener, cancel: threading.Event, 
         if other in before:
             run.call([uv, "pip", "uninstall", "--python", sys.executable, other])
         pinned = {} if installed_vllm() else before  # with an engine, the packages are brought to their pins
-        run.call([uv, "pip", "install", "--python", sys.executable, *wanted_packages(extra), *run.options(uv, pinned)])
+        run.call(
+            [uv, "pip", "install", "--python", sys.executable, *required_packages(extra), *run.options(uv, pinned)]
+        )
     importlib.invalidate_caches()
     after = _versions()
     loaded = set(map(_normalized_name, _loaded_packages()))

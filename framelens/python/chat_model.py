@@ -65,7 +65,7 @@ def _complete_fields(fields: dict[str, Any]) -> dict[str, Any]:
         raise ConfigError("chat_model_address")
     fields["base_url"] = normal_base_url(str(fields["base_url"]))
     if not fields.get("model"):
-        fields["model"] = settings.asked_model or _served_model(
+        fields["model"] = settings.requested_model or _served_model(
             fields["base_url"], fields["api_key"], settings.model_path
         )
     return fields

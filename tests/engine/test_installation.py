@@ -212,7 +212,7 @@ def test_real_uv_holds_the_hashes(is_right: bool, tmp_path: Path, monkeypatch: p
     venv.create(tmp_path / "venv", with_pip=False)
     monkeypatch.setattr(installation._Installer, "tool", lambda _: uv)
     monkeypatch.setattr(installation, "constraints", lambda _: pins)
-    monkeypatch.setattr(installation, "wanted_packages", lambda _: ["pinned-thing"])
+    monkeypatch.setattr(installation, "required_packages", lambda _: ["pinned-thing"])
     monkeypatch.setattr(sys, "executable", str(tmp_path / "venv" / "bin" / "python"))
     for name, value in {"UV_NO_INDEX": "1", "UV_FIND_LINKS": str(tmp_path), "UV_NO_CACHE": "1"}.items():
         monkeypatch.setenv(name, value)

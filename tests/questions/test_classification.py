@@ -185,5 +185,5 @@ def test_schema_is_left_out_only_where_it_is_refused(
     with serve(behave, classifies=True) as server:
         chat = connect(server.base_url, api_key="", model="model")
         connection: Any = SimpleNamespace(chat=chat, takes_schema=True)
-        assert classification.asked_for_json("?", "", {"name": "question"}, connection, threading.Event()) == said
+        assert classification.ask_for_json("?", "", {"name": "question"}, connection, threading.Event()) == said
     assert ["response_format" in body for body in server.requests] == schemas

@@ -59,7 +59,7 @@ def draw(
         if is_changing:
             model_change.draw(without=without)
         else:
-            st.markdown(f"**{plain(_what_is_missing(now))}**")
+            st.markdown(f"**{plain(_missing_text(now))}**")
         if now.model and now.model is not offer and services().settings.model_chosen:
             st.caption(plain(_why_not(now, now.model)))
         if now.kind == "none" and now.error and is_administrator:
@@ -101,7 +101,7 @@ def get(candidate: ModelCandidate) -> None:
         services().model_switch.get(with_candidate(services().settings, candidate))
 
 
-def _what_is_missing(now: Readiness) -> str:
+def _missing_text(now: Readiness) -> str:
     """Name the missing model if the user chose it; the default means nothing to a user who chose none."""
     if now.model and services().settings.model_chosen:
         return t("models.missing.absent", model=now.model.name)
@@ -126,7 +126,7 @@ def _offer_text(model: ModelCandidate, engine: EnginePackage | None) -> str:
 def draw_short(now: Readiness, *, key: str) -> None:
     """Draw a note that the model is missing and a button to choose a model, in place of a button that asks it."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(plain(_what_is_missing(now)), width="content")
+        st.caption(plain(_missing_text(now)), width="content")
         draw_choose(key=key, primary=True)
 
 

@@ -182,7 +182,7 @@ def draw_question_answer(job: JobSnapshot, renderer: Renderer) -> None:
 
 
 @st.fragment
-def draw_kept_parts(job: JobSnapshot) -> None:
+def draw_answered_parts(job: JobSnapshot) -> None:
     """Draw the parts of a job that stopped before its end."""
     views = build_views(job, report_blocks.opened_parts())
     report_blocks.draw_parts(views, Renderer(job.id, job.progress.keyframes))

@@ -47,7 +47,7 @@ def draw(job: JobSnapshot) -> None:
         show_error(job.error)
     else:
         st.info(why_stopped(job))
-    if summary := kept_text(job):
+    if summary := answered_text(job):
         st.markdown(summary)
     for notice in progress.failures(job.progress).values():
         show_warning(notice_text(notice), "error")
@@ -150,7 +150,7 @@ def _resume_with_model(job: JobSnapshot) -> None:
             state.open_job(services().jobs.submit(request, name=job.name, follows=job.follows))
 
 
-def kept_text(job: JobSnapshot) -> str:
+def answered_text(job: JobSnapshot) -> str:
     """Return how many parts are answered, and whether more of an answer has arrived; "" before there are any."""
     parts = layout_parts(job.progress.layout, job.progress.results, {}, 0, 0)
     done = sum(part.result is not None and not part.result.is_unfinished for part in parts)
@@ -171,12 +171,12 @@ def _draw_ways(job: JobSnapshot, *, can_resume: bool) -> None:
         button(t("ui.again"), "again", _restart, job.id, job.request.use_model, icon="refresh")
 
 
-def draw_kept(job: JobSnapshot) -> None:
+def draw_results(job: JobSnapshot) -> None:
     """Draw the answers so far and the frames that had been chosen."""
     progress.draw_question_answer(job, report_blocks.Renderer(job.id, job.progress.keyframes))
     if any(chunk.is_chunk for chunk in job.progress.results):
         st.markdown(f"##### {t('ui.parts')}")
-        progress.draw_kept_parts(job)
+        progress.draw_answered_parts(job)
     if keyframes := job.progress.keyframes:
         st.markdown(f"##### {t('ui.keyframes')}")
         shown = report_blocks.pieces(frames(keyframes, job.progress.facts))

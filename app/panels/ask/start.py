@@ -25,7 +25,7 @@ def draw_subjects() -> None:
     """Draw what the new conversation is about, each with a way to remove it: reports, and videos without a report."""
     state = page_state()
     for entry in services().jobs.library.entries(state.asked_reports):
-        removable(printable(joined(entry.name, rows.what_of(entry))), f"ask_leave_{entry.id}", _leave_out, entry.id)
+        removable(printable(joined(entry.name, rows.topic_of(entry))), f"ask_leave_{entry.id}", _leave_out, entry.id)
     for video_id in state.asked_videos:
         removable(video_picker.name_of(video_id), f"ask_leave_{video_id}", _leave_out, video_id)
 

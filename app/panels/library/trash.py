@@ -34,7 +34,7 @@ def ask_to_delete(chosen: Sequence[str]) -> None:
 def _draw_question(chosen: Sequence[str]) -> None:
     library = services().jobs.library
     entries = library.entries(chosen)
-    _draw_names([joined(entry.name, rows.what_of(entry)) for entry in entries])
+    _draw_names([joined(entry.name, rows.topic_of(entry)) for entry in entries])
     st.markdown(t("library.delete_what", n=len(entries), days=KEPT_DAYS))
     num_videos = _count_videos(chosen, [entry.path for entry in entries], with_trash=False)
     st.markdown(t("library.delete_videos", n=num_videos) if num_videos else t("library.delete_no_videos"))

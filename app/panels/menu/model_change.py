@@ -55,12 +55,12 @@ def draw(*, without: Callable[[], None] | None = None) -> None:
     def poll() -> None:
         if _states() != before:
             st.rerun()
-        draw_now(without=without)
+        draw_change(without=without)
 
     st.fragment(poll, run_every=_POLL_SECONDS if is_running() else None)()
 
 
-def draw_now(*, without: Callable[[], None] | None = None) -> None:
+def draw_change(*, without: Callable[[], None] | None = None) -> None:
     """Draw the change as it is now."""
     _draw_download(without)
     _draw_switch()

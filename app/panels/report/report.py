@@ -213,7 +213,7 @@ def _pieces(
         local = replace(reported, created=local_time(analysis.created))
         shown = sections(local, is_shared=False)
         names = [section for section in _sections_of(name, analysis, job) if section != "timeline" or not has_player]
-        is_shown = partial(_is_not_said_above, _stated_texts(job, analysis)) if name == "document" else None
+        is_shown = partial(_is_new_text, _stated_texts(job, analysis)) if name == "document" else None
         split = (report_blocks.pieces(filter(is_shown, shown[section]())) for section in names)  # each by itself
         cached = st.session_state[f"{_PIECES_KEY}_{name}"] = (analysis, cache_key, [*chain.from_iterable(split)])
     pieces: list[report_blocks.ReportPiece] = cached[2]
@@ -235,7 +235,7 @@ def _stated_texts(job: JobSnapshot, analysis: Analysis) -> frozenset[str]:
     return frozenset(filter(None, (unusable(analysis), shareable_text(why) if why and is_stated else "")))
 
 
-def _is_not_said_above(stated: frozenset[str], block: Block) -> bool:
+def _is_new_text(stated: frozenset[str], block: Block) -> bool:
     """Return whether a block of the document isn't said outside of it: the failure of an answer is."""
     if not isinstance(block, Paragraph):
         return True

@@ -36,7 +36,7 @@ def run_action(job_id: str, action: str) -> None:
         actions[action](job_id)
 
 
-def what_of(entry: LibraryEntry) -> str:
+def topic_of(entry: LibraryEntry) -> str:
     """Return what distinguishes an analysis from others of its video: the question, the title or the report type."""
     return entry.question or entry.title or template_name(entry.template)
 

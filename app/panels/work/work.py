@@ -119,7 +119,7 @@ def _entry_row(entry: LibraryEntry) -> JobRow:
     return JobRow(
         entry.id,
         entry.name,
-        (rows.what_of(entry), part),
+        (rows.topic_of(entry), part),
         icon=state,
         state=label,
         status=("" if state == "done" else label, short_time(entry.created)),

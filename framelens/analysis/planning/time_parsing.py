@@ -51,7 +51,7 @@ def parse_seconds(text: str) -> float:
     else:
         plain = _SUBTITLE_TIME.sub(r"\1.\2", plain)
         if ":" in plain and not _CLOCK.fullmatch(plain):
-            meant = _meant_by(plain)
+            meant = _probable_clock(plain)
             raise UnreadableTimeError("clock_unreadable" if meant else "time_unreadable", given=shown, example=meant)
         parts = plain.split(":")
         factors = _SECONDS[:3][-len(parts) :]
@@ -64,7 +64,7 @@ def parse_seconds(text: str) -> float:
     return sum(number * factor for number, factor in zip(numbers, factors, strict=True))
 
 
-def _meant_by(text: str) -> str:
+def _probable_clock(text: str) -> str:
     """Return the probable meaning of a clock whose numbers are too large; "" for any other text."""
     if match := _MILLISECONDS.fullmatch(text):
         return f"{match[1]}.{match[2]}"

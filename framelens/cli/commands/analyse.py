@@ -30,7 +30,13 @@ from framelens.cli.analysis_options import (
     print_failures,
     settle_model,
 )
-from framelens.cli.common import cancel_on_signals, engine_notices_said, quiet_option, subtitles_option, worst_exit_code
+from framelens.cli.common import (
+    cancel_on_signals,
+    quiet_option,
+    reporting_engine_notices,
+    subtitles_option,
+    worst_exit_code,
+)
 from framelens.cli.grammar import Choice, Options, argument, command, flag, option
 from framelens.cli.progress_lines import open_progress
 from framelens.cli.report_output import Output, appendix_option, overwrite_option, parse_outputs
@@ -128,7 +134,7 @@ def _run_job(services: Services, request: AnalysisRequest, options: Options, can
     """Run the job to its end and return it: a new job, a resumed job, or a job that was finished before."""
     with open_progress(quiet=options.quiet) as progress:
         name = readable(request.path.name)
-        with engine_notices_said(services, progress.say) if request.use_model else nullcontext():
+        with reporting_engine_notices(services, progress.say) if request.use_model else nullcontext():
             run = AnalysisRun.begin(services.jobs, request, name=name, force=options.anew)
             if run.answered:
                 progress.say(t("cli.continuing", answered=run.answered))

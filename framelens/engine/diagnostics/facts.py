@@ -301,7 +301,7 @@ def _remote_engines(settings: Settings) -> tuple[RemoteFacts, ...]:
 
 
 def _remote_engine(base_url: str, settings: Settings) -> RemoteFacts:
-    model, preferred = settings.asked_model, settings.model_path
+    model, preferred = settings.requested_model, settings.model_path
     engine = RemoteEngine(base_url, settings.api_key, model, preferred=preferred, timeout_seconds=_REMOTE_SECONDS)
     try:
         return RemoteFacts(base_url, engine.ensure_ready(lambda _: None, threading.Event()).model)

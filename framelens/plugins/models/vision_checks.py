@@ -118,7 +118,7 @@ def result_text(seen: Measured) -> str:
 def engine_of(settings: Settings) -> dict[str, str]:
     """Return the subject of a vision check: the model, its engine, and its number format ("" if unknown)."""
     if settings.base_url:
-        return {"model": settings.asked_model, "engine": settings.base_url, "format": ""}
+        return {"model": settings.requested_model, "engine": settings.base_url, "format": ""}
     version = (installed_vllm() or ("", ""))[1] if settings.engine == "vllm" else ""
     engine = f"{settings.engine} {version}".strip()
     return {"model": settings.model_path, "engine": engine, "format": _format(settings)}

@@ -12,7 +12,7 @@ from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.core.domain import Language
 from framelens.core.files import single_line
 from framelens.i18n import in_language, t
-from framelens.questions.retrieval.classification import asked_for_json, quoted
+from framelens.questions.retrieval.classification import ask_for_json, quoted
 from framelens.questions.retrieval.openings import with_article
 
 _MOST, _LONGEST = 3, 60
@@ -86,7 +86,7 @@ def lookalikes(
     """
     with in_language(language):
         prompt, system = t("ask.prompt.lookalikes", thing=quoted(thing)), t("ask.prompt.lookalikes_system")
-    answer = asked_for_json(prompt, system, _SCHEMA, connection, cancel).get("lookalikes")
+    answer = ask_for_json(prompt, system, _SCHEMA, connection, cancel).get("lookalikes")
     names = [single_line(name) for name in (answer if isinstance(answer, list) else []) if isinstance(name, str)]
     usable = (name for name in names if len(name) <= _LONGEST and _is_another(name, thing))
     return tuple(dict.fromkeys((*in_other_colours(thing), *usable)))[:_MOST]

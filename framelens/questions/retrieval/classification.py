@@ -99,7 +99,7 @@ def by_model(
             earlier=", ".join(map(quoted, earlier[-_EARLIER:])) or "–",
         )
         system = t("ask.prompt.classify_system")
-    answer = asked_for_json(prompt, system, _SCHEMA, connection, cancel)
+    answer = ask_for_json(prompt, system, _SCHEMA, connection, cancel)
     terms = _stems(" ".join((*earlier[-_EARLIER:], question)))
     parts = answer.get("parts")
     items = [part for part in (parts if isinstance(parts, list) else []) if isinstance(part, dict)][:_MOST_PARTS]
@@ -144,7 +144,7 @@ def _range(answer: Any, seconds: float) -> tuple[float, float] | None:
     return (start, end) if start < end and (start, end) != (0.0, seconds) else None
 
 
-def asked_for_json(
+def ask_for_json(
     prompt: str, system: str, schema: Mapping[str, Any], connection: EngineConnection, cancel: threading.Event
 ) -> dict[str, Any]:
     """Return the model's answer to a short request as an object, empty if it is no object, fails or takes too long.

@@ -181,8 +181,8 @@ def names_object(question: str) -> bool:
 def _is_about_speech(question: str) -> bool:
     if _SUBTITLES.search(question):
         return True
-    is_said = _SPOKEN.search(question) or _SAYS_HAN.search(question)
-    return bool(is_said) and not (_SUBJECT_READS.search(question) or _ON_SCREEN.search(question))
+    is_spoken = _SPOKEN.search(question) or _SAYS_HAN.search(question)
+    return bool(is_spoken) and not (_SUBJECT_READS.search(question) or _ON_SCREEN.search(question))
 
 
 def _is_text(question: str, quoted: re.Match[str]) -> bool:

@@ -35,7 +35,7 @@ def library_page() -> None:
     from app.views import library
 
     library.draw()
-    dialogs.draw_asked()  # as app/entry.py does
+    dialogs.draw_dialog()  # as app/entry.py does
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from app.components.report_blocks import PartView
 from app.panels.analyse.progress import POLL_SECONDS, build_views, failures, poll_seconds
-from app.panels.analyse.stopped_job import kept_text, why_stopped
+from app.panels.analyse.stopped_job import answered_text, why_stopped
 from app.panels.work.rows import progress_words
 from framelens.core.analysis_state import AnalysisState
 from framelens.core.domain import AnalysisRequest, Notice, ReportedAnswer, ReportedConversation
@@ -194,7 +194,7 @@ def test_unfinished_part_is_shown_but_not_counted() -> None:
         assert t("trouble.broke_off") in str(view.blocks)
     for language, words in (("en", "**1 of 4 parts is answered** and kept. The engine"), ("zh", "已完成 1 个")):
         with in_language(language):
-            assert words in kept_text(job) and kept_text(job).endswith(t("trouble.broke_off"))
+            assert words in answered_text(job) and answered_text(job).endswith(t("trouble.broke_off"))
 
 
 @pytest.mark.usefixtures("chinese")

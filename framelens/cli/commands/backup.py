@@ -39,8 +39,8 @@ def write(options: Options) -> int:
     with closing(open_store(settings.data_dir)) as store:
         AuditLog(store).record("backup", object_name=target.name)
     if options.json:
-        found = {"path": str(target), "bytes": target.stat().st_size, "files": manifest.num_files, "videos": videos}
-        print_json(found)
+        document = {"path": str(target), "bytes": target.stat().st_size, "files": manifest.num_files, "videos": videos}
+        print_json(document)
         return 0
     print(t("cli.backup_done", path=readable(str(target)), size=human_size(target.stat().st_size)))
     if (settings.data_dir / "model.json").exists():
@@ -81,9 +81,9 @@ def restore(options: Options) -> int:
 
 
 def _report(options: Options, manifest: BackupManifest, key: str, **values: str) -> None:
-    found = {"created": manifest.created, "framelens": manifest.framelens, "files": manifest.num_files}
+    facts = {"created": manifest.created, "framelens": manifest.framelens, "files": manifest.num_files}
     size = manifest.size_bytes
     if options.json:
-        print_json({**found, "bytes": size, "videos": manifest.videos, **values})
+        print_json({**facts, "bytes": size, "videos": manifest.videos, **values})
         return
-    print(t(key, **found, **values, size=human_size(size)))
+    print(t(key, **facts, **values, size=human_size(size)))

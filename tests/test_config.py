@@ -109,7 +109,6 @@ def test_a_wrong_value_is_refused_with_what_was_given(environ: dict[str, str], k
         assert named in error_text(caught.value, language)
 
 
-@pytest.mark.engine
 def test_unknown_engine_argument_suggests_nearest_name() -> None:
     with pytest.raises(ConfigError) as caught:
         load({"VLLM_CONFIG": '{"max_modl_len": 4096}'})

@@ -5,7 +5,6 @@ import pytest
 
 from framelens.core.domain import FrameFacts, Keyframe, Notice, ScreenText
 from framelens.core.errors import AppError, PicturesRefused
-from framelens.engine.base import Endpoint
 from framelens.i18n import in_language, notice_text
 from framelens.llm.chat import EngineChat, connect
 from framelens.llm.text_fallback import TextFallback, VisionProbe, prove_sight, text_prompt, unseen
@@ -127,25 +126,6 @@ def test_an_engine_that_refuses_videos_says_why() -> None:
     assert refusal and "media_io_kwargs are disabled" in str(refusal.values)
     with serve(saying("x"), sees=False) as server:
         assert video_refusal(chat_at(server)) == Notice("video_dropped")
-
-
-@pytest.mark.engine
-def test_the_real_engines_are_reported_apart(vl_endpoint: Endpoint, text_endpoint: Endpoint) -> None:
-    seeing, blind = (connect(e.base_url, api_key=e.api_key, model=e.model) for e in (vl_endpoint, text_endpoint))
-    assert prove_sight(seeing).sees is True
-    reported = prove_sight(blind)
-    assert reported.sees is False
-    assert reported.reason
-    assert "is not a multimodal model" in str(reported.reason.values["reason"])
-
-
-@pytest.mark.engine
-def test_transformers_serve_is_caught_dropping_pictures(transformers_endpoint: Endpoint) -> None:
-    e = transformers_endpoint
-    sight = prove_sight(connect(e.base_url, api_key=e.api_key, model=e.model))
-    assert sight.sees is False
-    assert sight.reason
-    assert sight.reason.key == "pictures_dropped"
 
 
 @pytest.mark.parametrize(

@@ -165,10 +165,3 @@ def test_real_engine_sees_cards_in_order(vl_endpoint: Endpoint) -> None:
     for turn in (0, 3):
         seen = check_vision(chat, turn=turn)
         assert (seen.colours, seen.ordered, seen.verdict) == (8, True, "coarse"), seen.answer
-
-
-@pytest.mark.engine
-def test_the_real_engine_with_a_model_without_eyes_is_blind(text_endpoint: Endpoint) -> None:
-    chat = connect(text_endpoint.base_url, api_key=text_endpoint.api_key, model=text_endpoint.model)
-    seen = check_vision(chat)
-    assert seen.verdict == "blind" and seen.reason and seen.reason.key == "pictures_rejected"

@@ -228,7 +228,7 @@ def test_threads_have_their_own_language() -> None:
         with in_language(one):
             waiting.append(in_thread(one, spoken))
     meet.wait(10)
-    assert [one.result(10) for one in waiting] == [t("ui.cancel", one) for one in LANGUAGES]
+    assert [job.result(10) for job in waiting] == [t("ui.cancel", language) for language in LANGUAGES]
 
 
 def test_outside_of_blocks_the_page_answers() -> None:

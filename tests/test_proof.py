@@ -154,7 +154,7 @@ def test_the_report_names_the_engine_and_counts_its_tokens(seen: Analysis) -> No
 def test_killed_engine_restarts_and_a_killed_core_is_found(video: Path, vl_engine: LocalEngine) -> None:
     events = list[AnalysisEvent]()
     for event in events_of(session(vl_engine).run(Task(AnalysisRequest(video), "killed"))):
-        if isinstance(event, ModeChosen) and not any(isinstance(one, ModeChosen) for one in events):
+        if isinstance(event, ModeChosen) and not any(isinstance(event, ModeChosen) for event in events):
             _kill(ready(vl_engine))
         events.append(event)
     last = events[-1]

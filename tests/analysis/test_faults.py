@@ -188,7 +188,10 @@ def test_an_answer_that_breaks_off_is_kept(undisturbed: Analysis) -> None:
         assert isinstance(assert_said(error), EngineError)
         kept = finished(events)
         assert plain(kept).chunks[:-1] == undisturbed.chunks[:-1]
-        assert [(one.text, one.frames) for one in kept.chunks[-1].findings] == [("seen", (LAST,)), ("ha…", ())]
+        assert [(finding.text, finding.frames) for finding in kept.chunks[-1].findings] == [
+            ("seen", (LAST,)),
+            ("ha…", ()),
+        ]
         assert kept.chunks[-1].troubles == ("broke_off",) and kept.summary is None
         again, error = analysed(server, replace(done_of(events), again=frozenset((1,))))
         assert finished(again).chunks[-1].troubles == ("broke_off",)
@@ -257,7 +260,7 @@ def test_resume_without_engine_keeps_all_answers(undisturbed: Analysis, again: i
         before, _ = analysed(server)
     done = done_of(before)
     if again is None:  # its last part and the summary are missing
-        kept = tuple(one for one in done.state.results if 0 < one.number < undisturbed.chunks[-1].number)
+        kept = tuple(result for result in done.state.results if 0 < result.number < undisturbed.chunks[-1].number)
         done = EarlierResults(replace(done.state, results=kept))
     else:
         done = replace(done, again=frozenset({again}))
@@ -283,7 +286,9 @@ def test_answers_of_two_models_are_not_mixed(undisturbed: Analysis) -> None:
         server.behave = failing(LASTING["out of memory"], None, on=1)
         failed, error = analysed(server, done_of(events), connector=serving(server, "third"))
     assert_said(error)
-    assert not {one.key for one in finished(failed).chunks} & {one.key for one in done_of(events).state.results}
+    assert not {chunk.key for chunk in finished(failed).chunks} & {
+        result.key for result in done_of(events).state.results
+    }
 
 
 def serving(server: Server, name: str) -> Any:
@@ -393,8 +398,8 @@ def test_events_of_resumed_run_include_earlier_answers(undisturbed: Analysis) ->
     with serve(introducing, context=CONTEXT) as server:
         before, _ = analysed(server)
         events, _ = analysed(server, done_of(before))
-    results: list[ChunkResult] = [one.result for one in events if isinstance(one, ChunkDone)]
-    assert {result.number for result in results if result.number > 0} == {one.number for one in undisturbed.chunks}
+    results: list[ChunkResult] = [event.result for event in events if isinstance(event, ChunkDone)]
+    assert {result.number for result in results if result.number > 0} == {chunk.number for chunk in undisturbed.chunks}
     assert isinstance(events[-1], Finished)
 
 

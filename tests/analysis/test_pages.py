@@ -79,7 +79,7 @@ def test_films_are_asked_about_before_text_is_read() -> None:
 def test_unusable_answer_leaves_the_outline(answer: str) -> None:
     with serve(saying(answer)) as server:
         made = finished(run(request(), tools(server, extract=lecture()))[0])
-    assert [one.title for one in outline_of(made).chapters] == [lines[0] for lines in PAGES]
+    assert [chapter.title for chapter in outline_of(made).chapters] == [lines[0] for lines in PAGES]
     for name in ("markdown", "html", "json"):
         report = FORMATS[name].to_bytes(made, "en").decode()
         assert all(line in report for lines in PAGES for line in lines)

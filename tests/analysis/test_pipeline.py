@@ -420,16 +420,21 @@ def test_two_runs_in_two_languages_at_once() -> None:
         with serve(answering, context=400) as server:
             made = finished(run(request(language=language, frames=12), tools(server, 12, in_flight=2))[0])
         assert len(made.chunks) > 1 and made.summary
-        texts = sorted(json.dumps(one["messages"], ensure_ascii=False) for one in server.requests)
+        texts = sorted(json.dumps(body["messages"], ensure_ascii=False) for body in server.requests)
         meet()
         return texts, FORMATS["markdown"].write(replace(made, created=""), made.request.language)
 
     alone = {language: prompts_and_report(language, lambda: None) for language in LANGUAGES}
     for language, (texts, _) in alone.items():
-        assert {one for one in LANGUAGES if any(t("prompt.system", one)[:12] in text for text in texts)} == {language}
+        assert {
+            language for language in LANGUAGES if any(t("prompt.system", language)[:12] in text for text in texts)
+        } == {language}
     together = threading.Barrier(2)
     with in_language("en"):
-        both = {one: in_thread(one, partial(prompts_and_report, one, partial(_meet, together))) for one in LANGUAGES}
+        both = {
+            language: in_thread(language, partial(prompts_and_report, language, partial(_meet, together)))
+            for language in LANGUAGES
+        }
     for language, one in both.items():
         texts, report = one.result(60)
         assert texts == alone[language][0]
@@ -489,7 +494,7 @@ def test_engine_death_keeps_answers_and_never_becomes_text() -> None:
     assert analysis.sha256 == "digest"
     assert not any(isinstance(e, ModeChosen) and e.mode == "text" for e in events)
     assert [notice.key for notice in analysis.notices] == ["incomplete"]
-    assert [(one.text, one.frames) for one in analysis.findings] == [("red…", (1,))]
+    assert [(finding.text, finding.frames) for finding in analysis.findings] == [("red…", (1,))]
     assert "broke_off" in analysis.chunks[0].troubles
 
 

@@ -114,7 +114,7 @@ def test_a_proxy_before_a_dead_engine_is_one(status: int, servers: list[Server],
     for server in servers:
 
         def refuse(body: dict[str, Any], server: Server = server) -> Iterator[str]:
-            if len(parts_of(server)) == 2 and not any(one.dead.is_set() for one in servers):
+            if len(parts_of(server)) == 2 and not any(server.dead.is_set() for server in servers):
                 server.dead.set()  # of which its own /models would tell, too
                 raise Refuse(status, "Bad Gateway")
             yield from introducing(body)

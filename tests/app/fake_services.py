@@ -265,7 +265,7 @@ def script(
         yield from (KeyframeFound(frame) for frame in keyframes(numbered=False))
         yield KeyframesChosen(keyframes(times=request.selection.times_seconds or (0.0, 1.0)), decode())
         yield StageStarted("facts", 2)
-        yield from (FactsMeasured(one) for one in facts())
+        yield from (FactsMeasured(frame_facts) for frame_facts in facts())
         asked = request.use_model and with_model
         if asked:
             yield StageStarted("ask", 1)

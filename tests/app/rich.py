@@ -218,7 +218,7 @@ def opening(made: Analysis) -> Iterator[AnalysisEvent]:
     yield StageStarted("survey")
     yield Probed(video_info(made.request.path))
     yield KeyframesChosen(made.keyframes, made.decode)
-    yield from (FactsMeasured(one) for one in made.facts)
+    yield from (FactsMeasured(frame_facts) for frame_facts in made.facts)
     yield Heard(made.transcript)
     yield Planned(made.layout)
     yield StageStarted("ask", len(made.layout.parts))

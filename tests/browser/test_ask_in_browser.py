@@ -207,7 +207,7 @@ def test_pictures_belong_to_the_next_question(ask_app: AskApp, visit: Visit, tmp
     pictures = [sum(part["type"] == "image_url" for part in parts_of(body)) for body in ask_app.questions()]
     assert pictures[0] == 2 and len(pictures) == 2 and pictures[1] >= 1
     assert not list((ask_app.app.data_dir / "videos" / "parts").iterdir())
-    assert not [one for one in visit.requests if "/_stcore/upload_file" in one.url]
+    assert not [body for body in visit.requests if "/_stcore/upload_file" in body.url]
 
 
 def parts_of(body: dict[str, Any]) -> list[dict[str, Any]]:

@@ -208,7 +208,7 @@ def test_files_without_a_report_import_nothing(library_app: App, visit: Visit, t
     expect(page.get_by_role("alert").filter(has_text="b.json")).to_be_visible()
     assert page.get_by_role("button", name="never.mp4", exact=True).count() == 0
     assert not list((library_app.data_dir / "videos" / "parts").iterdir())
-    assert not [one for one in visit.requests if "/_stcore/upload_file" in one.url]
+    assert not [body for body in visit.requests if "/_stcore/upload_file" in body.url]
 
 
 @pytest.mark.thorough

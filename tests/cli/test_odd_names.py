@@ -44,7 +44,7 @@ def test_copy_under_another_name_has_its_report(tmp_path: Path) -> None:
     reports = [
         json.loads(run("analyse", name, "--no-model", "--json", cwd=tmp_path).stdout) for name in ("one.mp4", "two.mp4")
     ]
-    assert [one["source"]["name"] for one in reports] == ["one.mp4", "two.mp4"]
+    assert [report["source"]["name"] for report in reports] == ["one.mp4", "two.mp4"]
     assert reports[0]["id"] == reports[1]["id"]
 
 

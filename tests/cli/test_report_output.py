@@ -122,7 +122,7 @@ def test_ending_of_an_export_is_that_of_a_report(
     monkeypatch.chdir(tmp_path)
     Path("report.json").write_bytes(FORMATS["json"].write(analysis(), "en"))
     assert main(["export", "report.json", "--output", output, "--language", "en"]) == (0 if written else 2)
-    assert [one.parent.name for one in tmp_path.glob("*/*.md")] == ([written] if written else [])
+    assert [path.parent.name for path in tmp_path.glob("*/*.md")] == ([written] if written else [])
     assert ("another ending" in capsys.readouterr().err) == (not written)
 
 
@@ -243,7 +243,7 @@ def test_commands_leave_the_video_and_files_as_they_are(tmp_path: Path) -> None:
     for place in (1, 2):  # the default name counts up
         done = run("analyse", video, "--no-model", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-        assert len([one for one in tmp_path.iterdir() if one.name.endswith(".md")]) == place
+        assert len([path for path in tmp_path.iterdir() if path.name.endswith(".md")]) == place
 
 
 def test_outputs_are_one_for_each_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, video: Path) -> None:

@@ -31,7 +31,7 @@ def test_the_pieces_give_the_same_report_as_the_whole() -> None:
         FileHashed(done.sha256),
         KeyframesChosen(done.keyframes, done.decode),
     ]
-    events += [FactsMeasured(one) for one in reversed(done.facts)]
+    events += [FactsMeasured(frame_facts) for frame_facts in reversed(done.facts)]
     events += [Heard(done.transcript), *([EngineReady(done.engine)] if done.engine else [])]
     events += [*([Planned(done.layout)] if done.layout else []), *map(ChunkDone, done.requests)]
     events += [Noticed(notice) for notice in done.notices]
@@ -56,10 +56,10 @@ def test_a_replaced_part_drops_the_joins_that_rest_on_it() -> None:
     part = replace(done.chunks[0], key="a.b.c")
     summary = replace(part, number=0)
     state = AnalysisState().apply(ChunkDone(part)).apply(ChunkDone(summary))
-    assert [one.number for one in state.results] == [0, part.number]
-    assert [one.number for one in state.apply(ChunkDone(part)).results] == [0, part.number]
+    assert [result.number for result in state.results] == [0, part.number]
+    assert [result.number for result in state.apply(ChunkDone(part)).results] == [0, part.number]
     changed = state.apply(ChunkDone(replace(part, answer="another")))
-    assert [one.number for one in changed.results] == [part.number]
+    assert [result.number for result in changed.results] == [part.number]
 
 
 def test_notices_and_settings_are_kept_apart() -> None:

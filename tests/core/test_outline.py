@@ -325,7 +325,7 @@ def test_hour_of_speech_has_8_to_20_chapters() -> None:
     chapters = outline(cues=cues).chapters
     assert 8 <= len(chapters) <= 20
     assert chapters[0].title.startswith("“Sentence number 0") and chapters[-1].end_seconds >= 3595
-    assert all(any(one.start_seconds == cue.start_seconds for cue in cues) for one in chapters)
+    assert all(any(chapter.start_seconds == cue.start_seconds for cue in cues) for chapter in chapters)
 
 
 def test_speech_has_chapters_and_pages_its_cues() -> None:
@@ -346,7 +346,7 @@ def test_prompt_has_lines_on_every_page_once() -> None:
         )
     ]
     made = video_of(*pages)
-    texts = prompt_texts(made.keyframes, {one.number: one for one in made.facts})
+    texts = prompt_texts(made.keyframes, {frame_facts.number: frame_facts for frame_facts in made.facts})
     assert texts[1] == ("Valves", "Gate", "Ball", "Check", "Institute of Hydraulics")
     assert texts[2] == ("Pumps", "Suction", "Shaft")
 

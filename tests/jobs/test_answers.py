@@ -97,7 +97,7 @@ def test_answer_waits_for_frames_and_is_written_once(
     going.set()
     turn = ended(services, conversation).last
     assert (turn.state, turn.answer) == ("complete", "Red [1], then blue [2].")
-    assert [one.analysis_id for one in turn.cited] == [*conversation.about] * 2
+    assert [ref.analysis_id for ref in turn.cited] == [*conversation.about] * 2
     assert len([body for body in server.requests if body["max_tokens"] > 1]) == 1
     assert services.answers.get(conversation.id) is None
 
@@ -132,9 +132,9 @@ def test_question_is_stored_while_it_waits_for_frames(open_data: Open, video: Pa
     while not (task and task.progress and task.progress.waits_for):
         time.sleep(0.001)
     kept = open_data().conversations.get(conversation.id)  # as a program that starts after a kill would
-    assert [(one.question, one.state, one.answer) for one in kept.turns] == [("Kept?", "stopped", "")]
+    assert [(turn.question, turn.state, turn.answer) for turn in kept.turns] == [("Kept?", "stopped", "")]
     going.set()
-    assert [(one.question, one.state) for one in ended(services, conversation).turns] == [("Kept?", "complete")]
+    assert [(turn.question, turn.state) for turn in ended(services, conversation).turns] == [("Kept?", "complete")]
 
 
 @pytest.mark.slow

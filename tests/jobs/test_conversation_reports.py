@@ -109,7 +109,7 @@ def test_report_has_the_shown_branch_with_its_pictures(services: Services) -> No
     assert first.settings["temperature"] == 0.3 and first.settings["system_prompt"] == "Be brief."
     assert first.searches[0] == ReportedSearch(FOUND) and first.searches[1].video == "yard.mp4"
     assert (second.state, second.unknown_frames, second.own_times) == ("failed", (99,), ("7:30",))
-    shown = {one.number: (one.keyframe, one.video, one.name, one.jpeg) for one in talk.pictures}
+    shown = {picture.number: (picture.keyframe, picture.video, picture.name, picture.jpeg) for picture in talk.pictures}
     assert shown.pop(1)[:3] == (0, "", "photo.png")
     assert shown == {
         2: (1, "", "", b""),
@@ -123,7 +123,7 @@ def test_conversation_is_in_the_report_of_each_of_its_videos(services: Services)
     converse(services)
     (talk,) = reported(services, YARD).conversations
     assert talk.videos == ("gate.mp4",)
-    shown = {one.number: (one.keyframe, one.video) for one in talk.pictures}
+    shown = {picture.number: (picture.keyframe, picture.video) for picture in talk.pictures}
     assert shown[4] == (1, "") and shown[2] == (0, "gate.mp4") and shown[6] == (0, "gate.mp4")
 
 
@@ -157,12 +157,12 @@ def test_imported_report_brings_its_conversation(services: Services, tmp_path: P
         first, second = kept.branch()
         assert first.settings == SETTINGS and first.context.mode == "messages"
         assert first.evidence == Evidence(moments=(FOUND,))
-        assert [one.number for one in first.cited] == [2, 4, 6] and first.cited[0].analysis_id == GATE
+        assert [ref.number for ref in first.cited] == [2, 4, 6] and first.cited[0].analysis_id == GATE
         assert [one.number for one in first.added] == [2, 3, 4, 6, 1]
         assert second.why == Notice("engine_empty_answer", {}, "error", "error") and not second.frames
         here, away = reported(services), reported(there)
-        assert [one.answer for one in away.conversations[0].answers] == [
-            one.answer for one in here.conversations[0].answers
+        assert [answer.answer for answer in away.conversations[0].answers] == [
+            answer.answer for answer in here.conversations[0].answers
         ]
         for name in ("html", "markdown"):
             for one in (here, away):

@@ -307,10 +307,10 @@ def test_a_job_waits_or_runs_at_every_moment(open_queue: Open, monkeypatch: pyte
     jobs = open_queue(endless)
     job_id = jobs.submit(REQUEST, name="a")
     until(jobs, job_id, lambda _: jobs._active.all()[0].is_running)  # a worker has it, and waits for the engine
-    assert ([one.id for one in jobs.waiting()], jobs.all_running(), jobs.running()) == ([job_id], [], ())
+    assert ([job.id for job in jobs.waiting()], jobs.all_running(), jobs.running()) == ([job_id], [], ())
     admit.set()
     until(jobs, job_id, lambda job: job.state == "running")  # and it isn't stored as running
-    assert (jobs.waiting(), [one.id for one in jobs.all_running()], jobs.running()) == ([], [job_id], (job_id,))
+    assert (jobs.waiting(), [job.id for job in jobs.all_running()], jobs.running()) == ([], [job_id], (job_id,))
     stored.set()
     jobs.cancel(job_id)
     assert until(jobs, job_id, lambda job: job.is_over).state == "cancelled"

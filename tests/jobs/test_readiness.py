@@ -61,7 +61,7 @@ def test_recommended_models_fit_the_card(settings: Settings, monkeypatch: pytest
     recommended = readiness.with_recommended(settings)
     assert (recommended.model_path, recommended.vllm_config["max_model_len"] > 0) == (SMALL, True)
     entries = tuple(Catalogue.load(None).by_id.values())
-    for_research = [one.entry.is_for_research for one in HardwareProfile.here().proposals(entries)]
+    for_research = [proposal.entry.is_for_research for proposal in HardwareProfile.here().proposals(entries)]
     assert any(for_research) and for_research == sorted(for_research)
     # A card gets a newer model than the default.
     monkeypatch.setattr(HardwareProfile, "here", lambda: HardwareProfile.of([(24, "RTX 4090")], "gpu", 64))

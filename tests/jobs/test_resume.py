@@ -297,8 +297,8 @@ def test_settings_that_changed_are_reported_and_never_mixed(
             hold.opened.set()
             assert not keys & {result.key for result in before.progress.results}
         with jobs_in(paused.folder, later, conditions=conditions) as jobs:
-            assert not {one.key for one in jobs.snapshot(job_id).progress.results} & {
-                one.key for one in before.progress.results
+            assert not {result.key for result in jobs.snapshot(job_id).progress.results} & {
+                result.key for result in before.progress.results
             }
             jobs.resume(job_id)
             done = report_of(ended(jobs, job_id))
@@ -434,7 +434,7 @@ def test_store_failure_in_mid_job_loses_no_answer(
             assert job.state == "failed"
             assert isinstance(job.error, StorageError)
             assert all(error_text(job.error, language) for language in LANGUAGES)
-            assert {one.number for one in before} <= {one.number for one in job.progress.results}
+            assert {one.number for one in before} <= {result.number for result in job.progress.results}
             with pytest.raises(StorageError):
                 # Longer than what is left of any page.
                 jobs.submit(replace(REQUEST, frames=3, question="?" * 9000), name="another.mp4")

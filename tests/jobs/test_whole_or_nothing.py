@@ -150,7 +150,7 @@ def test_a_deletion_is_whole_or_did_not_begin(template: Path, tmp_path: Path) ->
 
     def check(place: Place) -> None:
         left = [job for job in place.jobs.recent() if job.name == "clip.mp4"]
-        files = [one for one in (tmp_path / "data" / "videos").rglob("*.mp4") if one.is_file()]
+        files = [path for path in (tmp_path / "data" / "videos").rglob("*.mp4") if path.is_file()]
         assert (len(left), len(files), num_audited(place, "delete")) in ((1, 1, 0), (0, 0, 1))
 
     assert each_kill(template, tmp_path / "data", act, check) > 5
@@ -201,7 +201,7 @@ def test_trash_loses_report_and_video_or_neither(template: Path, tmp_path: Path)
         assert [one.error for one in purge(place.jobs, place.videos, place.jobs.trash.entries())] == [None]
 
     def check(place: Place) -> None:
-        files = [one for one in (tmp_path / "data" / "videos").rglob("*.mp4") if one.is_file()]
+        files = [path for path in (tmp_path / "data" / "videos").rglob("*.mp4") if path.is_file()]
         assert (len(place.jobs.trash.entries()), len(files), num_audited(place, "delete")) in ((1, 1, 0), (0, 0, 1))
 
     assert each_kill(template, tmp_path / "data", act, check) > 5

@@ -268,7 +268,7 @@ class Keeping(loopback.Handler):
         self.body()
         self.callers.add(self.client_address)
         events = [{"choices": [{"delta": {"content": "x"}, "finish_reason": "stop"}]}, "[DONE]"]
-        text = "".join(f"data: {one if isinstance(one, str) else json.dumps(one)}\n\n" for one in events)
+        text = "".join(f"data: {event if isinstance(event, str) else json.dumps(event)}\n\n" for event in events)
         self.send_whole(200, text.encode(), {"Content-Type": "text/event-stream"})
         self.close_connection = self.hangs_up
 
@@ -607,7 +607,7 @@ def test_whole_answer_in_pieces_keeps_its_characters() -> None:
 
     async def content() -> list[str]:
         events = [read_json(one.data) async for one in EventDecoder().aiter_bytes(pieces())]
-        return [one["choices"][0]["delta"]["content"] for one in events if isinstance(one, dict)]
+        return [event["choices"][0]["delta"]["content"] for event in events if isinstance(event, dict)]
 
     assert asyncio.run(content()) == ["红\u2028色"]
 

@@ -100,7 +100,7 @@ def test_a_name_that_is_like_none_proposes_none(name: str) -> None:
 def test_models_have_names_and_words_of_their_own() -> None:
     # No two models share a name.
     entries = built_in().by_id.values()
-    for names in ([name for one in entries for name in one.ollama], [one.name.lower() for one in entries]):
+    for names in ([name for one in entries for name in one.ollama], [entry.name.lower() for entry in entries]):
         assert sorted(names) == sorted(set(names))
     # Every model says what it is for in both languages.
     for entry in built_in().by_id.values():

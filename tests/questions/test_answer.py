@@ -62,7 +62,7 @@ def test_answer_streams_and_its_frames_get_decoder_times(video: Path, data: Path
         kept = one.conversations.get(done.conversation.id)
     turn = done.conversation.last
     assert kept == done.conversation and turn.state == "complete" and turn.why is None
-    assert "".join(one.text for one in events if isinstance(one, AnswerText)) == turn.answer
+    assert "".join(event.text for event in events if isinstance(event, AnswerText)) == turn.answer
     assert [(ref.number, ref.time_seconds) for ref in turn.cited] == [(1, 0.0), (2, 1.2)]
     assert turn.unknown_frames == (9,) and turn.own_times == ("7:30",)
     assert [ref.number for ref in turn.attached] == [1, 2, 3, 4] and turn.model == "model"
@@ -180,12 +180,12 @@ def test_engine_that_dies_in_mid_answer_keeps_the_answer(video: Path, data: Path
                 seen.append(event)
         turn = one.conversations.get(seen[-1].conversation.id).last
         assert len(questions(server)) == 1  # not sent twice
-    assert (turn.state, turn.answer) == ("failed", "The red card [1]") and [one.number for one in turn.cited] == [1]
+    assert (turn.state, turn.answer) == ("failed", "The red card [1]") and [ref.number for ref in turn.cited] == [1]
     assert turn.why and turn.why.key == raised.value.key and turn.why.table == "error"
 
 
 def several(servers: list[Server], data: Path) -> framelens.Session:
-    return framelens.Session(base_url=", ".join(one.base_url for one in servers), data_dir=data, language="en")
+    return framelens.Session(base_url=", ".join(server.base_url for server in servers), data_dir=data, language="en")
 
 
 @pytest.mark.slow
@@ -344,7 +344,7 @@ def test_engine_with_few_pictures_gets_the_newest(video: Path, data: Path) -> No
     with serve(behave) as server, session(server, data) as one:
         turn = one.ask(video, "Which?").last
     assert turn.context.pictures == (3, 4) and turn.context.described == (1, 2) and turn.state == "complete"
-    (notice,) = (one for one in turn.notices if one.key == "ask_described")
+    (notice,) = (notice for notice in turn.notices if notice.key == "ask_described")
     assert framelens.notice_text(notice, "en").startswith("The engine accepts at most 2 pictures in a request: ")
 
 
@@ -359,7 +359,7 @@ def test_full_context_is_tried_with_less(video: Path, data: Path) -> None:
         turn = one.ask(video, "Which?").last
     assert turn.state == "complete" and len(turn.context.pictures) <= 3
     said = "(HTTP 400: “This model's maximum context length is 1200 tokens”)"
-    assert all(said in framelens.notice_text(one, "en") for one in turn.notices) and turn.notices
+    assert all(said in framelens.notice_text(notice, "en") for notice in turn.notices) and turn.notices
 
 
 @pytest.mark.slow
@@ -412,7 +412,9 @@ def test_answer_that_only_repeats_itself_is_stopped(video: Path, data: Path) -> 
 def test_answer_at_its_limit_is_marked(video: Path, data: Path) -> None:
     with serve(answering("Red [1]"), finish="length") as server, session(server, data) as one:
         turn = one.ask(video, "Which?", max_tokens=7).last
-    assert turn.state == "complete" and [(one.key, one.values) for one in turn.notices] == [("ask_cut", {"tokens": 7})]
+    assert turn.state == "complete" and [(notice.key, notice.values) for notice in turn.notices] == [
+        ("ask_cut", {"tokens": 7})
+    ]
 
 
 @pytest.mark.slow

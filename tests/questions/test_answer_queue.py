@@ -15,8 +15,10 @@ from framelens.questions.conversation import Queued
 def places(queue: AnswerQueue, *conversations: str) -> list[int]:
     """The first place that a question of each conversation is given, while all of them wait."""
     with ExitStack() as stack:
-        waiting = [stack.enter_context(queue.joined(one)).wait(1, threading.Event()) for one in conversations]
-        return [next(one).place for one in waiting]
+        waiting = [
+            stack.enter_context(queue.joined(conversation)).wait(1, threading.Event()) for conversation in conversations
+        ]
+        return [next(job).place for job in waiting]
 
 
 def test_conversations_and_places_take_turns() -> None:
@@ -35,7 +37,7 @@ def test_conversations_and_places_take_turns() -> None:
     queue = AnswerQueue()
     with ExitStack() as stack:
         waiting = [stack.enter_context(queue.joined(str(number))).wait(8, threading.Event()) for number in range(8)]
-        assert [next(one).place for one in waiting] == [0] * 8
+        assert [next(job).place for job in waiting] == [0] * 8
 
 
 def list_of_next(queue: AnswerQueue) -> list[Queued]:
@@ -51,7 +53,7 @@ def test_user_who_asks_much_lets_others_pass() -> None:
         for name, conversation in [("ann", "a1"), ("ann", "a2"), ("ann", "a3"), ("bob", "b1"), ("bob", "b1")]:
             with as_user(users[name]):
                 waiting.append(stack.enter_context(queue.joined(conversation)))
-        assert [next(one.wait(1, threading.Event())).place for one in waiting[1:]] == [3, 5, 2, 4]
+        assert [next(job.wait(1, threading.Event())).place for job in waiting[1:]] == [3, 5, 2, 4]
 
 
 @pytest.mark.slow

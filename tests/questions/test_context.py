@@ -95,7 +95,7 @@ def talk(*pairs: tuple[str, str], settings: AskSettings | None = None) -> Conver
 
 def built(analysis: Analysis, conversation: Conversation, connection: Connection | None = None) -> PreparedRequest:
     engine = cast(EngineConnection, connection or Connection())
-    frames = tuple(FrameRef(one.number, one.time_seconds, analysis.id) for one in analysis.keyframes)
+    frames = tuple(FrameRef(frame.number, frame.time_seconds, analysis.id) for frame in analysis.keyframes)
     conversation = conversation.with_turn(replace(conversation.turn(1), frames=frames))
     return ContextBuilder(conversation, {analysis.id: analysis}, {}, engine, lambda: {analysis.id: analysis}).build()
 
@@ -141,7 +141,7 @@ def test_rules_come_before_own_prompts(analysis: Analysis) -> None:
     assert "never instructions" in system["content"] and system["content"].endswith("Be brief.")
     # Unproven sight is said.
     prepared = built(analysis, talk(("Q", "")), Connection(sight=VisionProbe(None)))
-    assert prepared.use.mode == "messages" and [one.key for one in prepared.notices] == ["sight_unknown"]
+    assert prepared.use.mode == "messages" and [notice.key for notice in prepared.notices] == ["sight_unknown"]
 
 
 def test_oldest_pictures_become_descriptions_first(analysis: Analysis) -> None:
@@ -249,7 +249,7 @@ def kinds(message: dict[str, Any]) -> list[str]:
 
 
 def keyframes(analysis: Analysis, analysis_id: str = "") -> list[FrameRef]:
-    return [FrameRef(0, one.time_seconds, analysis_id or analysis.id) for one in analysis.keyframes]
+    return [FrameRef(0, frame.time_seconds, analysis_id or analysis.id) for frame in analysis.keyframes]
 
 
 def build(
@@ -270,7 +270,7 @@ def test_frames_stay_with_the_turn_that_added_them(analysis: Analysis) -> None:
     assert messages[:2] == before[:2] and kinds(messages[1]) == ["text", "image_url"] * 2 + ["text"]
     assert kinds(messages[3]) == ["text", "image_url", "text"]  # a frame that was there before isn't sent again
     assert messages[3]["content"][0]["text"] == "[frame 3 · 00:02.550]" and messages[3]["content"][-1]["text"] == "B"
-    assert [(one.number, one.picture) for one in prepared.attached] == [(1, ""), (2, ""), (3, "abc")]
+    assert [(ref.number, ref.picture) for ref in prepared.attached] == [(1, ""), (2, ""), (3, "abc")]
 
 
 def test_frames_move_on_and_keep_their_size(analysis: Analysis) -> None:
@@ -301,7 +301,7 @@ def test_several_videos_are_told_apart(analysis: Analysis) -> None:
     assert r'Video 2: "the \"other\" .mp4"' in words and words.count(ORDER) == 2
     assert '- [1] "A red card."' in words and '- [3] "A red card."' in words  # numbers of the conversation
     assert '[video 2 · 00:07.200] "word7' in words  # a keyframe that the conversation doesn't have
-    assert [(one.number, one.analysis_id) for one in prepared.attached][2:] == [(3, "other"), (4, "other")]
+    assert [(ref.number, ref.analysis_id) for ref in prepared.attached][2:] == [(3, "other"), (4, "other")]
 
 
 def test_each_of_several_videos_loses_its_first_frames(analysis: Analysis) -> None:
@@ -309,7 +309,7 @@ def test_each_of_several_videos_loses_its_first_frames(analysis: Analysis) -> No
     conversation = added(talk(("Which?", "")), 1, *keyframes(analysis), *keyframes(other))
     use = build(conversation, analysis, other, context=2048).use
     assert use.described or use.left_out_frames
-    shown = [sum(low <= one <= high for one in use.pictures) for low, high in ((1, 8), (9, 16))]
+    shown = [sum(low <= picture <= high for picture in use.pictures) for low, high in ((1, 8), (9, 16))]
     assert abs(shown[0] - shown[1]) <= 1 and {8, 16} <= set(use.pictures)
 
 
@@ -320,7 +320,7 @@ def test_image_of_the_user_is_named_as_data(analysis: Analysis) -> None:
     prepared = build(conversation, analysis, pictures={"abc": analysis.keyframes[0].jpeg})
     marks = [part["text"] for part in sent(prepared)[1]["content"] if part["type"] == "text"]
     assert marks[1] == f'[image 1 · "{ORDER}.png" · attached by the user]'
-    assert [one.name for one in prepared.attached] == ["", f"{ORDER}.png"]
+    assert [ref.name for ref in prepared.attached] == ["", f"{ORDER}.png"]
 
 
 def test_text_alone_is_sent_as_it_is() -> None:
@@ -336,7 +336,7 @@ def test_model_without_eyes_hears_of_an_image() -> None:
     blind = cast(EngineConnection, Connection(sight=VisionProbe(False)))
     prepared = ContextBuilder(conversation, {}, {}, blind, dict).build()
     assert '[image 1 · "photo.png"' in json.dumps(sent(prepared), ensure_ascii=False).replace("\\", "")
-    assert prepared.use.described == (1,) and [one.key for one in prepared.notices] == ["text_mode"]
+    assert prepared.use.described == (1,) and [notice.key for notice in prepared.notices] == ["text_mode"]
 
 
 def test_texts_that_match_a_question_are_quoted_with_it(analysis: Analysis) -> None:

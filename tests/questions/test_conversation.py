@@ -118,7 +118,7 @@ def test_frames_get_numbers_once_and_keep_them() -> None:
 
     first = asked("A")
     frames = first.numbered([frame(0.0), frame(1.5), frame(0.0, "other")])
-    assert [one.number for one in frames] == [1, 2, 3]
+    assert [frame.number for frame in frames] == [1, 2, 3]
     first = first.with_turn(first.last.apply(FramesAdded(frames)))
     later = first.with_question("B", SETTINGS)
     assert [one.number for one in later.numbered([frame(9.0), frame(1.5), frame(9.0)])] == [4, 2]

@@ -105,7 +105,7 @@ def test_images_belong_to_their_turn_with_numbers(repository: ConversationReposi
         (f"{colour}.png", encoded(Image.new("RGB", (8, 8), colour))) for colour in ("red", "blue")
     )
     conversation = Conversation.begun_about(["job"], "en").with_question("Which?", AskSettings(), images=images)
-    assert [(one.number, one.name) for one in conversation.last.images] == [(1, "red.png"), (2, "blue.png")]
+    assert [(image.number, image.name) for image in conversation.last.images] == [(1, "red.png"), (2, "blue.png")]
     conversation = repository.add(conversation).with_question("And?", AskSettings(), images=images[1:])
     assert repository.add(conversation).last.images == (conversation.turn(1).images[1],)
     edited = conversation.with_question("Which, then?", AskSettings(), edit=1)

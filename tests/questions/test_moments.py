@@ -126,7 +126,7 @@ def found_in(
 
 
 def borders(found: Moments) -> list[tuple[int, int]]:
-    return [(one.first.frame_index, one.last.frame_index) for one in found.intervals]
+    return [(interval.first.frame_index, interval.last.frame_index) for interval in found.intervals]
 
 
 @pytest.mark.slow
@@ -141,7 +141,7 @@ def test_all_intervals_are_found_to_the_frame(seed: int) -> None:
     voter = Truth(film, shown)
     found = found_in(film, voter)
     assert borders(found) == frames_of(film, shown)
-    assert found.ended == "complete" and all(one.issues == () for one in found.intervals)
+    assert found.ended == "complete" and all(interval.issues == () for interval in found.intervals)
     assert found.widest_gap_seconds <= 0.45 + 1e-6 and len(found.samples) == len(voter.asked)
     for one, (first, last) in zip(found.intervals, frames_of(film, shown), strict=True):
         assert one.first.time_seconds == film.times[first] and one.end_seconds == film.times[last + 1]
@@ -282,7 +282,7 @@ def test_candidates_and_rejected_frames_are_looked_at() -> None:
     film = Film.of(3600, rate=25)
     voter = Truth(film, [(1000.5, 1001.1)], likely=[(960.0, 1040.0)])
     found = found_in(film, voter, limits=SearchLimits(frames=400))
-    near = [one.time_seconds for one in found.samples if 960 <= one.time_seconds <= 1040]
+    near = [sample.time_seconds for sample in found.samples if 960 <= sample.time_seconds <= 1040]
     assert len(near) >= 5 * 9 * 80 / 3600 * 400 / 9 and min(two - one for one, two in pairwise(near)) <= 0.25
     # Candidates are looked at before the gaps.
     film = Film.of(3600, rate=25)
@@ -330,7 +330,7 @@ def test_unreadable_part_is_left_out_and_counts_as_gap() -> None:
     film = Film.of(60, rate=25)
     film.unreadable = [(30.0, 34.0)]
     found = found_in(film, Truth(film, [(20.0, 32.0), (50.0, 51.0)]))
-    assert [one.issues for one in found.intervals] == [("borders",), ()]
+    assert [interval.issues for interval in found.intervals] == [("borders",), ()]
     assert 3.5 < found.widest_gap_seconds < 8 and 0 < len(found.unreadable) < 12
     film.unreadable = [(0.0, 60.0)]
     with pytest.raises(InputError):

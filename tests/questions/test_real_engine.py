@@ -166,5 +166,7 @@ def test_real_engine_finds_the_moment_to_the_frame(
         turn = one.ask(video, "When is the green card visible?").last
     assert turn.evidence
     (found,) = turn.evidence.moments
-    assert [(one.first.frame_index, one.last.frame_index, one.issues) for one in found.intervals] == [(24, 35, ())]
+    assert [
+        (interval.first.frame_index, interval.last.frame_index, interval.issues) for interval in found.intervals
+    ] == [(24, 35, ())]
     assert found.ended == "complete" and turn.answer.startswith("“a green card” was seen once:\n1. 00:02.400–")

@@ -60,7 +60,7 @@ def answer_of(analysis: framelens.Analysis) -> ReportedAnswer:
 
 def spans(answer: ReportedAnswer) -> list[tuple[int, int]]:
     (search,) = answer.searches
-    return [(one.first.frame_index, one.last.frame_index) for one in search.moments.intervals]
+    return [(interval.first.frame_index, interval.last.frame_index) for interval in search.moments.intervals]
 
 
 def test_question_is_answered_by_a_search(video: Path, tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def ended(services: Services, job_id: str) -> JobSnapshot:
 
 def looked(job: JobSnapshot) -> int:
     answer = job.progress.answer
-    return sum(len(one.moments.samples) for one in answer.answers[0].searches) if answer else 0
+    return sum(len(search.moments.samples) for search in answer.answers[0].searches) if answer else 0
 
 
 def votes_of(server: Server) -> int:
@@ -227,7 +227,7 @@ def test_failed_answer_is_named_first_and_asked_again(video: Path, tmp_path: Pat
         and failed.analysis.brief == "Cards"
     )
     assert done.state == "done" and done.analysis and spans(answer_of(done.analysis)) == [(30, 44), (90, 119)]
-    assert sum("findings" in json.dumps(one.get("response_format")) for one in server.requests) == 1
+    assert sum("findings" in json.dumps(body.get("response_format")) for body in server.requests) == 1
 
 
 def test_failed_description_leaves_the_answer(video: Path, tmp_path: Path) -> None:
@@ -285,7 +285,7 @@ def test_report_has_the_moments_and_their_pictures(video: Path, tmp_path: Path) 
     assert spans(answer_of(read)) == [(30, 44), (90, 119)] and read.brief == analysis.brief
     assert "conversations" not in json.loads(written)
     pictures = json.loads(written)["answer"]["pictures"]
-    assert len(pictures) == 4 and all(one["picture"] or one["keyframe"] for one in pictures)
+    assert len(pictures) == 4 and all(picture["picture"] or picture["keyframe"] for picture in pictures)
     page = FORMATS["html"].write(analysis, "en").decode()
     answer = page[page.index('id="reply"') :]
     assert answer.index("00:03.0") < answer.index("00:12.000") < answer.index("data:image/jpeg")
@@ -304,7 +304,7 @@ def test_two_questions_in_one_are_both_answered(video: Path, tmp_path: Path) -> 
     assert spans(answer) == [(30, 44), (90, 119)]
     assert answer.answer.startswith("“a red card” was seen 2 times:\n1. 00:03.000") and answer.answer.endswith("\n\nx")
     assert turn.answer == answer.answer and turn.evidence and len(turn.evidence.moments) == 1
-    (asked,) = (one for one in server.requests[:-1] if "Answer only the other part" in json.dumps(one))
+    (asked,) = (body for body in server.requests[:-1] if "Answer only the other part" in json.dumps(body))
     content = asked["messages"][-1]["content"]
     assert sum(part["type"] == "image_url" for part in content) == len(answer.pictures) == 6  # first, middle, last
     assert "which card follows it?" in content[-1]["text"] and "was seen 2 times" in content[-1]["text"]
@@ -314,7 +314,7 @@ def test_two_questions_in_one_are_both_answered(video: Path, tmp_path: Path) -> 
 def test_two_searches_in_one_question(video: Path, tmp_path: Path) -> None:
     with serve(describing()) as server, session(server, tmp_path) as one:
         turn = one.ask(video, "Is there a red card, and when does a purple card appear?").last
-    assert turn.evidence and [len(one.intervals) for one in turn.evidence.moments] == [2, 0]
+    assert turn.evidence and [len(search.intervals) for search in turn.evidence.moments] == [2, 0]
     yes, no = turn.answer.split("\n\n")
     assert yes.startswith("Yes. “a red card” was seen 2 times:") and no.startswith("“a purple card” was not seen.")
     assert [ref.number for ref in turn.cited] == [1, 2, 3, 4]
@@ -329,7 +329,7 @@ def test_part_without_an_answer_is_named(video: Path, tmp_path: Path) -> None:
 
     with serve(behave) as server, session(server, tmp_path) as one:
         turn = one.ask(video, "When does a red card appear and which card follows it?").last
-    assert turn.state == "complete" and [one.key for one in turn.notices] == ["ask_part_unanswered"]
+    assert turn.state == "complete" and [notice.key for notice in turn.notices] == ["ask_part_unanswered"]
 
 
 def test_too_long_question_is_refused(video: Path, tmp_path: Path) -> None:

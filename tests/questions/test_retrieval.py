@@ -65,7 +65,7 @@ def test_passages_lead_to_frames_and_quotes() -> None:
     texts = ["a dog", "the red dog", "red", "nothing", "the red dog"]
     passages = [TimedText("a", 10.0 * n, 10.0 * n + 2, text) for n, text in enumerate(texts)]
     quotes = quotes_of(matches(passages, ["red dog"]))
-    assert [(one.seconds, one.text) for one in quotes] == [(1.0, "a dog"), (11.0, "the red dog"), (21.0, "red")]
+    assert [(quote.seconds, quote.text) for quote in quotes] == [(1.0, "a dog"), (11.0, "the red dog"), (21.0, "red")]
     assert quotes_of(matches(passages, ["a whale"])) == ()
 
 
@@ -199,13 +199,13 @@ def test_moment_is_among_eight_frames_of_ten_minutes(analysis: Analysis, data: P
     urls = [body["messages"][-1]["content"][0]["image_url"]["url"] for body in first]
     assert set(ONCE) <= {colour_of(base64.b64decode(url.partition(",")[2])) for url in urls}
     start = ONCE[colour] * SECONDS
-    shown = [one for one in found.frames if start <= one.time_seconds < start + SECONDS]
+    shown = [frame for frame in found.frames if start <= frame.time_seconds < start + SECONDS]
     assert shown and all(colour_of(one.jpeg) == colour for one in shown if one.jpeg)
-    assert len(found.frames) == 8 and sum(not one.jpeg for one in found.frames) >= 4
+    assert len(found.frames) == 8 and sum(not frame.jpeg for frame in found.frames) >= 4
     choice = found.choice
     assert (choice.outcome, choice.scores, choice.relevant) == ("chosen", ("votes",), 1)
     assert choice.candidates == choice.voted >= 240
-    assert {"thumbnails", "embeddings", "votes"} <= {one.step for one in events}
+    assert {"thumbnails", "embeddings", "votes"} <= {event.step for event in events}
 
 
 def agree(body: dict[str, Any]) -> Iterator[str]:
@@ -217,8 +217,8 @@ def test_model_that_always_says_yes_changes_nothing(analysis: Analysis, data: Pa
     with serve(agree) as server:
         found, _ = selected(server, Scope({"a": analysis}), data, "Is it red?", Sought("local", ("a red card",)))
     assert found.choice.outcome == "flat" and found.choice.scores == ()
-    assert [one.time_seconds for one in found.frames] == [one.time_seconds for one in analysis.keyframes]
-    assert not any(one.jpeg for one in found.frames)
+    assert [frame.time_seconds for frame in found.frames] == [frame.time_seconds for frame in analysis.keyframes]
+    assert not any(frame.jpeg for frame in found.frames)
 
 
 @pytest.mark.slow
@@ -240,7 +240,7 @@ def test_no_model_is_asked_where_it_brings_nothing(
         found, _ = selected(server, scope, data, "Card?", sought, can_see=changes.get("sees", True))
         assert server.requests == []
     assert found.choice.outcome == outcome
-    assert [one.time_seconds for one in found.frames] == [one.time_seconds for one in analysis.keyframes]
+    assert [frame.time_seconds for frame in found.frames] == [frame.time_seconds for frame in analysis.keyframes]
 
 
 @pytest.mark.slow
@@ -249,9 +249,9 @@ def test_range_is_looked_at_densely(analysis: Analysis, data: Path) -> None:
     with serve(sees) as server:
         found, _ = selected(server, scope, data, "More?", Sought("local", ("a card",)))
         assert server.requests == []
-    times = [one.time_seconds for one in found.frames]
+    times = [frame.time_seconds for frame in found.frames]
     assert found.choice.outcome == "range" and times == [100.5, 101.5, 103.0, 104.0, 105.5, 106.5, 108.0, 109.0]
-    assert all(one.jpeg for one in found.frames)
+    assert all(frame.jpeg for frame in found.frames)
 
 
 @pytest.mark.slow
@@ -263,7 +263,7 @@ def test_range_without_relevance_is_covered(analysis: Analysis, data: Path, end:
     with serve(agree) as server:
         found, _ = selected(server, scope, data, "How many?", Sought("local", ("a card",)))
         assert bool(server.requests) is asked
-    times = [one.time_seconds for one in found.frames]
+    times = [frame.time_seconds for frame in found.frames]
     step = (end - 100.0) / 8
     assert found.choice.outcome == "range" and len(times) == 8
     assert all(abs(time - (100.0 + (place + 0.5) * step)) < 0.6 for place, time in enumerate(times))
@@ -277,19 +277,19 @@ def test_what_was_said_is_found_without_votes(analysis: Analysis, data: Path) ->
         scope = Scope({"a": replace(analysis, transcript=spoken)}, 8)
         found, _ = selected(server, scope, data, "Did they mention the price?", Sought("spoken", ("a price",)))
         assert server.requests == []
-    assert found.choice.scores == ("text",) and any(402 <= one.time_seconds <= 406 for one in found.frames)
-    assert [(one.seconds, one.text) for one in found.choice.quotes] == [(404.0, "the price of tea")]
+    assert found.choice.scores == ("text",) and any(402 <= frame.time_seconds <= 406 for frame in found.frames)
+    assert [(quote.seconds, quote.text) for quote in found.choice.quotes] == [(404.0, "the price of tea")]
 
 
 @pytest.mark.slow
 def test_known_frames_are_not_chosen_again_instead_of_new_ones(analysis: Analysis, data: Path) -> None:
-    known = [("a", one.time_seconds) for one in analysis.keyframes]
+    known = [("a", frame.time_seconds) for frame in analysis.keyframes]
     new = next(one for one in ONCE if one not in [colour_of(frame.jpeg) for frame in analysis.keyframes])
     with serve(sees) as server:
         scope = Scope({"a": analysis}, held=known)
         found, _ = selected(server, scope, data, f"And {new}?", Sought("local", (f"a {new} card",)))
-    assert {("a", one.time_seconds) for one in found.frames} > set(known)
-    assert [colour_of(one.jpeg) for one in found.frames if one.jpeg] == [new]
+    assert {("a", frame.time_seconds) for frame in found.frames} > set(known)
+    assert [colour_of(frame.jpeg) for frame in found.frames if frame.jpeg] == [new]
 
 
 @pytest.mark.slow
@@ -352,7 +352,7 @@ def test_embeddings_of_pictures_are_compared(analysis: Analysis, data: Path, tak
     if takes_pictures:
         assert found.choice.scores == ("embeddings",)
         start = ONCE["purple"] * SECONDS
-        assert any(start <= one.time_seconds < start + SECONDS for one in found.frames)
+        assert any(start <= frame.time_seconds < start + SECONDS for frame in found.frames)
     else:
         assert found.choice.outcome == "flat"
 

@@ -126,7 +126,7 @@ def test_words_on_a_single_frame_are_found(tmp_path: Path) -> None:
 def test_text_at_a_moment_is_read_there(video: Path, data: Path) -> None:
     turn = ask(video, data, "What is written at 0:02.5?")
     assert "Protein folding" in turn.answer and "Cells" not in turn.answer
-    assert [one.time_seconds for one in turn.cited] == [2.5]
+    assert [ref.time_seconds for ref in turn.cited] == [2.5]
 
 
 def test_all_text_is_listed_once(video: Path, data: Path) -> None:
@@ -148,7 +148,7 @@ def test_words_are_found_in_the_speech(
 ) -> None:
     turn = ask(video, data, question)
     assert spans(turn) == expected and turn.state == "complete"
-    assert [one.time_seconds for one in turn.cited] == [start for start, _ in expected]
+    assert [ref.time_seconds for ref in turn.cited] == [start for start, _ in expected]
 
 
 def test_speech_at_a_moment_is_quoted(video: Path, data: Path) -> None:
@@ -166,7 +166,7 @@ def test_question_for_eyes_says_so(video: Path, data: Path) -> None:
 def test_part_for_eyes_is_named(video: Path, data: Path) -> None:
     turn = ask(video, data, "When does “protein” appear? What colour is the car?")
     assert spans(turn) == [(2.0, 3.3)]
-    assert [one.values for one in turn.notices if one.key == "ask_part_needs_model"] == [
+    assert [notice.values for notice in turn.notices if notice.key == "ask_part_needs_model"] == [
         {"question": "What colour is the car?"}
     ]
 
@@ -228,7 +228,7 @@ def test_text_of_keyframes_is_not_read_again() -> None:
     draw_page(["Welcome"]).save(page, "JPEG", quality=90)
     reader = FrameTextReader(Unused())  # type: ignore[arg-type]
     reader.learn(known)
-    assert [one.text for one in reader.texts(page.getvalue())] == ["Welcome"]
+    assert [text.text for text in reader.texts(page.getvalue())] == ["Welcome"]
 
 
 class Unused:
@@ -261,7 +261,7 @@ def test_unchanged_picture_is_not_read_again() -> None:
 
 def readings(turn: framelens.Turn) -> set[int]:
     (moments,) = turn.evidence.moments if turn.evidence else ()
-    return {one.frame_index for one in moments.samples}
+    return {sample.frame_index for sample in moments.samples}
 
 
 @pytest.mark.parametrize("is_new", first_of([True, False]), ids=["new conversation", "same conversation"])

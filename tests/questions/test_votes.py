@@ -104,7 +104,7 @@ def test_engine_without_schemas_is_read(said: str, probability: float) -> None:
 
 @pytest.mark.parametrize("words", [("y", "es"), ("<think>no?</think>", "yes")])
 def test_vote_of_a_gateway_that_always_streams(words: tuple[str, ...]) -> None:
-    events = (f'data: {{"choices": [{{"delta": {{"content": {json.dumps(one)}}}}}]}}\n\n' for one in words)
+    events = (f'data: {{"choices": [{{"delta": {{"content": {json.dumps(word)}}}}}]}}\n\n' for word in words)
     body = "".join([*events, "data: [DONE]\n\n"]).encode()
     with serve(raising(lambda _: Whole(body, content_type="text/event-stream"))) as server:
         assert ask(scripted(server)) == [1.0] * 3

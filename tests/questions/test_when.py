@@ -89,7 +89,7 @@ def session(server: Server | Endpoint, data: Path) -> framelens.Session:
 
 def spans(turn: Any) -> list[tuple[int, int]]:
     (moments,) = turn.evidence.moments
-    return [(one.first.frame_index, one.last.frame_index) for one in moments.intervals]
+    return [(interval.first.frame_index, interval.last.frame_index) for interval in moments.intervals]
 
 
 @pytest.mark.slow
@@ -106,7 +106,7 @@ def test_answer_lists_all_moments_with_their_frames(video: Path, data: Path) -> 
     assert len(pictures) == 4 and all(Image.open(BytesIO(pictures[ref.picture])).width == 640 for ref in turn.cited)
     rounds = [event.moments for event in events if isinstance(event, MomentsSearched)]
     assert len(rounds) >= 4 and rounds[-1].ended == "complete" and rounds[-1].widest_gap_seconds < 0.5
-    assert turn.model == "model" and all(one.issues == () for one in rounds[-1].intervals)
+    assert turn.model == "model" and all(interval.issues == () for interval in rounds[-1].intervals)
 
 
 @pytest.mark.slow
@@ -144,7 +144,7 @@ def test_range_in_the_question_is_searched(
 def test_named_range_ends_with_the_video(video: Path, data: Path) -> None:
     with serve(looking()) as server, session(server, data) as one:
         turn = one.ask(video, "What is shown between 0:10 and 0:30?").last
-    (notice,) = (one for one in turn.notices if one.key == "ask_range")
+    (notice,) = (notice for notice in turn.notices if notice.key == "ask_range")
     assert notice.values == {"start": "00:10.000", "end": "00:15.000"}
 
 
@@ -271,7 +271,7 @@ def test_model_that_always_says_yes_is_reported(video: Path, data: Path) -> None
 def test_model_that_says_neither_yes_nor_no_is_reported(video: Path, data: Path) -> None:
     with serve(lambda body: iter(["I see a card."])) as server, session(server, data) as one:
         turn = one.ask(video, WHEN).last
-    assert turn.evidence and [one.ended for one in turn.evidence.moments] == ["says_nothing"]
+    assert turn.evidence and [search.ended for search in turn.evidence.moments] == ["says_nothing"]
     assert "neither yes nor no" in turn.answer and "was not seen" not in turn.answer
 
 
@@ -290,7 +290,7 @@ def test_several_videos_are_searched_one_by_one(video: Path, data: Path, tmp_pat
     with serve(looking()) as server, session(server, data) as one:
         conversation = one.ask([video, other], WHEN)
     turn = conversation.last
-    assert turn.evidence and [len(one.intervals) for one in turn.evidence.moments] == [2, 1]
+    assert turn.evidence and [len(search.intervals) for search in turn.evidence.moments] == [2, 1]
     assert "other.mp4:\n“a red card” was seen once:\n1. 00:02.000" in turn.answer
     assert len({ref.analysis_id for ref in turn.cited}) == 2 and len(turn.cited) == 6
 

@@ -55,7 +55,7 @@ def test_pictures_of_an_earlier_run_are_removed_alone(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"mine")
     for frames in ([early], [later]):
         list(written_frames(frame_entries(frames), tmp_path))
-    assert sorted(one.name for one in tmp_path.iterdir()) == [
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
         *("001_00-02.000.jpg", "001_holiday.jpg", "002_00-09.000.jpg", "notes.txt", "times.csv")
     ]
 

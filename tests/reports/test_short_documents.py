@@ -168,7 +168,7 @@ def test_what_is_left_out_is_counted_with_its_doubts(form: str, language: Langua
     made = large(language)
     text = bare_text(written(made, form, language))
     assert text.count(f":{SENTENCE[language][0]}") == 12
-    doubtful = sum(bool(one.issues) for one in made.findings)
+    doubtful = sum(bool(finding.issues) for finding in made.findings)
     unverified = t("report.more_unverified", language, n=doubtful)
     assert "".join(t("report.more", language, n=488, unverified=unverified).split()) in text
 

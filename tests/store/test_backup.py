@@ -99,7 +99,7 @@ def test_backup_has_the_work_and_no_caches_or_secrets(data: Path, tmp_path: Path
     assert check_backup(target) == manifest
     whole = target.read_bytes()
     assert [one for one in SECRETS if one.encode() in whole] == []
-    assert target.stat().st_mode & 0o777 == 0o600 and [one.name for one in target.parent.iterdir()] == ["one.zip"]
+    assert target.stat().st_mode & 0o777 == 0o600 and [path.name for path in target.parent.iterdir()] == ["one.zip"]
     kept = json.loads(zipfile.ZipFile(target).read("model.json"))
     assert kept == {"FRAMELENS_BASE_URL": "http://127.0.0.1:9/v1"}
 
@@ -219,7 +219,7 @@ def test_a_backup_that_fails_replaces_nothing(data: Path, tmp_path: Path, monkey
     with monkeypatch.context() as patch, pytest.raises(AppError):
         patch.setattr(backup, "_add", _full)
         write_backup(data, target, videos=True)
-    assert [one.name for one in target.parent.iterdir()] == ["b.zip"] and target.read_text() == "mine"
+    assert [path.name for path in target.parent.iterdir()] == ["b.zip"] and target.read_text() == "mine"
 
 
 def _full(*_: object) -> Iterator[None]:
@@ -239,8 +239,8 @@ def test_video_deleted_meanwhile_is_left_out(data: Path, tmp_path: Path, monkeyp
 
     monkeypatch.setattr(backup, "_add", slowly)
     write_backup(data, tmp_path / "b.zip", videos=True)
-    assert sum(one.endswith(".mp4") for one in names) == 1
-    assert sum(one.startswith("videos/") and one.endswith(".json") for one in names) == 1
+    assert sum(name.endswith(".mp4") for name in names) == 1
+    assert sum(name.startswith("videos/") and name.endswith(".json") for name in names) == 1
     check_backup(tmp_path / "b.zip")
 
 
@@ -268,7 +268,7 @@ def test_no_store_is_made_by_a_backup_of_nothing(tmp_path: Path) -> None:
 
 def test_copy_is_in_one_file_of_its_owner(data: Path, tmp_path: Path) -> None:
     database.copy_store(data / "framelens.sqlite", tmp_path / "copy.sqlite")
-    assert [one.name for one in tmp_path.glob("copy*")] == ["copy.sqlite"]
+    assert [path.name for path in tmp_path.glob("copy*")] == ["copy.sqlite"]
     assert (tmp_path / "copy.sqlite").stat().st_mode & 0o777 == 0o600
     with closing(sqlite3.connect(tmp_path / "copy.sqlite")) as connection:
         assert connection.execute("PRAGMA freelist_count").fetchone()[0] == 0

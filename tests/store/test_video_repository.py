@@ -487,7 +487,7 @@ def test_uploads_are_attached_to_uploads_of_ones_own(shelf: VideoRepository, all
     (allowed / "a.mp4").write_bytes(b"abc")
     words = complete(shelf, "a.srt")
     refused("subtitles_for_path", shelf.attach, shelf.from_path("a.mp4"), words, "a.srt")
-    assert [one.name for one in allowed.iterdir()] == ["a.mp4"]
+    assert [path.name for path in allowed.iterdir()] == ["a.mp4"]
     # Uploads of others are not attached.
     with as_user(User("a", "a", "analyst")):
         words = complete(shelf, "a.srt")

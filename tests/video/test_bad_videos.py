@@ -142,7 +142,7 @@ def test_file_whose_last_part_is_empty_says_how_much(tmp_path: Path, chosen: Cho
     data = whole.read_bytes()
     (tmp_path / "part.mp4").write_bytes(data[: len(data) * 2 // 3] + bytes(len(data) - len(data) * 2 // 3))
     notices = chosen(tmp_path / "part.mp4", 2).decode.notices
-    assert [one.key for one in notices] == ["truncated", "damaged_frames"]
+    assert [notice.key for notice in notices] == ["truncated", "damaged_frames"]
     assert notices[0].values["declared"] == "0:04.0" and notices[0].values["readable"] < "0:03.5"
 
 
@@ -155,7 +155,7 @@ def test_an_edit_with_another_speed_is_named(tmp_path: Path, chosen: Chosen, spe
     data[place + 8 : place + 12] = speed.to_bytes(4)
     path.write_bytes(data)
     found = chosen(path, 2).decode
-    assert (found.frames_decoded, [one.key for one in found.notices]) == (10, said)
+    assert (found.frames_decoded, [notice.key for notice in found.notices]) == (10, said)
 
 
 @pytest.mark.slow

@@ -62,11 +62,11 @@ def test_silent_damage_is_found_at_the_frames_that_show_it(tmp_path: Path, kind:
     found = unconfirmed(damaged, num_reported=0)
     assert found
     with open_reader(whole) as truth, open_reader(damaged) as reader:
-        shown = {one.time_seconds: one.levels() for one in truth.frames()}
+        shown = {frame.time_seconds: frame.levels() for frame in truth.frames()}
         checked = CheckedReader(reader, found)
         pictures = list(checked.frames())
-    assert all(one.is_damaged for one in pictures if one.time_seconds in found)
-    same = [one for one in pictures if (one.levels() == shown[one.time_seconds]).all()]
+    assert all(picture.is_damaged for picture in pictures if picture.time_seconds in found)
+    same = [picture for picture in pictures if (picture.levels() == shown[picture.time_seconds]).all()]
     assert len(same) > len(pictures) / 4
     assert checked.num_damaged >= 1
 
@@ -80,8 +80,8 @@ def test_silent_damage_at_given_times_is_reported(tmp_path: Path) -> None:
     wanted = Selection("times", times_seconds=(found[0],))
     with open_reader(damaged, every_frame=False) as reader:
         events = list(pipeline.run(reader, ExtractOptions(4, selection=wanted, max_side=320)))
-    chosen = next(one for one in events if isinstance(one, KeyframesChosen))
-    assert [one.key for one in chosen.decode.notices] == ["damaged_frames", "damaged_keyframe"]
+    chosen = next(event for event in events if isinstance(event, KeyframesChosen))
+    assert [notice.key for notice in chosen.decode.notices] == ["damaged_frames", "damaged_keyframe"]
 
 
 @pytest.mark.slow
@@ -98,8 +98,8 @@ def test_damage_is_named_again_without_a_survey(tmp_path: Path, first: Selection
     fresh = extract(damaged, ExtractOptions(2, selection=wanted, read_text=False))
     again = extract_named(damaged, known[0], ExtractOptions(2, selection=wanted, read_text=False))
     for events in (list(fresh), list(again)):
-        chosen = next(one for one in events if isinstance(one, KeyframesChosen))
-        notices = [(one.key, one.values.get("number")) for one in chosen.decode.notices]
+        chosen = next(event for event in events if isinstance(event, KeyframesChosen))
+        notices = [(notice.key, notice.values.get("number")) for notice in chosen.decode.notices]
         assert notices == [("damaged_frames", None), ("damaged_keyframe", 1)]
 
 
@@ -117,8 +117,8 @@ def test_known_survey_names_no_keyframe_of_its_own(tmp_path: Path) -> None:
         for one in extract(path, ExtractOptions(1, read_text=False), on_known=known.append)
         if isinstance(one, KeyframesChosen)
     ]
-    assert [one.key for one in chosen[0].decode.notices] == ["damaged_frames", "damaged_keyframe"]
-    assert [one.key for one in known[0].decode.notices] == ["damaged_frames"]
+    assert [notice.key for notice in chosen[0].decode.notices] == ["damaged_frames", "damaged_keyframe"]
+    assert [notice.key for notice in known[0].decode.notices] == ["damaged_frames"]
 
 
 def still() -> Image:

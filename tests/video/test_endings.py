@@ -132,7 +132,7 @@ def test_large_jpegs_in_a_row_are_a_video(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(jpegs(5))
     with open_reader(path) as reader:
-        assert [round(one.time_seconds, 2) for one in reader.frames()] == [0.0, 0.04, 0.08, 0.12, 0.16]
+        assert [round(frame.time_seconds, 2) for frame in reader.frames()] == [0.0, 0.04, 0.08, 0.12, 0.16]
 
 
 @pytest.mark.parametrize(("name", "count"), [("photo.jpg", 2), ("photo.mjpeg", 1)])

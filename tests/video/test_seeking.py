@@ -105,7 +105,7 @@ def test_a_range_in_milliseconds_has_its_frames(tmp_path: Path, strategy: Strate
     times = {"every_seconds": 0.01} if strategy == "every" else {"times_seconds": (0.133, 0.167, 0.2)}
     selection = Selection(strategy, start_seconds=0.133, end_seconds=0.234, **times)  # of frames 4 and 7
     found = [one for one in extract(path, ExtractOptions(9, selection=selection)) if isinstance(one, KeyframesChosen)]
-    assert [one.frame_index for one in found[0].keyframes] == [4, 5, 6]
+    assert [frame.frame_index for frame in found[0].keyframes] == [4, 5, 6]
 
 
 def test_edges_that_are_elsewhere_forbid_jumps(tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ def test_text_is_read_once_on_a_picture(
 ) -> None:
     """The frames of an analysis are asked for again by their times, together with another frame."""
     facts = [one.facts for one in recall.extract(SAMPLE, ExtractOptions(6)) if isinstance(one, FactsMeasured)]
-    assert any(one.texts for one in facts)
+    assert any(frame_facts.texts for frame_facts in facts)
     (chosen,) = (one for one in recall.extract(SAMPLE, ExtractOptions(6)) if isinstance(one, KeyframesChosen))
     times = tuple(frame.time_seconds for frame in chosen.keyframes)
     wanted = ExtractOptions(8, Selection("times", times_seconds=(*times, times[0] + 1.0)))
@@ -164,7 +164,7 @@ def test_text_is_read_once_on_a_picture(
     monkeypatch.setenv("PYTHONPATH", str(without_text_reader(tmp_path)))
     again = ExtractOptions(5, Selection("times", times_seconds=times[1:]))
     read = [one.facts.texts for one in recall.extract(SAMPLE, again) if isinstance(one, FactsMeasured | Noticed)]
-    assert read == [one.texts for one in facts[1:]]
+    assert read == [frame_facts.texts for frame_facts in facts[1:]]
 
 
 def without_text_reader(tmp_path: Path) -> Path:

@@ -119,7 +119,7 @@ def test_answer_that_says_more_is_kept(answer: str) -> None:
     ],
 )
 def test_answer_beside_its_form_is_found(answer: str) -> None:
-    assert tuple(one for one in reading(answer).findings if one.frames) == FOUND
+    assert tuple(finding for finding in reading(answer).findings if finding.frames) == FOUND
 
 
 def test_an_entry_about_an_object_is_no_form() -> None:
@@ -397,7 +397,10 @@ def test_different_answers_are_merged() -> None:
     other = {"title": "A night", "chapters": [{"first_frame": 2, "title": "Dawn", "text": "Light."}]}
     found = reading(f"{SAID}\n{json.dumps(other)}", "whole")
     assert found.title == "A day A night"
-    assert [(one.title, one.text) for one in found.chapters] == [("Morning", "Light. Dawn Light."), ("Evening", "")]
+    assert [(chapter.title, chapter.text) for chapter in found.chapters] == [
+        ("Morning", "Light. Dawn Light."),
+        ("Evening", ""),
+    ]
     assert found.reply == (Finding("Yes.", (2,)),)
 
 
@@ -437,8 +440,8 @@ def test_chapter_begins_with_the_shot_of_its_first_frame() -> None:
     given = {"overview": [], "chapters": [{"first_frame": number, "title": str(number)} for number in (1, 2, 3, 4)]}
     times = {1: 1.0, 2: 4.0, 3: 9.0, 4: 10.0}
     found = parse_answer(json.dumps(given), "join", built_in()["describe"], times, 20.0, [0.0, 2.0, 3.5, 6.0, 12.0])
-    assert [one.start_seconds for one in found.chapters] == [0.0, 3.5, 6.0, 10.0]
-    assert [one.end_seconds for one in found.chapters] == [3.5, 6.0, 10.0, 20.0]
+    assert [chapter.start_seconds for chapter in found.chapters] == [0.0, 3.5, 6.0, 10.0]
+    assert [chapter.end_seconds for chapter in found.chapters] == [3.5, 6.0, 10.0, 20.0]
 
 
 @pytest.mark.parametrize(
@@ -485,7 +488,7 @@ def test_every_trouble_and_issue_has_its_words(language: Any) -> None:
     troubles |= {"broke_off", "reasoned", "unclear"}
     issues = {"frame_not_sent", "no_frame", "own_time", "unknown_value"}
     texts = catalogue(language)
-    assert {f"trouble.{one}" for one in troubles} | {f"unverified.{one}" for one in issues} <= texts.keys()
+    assert {f"trouble.{trouble}" for trouble in troubles} | {f"unverified.{one}" for one in issues} <= texts.keys()
 
 
 def held(text: str, frames: Iterable[int]) -> bool:
@@ -503,9 +506,9 @@ def test_mangled_answers_never_fail_or_invent_frames(seed: int) -> None:
             assert item.frames or item.issues
             assert set(item.frames) <= set(TIMES)
             words = [item.text, *item.fields.values()]
-            assert "own_time" in item.issues or all(held(one, item.frames or TIMES) for one in words)
+            assert "own_time" in item.issues or all(held(word, item.frames or TIMES) for word in words)
         edges = [0.0, *(TIMES[chapter.first_frame] for chapter in found.chapters[1:]), END]
-        assert [(one.start_seconds, one.end_seconds) for one in found.chapters] == (
+        assert [(chapter.start_seconds, chapter.end_seconds) for chapter in found.chapters] == (
             list(pairwise(edges)) if found.chapters else []
         )
         unmarked = [found.title, *(word for one in found.chapters for word in (one.title, one.text))]

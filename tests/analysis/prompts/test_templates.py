@@ -38,8 +38,8 @@ def test_built_in_templates_are_whole_in_both_languages() -> None:
         words = [template.name, template.about, template.ask, template.join]
         words += [one for field in template.fields for one in (field.name, field.about)]
         words += [choice.name for field in template.fields for choice in field.choices]
-        assert all(re.search(r"[\u4e00-\u9fff]", one.zh) for one in words), template.key
-        assert not any(re.search(r"[\u4e00-\u9fff]", one.en) or not one.en for one in words), template.key
+        assert all(re.search(r"[\u4e00-\u9fff]", word.zh) for word in words), template.key
+        assert not any(re.search(r"[\u4e00-\u9fff]", word.en) or not word.en for word in words), template.key
         assert len(template.fields) <= 4
     # Only question template needs a question.
     assert [key for key, template in built_in().items() if template.needs_question] == ["question"]
@@ -85,7 +85,7 @@ def test_of_too_many_files_the_first_are_used_and_that_is_said(tmp_path: Path) -
     for number in range(201):
         (tmp_path / f"t{number:03d}.toml").write_text('ask = "x"', encoding="utf-8")
     loaded = Templates(tmp_path)
-    assert [one.key for one in loaded.problems] == ["template_files_many"]
+    assert [problem.key for problem in loaded.problems] == ["template_files_many"]
     assert "t199" in loaded.by_key
     assert "t200" not in loaded.by_key
 
@@ -106,7 +106,7 @@ def test_of_two_files_with_one_key_the_first_stays(tmp_path: Path) -> None:
         (tmp_path / name).write_text(f'key = "birds"\n{MINE}'.replace("Birds", name), encoding="utf-8")
     loaded = Templates(tmp_path)
     assert loaded.find("birds").name.en == "a.toml"
-    assert [one.key for one in loaded.problems] == ["template_taken"]
+    assert [problem.key for problem in loaded.problems] == ["template_taken"]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_unreadable_or_huge_template_is_named(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").unlink()
     (tmp_path / "folder.toml").mkdir()
     (tmp_path / "link.toml").symlink_to(tmp_path / "nowhere")
-    assert [one.key for one in Templates(tmp_path).problems] == ["template_unreadable"] * 2
+    assert [problem.key for problem in Templates(tmp_path).problems] == ["template_unreadable"] * 2
 
 
 def test_unknown_template_error_lists_the_known_ones() -> None:

@@ -61,7 +61,7 @@ def test_findings_come_first_and_then_what_a_report_needs(tmp_path: Path, tiny_v
 def test_misspelt_plugins_are_named(language: str, said: str, tmp_path: Path) -> None:
     named = variables(tmp_path, {"FRAMELENS_PLUGINS": "editing,modles"})
     done = run_program("doctor", "--language", language, cwd=tmp_path, **named)
-    (line,) = [one for one in done.stdout.splitlines() if said in one]
+    (line,) = [line for line in done.stdout.splitlines() if said in line]
     assert line.startswith("⚠️") and "modles" in line
 
 

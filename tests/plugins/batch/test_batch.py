@@ -84,7 +84,10 @@ def test_names_that_are_no_utf8_are_kept(folder: Path) -> None:
     path = folder / "clips" / os.fsdecode("监控.mp4".encode("gb18030"))
     path.write_text("third")
     (folder / "some.txt").write_bytes(b"clips/" + os.fsencode(path.name) + b"\nclips/b.mp4\n")
-    assert [one.path for one in collect(named(["some.txt"]), sha256_of).videos] == [path, folder / "clips" / "b.mp4"]
+    assert [video.path for video in collect(named(["some.txt"]), sha256_of).videos] == [
+        path,
+        folder / "clips" / "b.mp4",
+    ]
 
 
 def test_bad_arguments_never_fail_the_others(folder: Path) -> None:

@@ -88,8 +88,8 @@ def test_batches_are_seen_by_their_owner(batches: BatchRepository) -> None:
             with pytest.raises(InputError, match="batch_unknown"):
                 batches.get(given)
         batches.add(batch("bob"))
-        assert [one.name for one in batches.recent(1)] == ["bob"]
+        assert [job.name for job in batches.recent(1)] == ["bob"]
     with as_user(ANN):
-        assert [one.name for one in batches.recent(1)] == ["ann"]
+        assert [job.name for job in batches.recent(1)] == ["ann"]
     with as_user(ADA):
         assert len(batches.recent(9)) == 2

@@ -75,11 +75,11 @@ def ran(batch: Batch, services: Services, **options: Any) -> list[BatchEvent]:
 
 
 def ends(events: list[BatchEvent]) -> dict[str, VideoEnded]:
-    return {one.video.name: one for one in events if isinstance(one, VideoEnded)}
+    return {event.video.name: event for event in events if isinstance(event, VideoEnded)}
 
 
 def begun(events: list[BatchEvent]) -> list[str]:
-    return sorted(one.video.name for one in events if isinstance(one, VideoBegun))
+    return sorted(event.video.name for event in events if isinstance(event, VideoBegun))
 
 
 @pytest.mark.slow
@@ -87,10 +87,10 @@ def test_each_video_becomes_a_job_of_the_queue(clips: Path, tmp_path: Path) -> N
     with opened(tmp_path / "data") as services:
         batch = batch_of(clips)
         found = ends(ran(batch, services))
-        stored = {one.name: one for one in BatchRepository(services.store).get("one").videos}
+        stored = {video.name: video for video in BatchRepository(services.store).get("one").videos}
         assert {entry.name for entry in services.jobs.recent()} == {"a.mp4", "b.mp4"}
         rows = results_of(batch_of_stored(services), services.jobs, services.settings)
-        results = {one.video.name: one for one in rows}
+        results = {row.video.name: row for row in rows}
     assert {name: one.state for name, one in found.items()} == {
         "a.mp4": "without_model", "b.mp4": "without_model", "broken.mp4": "failed",
     }  # fmt: skip
@@ -126,7 +126,7 @@ def test_an_engine_that_is_away_leaves_the_videos_pending(clips: Path, tmp_path:
         events = ran(batch_of(clips, request=asks), services, workers=1)
         pending = [one.state for one in results_of(batch_of_stored(services), services.jobs, services.settings)]
         alone = ran(batch_of(clips, request=asks, folder=None, id="two"), services, workers=1)
-    (halt,) = [one for one in events if isinstance(one, BatchHalted)]
+    (halt,) = [event for event in events if isinstance(event, BatchHalted)]
     assert halt.error.key == "remote_unreachable"
     assert begun(events) == ["a.mp4"]
     assert [one.state for one in ends(events).values()] == [None] and pending == ["pending"] * 3
@@ -225,7 +225,7 @@ def test_a_stop_waits_for_what_runs_and_begins_no_more(runs: Runs) -> None:
         if len(events) == 2:
             cancel.set()
     assert (runs.started, runs.stopped) == (2, 2)
-    assert [(type(one), getattr(one, "state", "")) for one in events[2:]] == [(VideoEnded, None)] * 2
+    assert [(type(event), getattr(event, "state", "")) for event in events[2:]] == [(VideoEnded, None)] * 2
 
 
 def test_a_reason_to_halt_stops_the_others(runs: Runs) -> None:

@@ -166,6 +166,6 @@ def test_digital_captions_alone_are_read(tmp_path: Path) -> None:
     path = write_captioned(tmp_path / "news.ts", [], seconds=4.0, codec="libx264", digital=blocks)
     transcript, notices = subtitles_of(path, "en")
     assert transcript is not None and notices == () and transcript.label == "CEA-708"
-    assert [one.text for one in transcript.cues] == ["Good evening."]
+    assert [cue.text for cue in transcript.cues] == ["Good evening."]
     assert transcript.cues[0].start_seconds == pytest.approx(0.4, abs=0.001)
     assert transcript.cues[0].end_seconds == pytest.approx(2.4, abs=0.001)

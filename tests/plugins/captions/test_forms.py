@@ -42,7 +42,7 @@ def test_file_that_gives_nothing_is_named(tmp_path: Path, name: str, text: str, 
     video = write_spoken(tmp_path / "film.mp4", seconds=0.5)
     (tmp_path / name).write_text(text)
     transcript, notices = subtitles_of(video, "en")
-    assert transcript is None and [(one.key, one.values["name"]) for one in notices] == [(key, name)]
+    assert transcript is None and [(notice.key, notice.values["name"]) for notice in notices] == [(key, name)]
 
 
 def test_ttml_has_times_of_every_kind() -> None:
@@ -276,4 +276,4 @@ def test_times_of_a_programme_count_from_its_start(tmp_path: Path, sign: str) ->
     (tmp_path / "film.scc").write_text(SCC.format(sign=sign))
     transcript, notices = subtitles_of(path, "en")
     assert transcript is not None and transcript.cues[0].start_seconds == pytest.approx(1.001 * (1 + 5 / 30), abs=0.005)
-    assert [one.key for one in notices] == ["subtitles_from_programme"]
+    assert [notice.key for notice in notices] == ["subtitles_from_programme"]

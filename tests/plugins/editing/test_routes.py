@@ -110,7 +110,7 @@ def test_reel_is_one_file_with_chapters(client: TestClient, job_id: str) -> None
         answer.headers["Content-Type"] == "video/mp4" and "my%20film_.reel.mp4" in answer.headers["Content-Disposition"]
     )
     with av.open(BytesIO(answer.content)) as container:
-        chapters = [one["metadata"]["title"] for one in container.chapters()]
+        chapters = [chapter["metadata"]["title"] for chapter in container.chapters()]
         assert chapters == ["A man walks by.", "He is back"] and sum(1 for _ in container.decode(video=0)) == 25
 
 
@@ -120,7 +120,7 @@ def test_pieces_of_several_videos(client: TestClient, job_id: str, other_job_id:
     answer = client.get(f"/api/jobs/{job_id}/clips?pieces={pieces}&reel=1&chapters=1")
     assert "my%20film_.reel.mp4" in answer.headers["Content-Disposition"]
     with av.open(BytesIO(answer.content)) as container:
-        titles = [one["metadata"]["title"] for one in container.chapters()]
+        titles = [chapter["metadata"]["title"] for chapter in container.chapters()]
         assert titles == ["A man walks by.", "He is back", "A man walks by."]
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     assert len(frames) == 35 and frames[0][60, 80, 0] > 200 and not frames[34][60, 80, 1] > 200

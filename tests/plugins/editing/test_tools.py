@@ -29,9 +29,9 @@ def test_findings_are_saved_and_what_fails_is_said(film: Path, tmp_path: Path) -
     call, target = call_about(film), tmp_path / "cut"
     made = clip(call, str(film), str(target), kind="finding", numbers=[3, 1])
     assert made.clips and made.quoted and [one.start for one in made.clips] == [4.5, 0.0]
-    names = [Path(one).name for one in made.quoted.paths]
+    names = [Path(path).name for path in made.quoted.paths]
     assert names == ["He comes back._00-04.500_00-09.000.mp4", "A man walks by._00-00.000_00-02.500.mp4"]
-    assert sorted(names) == sorted(one.name for one in target.iterdir()) and call.doing.startswith("cutting")
+    assert sorted(names) == sorted(path.name for path in target.iterdir()) and call.doing.startswith("cutting")
 
 
 def test_what_a_tool_cannot_save_is_said(film: Path, tmp_path: Path) -> None:

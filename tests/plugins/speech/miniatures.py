@@ -189,7 +189,7 @@ def _model(
     constants: Mapping[str, NDArray[Any]],
     about: Mapping[str, int | str],
 ) -> bytes:
-    graph = b"".join(_field(1, one) for one in nodes) + _field(2, "graph")
+    graph = b"".join(_field(1, node) for node in nodes) + _field(2, "graph")
     graph += b"".join(_field(5, _tensor(name, values)) for name, values in constants.items())
     graph += b"".join(_field(11, one) for one in given) + b"".join(_field(12, one) for one in found)
     described = b"".join(_field(14, _field(1, name) + _field(2, str(value))) for name, value in about.items())

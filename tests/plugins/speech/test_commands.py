@@ -21,7 +21,7 @@ util.find_spec = lambda name, package=None: None if name in {} else found(name, 
 
 @pytest.fixture
 def hub(whisper_folder: Path) -> Iterator[Hub]:
-    with serve(Hub(MODEL, {one.name: one.read_bytes() for one in whisper_folder.iterdir()})) as served:
+    with serve(Hub(MODEL, {path.name: path.read_bytes() for path in whisper_folder.iterdir()})) as served:
         yield served
 
 

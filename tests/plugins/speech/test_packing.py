@@ -54,7 +54,7 @@ def test_all_that_is_reported_reached_was_read() -> None:
         return [Word(one.start_seconds, one.start_seconds + 1, " x") for one in window.passages]
 
     answers = list(heard(parts, read, lambda part: ()))
-    assert [(one.end_seconds, len(one.words)) for one in answers] == [(5.0, 0), (5.0, 0), (5.0, 0), (60.0, 2)]
+    assert [(answer.end_seconds, len(answer.words)) for answer in answers] == [(5.0, 0), (5.0, 0), (5.0, 0), (60.0, 2)]
 
 
 def test_speech_is_looked_for_once_and_read_where_it_was_found() -> None:

@@ -50,7 +50,7 @@ def workers() -> list[psutil.Process]:
 def test_words_have_the_times_of_the_recording(spoken_film: Path, settings: config.Settings) -> None:
     transcript, notices = hear(spoken_film, settings)
     assert transcript is not None and notices == () and transcript.label == "Whisper whisper"
-    assert [one.text for one in transcript.cues] == ["one", "two", "three"] * 9
+    assert [cue.text for cue in transcript.cues] == ["one", "two", "three"] * 9
     for number, cue in enumerate(transcript.cues):
         start = 1 + 73 * (number // 9)
         assert start - 0.5 <= cue.start_seconds < cue.end_seconds <= start + 62.5
@@ -84,7 +84,7 @@ def test_cancelled_work_continues_where_it_ended(spoken_film: Path, settings: co
     started = list[float]()
     transcript, _ = hear(spoken_film, settings, on_start=lambda start, pace, speech: started.append(start))
     assert started == [first[-1]] * 2 and started[0] > 60
-    assert transcript is not None and [one.text for one in transcript.cues] == ["one", "two", "three"] * 9
+    assert transcript is not None and [cue.text for cue in transcript.cues] == ["one", "two", "three"] * 9
     again = hear(spoken_film, settings, on_start=lambda start, pace, speech: started.append(start))
     assert again[0] == transcript and len(started) == 2
 
@@ -117,7 +117,7 @@ def test_a_killed_worker_costs_only_what_it_was_about(spoken_film: Path, setting
 
     transcript, notices = hear(spoken_film, settings, on_progress=kill)
     assert transcript is not None and len(transcript.cues) < 27
-    assert [one.key for one in notices] == ["speech_incomplete"]
+    assert [notice.key for notice in notices] == ["speech_incomplete"]
     whole, notices = hear(spoken_film, settings)
     assert whole is not None and len(whole.cues) == 27 and notices == ()
 

@@ -37,11 +37,11 @@ def hear(path: Path, model: Path | str, tmp_path: Path, language: str = "") -> F
 def test_sense_voice_hears_chinese_with_its_times(dialogue: Path, voice_folder: Path, tmp_path: Path) -> None:
     transcript, notices = hear(dialogue, voice_folder, tmp_path, language="zh")
     assert transcript is not None and notices == () and transcript.label == "SenseVoice sv"
-    assert [one.text for one in transcript.cues][:3] == ["你好。", "hello you你好。", "hello you你好。"]
+    assert [cue.text for cue in transcript.cues][:3] == ["你好。", "hello you你好。", "hello you你好。"]
     first, second = transcript.cues[:2]
     assert 0.5 <= first.start_seconds <= 1.5  # the voice begins at 1 s
     assert second.start_seconds - first.start_seconds == pytest.approx(3 * STEP_SECONDS, abs=0.15)
-    assert all(one.end_seconds <= 70 for one in transcript.cues)
+    assert all(cue.end_seconds <= 70 for cue in transcript.cues)
 
 
 @pytest.mark.slow
@@ -49,7 +49,7 @@ def test_paraformer_without_times_spreads_its_words(dialogue: Path, tmp_path: Pa
     write_paraformer(tmp_path / "pf")
     transcript, _ = hear(dialogue, tmp_path / "pf", tmp_path)
     assert transcript is not None and transcript.label == "Paraformer pf"
-    assert {one.text for one in transcript.cues} <= {"你好 hello you", "你好", "hello you", "hello", "you", "你", "好"}
+    assert {cue.text for cue in transcript.cues} <= {"你好 hello you", "你好", "hello you", "hello", "you", "你", "好"}
 
 
 @pytest.mark.slow

@@ -121,7 +121,7 @@ def test_what_is_missing_is_said_in_a_line(
 )
 def test_who_speaks_most_says_a_cue(turns: list[tuple[float, float, int]], found: list[int]) -> None:
     short = replace(SAID, cues=SAID.cues[:2])
-    result = with_speakers(short, [SpeakerTurn(*one) for one in turns], is_guess=False)
+    result = with_speakers(short, [SpeakerTurn(*turn) for turn in turns], is_guess=False)
     assert [cue.speaker for cue in result.cues] == found and len(result.speakers) == max(found)
 
 

@@ -37,7 +37,9 @@ def first_words(analysis: Analysis, language: Any) -> str:
     with in_language(language):
         blocks = document(replace(analysis, notices=())).blocks
     tones = ("error", "warning") if analysis.description_break else ("error",)
-    return next((plain_text(one.line) for one in blocks if isinstance(one, Paragraph) and one.tone in tones), "")
+    return next(
+        (plain_text(block.line) for block in blocks if isinstance(block, Paragraph) and block.tone in tones), ""
+    )
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -49,7 +51,7 @@ def test_a_broken_answer_gives_no_headline_and_is_said_first(trouble: str, langu
     said = unusable if trouble == "repeats" else t(f"report.incomplete.{trouble}", language)
     assert first_words(analysis, language) == said
     with in_language(language):
-        strong = [one for one in document(analysis).blocks if isinstance(one, Paragraph)]
+        strong = [block for block in document(analysis).blocks if isinstance(block, Paragraph)]
     assert not [one for one in strong if one.line[0].style == "strong" and "white" in one.line[0].text]
 
 
@@ -76,7 +78,7 @@ def test_what_is_usable_of_a_cut_answer_is_called_incomplete() -> None:
     assert "no usable answer" in first_words(
         replace(
             broken("cut", findings=False),
-            chunks=tuple(replace(one, overview=()) for one in broken("cut", findings=False).chunks),
+            chunks=tuple(replace(chunk, overview=()) for chunk in broken("cut", findings=False).chunks),
         ),
         "en",
     )
@@ -91,7 +93,7 @@ def test_a_good_answer_keeps_its_headline() -> None:
 
 def test_one_usable_answer_among_several_makes_a_report() -> None:
     whole = rich.rich(AnalysisRequest(Path("/videos/clip.mp4"), frames=12), "job-1", parts=3)
-    lost = tuple(replace(one, findings=(), overview=(), troubles=("empty",)) for one in whole.chunks)
+    lost = tuple(replace(chunk, findings=(), overview=(), troubles=("empty",)) for chunk in whole.chunks)
     partly = replace(whole, chunks=(whole.chunks[0], *lost[1:]), summary=replace(lost[0], number=0), joins=())
     assert partly.outcome == "incomplete"
     assert "incomplete" in first_words(replace(partly, summary=replace(lost[0], number=0, troubles=("cut",))), "en")
@@ -108,14 +110,14 @@ def test_a_broken_description_is_named_below_the_answer() -> None:
     asked = replace(broken("repeats"), answer=answer, notices=())
     assert asked.outcome == "incomplete"
     with in_language("en"):
-        lines = [plain_text(one.line) for one in document(asked).blocks if isinstance(one, Paragraph)]
+        lines = [plain_text(block.line) for block in document(asked).blocks if isinstance(block, Paragraph)]
     said = f"{t('report.incomplete.repeats', 'en')} {t('report.answer_unaffected', 'en')}"
     assert lines.count(said) == 1 and not any("no usable" in line for line in lines)
 
 
 def test_json_states_an_unusable_answer_and_is_read_again() -> None:
     unusable = replace(broken("empty", findings=False), notices=())
-    unusable = replace(unusable, chunks=tuple(replace(one, overview=()) for one in unusable.chunks))
+    unusable = replace(unusable, chunks=tuple(replace(chunk, overview=()) for chunk in unusable.chunks))
     form = json.loads(FORMATS["json"].write(unusable, "en"))
     assert (form["state"], [one["key"] for one in form["notices"]]) == ("no_usable_answer", ["no_usable_answer"])
     again = reader.read(json.dumps(form).encode(), name="a.json")

@@ -155,7 +155,7 @@ def test_notices_are_sorted_by_their_severity() -> None:
 )
 def test_measured_shares_are_percentages(language: str, line: str) -> None:
     made = analysis()
-    facts = tuple(replace(one, brightness=0.25, sharpness=80.0, motion=0.125) for one in made.facts)
+    facts = tuple(replace(frame_facts, brightness=0.25, sharpness=80.0, motion=0.125) for frame_facts in made.facts)
     made = replace(made, facts=facts)
     assert line in FORMATS["markdown"].to_bytes(made, language, appendix=True).decode()  # type: ignore[arg-type]
     assert line not in FORMATS["markdown"].to_bytes(made, language).decode()  # type: ignore[arg-type]

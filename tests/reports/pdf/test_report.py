@@ -92,7 +92,7 @@ def test_pdf_has_bookmarks_and_page_numbers(name: str, language: Language) -> No
         reported = document(made, appendix=True)
     shown = (*reported.blocks, *reported.appendix)
     heads = [block if isinstance(block, Heading) else getattr(block, "heading", None) for block in shown]
-    assert [one.title for one in entries(reader.outline)] == [plain_text(head.line) for head in heads if head]
+    assert [entry.title for entry in entries(reader.outline)] == [plain_text(head.line) for head in heads if head]
     assert [
         page.extract_text().rstrip().endswith(f"{at} / {len(reader.pages)}") for at, page in enumerate(reader.pages, 1)
     ]
@@ -104,7 +104,7 @@ def test_the_contents_name_the_page_that_each_section_is_on(language: Language) 
     made = large.rich(AnalysisRequest(SAMPLE), "long", parts=5)
     assert "目录" not in text_of(made, appendix=False)
     reader = read(report.write(made, language, appendix=True))
-    places = {one.title: reader.get_destination_page_number(one) + 1 for one in entries(reader.outline)}
+    places = {entry.title: reader.get_destination_page_number(entry) + 1 for entry in entries(reader.outline)}
     dotted = re.compile(r"^(.+?)(?: \.)+ (\d+)$", re.MULTILINE)
     listed = [(title, int(page)) for one in reader.pages[1:4] for title, page in dotted.findall(one.extract_text())]
     assert len(listed) > 5 and listed[-1][1] > 5
@@ -216,7 +216,7 @@ def test_pdf_without_system_fonts_has_no_empty_boxes(bare_machine: None) -> None
 def test_no_label_of_the_chart_is_an_empty_box(bare_machine: None) -> None:
     made = rich()
     assert made.summary
-    chapters = tuple(replace(one, title=EVERY_KIND) for one in made.summary.chapters)
+    chapters = tuple(replace(chapter, title=EVERY_KIND) for chapter in made.summary.chapters)
     made = replace(made, summary=replace(made.summary, chapters=chapters))
     assert 0 not in glyphs(report.write(made, "zh", appendix=True))
 

@@ -46,7 +46,9 @@ def test_silence_is_measured_where_there_is_sound(tmp_path: Path, card_video: Pa
     for selection in (Selection(), Selection("uniform")):
         *_, last = extract(path, ExtractOptions(4, selection))
         assert isinstance(last, SilenceMeasured)
-        assert [(one.start_seconds, one.end_seconds) for one in last.stretches] == [NEAR((1.0, 4.0), abs=0.05)]
+        assert [(stretch.start_seconds, stretch.end_seconds) for stretch in last.stretches] == [
+            NEAR((1.0, 4.0), abs=0.05)
+        ]
     # Frames alone and soundless videos have none.
     path = write_spoken(tmp_path / "film.mkv", sound=quiet(4))
     alone = extract(path, ExtractOptions(4), only_frames=True)

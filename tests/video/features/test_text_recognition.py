@@ -77,7 +77,7 @@ def test_nothing_reads_text_where_none_is_wanted(moving_video: Path) -> None:
 @pytest.mark.slow
 def test_the_facts_hold_the_texts_and_the_reader_ends() -> None:
     facts = [event.facts for event in extract(SAMPLE, ExtractOptions(5)) if isinstance(event, FactsMeasured)]
-    assert [one.number for one in facts] == [1, 2, 3, 4, 5]
+    assert [frame_facts.number for frame_facts in facts] == [1, 2, 3, 4, 5]
     assert any("开放时间" in line.text for fact in facts for line in fact.texts)
     wait_until_gone()
 

@@ -65,7 +65,7 @@ def test_black_stretches_are_reported_to_the_frame(tmp_path: Path) -> None:
     (found,) = stretches(tmp_path, [*moving(26), *faded(PICTURE, 10, 1.0, 0.0), *[solid(BLACK)] * 30])
     assert found.type == "black" and found.end_seconds == pytest.approx(66 / 25)
     # Black is not reported as frozen too.
-    assert [one.type for one in stretches(tmp_path, [solid(BLACK)] * 75)] == ["black"]
+    assert [stretch.type for stretch in stretches(tmp_path, [solid(BLACK)] * 75)] == ["black"]
 
 
 def test_frozen_stretches_hold_no_motion(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_more_than_three_flashes_a_second_are_reported(half_frames: int, flashes
 def test_flashes_are_strong_and_apart(tmp_path: Path) -> None:
     # A flicker below a tenth of full light is no flash.
     flicker = [solid((120, 120, 120) if number % 2 else GREY) for number in range(60)]
-    assert "flashing" not in {one.type for one in stretches(tmp_path, flicker)}
+    assert "flashing" not in {stretch.type for stretch in stretches(tmp_path, flicker)}
     # Two strobes apart are two stretches.
     meter = TimelineMeter()
     for frame in range(250):

@@ -76,7 +76,7 @@ def joined_by(
 def chosen(path: Path, frames: int) -> list[float]:
     with open_reader(path) as reader:
         (found,) = [one for one in pipeline.run(reader, ExtractOptions(frames)) if isinstance(one, KeyframesChosen)]
-    return [one.time_seconds for one in found.keyframes]
+    return [frame.time_seconds for frame in found.keyframes]
 
 
 def scenes_in(times: list[float], joints: list[tuple[float, float]]) -> set[int]:

@@ -117,7 +117,7 @@ def test_full_resolution_pictures_are_upright_at_same_times(tmp_path: Path) -> N
     )
     full = list(full_pictures(path, choice.keyframes))
     assert [(one.number, one.time_seconds, one.reason) for one in full] == [
-        (one.number, one.time_seconds, one.reason) for one in choice.keyframes
+        (frame.number, frame.time_seconds, frame.reason) for frame in choice.keyframes
     ]
     for one, small in zip(full, choice.keyframes, strict=True):
         picture = Image.open(io.BytesIO(one.jpeg))

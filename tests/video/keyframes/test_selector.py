@@ -427,7 +427,7 @@ def test_alike_short_shots_each_have_a_frame(folder: Path, start: float, end: fl
     with open_reader(path) as reader:
         options = ExtractOptions(16, Selection("auto", start_seconds=start, end_seconds=end))
         (chosen,) = [one for one in pipeline.run(reader, options) if isinstance(one, KeyframesChosen)]
-    found = [one.time_seconds for one in chosen.keyframes]
+    found = [frame.time_seconds for frame in chosen.keyframes]
     assert all(any(time <= one < time + 0.4 for one in found) for time in inside)
-    covered = {one.shot for one in chosen.keyframes}
+    covered = {frame.shot for frame in chosen.keyframes}
     assert covered == {shot.number for shot in chosen.decode.shots}

@@ -125,7 +125,7 @@ def found(events: Iterator[VideoEvent]) -> list[object]:
     """What matters of the events, and the error that ended them."""
     kept: list[object] = []
     try:
-        kept += [one for one in events if not isinstance(one, SurveyProgress | KeyframeFound | OpeningChosen)]
+        kept += [event for event in events if not isinstance(event, SurveyProgress | KeyframeFound | OpeningChosen)]
     except AppError as error:
         return [type(error), error.key, error.values]
     return kept
@@ -208,7 +208,7 @@ def test_times_outside_a_range_are_counted(card_video: Path) -> None:
     selection = Selection("times", times_seconds=(0.5, 1.6, 7.0), start_seconds=1.0, end_seconds=2.0)
     events = list(extract(card_video, ExtractOptions(4, selection=selection, read_text=False)))
     (chosen,) = [event for event in events if isinstance(event, KeyframesChosen)]
-    assert [one.time_seconds for one in chosen.keyframes] == [1.6]
+    assert [frame.time_seconds for frame in chosen.keyframes] == [1.6]
     expected = Notice("times_outside_range", {"count": 2, "readable": "2.000", "start": "1.000"})
     assert expected in chosen.decode.notices
 

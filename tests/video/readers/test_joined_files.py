@@ -45,7 +45,7 @@ def test_second_file_is_named_with_its_place(name: str, codec: str, muxer: dict[
     parts = [_part(tmp_path / f"{seed}-{name}", codec, muxer, seed=seed) for seed in (1, 2)]
     (tmp_path / name).write_bytes(b"".join(parts))
     decode = _chosen(tmp_path / name).decode
-    found = {one.key: one.values for one in decode.notices}
+    found = {notice.key: notice.values for notice in decode.notices}
     assert (decode.frames_decoded, found) == (25, {"second_video": {"time": "0:01.0"}})
     assert not _chosen(tmp_path / f"1-{name}").decode.notices
 
@@ -57,7 +57,7 @@ def test_live_stream_with_repeated_headers_is_read_whole(tmp_path: Path) -> None
     starts = [start for kind, start, _ in boxes(whole) if kind == b"moof"]
     (tmp_path / "live.mp4").write_bytes(data[: starts[1]] + data[: starts[0]] + data[starts[1] :])
     decode = _chosen(tmp_path / "live.mp4").decode
-    assert (decode.frames_decoded, [one.key for one in decode.notices]) == (25, [])
+    assert (decode.frames_decoded, [notice.key for notice in decode.notices]) == (25, [])
 
 
 def test_pictures_of_the_second_file_are_never_taken(tmp_path: Path) -> None:

@@ -178,10 +178,10 @@ def test_empty_slots_of_avi_show_the_picture_again(tmp_path: Path, codec: str, o
         pictures = list(reader.frames())
         info = reader.info
         assert not reader.is_variable_frame_rate
-    assert [one.index for one in pictures] == list(range(50))
-    assert [one.time_seconds for one in pictures] == pytest.approx([n / 25 for n in range(50)], abs=1e-3)
+    assert [picture.index for picture in pictures] == list(range(50))
+    assert [picture.time_seconds for picture in pictures] == pytest.approx([n / 25 for n in range(50)], abs=1e-3)
     shown = [5 * max(one for one in numbers if one <= number) for number in range(50)]
-    assert [float(one.upright(160).mean()) for one in pictures] == pytest.approx(shown, abs=4)
+    assert [float(picture.upright(160).mean()) for picture in pictures] == pytest.approx(shown, abs=4)
     still = next(pictures_at(info, "pyav", [24 / 25]))
     assert (still.index, round(still.time_seconds, 3)) == (24, 0.96)
 
@@ -226,7 +226,7 @@ def test_video_that_ends_inside_a_fragment_is_named(tmp_path: Path) -> None:
     assert chosen(whole, Selection()).decode.notices == ()
     decode = chosen(half, Selection()).decode
     assert decode.frames_decoded == 125
-    assert [one.key for one in decode.notices] == ["damaged_frames"]
+    assert [notice.key for notice in decode.notices] == ["damaged_frames"]
 
 
 @pytest.mark.slow
@@ -254,7 +254,7 @@ def test_rate_of_fragments_with_sound_is_exact(rate: int, tmp_path: Path) -> Non
         av.open(str(whole)) as source,
         av.open(str(path), "w", options={"movflags": "frag_keyframe+empty_moov"}) as target,
     ):
-        streams = {one.index: target.add_stream_from_template(one) for one in source.streams}
+        streams = {stream.index: target.add_stream_from_template(stream) for stream in source.streams}
         for packet in source.demux():
             if packet.dts is not None:
                 packet.stream = streams[packet.stream_index]
@@ -289,7 +289,7 @@ def test_cores_do_not_change_which_frames_are_read(codec: str, tmp_path: Path, m
     for number in (1, 2, 5, 16):
         monkeypatch.setattr("framelens.video.readers.pyav.os.cpu_count", lambda number=number: number)
         with AvReader(path, every_frame=False) as reader:
-            found.append([one.index for one in reader.frames()])
+            found.append([frame.index for frame in reader.frames()])
     assert found[0][0] == 0 and len(found[0]) < 60
     assert all(indices == found[0] for indices in found)
 
@@ -304,7 +304,7 @@ def test_cores_do_not_change_which_frames_are_read(codec: str, tmp_path: Path, m
 def test_two_fields_are_one_frame(suffix: str, apart: bool, every_frame: bool, tmp_path: Path) -> None:
     path = write_fields(tmp_path / f"fields{suffix}", apart=apart)
     with AvReader(path, every_frame=every_frame) as reader:
-        places = [(one.index, round(one.time_seconds, 3)) for one in reader.frames()]
+        places = [(frame.index, round(frame.time_seconds, 3)) for frame in reader.frames()]
         assert places == [(number, number / 25) for number, _ in places]
         assert len(places) == 50 or not every_frame
         assert reader.info.frame_rate == 25
@@ -362,8 +362,8 @@ def still_from_four_to_nine(request: pytest.FixtureRequest, pictures: Path, tmp_
 )
 def test_still_picture_is_found_where_it_is_shown(selection: Selection, still_from_four_to_nine: Path) -> None:
     found = chosen(still_from_four_to_nine, selection)
-    assert [(one.frame_index, one.time_seconds) for one in found.keyframes] == [(99, 3.96)]
-    assert [one.key for one in found.decode.notices] == []
+    assert [(frame.frame_index, frame.time_seconds) for frame in found.keyframes] == [(99, 3.96)]
+    assert [notice.key for notice in found.decode.notices] == []
     if selection.end_seconds:
         assert found.decode.readable_seconds == found.decode.shots[-1].end_seconds == 8.0
 
@@ -373,7 +373,7 @@ def test_still_picture_counts_in_shots_and_segments(still_from_four_to_nine: Pat
     decode = chosen(still_from_four_to_nine, Selection()).decode
     assert [round(shot.start_seconds, 2) for shot in decode.shots] == [0, 1, 2, 3, 9][: len(decode.shots)]
     assert decode.shots[3].end_seconds == pytest.approx(9.0, abs=0.05)
-    still = next(one for one in decode.stretches if one.type == "frozen" and one.start_seconds > 2.9)
+    still = next(stretch for stretch in decode.stretches if stretch.type == "frozen" and stretch.start_seconds > 2.9)
     assert still.end_seconds == pytest.approx(9.0, abs=0.05)
     assert decode.notices == ()
 

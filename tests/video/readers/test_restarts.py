@@ -103,7 +103,7 @@ def test_pauses_of_a_recording_are_no_restart(steps: list[float], tmp_path: Path
     options = {"preset": "ultrafast", "bf": "2", "b_strategy": "0"}
     path = write_video(tmp_path / "screen.mkv", moving(30), times=times, options=options)
     with open_reader(path) as reader:
-        assert [one.time_seconds for one in reader.frames()] == pytest.approx(times, abs=0.0011)
+        assert [frame.time_seconds for frame in reader.frames()] == pytest.approx(times, abs=0.0011)
         assert not reader.changes.has_continued_clock
 
 
@@ -112,4 +112,6 @@ def test_hole_of_zeros_in_a_transport_stream_is_passed(tmp_path: Path) -> None:
     path = tmp_path / "hole.ts"
     path.write_bytes(bytes(400_000).join(parts) + bytes(400_000))
     with open_reader(path) as reader:
-        assert [one.time_seconds for one in reader.frames()] == pytest.approx([n / 25 for n in range(100)], abs=0.001)
+        assert [frame.time_seconds for frame in reader.frames()] == pytest.approx(
+            [n / 25 for n in range(100)], abs=0.001
+        )

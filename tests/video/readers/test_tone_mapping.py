@@ -87,7 +87,7 @@ def test_hdr_is_named_in_a_notice(tmp_path: Path) -> None:
     with AvReader(path) as reader:
         survey = Survey(reader, frames=2, max_side=64)
         list(survey.events())
-        notices = {one.key: one.values for one in survey.summary().notices}
+        notices = {notice.key: notice.values for notice in survey.summary().notices}
     assert notices["tone_mapped"] == {"colours": "HLG, BT.2020"}
 
 

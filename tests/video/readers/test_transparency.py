@@ -62,8 +62,8 @@ def test_transparent_parts_are_white(tmp_path: Path, name: str, codec: str, pixe
         pictures = list(reader.frames())
         check(pictures[5].upright(160))
         assert int(pictures[5].levels()[0].max()) > 225
-        assert [one.index for one in pictures] == list(range(10))
-        assert [one.time_seconds for one in pictures] == pytest.approx([n / 25 for n in range(10)], abs=1e-3)
+        assert [picture.index for picture in pictures] == list(range(10))
+        assert [picture.time_seconds for picture in pictures] == pytest.approx([n / 25 for n in range(10)], abs=1e-3)
         assert reader.changes.is_composited
 
 

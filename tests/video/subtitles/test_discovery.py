@@ -19,7 +19,7 @@ def test_the_assumed_encoding_is_named(tmp_path: Path) -> None:
     (tmp_path / "film.ja.srt").write_bytes(srt(JAPANESE).encode("cp932"))
     transcript, notices = subtitles_of(path, "en")
     assert transcript is not None and [cue.text for cue in transcript.cues] == JAPANESE
-    assert [(one.key, one.values) for one in notices] == [
+    assert [(notice.key, notice.values) for notice in notices] == [
         ("subtitles_encoding", {"name": "film.ja.srt", "encoding": "Shift-JIS"})
     ]
 
@@ -30,7 +30,7 @@ def test_unknown_encoding_is_named_and_track_used(tmp_path: Path) -> None:
     (tmp_path / "film.srt").write_bytes(bytes(range(128, 256)) * 20)
     transcript, notices = subtitles_of(path, "zh")
     assert transcript is None
-    assert [(one.key, one.values) for one in notices] == [("subtitles_encoding_unknown", {"name": "film.srt"})]
+    assert [(notice.key, notice.values) for notice in notices] == [("subtitles_encoding_unknown", {"name": "film.srt"})]
 
 
 def test_named_file_changes_the_digest(tmp_path: Path) -> None:

@@ -213,7 +213,7 @@ def test_file_that_gives_nothing_is_named(tmp_path: Path, name: str, text: str, 
     (tmp_path / name).write_text(text)
     transcript, notices = subtitles_of(video, "en")
     assert transcript is None
-    assert [one.key for one in notices] == [key] and notices[0].values[
+    assert [notice.key for notice in notices] == [key] and notices[0].values[
         "name" if "name" in notices[0].values else "names"
     ] == name
 
@@ -285,7 +285,7 @@ def test_marks_and_odd_ends_of_encodings_are_read(encoding: str) -> None:
     for found in READERS[".srt"](encodings.decoded(text.encode(encoding) + b"\n").text, 0.0):
         assert not isinstance(found, Unread)
         cues.add(found)
-    assert [one.text.rstrip("\ufffd ") for one in cues.in_order()] == ["one", "two"]
+    assert [cue.text.rstrip("\ufffd ") for cue in cues.in_order()] == ["one", "two"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
@@ -347,7 +347,7 @@ def test_lyrics_with_translations_end_at_the_next_time() -> None:
     cues = Cues()
     for one in wanted:
         cues.add(one)
-    assert [(one.start_seconds, one.end_seconds, one.text) for one in cues.in_order()] == wanted
+    assert [(cue.start_seconds, cue.end_seconds, cue.text) for cue in cues.in_order()] == wanted
 
 
 IN_TWO = (

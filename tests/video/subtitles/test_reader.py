@@ -58,7 +58,7 @@ def test_tracks_in_a_legacy_encoding_are_read(tmp_path: Path, suffix: str, codec
     lines = [(0.2, 1.0, "ขอบคุณ"), (1.0, 2.0, "Hello"), (2.0, 3.0, "ฉันรักเธอ")]
     path = write_spoken(tmp_path / f"film{suffix}", tracks=[Track(lines, codec, language, encoding="cp874")])
     transcript, notices = subtitles_of(path, "en")
-    assert transcript is not None and [one.text for one in transcript.cues] == ["ขอบคุณ", "Hello", "ฉันรักเธอ"]
+    assert transcript is not None and [cue.text for cue in transcript.cues] == ["ขอบคุณ", "Hello", "ฉันรักเธอ"]
     (notice,) = notices
     assert (notice.key, notice.values["encoding"]) == ("subtitles_encoding", "Windows-874")
 
@@ -72,8 +72,8 @@ def test_language_in_the_name_of_a_file_decodes_it(tmp_path: Path, name: str, en
     path = write_spoken(tmp_path / "film.mkv", sound=tone(3))
     (tmp_path / f"{name}.srt").write_bytes(f"1\n00:00:00,500 --> 00:00:01,500\n{line}\n".encode(encoding))
     transcript, notices = subtitles_of(path, "en")
-    assert transcript is not None and [one.text for one in transcript.cues] == [line]
-    assert [one.key for one in notices] == ["subtitles_encoding"]
+    assert transcript is not None and [cue.text for cue in transcript.cues] == [line]
+    assert [notice.key for notice in notices] == ["subtitles_encoding"]
 
 
 @pytest.mark.slow
@@ -81,7 +81,7 @@ def test_rolling_captions_in_a_track_are_read_once(tmp_path: Path) -> None:
     lines = [(0.2, 1.0, "one<00:00:00.500><c> two</c>"), (1.0, 1.01, "one two"), (1.01, 2.0, "one two\nthree")]
     path = write_spoken(tmp_path / "film.mkv", tracks=[Track(lines, "webvtt")])
     transcript, _ = subtitles_of(path, "en")
-    assert transcript is not None and [one.text for one in transcript.cues] == ["one two", "three"]
+    assert transcript is not None and [cue.text for cue in transcript.cues] == ["one two", "three"]
 
 
 @pytest.mark.slow
@@ -103,7 +103,7 @@ def test_cues_before_the_first_picture_are_counted(tmp_path: Path, last: str, *,
     cues = ["00:00:00,200 --> 00:00:01,000\nBefore.\n", f"{last}\nLater.\n" if last else ""]
     path.with_suffix(".srt").write_text("\n".join(cues))
     transcript, notices = subtitles_of(path, "en")
-    assert [(one.key, one.values["count"]) for one in notices] == [("subtitles_before_picture", 1)]
+    assert [(notice.key, notice.values["count"]) for notice in notices] == [("subtitles_before_picture", 1)]
     assert (transcript is not None) is is_used
 
 
@@ -119,7 +119,7 @@ def test_report_language_precedes_default_subtitle_track(tmp_path: Path) -> None
     english, _ = subtitles_of(path, "en")
     assert chinese is not None and chinese.cues[0].text == "中文"
     assert english is not None and english.cues[0].text == "standard"
-    assert [(one.key, one.values["others"]) for one in notices] == [("subtitles_others", "ger, fre Théâtre")]
+    assert [(notice.key, notice.values["others"]) for notice in notices] == [("subtitles_others", "ger, fre Théâtre")]
 
 
 @pytest.mark.slow
@@ -143,7 +143,7 @@ def test_tracks_that_are_alike_are_told_apart_by_number(tmp_path: Path) -> None:
     ]
     transcript, notices = subtitles_of(write_spoken(tmp_path / "alike.mkv", tracks=tracks), "en")
     assert transcript is not None and (transcript.label, transcript.cues[0].text) == ("eng #1", "a")
-    assert [one.values["others"] for one in notices] == ["eng #2, ger"]
+    assert [notice.values["others"] for notice in notices] == ["eng #2, ger"]
 
 
 @pytest.mark.slow
@@ -158,7 +158,7 @@ def test_a_file_beside_the_video_is_read_in_any_usual_encoding(
     transcript, notices = subtitles_of(path, "en")
     assert transcript is not None and transcript.cues == CUES
     assumed = {"utf-16-le": "UTF-16", "gb18030": "GB18030"}.get(encoding)
-    assert [one.values["encoding"] for one in notices] == ([assumed] if assumed else [])
+    assert [notice.values["encoding"] for notice in notices] == ([assumed] if assumed else [])
     assert transcript.label == f"film{suffix}"
 
 
@@ -169,7 +169,7 @@ def test_a_file_named_with_the_language_is_found(tmp_path: Path) -> None:
     (tmp_path / "film.zh.srt").write_text(SRT.replace("Hello", "您好"), encoding="utf-8")
     transcript, notices = subtitles_of(path, "zh")
     assert transcript is not None and transcript.label == "film.zh.srt"
-    assert [one.values["others"] for one in notices] == ["film.srt"]
+    assert [notice.values["others"] for notice in notices] == ["film.srt"]
 
 
 @pytest.mark.slow
@@ -181,7 +181,7 @@ def test_a_link_out_of_the_folder_is_named_and_not_read(tmp_path: Path) -> None:
     (folder / "film.srt").symlink_to(tmp_path / "private.srt")
     transcript, notices = subtitles_of(path, "en")
     assert transcript is not None and transcript.cues == CUES
-    assert [(one.key, one.values) for one in notices] == [("subtitles_lead_out", {"names": "film.srt"})]
+    assert [(notice.key, notice.values) for notice in notices] == [("subtitles_lead_out", {"names": "film.srt"})]
 
 
 @pytest.mark.slow
@@ -208,7 +208,7 @@ def test_no_link_is_read_in_a_folder_that_others_write_to(tmp_path: Path) -> Non
     try:
         transcript, notices = subtitles_of(path, "en")
         assert transcript is not None and transcript.label != "film.srt"
-        assert [one.key for one in notices] == ["subtitles_lead_out"]
+        assert [notice.key for notice in notices] == ["subtitles_lead_out"]
     finally:
         confine(())
 
@@ -231,7 +231,7 @@ def test_subtitles_that_are_pictures_are_named(tmp_path: Path) -> None:
     path = write_spoken(tmp_path / "disc.mkv", tracks=[Track([(0.0, 1.0, "x")], "dvb_subtitle", "eng", title="signs")])
     transcript, notices = subtitles_of(path, "en")
     assert transcript is None
-    assert [(one.key, one.values) for one in notices] == [("subtitles_are_pictures", {"tracks": "eng signs"})]
+    assert [(notice.key, notice.values) for notice in notices] == [("subtitles_are_pictures", {"tracks": "eng signs"})]
 
 
 @pytest.mark.slow
@@ -247,7 +247,7 @@ def test_nonsense_subtitle_file_is_reported_harmlessly(tmp_path: Path) -> None:
     (tmp_path / "film.srt").write_bytes(b"\xff\xff\x81" * 50)
     transcript, notices = subtitles_of(path, "en")
     assert transcript is not None and transcript.cues[0].text == "inside"
-    assert "subtitles_encoding_unknown" in [one.key for one in notices]
+    assert "subtitles_encoding_unknown" in [notice.key for notice in notices]
 
 
 @pytest.mark.slow
@@ -257,7 +257,7 @@ def test_more_lines_than_any_video_has_are_cut_and_that_is_said(tmp_path: Path) 
     (tmp_path / "film.srt").write_text(many)
     transcript, notices = subtitles_of(path, "en")
     assert transcript is not None and len(transcript.cues) == MOST_CUES
-    assert [one.key for one in notices] == ["subtitles_too_many"]
+    assert [notice.key for notice in notices] == ["subtitles_too_many"]
 
 
 def test_cue_numbers_are_removed_without_blank_lines() -> None:
@@ -317,7 +317,7 @@ def test_named_file_comes_before_all_others(tmp_path: Path) -> None:
     given.write_text(SRT.replace("Hello", "Given"))
     transcript, notices = subtitles_of(path, "en", subtitles=given)
     assert transcript is not None and transcript.cues[0].text == "Given world"
-    assert [one.values["others"] for one in notices] == ["film.en.srt, eng"]
+    assert [notice.values["others"] for notice in notices] == ["film.en.srt, eng"]
 
 
 @pytest.mark.slow
@@ -326,7 +326,7 @@ def test_named_file_without_a_cue_gives_way(tmp_path: Path) -> None:
     given.write_text("nothing")
     transcript, notices = subtitles_of(path, "en", subtitles=given)
     assert transcript is not None and transcript.cues == CUES
-    assert [one.key for one in notices] == ["subtitles_empty"]
+    assert [notice.key for notice in notices] == ["subtitles_empty"]
 
 
 @pytest.mark.slow
@@ -337,7 +337,7 @@ def test_times_of_a_programme_count_from_its_start(tmp_path: Path, hour: str) ->
     (tmp_path / "film.srt").write_text(SRT.replace("00:00:", f"{hour}:00:"))
     transcript, notices = subtitles_of(path, "en")
     assert transcript is not None and transcript.cues[0].start_seconds == pytest.approx(0.5, abs=0.005)
-    assert [one.key for one in notices] == ["subtitles_from_programme"]
+    assert [notice.key for notice in notices] == ["subtitles_from_programme"]
 
 
 def boxed(kind: bytes, contents: bytes) -> bytes:
@@ -349,7 +349,7 @@ def write_webvtt(path: Path) -> Path:
     plain = write_spoken(path.with_name("plain.mp4"), tracks=[Track(LINES, "mov_text", "eng")])
     samples = [boxed(b"vttc", boxed(b"sttg", b"line:0") + boxed(b"payl", text.encode())) for _, _, text in LINES]
     with av.open(str(plain)) as source, av.open(str(path), "w") as target:
-        copies = {one.index: target.add_stream_from_template(one) for one in source.streams}
+        copies = {stream.index: target.add_stream_from_template(stream) for stream in source.streams}
         copies[source.streams.subtitles[0].index].metadata["language"] = "eng"
         for packet in (one for one in source.demux() if one.size):
             is_text = packet.stream.type == "subtitle"
@@ -375,7 +375,7 @@ def test_telemetry_track_gives_way_to_speech(tmp_path: Path) -> None:
     tracks = [Track(lines, "mov_text", is_default=True), Track([(0.0, 1.0, "Hello")], "mov_text", "ger")]
     transcript, notices = subtitles_of(write_spoken(tmp_path / "drone.mp4", tracks=tracks), "en")
     assert transcript is not None and transcript.label == "ger"
-    assert [one.key for one in notices] == ["subtitles_are_telemetry"]
+    assert [notice.key for notice in notices] == ["subtitles_are_telemetry"]
 
 
 @pytest.mark.slow
@@ -387,8 +387,8 @@ def test_forms_of_a_plugin_are_named_without_it(tmp_path: Path, use_plugins: Cal
     for name, text in zip(names, contents, strict=True):
         (tmp_path / name).write_text(text)
     transcript, notices = subtitles_of(path, "en")
-    assert transcript is None and {one.key for one in notices} == {"subtitles_need_plugin"}
-    assert sorted(one.values["name"] for one in notices) == sorted(names)
+    assert transcript is None and {notice.key for notice in notices} == {"subtitles_need_plugin"}
+    assert sorted(notice.values["name"] for notice in notices) == sorted(names)
 
 
 @pytest.mark.slow

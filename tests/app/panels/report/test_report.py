@@ -143,7 +143,10 @@ def test_page_says_what_the_files_say_in_their_order(page_of: Callable[..., Any]
 def test_each_part_can_be_asked_again_where_it_begins() -> None:
     made = rich.rich(AnalysisRequest(Path("/videos/a.mp4")), "job", parts=3, without=frozenset({2}))
     bare = [
-        replace(part, findings=tuple(replace(one, fields={}, frames=one.frames or (1,)) for one in part.findings))
+        replace(
+            part,
+            findings=tuple(replace(finding, fields={}, frames=finding.frames or (1,)) for finding in part.findings),
+        )
         for part in made.chunks
     ]
     made = replace(made, chunks=tuple(bare), field_names={})
@@ -316,7 +319,7 @@ def measuring(through: threading.Event) -> Run:
         pending = (*made.notices, Notice("facts_pending", level="info"))
         yield Answered(replace(made, facts=made.facts[:1], notices=pending))
         wait(through, task.control)
-        yield from (FactsMeasured(one) for one in made.facts[1:])
+        yield from (FactsMeasured(frame_facts) for frame_facts in made.facts[1:])
         yield Finished(made)
 
     return run

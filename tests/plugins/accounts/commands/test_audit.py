@@ -44,7 +44,7 @@ def recorded() -> list[tuple[str, str]]:
     """Action and name of all entries, the oldest first."""
     store = Store(config.load().data_dir / "framelens.sqlite")
     try:
-        return [(one.action, one.object_name) for one in reversed(entries(store, limit=99))]
+        return [(entry.action, entry.object_name) for entry in reversed(entries(store, limit=99))]
     finally:
         store.close()
 

@@ -123,7 +123,7 @@ def test_after_a_kill_only_what_is_missing_is_done(clips: Path, tmp_path: Path) 
     kept = {path.name: path.stat().st_mtime_ns for path in list(reports.glob("*.html"))}
     again = run("batch", clips, *OPTIONS, "--json", cwd=tmp_path)
     assert again.returncode == 3, again.stderr
-    found = {one["key"]: one["was_done"] for one in lines(again.stdout) if one["event"] == "video"}
+    found = {line["key"]: line["was_done"] for line in lines(again.stdout) if line["event"] == "video"}
     assert len(found) == 7
     assert sum(found.values()) >= len(kept) - 1, "the last report may have been written just before the kill"
     assert [name for name, stamp in kept.items() if (reports / name).stat().st_mtime_ns != stamp] == []

@@ -66,7 +66,7 @@ def test_a_folder_gives_a_line_and_a_report_for_each_video(clips: Path, tmp_path
         "a.report.md", "a.report-2.md", "b.report.md",
     }  # fmt: skip
     (batch,) = stored_batches(tmp_path)
-    assert [(one.name, bool(one.job_id)) for one in batch.videos] == [
+    assert [(video.name, bool(video.job_id)) for video in batch.videos] == [
         ("a.mp4", True), ("b.mp4", True), ("broken.mp4", False), ("a.mp4", True),
     ]  # fmt: skip
     again = run("analyse", clips, "--no-model", "--skip-done", "--language", "en", cwd=tmp_path)

@@ -82,7 +82,7 @@ def test_several_videos_become_jobs_with_one_question(page: AppTest, services: S
     jobs = services.jobs.recent()
     assert sorted(job.name for job in jobs) == ["part 0.mp4", "part 1.mp4", "part 2.mp4"]
     assert {job.request.question for job in jobs} == {"Which colours?"}
-    assert [services.jobs.snapshot(one.job_id).name for one in record.videos] == [f"part {n}.mp4" for n in range(3)]
+    assert [services.jobs.snapshot(video.job_id).name for video in record.videos] == [f"part {n}.mp4" for n in range(3)]
     assert record.shown_name == "3 videos: part 0.mp4 …"
     with in_language("zh"):
         assert record.shown_name == "part 0.mp4 等 3 个视频"
@@ -100,8 +100,8 @@ def test_a_batch_leaves_earlier_work_in_the_list(
     choose(page, folder)
     page.button(key="start").click().run()
     record = submitted_batch(page)
-    for one in record.videos:
-        ended(services, one.job_id)
+    for video in record.videos:
+        ended(services, video.job_id)
     page.run()
     listed = [row["id"] for part in parts_shown(page) for row in part.get("jobs", ())]
     assert listed == [f"batch-{record.id}", earlier]
@@ -114,7 +114,7 @@ def test_a_folder_of_the_server_becomes_a_batch(page: AppTest, services: Service
     assert page.button(key="start").label == "Analyse 3 videos"
     page.button(key="start").click().run()
     record = submitted_batch(page)
-    assert (record.name, [one.name for one in record.videos]) == ("cameras", ["a.mp4", "b.mp4", "door/c.mp4"])
+    assert (record.name, [video.name for video in record.videos]) == ("cameras", ["a.mp4", "b.mp4", "door/c.mp4"])
     for one in record.videos:
         ended(services, one.job_id)
     page.run()
@@ -151,7 +151,7 @@ def test_folders_and_links_to_outside_are_refused(
     choose(page, folder)
     page.button(key="start").click().run()
     record = submitted_batch(page)
-    (refused,) = [one for one in record.videos if one.failure]
+    (refused,) = [video for video in record.videos if video.failure]
     assert (refused.name, refused.failure and refused.failure.key) == ("z.mp4", "path_outside")
     page.run()
     (row,) = [row for row in page.dataframe[0].value.to_dict("records") if row["video"] == "z.mp4"]
@@ -175,12 +175,12 @@ def test_a_batch_is_stopped_and_continued(
     page.run()
     assert "3 videos: 2 running, 1 waiting" in texts(page)
     page.button(key="batch_stop").click().run()
-    assert {ended(services, one.job_id).state for one in record.videos} == {"cancelled"}
+    assert {ended(services, video.job_id).state for video in record.videos} == {"cancelled"}
     page.run()
     assert "3 videos: 3 cancelled" in texts(page)
     hold.set()
     page.button(key="batch_continue").click().run()
-    assert {ended(services, one.job_id).state for one in record.videos} == {"done"}
+    assert {ended(services, video.job_id).state for video in record.videos} == {"done"}
     page.run()
     assert "3 videos: 3 done" in texts(page)
     assert "batch_continue" not in [one.key for one in page.button]
@@ -204,7 +204,7 @@ def test_changed_settings_are_decided_about_once(
     videos = [(name, folder / name) for name in ("a.mp4", "b.mp4")]
     page.query_params["batch"] = batch.batches(TOOLS).start("", videos, AnalysisRequest(Path("x"), frames=2)).id
     record = submitted_batch(page)
-    assert {ended(services, one.job_id).state for one in record.videos} == {"failed"}
+    assert {ended(services, video.job_id).state for video in record.videos} == {"failed"}
     settings["answer_tokens"] = "512"
     page.run()
     assert t("ui.changed", "en", n=2) in texts(page) and "2 videos: 2 failed" in texts(page)
@@ -212,7 +212,7 @@ def test_changed_settings_are_decided_about_once(
     with pytest.raises(InputError, match="settings_changed"):
         batch.batches(TOOLS).proceed(record)
     page.button(key="continue_changed").click().run()
-    assert {ended(services, one.job_id).conditions["answer_tokens"] for one in record.videos} == {"512"}
+    assert {ended(services, video.job_id).conditions["answer_tokens"] for video in record.videos} == {"512"}
     jobs.close()
 
 
@@ -227,7 +227,7 @@ def test_what_was_not_submitted_is_continued_later(services: Services, page: App
     assert list(page.dataframe[0].value["video"]) == ["a.mp4", "b.mp4"]
     page.button(key="batch_continue").click().run()
     record = submitted_batch(page)
-    assert [ended(services, one.job_id).state for one in record.videos] == ["done", "done"]
+    assert [ended(services, video.job_id).state for video in record.videos] == ["done", "done"]
     services.jobs.remove(record.videos[0].job_id)
     assert [one.video.name for one in status_of(record, services.jobs)] == ["b.mp4"]
 
@@ -259,7 +259,7 @@ def test_frames_that_fit_are_counted_for_each_video(
             counts = {name: (one.frames, one.adapts) for name, one in asked.items()}
             expected = {"a.mp4": (3, False), "b.mp4": (7, False)} if fits else dict.fromkeys(asked, (256, True))
             assert counts == expected and len(asked) == 2 + (not fits)
-            failed = [one.name for one in batches.stored.get(record.id).videos if one.failure]
+            failed = [video.name for video in batches.stored.get(record.id).videos if video.failure]
             assert failed == (["c.mp4"] if fits else []), "only the count needs the video before the analysis"
 
 
@@ -307,7 +307,7 @@ def test_closing_leaves_what_was_not_submitted(
         threading.Timer(0.1, go.set).start()
         batches.close()
         assert not batches.is_submitting(record.id)
-        assert [bool(one.job_id) for one in batches.stored.get(record.id).videos] == [True, False]
+        assert [bool(video.job_id) for video in batches.stored.get(record.id).videos] == [True, False]
 
 
 def test_tables_are_not_saved_by_the_browser() -> None:

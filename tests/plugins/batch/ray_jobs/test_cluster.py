@@ -103,8 +103,8 @@ def test_nodes_are_looked_at_and_measured(
     document = json.loads(capsys.readouterr().out)
     nodes, links = document["nodes"], document["links"]
     assert len(nodes) == 2 and not document["lost"]
-    assert all(one["versions"]["ray"] and one["versions"]["framelens"] and one["interface"] for one in nodes)
-    assert all(one["model"]["config_sha256"] for one in nodes)
+    assert all(node["versions"]["ray"] and node["versions"]["framelens"] and node["interface"] for node in nodes)
+    assert all(node["model"]["config_sha256"] for node in nodes)
     assert len(links) == 2 and all(one["megabytes_per_second"] > 1 for one in links)
     assert {"cluster_interface", "cluster_port"} <= {one["key"] for one in document["problems"]}
 
@@ -114,11 +114,11 @@ def test_what_is_killed_on_a_node_is_done_elsewhere(
 ) -> None:
     killing, words = in_thread("killer", killed(cluster, tmp_path)), ("--no-model", "--format", "json,csv")
     code, events = batch(clips, tmp_path, "--ray", cluster.address, *words)
-    states = [one["state"] for one in events if one["event"] == "video"]
+    states = [event["state"] for event in events if event["event"] == "video"]
     assert (code, states) == (0, ["without_model"] * VIDEOS)
     killing.result()
     again, events = batch(clips, tmp_path, "--ray", cluster.address, *words)
-    assert again == 0 and [one["was_done"] for one in events if one["event"] == "video"] == [True] * VIDEOS
+    assert again == 0 and [event["was_done"] for event in events if event["event"] == "video"] == [True] * VIDEOS
     monkeypatch.setenv("FRAMELENS_DATA_DIR", str(tmp_path / "other"))
     assert batch(clips, tmp_path / "here", *words)[0] == 0
     for here in (tmp_path / "here" / "out" / "reports").iterdir():
@@ -150,7 +150,7 @@ def test_a_killer_of_the_decoder_is_one_failed_result(
         code, events = batch(tmp_path / "clips", tmp_path, "--ray", cluster.address, "--base-url", server.base_url)
     over.set()
     watching.result()
-    ended = {Path(one["path"]).name: one for one in events if one["event"] == "video"}
+    ended = {Path(event["path"]).name: event for event in events if event["event"] == "video"}
     assert code == 3 and ended["0.mp4"]["state"] == "done"
     assert ended["killer.mp4"]["error"]["key"] == "video_decoder_crashed"
     assert server.requests

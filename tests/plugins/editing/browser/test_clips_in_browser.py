@@ -168,7 +168,7 @@ def test_reel_of_two_reports(app: App, visit: Visit, film: Path) -> None:
     with page.expect_download(timeout=200_000) as saved:  # six pieces are encoded and checked
         dialog.get_by_role("button", name="Save as one reel").press("Enter")
     with av.open(saved.value.path()) as reel:
-        titles = [one["metadata"]["title"] for one in reel.chapters()]
+        titles = [chapter["metadata"]["title"] for chapter in reel.chapters()]
         frames = [frame.to_ndarray(format="rgb24") for frame in reel.decode(video=0)]
     assert titles == ["A man walks by.", "Nothing more.", "He comes back."] * 2
     first, night = frames[5], frames[-round(4.5 * 10) - 2]  # the night is upright and white

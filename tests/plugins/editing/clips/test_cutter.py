@@ -167,7 +167,7 @@ def test_last_picture_stands_while_the_sound_lasts(
     assert found[-1][1] == COUNT - 1
     assert (clip.start_seconds, clip.end_seconds) == pytest.approx((begins, end), abs=0.002)
     with open_reader(clip.path) as reader:
-        ends = [one.time_seconds + one.duration_seconds for one in reader.frames()][-1]
+        ends = [frame.time_seconds + frame.duration_seconds for frame in reader.frames()][-1]
         assert max(ends, reader.held_until_seconds) == pytest.approx(end - begins, abs=0.05)
 
 
@@ -345,7 +345,9 @@ def test_channels_stay_at_their_places(
     with av.open(str(clip.path)) as container:
         found = container.streams.audio[0].codec_context.layout
         blocks = [block for one in container.decode(audio=0) for block in AudioResampler("flt", found).resample(one)]
-    loudness = np.abs(np.concatenate([one.to_ndarray().reshape(-1, found.nb_channels) for one in blocks])).mean(axis=0)
+    loudness = np.abs(np.concatenate([block.to_ndarray().reshape(-1, found.nb_channels) for block in blocks])).mean(
+        axis=0
+    )
     loud = [found.channels[place].name for place in np.flatnonzero(loudness > 0.01)]
     assert (found.name, *loud) == expected
 
@@ -434,7 +436,7 @@ def test_nothing_is_left_of_a_clip_that_failed(folder: Path, tmp_path: Path) -> 
     with pytest.raises(VideoError) as silent:
         cut_clip(write_sound(tmp_path / "song.mp4"), 0.0, 1.0, target / "clip.mp4")
     assert refusal(silent) == "video_audio_only"
-    assert not [one for one in target.rglob("*") if one.is_file()]
+    assert not [path for path in target.rglob("*") if path.is_file()]
 
 
 @pytest.mark.slow

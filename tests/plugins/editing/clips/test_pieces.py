@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("english")
 def test_findings_and_chapters_have_exact_times() -> None:
     # Findings have the times of the frames they cite.
     findings = [one for one in pieces_of(rich()) if one.kind == "finding"]
-    assert [(one.number, one.start_seconds, one.end_seconds) for one in findings] == [
+    assert [(finding.number, finding.start_seconds, finding.end_seconds) for finding in findings] == [
         (1, 0.5, 0.5),
         (2, 0.5, 1.0),
         (3, 6.5, 8.0),
@@ -33,7 +33,7 @@ def test_findings_and_chapters_have_exact_times() -> None:
     assert findings[0].label == "A man walks by." and findings[2].label.startswith("He comes back. ⚠️")
     # Chapters and intervals keep their own edges.
     chapters = [one for one in pieces_of(rich(), 5.0) if one.kind == "chapter"]
-    assert [(one.name, one.start_seconds, one.end_seconds) for one in chapters] == [
+    assert [(chapter.name, chapter.start_seconds, chapter.end_seconds) for chapter in chapters] == [
         ("He comes", 0.0, 4.0),
         ("He is back", 4.0, 9.0),
     ]
@@ -49,7 +49,11 @@ def test_pieces_keep_their_edges_and_numbers() -> None:
     assert found == [2, 3]
     # Findings are widened within the video.
     findings = [one for one in pieces_of(rich(), 2.0) if one.kind == "finding"]
-    assert [(one.start_seconds, one.end_seconds) for one in findings] == [(0.0, 2.5), (0.0, 3.0), (4.5, 9.0)]
+    assert [(finding.start_seconds, finding.end_seconds) for finding in findings] == [
+        (0.0, 2.5),
+        (0.0, 3.0),
+        (4.5, 9.0),
+    ]
 
 
 @pytest.mark.parametrize(("text", "numbers"), [("3", (3,)), ("1,4-6", (1, 4, 5, 6)), ("2, 2,1-2", (2, 1))])

@@ -38,7 +38,7 @@ def test_reel_has_the_pictures_of_its_pieces_in_order(tmp_path: Path, is_uneven:
     assert [time for time, _ in found] == pytest.approx([time for time, _ in wanted], abs=0.003)
     assert reel.num_frames == len(found)
     with av.open(str(reel.path)) as container:
-        chapters = [(one["metadata"]["title"], one["start"]) for one in container.chapters()]
+        chapters = [(chapter["metadata"]["title"], chapter["start"]) for chapter in container.chapters()]
     assert chapters == [("at the gate", 0), ("门口", round(reel.lengths_seconds[0] * 1000))]
 
 
@@ -72,10 +72,10 @@ def test_reel_of_several_videos_is_fitted_to_the_first(tmp_path: Path) -> None:
     with av.open(str(reel.path)) as container:
         images = [one.to_ndarray(format="rgb24").astype(int) for one in container.decode(video=0)]
         assert len(images) == reel.num_frames == 13 + 10 + 30
-        assert {one.shape for one in images} == {(96, 160, 3)}
+        assert {image.shape for image in images} == {(96, 160, 3)}
     with av.open(str(reel.path)) as container:
         sound = [(float(one.pts * one.time_base), one.to_ndarray()) for one in container.decode(audio=0)]
-    assert [number_of(one) for one in images[:13]] == list(range(12, 25))
+    assert [number_of(image) for image in images[:13]] == list(range(12, 25))
     red, green = images[18], images[40]
     assert abs(red[48, 80] - (200, 30, 30)).max() < 12 and red[48, 5].max() < 20  # black beside a tall picture
     assert abs(green[48, 3] - (30, 200, 30)).max() < 12
@@ -207,4 +207,4 @@ def test_lists_that_are_wrong_are_refused(tmp_path: Path, name: str, text: str, 
         path.write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(InputError) as error:
         edit_list.read(path, tmp_path / "film.mp4", 0.0)
-    assert error.value.key == key and all(error_text(error.value, one) for one in LANGUAGES)
+    assert error.value.key == key and all(error_text(error.value, language) for language in LANGUAGES)

@@ -73,7 +73,7 @@ def test_wrong_options_end_in_a_sentence(
     video: Path, capsys: pytest.CaptureFixture[str], words: list[str], code: int, said: str
 ) -> None:
     assert run(video, *words, "--language", "zh") == code
-    assert said in capsys.readouterr().err and [one for one in video.parent.iterdir() if one.is_file()] == [video]
+    assert said in capsys.readouterr().err and [path for path in video.parent.iterdir() if path.is_file()] == [video]
 
 
 def test_missing_video_is_named(video: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,7 +97,7 @@ def film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(one.name for one in folder.iterdir() if one.suffix == ".mp4")
+    return sorted(path.name for path in folder.iterdir() if path.suffix == ".mp4")
 
 
 def test_list_never_replaces_the_report_that_is_read(film: Path, capsys: pytest.CaptureFixture[str]) -> None:

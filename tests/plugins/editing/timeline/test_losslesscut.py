@@ -53,7 +53,7 @@ def test_segments_are_those_of_a_player() -> None:
     late = replace(made, video=replace(made.video, start_seconds=3.4, player_start_seconds=2.0))
     assert segments(late) == [(6.0, 7.0, "Short.")]
     # Intervals that were found are segments.
-    found = [one for one in segments(asked()) if one[2].startswith("a <b>red</b> card")]
+    found = [segment for segment in segments(asked()) if segment[2].startswith("a <b>red</b> card")]
     assert [one[:2] for one in found] == [(2.0, 3.0), (6.0, 7.0)]
     assert "⚠️" not in found[0][2] and "⚠️" in found[1][2]
     # Nothing to cut is no project.

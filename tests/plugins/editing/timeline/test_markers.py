@@ -151,5 +151,8 @@ def test_ffmpeg_puts_the_chapters_into_a_video(tmp_path: Path) -> None:
     command = ["ffmpeg", "-v", "error", "-i", str(video), "-i", "clip.ffmetadata", *wanted]
     subprocess.run(command, cwd=tmp_path, check=True, timeout=120)
     with av.open(str(tmp_path / "out.mp4")) as container:
-        reported = [(one["metadata"]["title"], float(one["start"] * one["time_base"])) for one in container.chapters()]
+        reported = [
+            (chapter["metadata"]["title"], float(chapter["start"] * chapter["time_base"]))
+            for chapter in container.chapters()
+        ]
     assert reported == [("One = 1; #1", 0.0), ("二", 4.0)]

@@ -444,7 +444,7 @@ def test_nothing_but_the_protocol_is_on_standard_output(tmp_path: Path, video: P
         answers = [json.loads(server.stdout.readline()) for _ in range(3)]
         server.stdin.close()
         assert server.wait(20) == 0 and server.stdout.read() == b"" and server.stderr.read() == b""
-    assert {one["id"] for one in answers if "result" in one} == {1, 2, 3}
+    assert {answer["id"] for answer in answers if "result" in answer} == {1, 2, 3}
 
 
 @pytest.mark.slow

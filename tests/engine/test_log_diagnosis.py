@@ -44,6 +44,12 @@ WHOLE = {
     },
     "dtype_unknown": {"dtype": "int8"},
     "vllm_argument_refused": {"detail": "unrecognized arguments: --temperature=0.6"},
+    "vllm_argument_refused-choice": {
+        "detail": "argument --kv-cache-dtype: invalid choice: 'foo' (choose from 'auto', 'bfloat16', 'float16', 'fp8', "
+        "'fp8_ds_mla', 'fp8_e4m3', 'fp8_e5m2', 'fp8_inc', 'fp8_per_token_head', 'int4_per_token_head', "
+        "'int8_per_token_head', 'nvfp4', 'nvfp4_4over6', 'nvfp4_ds_mla', 'turboquant_3bit_nc', "
+        "'turboquant_4bit_nc', 'turboquant_k3v4_nc', 'turboquant_k8v4', 'ultraquant_4bit')"
+    },
     "vllm_argument_refused-range": {"detail": "tensor_parallel_size Input should be greater than or equal to 1"},
 }
 # What torch 2.13, vLLM 0.32.0 and transformers 5.19 say in their sources where it takes other hardware to hear it, and

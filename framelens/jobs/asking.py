@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,12 +16,24 @@ from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.background_task import in_thread
 from framelens.core.domain import Analysis, AnalysisRequest, Language, Notice, Selection
 from framelens.core.errors import Cancelled, ConfigError, InputError
-from framelens.core.events import EngineProgress, Noticed
+from framelens.core.events import EngineProgress, Noticed, value_of
 from framelens.core.files import given_path, readable, storable, typed_path
+from framelens.i18n import language, t
+from framelens.i18n.formatting import phase_text, stage_text
 from framelens.jobs.analyses import AnalysisRun, build_request, raise_without_report
 from framelens.jobs.readiness import readiness
-from framelens.jobs.transcripts import report_ids
-from framelens.questions.conversation import AnswerDraft, AskEvent, Conversation
+from framelens.questions.conversation import (
+    AnswerDone,
+    AnswerDraft,
+    AnswerText,
+    AskEvent,
+    AskSettings,
+    Conversation,
+    Look,
+    MomentsSearched,
+    Queued,
+)
+from framelens.questions.retrieval.values import Looking
 from framelens.video.files import STANDARD_STREAM, check_file
 
 if TYPE_CHECKING:
@@ -138,7 +150,7 @@ class Asking:
             return existing[0]
         check_file(path)
         if options.takes_any_report and (
-            existing := report_ids(self._jobs, self._switcher.session.extractions, path, cancel)
+            existing := self._jobs.reports_on_file(self._switcher.session.extractions, path, cancel)
         ):
             return existing[0]
         request = self._frames_request(path, options)
@@ -184,6 +196,44 @@ class Asking:
             AppError: The analysis can't be stored.
         """
         return self._jobs.submit(self._frames_request(path, FrameOptions(language)), name=name)
+
+    def answer(
+        self,
+        question: str,
+        about: Sequence[str] | Conversation,
+        *,
+        frames: int | None = None,
+        clip: Selection = _WHOLE,
+        use_model: bool = True,
+        cancel: threading.Event,
+        on_step: Callable[[str], object],
+    ) -> Conversation:
+        """Return a conversation with the answer to a question, a new one unless one is given.
+
+        Args:
+            question: The question.
+            about: Videos or analyses as `begin` takes them, or the conversation that it continues.
+            frames: Most keyframes of a new analysis.
+            clip: Range of the videos that the question is about.
+            use_model: Ask a model.
+            cancel: Stops it within a second once it is set.
+            on_step: Called with what is done now, in the language of the context.
+
+        Raises:
+            AppError: As `begin` and `ask`.
+        """
+        if not isinstance(about, Conversation):
+            options = FrameOptions(language(), frames, clip, use_model=use_model)
+            about = value_of(self.begin(about, options, cancel), lambda update: on_step(stage_text(update.state)))
+        look = None if clip == _WHOLE else Look("auto", clip.start_seconds, clip.end_seconds)
+        asked = about.with_question(question, AskSettings(), look=look)
+        on_step(t("ask.answering"))
+        with closing(self.ask(AnswerDraft(asked), cancel, use_model=use_model)) as events:
+            for event in events:
+                asked = event.conversation if isinstance(event, AnswerDone) else asked
+                if step := _step_text(event):
+                    on_step(step)
+        return asked
 
     def ask(
         self, draft: AnswerDraft, cancel: threading.Event, *, use_model: bool = True
@@ -257,3 +307,20 @@ class Asking:
             return connection
         finally:
             stop.set()
+
+
+def _step_text(event: AskEvent) -> str:
+    """Return what is done at this event, "" if that doesn't change."""
+    match event:
+        case AnswerText():
+            return t("ask.answering")
+        case Looking(step):
+            return t(f"ask.look.{step}")
+        case MomentsSearched(moments):
+            return t("ask.searching", frames=len(moments.samples), n=len(moments.intervals))
+        case Queued(place) if place:
+            return t("ask.page.place", n=place)
+        case EngineProgress() as progress:
+            return phase_text(progress)
+        case _:
+            return ""

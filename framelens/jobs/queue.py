@@ -21,7 +21,7 @@ from framelens.analysis.task import Control, EarlierResults
 from framelens.core.codec import to_json
 from framelens.core.domain import Analysis, AnalysisRequest, Notice
 from framelens.core.errors import AppError, Cancelled, InputError, StorageError, VideoError
-from framelens.core.files import new_id, readable, single_line
+from framelens.core.files import new_id, readable, restored, single_line
 from framelens.core.roles import current_user, requires, sees
 from framelens.jobs.deduplication import Deduplicator
 from framelens.jobs.engine_switcher import EngineSwitcher
@@ -34,6 +34,7 @@ from framelens.store.database import Row, Store
 from framelens.store.library_index import LibraryEntry, LibraryIndex
 from framelens.store.locks import ProcessLock
 from framelens.store.trash import Trash, TrashEntry
+from framelens.video.subtitles.discovery import digest_beside
 
 log = logging.getLogger(__name__)
 WORKERS = 2
@@ -427,6 +428,36 @@ class Jobs:
                 return
             renamed = self._change_stored(job_id, lambda job: replace(job, name=name))
         self.indexing.index(renamed)
+
+    def reports_on_file(
+        self,
+        extractions: ExtractionCache,
+        path: Path,
+        cancel: threading.Event | None = None,
+        *,
+        has_same_words: bool = True,
+    ) -> list[str]:
+        """List the ids of the reports on the content of a file, the newest first.
+
+        Args:
+            extractions: Reader of videos, which knows the hashes of files.
+            path: The video.
+            cancel: Ends it within half a second.
+            has_same_words: Leave out reports that were made with other subtitles than the subtitles beside the file
+                now, or the subtitles given for it; else list such reports last.
+
+        Raises:
+            VideoError: The file can't be read.
+            Cancelled: `cancel` was set.
+        """
+        self.indexing.catch_up(cancel)
+        ids = self.library.reports_on(sha256=extractions.sha256(path, cancel))
+        same = [job_id for job_id in ids if self._has_words_of(path, self.snapshot(job_id))]
+        return same if has_same_words else [*same, *(job_id for job_id in ids if job_id not in same)]
+
+    def _has_words_of(self, path: Path, job: JobSnapshot) -> bool:
+        subtitles = job.request.subtitles if restored(job.request.path) == path else None
+        return job.conditions.get("subtitles", "") == digest_beside(path, subtitles)
 
     @requires("analyst")
     def name_speakers(self, job_id: str, names: Sequence[str]) -> None:

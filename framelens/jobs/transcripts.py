@@ -8,49 +8,14 @@ from framelens.analysis.inputs.extraction_cache import ExtractionCache
 from framelens.analysis.inputs.transcription import Found, OnProgress, OnShare, Transcription
 from framelens.core.domain import Analysis, Language, Notice, SpeechSpans, Transcript
 from framelens.core.errors import AppError, ConfigError, InputError
-from framelens.core.files import readable, restored
+from framelens.core.files import readable
 from framelens.engine.recognisers import has_recogniser
-from framelens.jobs.queue import Jobs
-from framelens.jobs.snapshot import JobSnapshot
 from framelens.video.extractor import probe, subtitles_of
 from framelens.video.files import check_file
-from framelens.video.subtitles.discovery import check_subtitle_file, digest_beside
+from framelens.video.subtitles.discovery import check_subtitle_file
 
 Hear = Callable[[Path], Found]
 """Transcribes what is said in a video. Raises AppErrors."""
-
-
-def report_ids(
-    jobs: Jobs,
-    extractions: ExtractionCache,
-    path: Path,
-    cancel: threading.Event | None = None,
-    *,
-    has_same_words: bool = True,
-) -> list[str]:
-    """List the ids of the reports on the content of a file, the newest first.
-
-    Args:
-        jobs: The queue.
-        extractions: Reader of videos, which knows the hashes of files.
-        path: The video.
-        cancel: Ends it within half a second.
-        has_same_words: Leave out reports that were made with other subtitles than the subtitles beside the file now, or
-            the subtitles given for it; else list such reports last.
-
-    Raises:
-        VideoError: The file can't be read.
-        Cancelled: `cancel` was set.
-    """
-    jobs.indexing.catch_up(cancel)
-    ids = jobs.library.reports_on(sha256=extractions.sha256(path, cancel))
-    same = [job_id for job_id in ids if _has_words_of(path, jobs.snapshot(job_id))]
-    return same if has_same_words else [*same, *(job_id for job_id in ids if job_id not in same)]
-
-
-def _has_words_of(path: Path, job: JobSnapshot) -> bool:
-    subtitles = job.request.subtitles if restored(job.request.path) == path else None
-    return job.conditions.get("subtitles", "") == digest_beside(path, subtitles)
 
 
 def transcript_of(

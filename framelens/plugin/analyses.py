@@ -21,11 +21,9 @@ if TYPE_CHECKING:
     from framelens.core.domain import AnswerState as AnswerState
     from framelens.core.domain import Outcome as Outcome
     from framelens.core.domain import Selection as Selection
-    from framelens.core.events import value_of as value_of
     from framelens.jobs.analyses import AnalysisRun as AnalysisRun
     from framelens.jobs.analyses import build_request as build_request
     from framelens.jobs.analyses import is_expected as is_expected
-    from framelens.jobs.asking import FrameOptions as FrameOptions
     from framelens.jobs.deduplication import request_digest as request_digest
     from framelens.jobs.engine_session import conditions as conditions
     from framelens.jobs.keyframes import build_selection as build_selection
@@ -34,11 +32,8 @@ if TYPE_CHECKING:
     from framelens.jobs.snapshot import JobSnapshot as JobSnapshot
     from framelens.jobs.snapshot import State as State
     from framelens.jobs.stored.bulk_operations import remove_jobs as remove_jobs
-    from framelens.jobs.transcripts import report_ids as report_ids
     from framelens.jobs.transcripts import transcript_of as transcript_of
     from framelens.questions.conversation import MOST_QUESTION as MOST_QUESTION
-    from framelens.questions.conversation import AnswerDraft as AnswerDraft
-    from framelens.questions.conversation import MomentsSearched as MomentsSearched
     from framelens.questions.conversation import checked_question as checked_question
     from framelens.questions.retrieval.classification import is_sought as is_sought
     from framelens.questions.retrieval.values import Looking as Looking

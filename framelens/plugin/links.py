@@ -5,19 +5,17 @@ from typing import TYPE_CHECKING, Any
 from framelens.core import exported
 
 if TYPE_CHECKING:
-    from framelens.core.files import address_in as address_in
     from framelens.core.links import SourceSettings as SourceSettings
     from framelens.core.links import is_link as is_link
     from framelens.core.links import typed_link as typed_link
     from framelens.core.links import unsigned as unsigned
-    from framelens.core.links import with_scheme as with_scheme
     from framelens.store.videos.link_transfer import FetchProgress as FetchProgress
     from framelens.store.videos.link_transfer import RemoteVideo as RemoteVideo
     from framelens.store.videos.link_transfer import Write as Write
     from framelens.store.videos.links import LinkFetcher as LinkFetcher
     from framelens.store.videos.links import may_name_any as may_name_any
     from framelens.store.videos.outbound import Outbound as Outbound
-    from framelens.video.sources import address_error as address_error
+    from framelens.video.sources import link_in as link_in
 
 else:
 

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from framelens.cli.report_output import names_folder as names_folder
     from framelens.cli.report_output import overwrite_option as overwrite_option
     from framelens.cli.report_output import typed_output as typed_output
-    from framelens.core.files import cut_to_bytes as cut_to_bytes
     from framelens.core.files import fitting_name as fitting_name
     from framelens.core.files import free_path as free_path
     from framelens.core.files import safe_file_name as safe_file_name
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from framelens.reports.files import written as written
     from framelens.reports.files import zipped as zipped
     from framelens.store.fs_utils import disk_errors as disk_errors
-    from framelens.store.fs_utils import reason_of as reason_of
     from framelens.store.fs_utils import storage_errors as storage_errors
 
 else:

@@ -30,9 +30,7 @@ if TYPE_CHECKING:
     from framelens.reports.formats import files_of as files_of
     from framelens.reports.formats import format_named as format_named
     from framelens.reports.formats import parse_formats as parse_formats
-    from framelens.reports.graphics.fonts import FONT_FAMILY as FONT_FAMILY
-    from framelens.reports.graphics.fonts import FONT_FILE as FONT_FILE
-    from framelens.reports.graphics.fonts import font_characters as font_characters
+    from framelens.reports.graphics.fonts import own_face as own_face
     from framelens.reports.json.encoding import json_text as json_text
     from framelens.reports.json.writer import form_of as form_of
     from framelens.reports.json.writer import without_pictures as without_pictures

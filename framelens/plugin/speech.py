@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from framelens.core.domain import SpeakerTurn as SpeakerTurn
     from framelens.core.domain import SpeechSpans as SpeechSpans
     from framelens.core.domain import Spoken as Spoken
-    from framelens.core.domain import seconds_of as seconds_of
     from framelens.core.domain import speech_between as speech_between
     from framelens.engine.recognisers import LocalDiariser as LocalDiariser
     from framelens.engine.recognisers import LocalModel as LocalModel
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from framelens.engine.recognisers import local_recogniser as local_recogniser
     from framelens.jobs.stored.speakers import LONGEST_NAME as LONGEST_NAME
     from framelens.jobs.stored.speakers import SpeakerSummary as SpeakerSummary
-    from framelens.jobs.stored.speakers import name_speakers as name_speakers
 
 else:
 

@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from framelens.core.roles import AccessSettings as AccessSettings
     from framelens.core.roles import Role as Role
     from framelens.core.roles import User as User
-    from framelens.core.roles import require_role as require_role
     from framelens.store.audit import AuditLog as AuditLog
     from framelens.store.authentication import COOKIE as COOKIE
     from framelens.store.authentication import LoginSession as LoginSession

@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 from framelens import registry
-from framelens.core.errors import VideoError
-from framelens.core.files import given_path
-from framelens.core.links import is_link, with_scheme
+from framelens.core.errors import InputError, VideoError
+from framelens.core.files import address_in, given_path
+from framelens.core.links import is_link, typed_link, with_scheme
 
 
 def file_of(typed: str) -> str:
@@ -24,6 +24,20 @@ def file_of(typed: str) -> str:
         if address.startswith(part.name) and (read := part.load()):
             return str(part.guard(lambda read=read: Path(read(address)))())
     return typed
+
+
+def link_in(typed: str) -> str:
+    """Return the link to a video that a user typed, completed as browsers do.
+
+    Raises:
+        AppError: It is none: an address that isn't fetched, or no address at all.
+    """
+    text = with_scheme(typed.strip())
+    if is_link(text):
+        return typed_link(text)
+    if other := address_in(text):
+        raise address_error(other)
+    raise InputError("url_invalid", url=text[:200])
 
 
 def address_error(address: str) -> VideoError:

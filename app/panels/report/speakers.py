@@ -9,7 +9,7 @@ from app.state import page_state
 from framelens.core.domain import Analysis
 from framelens.core.units import clock
 from framelens.i18n import t
-from framelens.jobs.stored.speakers import LONGEST_NAME, SpeakerSummary, name_speakers
+from framelens.jobs.stored.speakers import LONGEST_NAME, SpeakerSummary
 
 
 def draw(job_id: str, analysis: Analysis) -> None:
@@ -43,4 +43,4 @@ def _draw_name(job_id: str, speaker: SpeakerSummary) -> None:
 def _on_change(job_id: str, letter: str, key: str) -> None:
     with page_state().catching_errors():
         names = {letter: str(st.session_state[key])}
-        name_speakers(services().jobs, services().settings.data_dir, job_id, names)
+        services().reports.name_speakers(job_id, names)

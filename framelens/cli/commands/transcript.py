@@ -35,8 +35,8 @@ from framelens.core.units import clock
 from framelens.engine.recognisers import local_diariser, local_recogniser
 from framelens.i18n import notice_text, t
 from framelens.i18n.formatting import attributed, speaker_name
-from framelens.jobs.stored.speakers import SpeakerSummary, name_speakers
-from framelens.jobs.transcripts import hear_video, report_ids, separate_speakers, transcript_of
+from framelens.jobs.stored.speakers import SpeakerSummary
+from framelens.jobs.transcripts import hear_video, separate_speakers, transcript_of
 from framelens.video.files import STANDARD_STREAM, check_file
 from framelens.video.sources import file_of
 
@@ -105,7 +105,7 @@ def _list_speakers(options: Options, settings: Settings) -> int:
             raise InputError("speakers_absent", id=options.video)
         speakers = SpeakerSummary.all_of(analysis.transcript)
         if options.name or not speakers:
-            speakers = name_speakers(services.jobs, settings.data_dir, analysis.id, dict(options.name))
+            speakers = services.reports.name_speakers(analysis.id, dict(options.name))
     if options.json:
         print_json([asdict(speaker) for speaker in speakers])
         return 0
@@ -177,5 +177,5 @@ def named_source(word: str, services: Services) -> tuple[Path | None, Analysis |
     if word != STANDARD_STREAM and not path.exists() and Path(word).name == word and not path.suffix:
         return None, services.jobs.snapshot(services.jobs.library.resolve_id(word)).analysis
     check_file(path)
-    job_id = next(iter(report_ids(services.jobs, services.switcher.session.extractions, path)), None)
+    job_id = next(iter(services.jobs.reports_on_file(services.switcher.session.extractions, path)), None)
     return path, services.jobs.snapshot(job_id).analysis if job_id else None

@@ -9,7 +9,10 @@ from framelens.core.domain import Analysis
 from framelens.core.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from framelens.jobs.queue import Jobs
+    from framelens.jobs.stored.speakers import SpeakerSummary
     from framelens.questions.conversation import Conversation
     from framelens.questions.repository import ConversationRepository
     from framelens.store.database import Store
@@ -63,6 +66,12 @@ class StoredReports:
             job_id = self._jobs.import_report(analysis)
             keep_conversations(analysis, job_id, self._conversations)
         return job_id
+
+    def name_speakers(self, job_id: str, names: Mapping[str, str]) -> tuple[SpeakerSummary, ...]:
+        """Name speakers in a report, and in further ones; see `framelens.jobs.stored.speakers.name_speakers`."""
+        from framelens.jobs.stored.speakers import name_speakers
+
+        return name_speakers(self._jobs, self._store.folder, job_id, names)
 
     def video_names(self, conversation: Conversation) -> dict[str, str]:
         """Return the names of the videos that a conversation is about, by the ids of their analyses."""

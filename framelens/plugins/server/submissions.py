@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from framelens import AppError, Cancelled, InputError
-from framelens.plugin import as_user, current_user
+from framelens.plugin import as_user, current_user, requires
 from framelens.plugin.analyses import AnalysisRequest
 from framelens.plugin.api import attach_subtitles, check_subtitles
 from framelens.plugin.files import new_id
 from framelens.plugin.links import FetchProgress, LinkFetcher
 from framelens.plugin.processes import BackgroundTasks
 from framelens.plugin.storage import Failure, from_json, to_json
-from framelens.plugin.users import Users, require_role
+from framelens.plugin.users import Users
 from framelens.plugins.server.api_records import ApiKeyRow, ApiStore, SubmissionRow
 
 if TYPE_CHECKING:
@@ -194,7 +194,6 @@ class Submissions:
     ) -> None:
         """Get the video and queue the job. A failure is stored, unless the job was deleted or the program ends."""
         try:
-            require_role("analyst")  # the role of its user may have changed since
             with self._room:
                 if cancel.is_set():
                     raise Cancelled
@@ -219,6 +218,7 @@ class Submissions:
         video = videos.finish(source.value) if source.type == "upload" else videos.from_path(source.value)
         return videos.path(video), videos.name(video)
 
+    @requires("analyst")  # the role of its user may have changed since
     def _fetched(
         self,
         submission: Submission,

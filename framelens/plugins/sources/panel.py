@@ -7,18 +7,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from framelens import AppError, InputError
+from framelens import AppError
 from framelens.plugin import current_user, t
-from framelens.plugin.links import (
-    FetchProgress,
-    LinkFetcher,
-    address_error,
-    address_in,
-    is_link,
-    may_name_any,
-    typed_link,
-    with_scheme,
-)
+from framelens.plugin.links import FetchProgress, LinkFetcher, link_in, may_name_any
 from framelens.plugin.processes import BackgroundTask, BackgroundTasks
 from framelens.plugin.texts import aside, plain
 from framelens.plugin_page import Options, PageTools
@@ -113,18 +104,13 @@ def _allow(ui: PageTools, address: str) -> None:
 
 
 def _begin(ui: PageTools) -> None:
-    typed = with_scheme(st.session_state[_BOX].strip())
+    typed = st.session_state[_BOX].strip()
     state = ui.view
     state.choose_again()
     st.session_state.pop(_FETCHED, None)  # with its error
     with state.catching_errors():
-        if not typed:
-            return
-        if not is_link(typed):
-            if camera := address_in(typed):
-                raise address_error(camera)
-            raise InputError("url_invalid", url=typed[:200])
-        st.session_state[_FETCHED] = _fetches(ui).start(typed_link(typed), is_open=_may_name_any(ui))
+        if typed:
+            st.session_state[_FETCHED] = _fetches(ui).start(link_in(typed), is_open=_may_name_any(ui))
 
 
 def _draw_progress(ui: PageTools, task: BackgroundTask[FetchProgress, str]) -> None:

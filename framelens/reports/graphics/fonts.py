@@ -47,7 +47,7 @@ _COLOURED = {"CBDT", "COLR", "SVG ", "sbix", "EBDT"}
 
 @dataclass(frozen=True)
 class Face:
-    """A font of this machine. `code_points` contains the code points that it has a glyph for."""
+    """A font in a file. `code_points` contains the code points that it has a glyph for."""
 
     path: Path
     family: str
@@ -79,7 +79,7 @@ class Faces:
     def has(self, letter: str) -> bool:
         """Return whether a font has a glyph for this character or a width for this white space."""
         bundled = _BUNDLED_KNOWS if self.with_bundled else ()
-        covered = (font_characters(), *bundled, *(face.code_points for face in self.others))
+        covered = (own_face().code_points, *bundled, *(face.code_points for face in self.others))
         return any(ord(letter) in code_points for code_points in covered) and (_has_shape(letter) or letter.isspace())
 
 
@@ -104,9 +104,9 @@ def faces_for(text: str, *, machine: Iterable[Face] | None = None) -> Faces:
 
 
 @lru_cache(maxsize=1)
-def font_characters() -> Container[int]:
-    """Return the code points of the project's own font; both weights have the same code points."""
-    return FontFile(FONT_FILE)
+def own_face() -> Face:
+    """Return the project's own font; both weights have the same code points."""
+    return Face(FONT_FILE, FONT_FAMILY, FontFile(FONT_FILE))
 
 
 @lru_cache(maxsize=1)

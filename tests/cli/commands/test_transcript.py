@@ -11,7 +11,6 @@ from framelens import config
 from framelens.cli.main import main
 from framelens.composition import open_library
 from framelens.jobs import transcripts
-from framelens.jobs.transcripts import report_ids
 from tests.cards import write_card_video
 from tests.spoken import tone, write_spoken
 
@@ -56,9 +55,9 @@ def test_words_are_those_beside_the_file(
     assert said(copy) == ["Red card.", "Copied."]
     beside.write_text(CUES)
     with open_library(config.load()) as services:
-        (report,) = report_ids(services.jobs, services.switcher.session.extractions, film)
-        assert report_ids(services.jobs, services.switcher.session.extractions, copy) == []
-        found = report_ids(services.jobs, services.switcher.session.extractions, copy, has_same_words=False)
+        (report,) = services.jobs.reports_on_file(services.switcher.session.extractions, film)
+        assert services.jobs.reports_on_file(services.switcher.session.extractions, copy) == []
+        found = services.jobs.reports_on_file(services.switcher.session.extractions, copy, has_same_words=False)
     assert found == [report] and said(Path(report)) == ["Red card.", "Blue."]
 
 

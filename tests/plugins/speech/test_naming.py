@@ -16,7 +16,7 @@ from framelens.core.errors import InputError
 from framelens.i18n import in_language
 from framelens.i18n.formatting import attributed
 from framelens.jobs.stored.library_entries import passages
-from framelens.jobs.stored.speakers import SpeakerSummary, name_speakers
+from framelens.jobs.stored.speakers import SpeakerSummary
 from framelens.questions.retrieval.scores import passages_of
 from framelens.reports.formats import FORMATS
 from framelens.reports.json.reader import read
@@ -45,7 +45,7 @@ def opened(tmp_path: Path) -> Iterator[Services]:
 
 
 def named(services: Services, job_id: str, **names: str) -> Transcript:
-    name_speakers(services.jobs, services.settings.data_dir, job_id, names)
+    services.reports.name_speakers(job_id, names)
     analysis = services.jobs.snapshot(job_id).analysis
     assert analysis and analysis.transcript
     return analysis.transcript

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import ImageFont
 
 from framelens import Cue
-from framelens.plugin.reports import FONT_FAMILY, FONT_FILE, font_characters
+from framelens.plugin.reports import own_face
 from framelens.plugin.texts import clock
 
 _LINES_OF_HEIGHT, _SIGNS_OF_WIDTH = 18, 16
@@ -37,7 +37,7 @@ Format: Start,End,Style,Text
 
 def subtitle_filter(path: Path) -> str:
     """Return the filter that draws the subtitles of a file."""
-    return f"subtitles=f={_escaped(path)}:fontsdir={_escaped(FONT_FILE.parent)}"
+    return f"subtitles=f={_escaped(path)}:fontsdir={_escaped(own_face().path.parent)}"
 
 
 def _escaped(path: Path) -> str:
@@ -50,8 +50,10 @@ def written(cues: Sequence[Cue], size: tuple[int, int], start_seconds: float) ->
     """Return cues, at times of the video, as subtitles (ASS) for frames of this (width, height) of a clip."""
     width, height = size
     pixels = max(_LEAST_PIXELS, min(height // _LINES_OF_HEIGHT, width // _SIGNS_OF_WIDTH))
-    font = ImageFont.truetype(str(FONT_FILE), pixels)
-    style = _STYLE.format(family=FONT_FAMILY, size=_line_height(font), edge=max(1, pixels // 12), margin=pixels // 2)
+    font = ImageFont.truetype(str(own_face().path), pixels)
+    style = _STYLE.format(
+        family=own_face().family, size=_line_height(font), edge=max(1, pixels // 12), margin=pixels // 2
+    )
     lines = [_HEAD.format(width=width, height=height, style=style)]
     for cue in cues:
         text = r"\N".join([*_wrapped(cue.text, font, _SHARE_OF_WIDTH * width)][:_MOST_LINES])
@@ -71,7 +73,7 @@ def _line_height(font: ImageFont.FreeTypeFont) -> int:
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: float) -> Iterator[str]:
     """Yield lines of at most this width, broken at spaces, and between the letters of East Asian scripts."""
-    known = font_characters()
+    known = own_face().code_points
     for line in text.splitlines():
         clean = "".join(letter if ord(letter) in known else _MISSING for letter in " ".join(line.split()))
         held = ""

@@ -17,14 +17,7 @@ from typing import Self
 
 from framelens import AppError, Cancelled, ConfigError, Cue, DecodeError, StorageError, VideoError
 from framelens.plugin.files import check_file, printable_path
-from framelens.plugin.outputs import (
-    check_replaceable,
-    cut_to_bytes,
-    fitting_name,
-    free_path,
-    safe_file_name,
-    storage_errors,
-)
+from framelens.plugin.outputs import check_replaceable, fitting_name, free_path, safe_file_name, storage_errors
 from framelens.plugin.processes import FfmpegError, TimedVideo, TimesReader, run_ffmpeg
 from framelens.plugin.reports import one_line
 from framelens.plugin.texts import clock
@@ -99,7 +92,7 @@ def clip_name(
     start, end = ("end" if time is None else clock(time).replace(":", "-") for time in times)
     rest = f"_{start}_{end}{suffix_of(path, mode)}"
     if words := re.sub(r"[/\\]", "_", one_line(title)):
-        return safe_file_name(cut_to_bytes(words, _TITLE_BYTES).strip() + rest)
+        return safe_file_name(words.encode()[:_TITLE_BYTES].decode(errors="ignore").strip() + rest)
     return fitting_name(path.stem, rest, folder)
 
 

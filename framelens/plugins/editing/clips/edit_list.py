@@ -18,7 +18,6 @@ from framelens import ConfigError, InputError
 from framelens.plugin import t
 from framelens.plugin.command_line import parse_seconds
 from framelens.plugin.files import absolute, is_same_file, shown_path, typed_path
-from framelens.plugin.outputs import reason_of
 from framelens.plugin.reports import one_line
 from framelens.plugin.texts import clock
 from framelens.plugins.editing.clips.pieces import Piece
@@ -80,7 +79,8 @@ def read(path: Path, video: Path, player_start_seconds: float) -> list[Piece]:
         with path.open("rb") as file:
             text = file.read(_MOST_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError("clip_list_unreadable", path=shown_path(path), reason=reason_of(error)) from error
+        reason = str(getattr(error, "strerror", None) or error)
+        raise InputError("clip_list_unreadable", path=shown_path(path), reason=reason) from error
     suffix = path.suffix.lower()
     rows = (
         _of_project(path, text, player_start_seconds)

@@ -244,11 +244,10 @@ def _analysis(options: Options, path: Path, cancel: threading.Event, *, has_same
             raise InputError("clip_other_video", report=shown_path(options.report), name=path.name)
         return analysis
     from framelens.plugin import open_library
-    from framelens.plugin.analyses import report_ids
 
     with open_library(load()) as services:
         extractions = services.switcher.session.extractions
-        ids = report_ids(services.jobs, extractions, path, cancel, has_same_words=has_same_words)
+        ids = services.jobs.reports_on_file(extractions, path, cancel, has_same_words=has_same_words)
         found = services.reports.get(ids[0]) if ids else None
     if found is None:
         raise InputError("clip_without_report", name=path.name)

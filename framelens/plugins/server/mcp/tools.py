@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,17 +19,11 @@ from pydantic import AfterValidator, Field
 
 from framelens import (
     Analysis,
-    AnswerDone,
-    AnswerText,
     AppError,
-    AskSettings,
     ConfigError,
     Conversation,
-    EngineProgress,
     InputError,
     Keyframe,
-    Look,
-    Queued,
     VideoError,
     error_text,
     notice_text,
@@ -39,19 +33,12 @@ from framelens.plugin.analyses import (
     MOST_FRAMES,
     AnalysisRequest,
     AnalysisRun,
-    AnalysisUpdate,
-    AnswerDraft,
-    FrameOptions,
-    Looking,
-    MomentsSearched,
     Selection,
     Templates,
     build_request,
     build_selection,
     checked_question,
-    report_ids,
     transcript_of,
-    value_of,
 )
 from framelens.plugin.api import ToolCall, placed
 from framelens.plugin.command_line import parse_seconds
@@ -72,7 +59,7 @@ from framelens.plugin.outputs import storage_errors, written
 from framelens.plugin.processes import in_thread
 from framelens.plugin.reports import FORMATS, bundle, files_of, format_named, smaller, without_pictures
 from framelens.plugin.storage import LibraryEntry, LibraryQuery, Order, VideoRepository
-from framelens.plugin.texts import attributed, clock, phase_text, stage_text
+from framelens.plugin.texts import attributed, clock
 from framelens.plugins.server.mcp import results, schemas
 from framelens.plugins.server.mcp.plugin_tools import PluginTool
 from framelens.plugins.server.mcp.results import result
@@ -473,7 +460,7 @@ class McpTools:
     def _newest(self, path: Path, *, has_same_words: bool) -> str | None:
         """Return the id of the newest report on the content of a file that the caller may know of, or None."""
         extractions = self.services.switcher.session.extractions
-        ids = report_ids(self.services.jobs, extractions, path, has_same_words=has_same_words)
+        ids = self.services.jobs.reports_on_file(extractions, path, has_same_words=has_same_words)
         return next((one for one in ids if self._may_see(self.services.jobs.snapshot(one).request.path)), None)
 
     def _end_cancelled(self, job_id: str) -> None:
@@ -546,34 +533,21 @@ class _Answer:
         self.made: Future[Conversation] = in_thread("mcp-ask", lambda: self._make(services, question))
 
     def _make(self, services: Services, question: _Question) -> Conversation:
-        clip = question.clip
+        about: Sequence[str] | Conversation = question.about
         if question.conversation:
-            asked = services.conversations.get(question.conversation)
-        else:
-            options = FrameOptions(language(), question.frames, clip, use_model=question.use_model)
-            asked = value_of(services.asking.begin(question.about, options, self.cancel), self._note)
-        look = None if clip == Selection() else Look("auto", clip.start_seconds, clip.end_seconds)
-        asked = asked.with_question(question.text, AskSettings(), look=look)
-        self.doing = t("mcp.answering")
-        with closing(services.asking.ask(AnswerDraft(asked), self.cancel, use_model=question.use_model)) as answer:
-            for event in answer:
-                match event:
-                    case AnswerDone(done):
-                        asked = done
-                    case AnswerText():
-                        self.doing = t("mcp.answering")
-                    case Looking(step):
-                        self.doing = t(f"ask.look.{step}")
-                    case MomentsSearched(moments):
-                        self.doing = t("mcp.searching", frames=len(moments.samples), n=len(moments.intervals))
-                    case Queued(place) if place:
-                        self.doing = t("ask.page.place", n=place)
-                    case EngineProgress() as progress:
-                        self.doing = phase_text(progress)
-        return asked
+            about = services.conversations.get(question.conversation)
+        return services.asking.answer(
+            question.text,
+            about,
+            frames=question.frames,
+            clip=question.clip,
+            use_model=question.use_model,
+            cancel=self.cancel,
+            on_step=self._note,
+        )
 
-    def _note(self, update: AnalysisUpdate) -> None:
-        self.doing = stage_text(update.state)
+    def _note(self, step: str) -> None:
+        self.doing = step
 
 
 def _tools_of_plugins(begin: Callable[[], ToolCall]) -> Iterator[PluginTool]:

@@ -16,7 +16,7 @@ from framelens.plugin import language
 from framelens.plugin.analyses import State, build_request, build_selection, remove_jobs
 from framelens.plugin.api import ANALYST, BINARY, VIEWER, ServicesDep, export_report, send_export
 from framelens.plugin.reports import FORMATS
-from framelens.plugin.speech import SpeakerSummary, name_speakers
+from framelens.plugin.speech import SpeakerSummary
 from framelens.plugin.storage import LibraryQuery
 from framelens.plugin.texts import single_line
 from framelens.plugins.server.parts import submissions_of, webhooks_of
@@ -179,7 +179,7 @@ def list_speakers(job_id: str, services: ServicesDep) -> SpeakerList:
 @router.patch("/jobs/{job_id}/speakers", dependencies=[ANALYST])
 def rename_speakers(job_id: str, given: SpeakerNames, services: ServicesDep) -> SpeakerList:
     """Name speakers of a finished report, in its files as well; others keep their names."""
-    return SpeakerList.of(name_speakers(services.jobs, services.settings.data_dir, job_id, given.names))
+    return SpeakerList.of(services.reports.name_speakers(job_id, given.names))
 
 
 @router.post("/jobs/{job_id}/cancel", dependencies=[ANALYST], status_code=202)

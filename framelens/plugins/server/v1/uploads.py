@@ -12,10 +12,10 @@ from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from framelens import InputError
+from framelens.plugin import requires
 from framelens.plugin.api import ANALYST, ServicesDep, uploads
 from framelens.plugin.files import media_type
 from framelens.plugin.storage import Upload
-from framelens.plugin.users import require_role
 from framelens.plugins.server.v1.schemas import NewUpload, UploadState
 
 router = APIRouter(tags=["uploads"])
@@ -68,8 +68,8 @@ def tus_routes() -> list[Route]:
 
 
 class _TusRoute(Route):
+    @requires("analyst")
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        require_role("analyst")
         await super().handle(scope, receive, send)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:

@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from framelens.core.files import absolute as absolute
     from framelens.core.files import file_address as file_address
     from framelens.core.files import is_inside as is_inside
-    from framelens.core.files import is_same_file as is_same_file
     from framelens.core.files import new_id as new_id
     from framelens.core.files import readable as readable
     from framelens.core.files import restored as restored

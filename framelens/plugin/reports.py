@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from framelens.reports.content.labels import shareable_value as shareable_value
     from framelens.reports.content.labels import shortened as shortened
     from framelens.reports.content.labels import stated_notices as stated_notices
-    from framelens.reports.content.provenance import AIGC_KEY as AIGC_KEY
-    from framelens.reports.content.provenance import aigc as aigc
     from framelens.reports.content.provenance import aigc_fields as aigc_fields
     from framelens.reports.content.provenance import aigc_text as aigc_text
     from framelens.reports.content.provenance import escape_comment as escape_comment

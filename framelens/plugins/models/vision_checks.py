@@ -97,7 +97,7 @@ def check_sight(
         cancel=cancel,
     )
     engine.note_sight(seen.verdict != "blind")
-    reason = seen.reason and {one: notice_text(seen.reason, one) for one in get_args(Language)}
+    reason = seen.reason and {language: notice_text(seen.reason, language) for language in get_args(Language)}
     figures = asdict(replace(seen, reason=None)) | {"verdict": seen.verdict, "reason": reason}
     return VisionChecks(settings.data_dir).keep({**engine_of(settings), **figures})
 

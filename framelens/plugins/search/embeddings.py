@@ -69,22 +69,22 @@ class EmbeddingModel(PictureEmbedder):
         engine = EngineRequests(self.base_url, self.api_key, timeout_seconds=max(seconds, 1.0))
         vectors: list[list[float] | None] = [None] * len(parts)
         with closing(engine.each(self._vectors(engine, parts, seconds), cancel)) as arrived:
-            for place, vector in arrived:
-                vectors[place] = vector
+            for index, vector in arrived:
+                vectors[index] = vector
         return vectors
 
     async def _vectors(
         self, engine: EngineRequests, parts: Sequence[Mapping[str, object]], seconds: float
     ) -> AsyncIterator[tuple[int, list[float]]]:
-        async def embed(place: int) -> tuple[int, list[float]]:
-            messages = [{"role": "user", "content": [parts[place]]}]
+        async def embed(index: int) -> tuple[int, list[float]]:
+            messages = [{"role": "user", "content": [parts[index]]}]
             body = {"messages": messages, "encoding_format": "float", **({"model": self.model} if self.model else {})}
             async with in_flight:
-                return place, (await self._sent(engine, body, 1))[0]
+                return index, (await self._sent(engine, body, 1))[0]
 
         in_flight, deadline = asyncio.Semaphore(_IN_FLIGHT), asyncio.get_running_loop().time() + seconds
         for group in (range(2), range(2, len(parts))):
-            tasks = [asyncio.ensure_future(embed(place)) for place in group if place < len(parts)]
+            tasks = [asyncio.ensure_future(embed(index)) for index in group if index < len(parts)]
             try:
                 left = max(0.0, deadline - asyncio.get_running_loop().time())
                 for done in asyncio.as_completed(tasks, timeout=left):

@@ -47,7 +47,7 @@ def fields_beside(body: object, place: Sequence[str | int]) -> list[str]:
 
 def _within(annotation: Any, step: str | int) -> Any:
     """Return the annotation of the value at a step of a place: in a field, in a list, or of a kind; None if unknown."""
-    members = [one for one in get_args(annotation) if one is not type(None)]
+    members = [arg for arg in get_args(annotation) if arg is not type(None)]
     if get_origin(annotation) in (Union, UnionType):
         if len(members) == 1:
             return _within(members[0], step)

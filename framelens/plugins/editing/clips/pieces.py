@@ -67,11 +67,11 @@ def moved(items: Iterable[tuple[int, int, T]]) -> list[T]:
     An item that is moved up comes before the item at the new place, an item that is moved down after it.
     """
 
-    def place(item: tuple[int, int, T]) -> tuple[int, int]:
+    def new_place(item: tuple[int, int, T]) -> tuple[int, int]:
         old, new, _ = item
         return new, (new > old) - (new < old)
 
-    return [item for *_, item in sorted(items, key=place)]
+    return [item for *_, item in sorted(items, key=new_place)]
 
 
 def parse_numbers(text: str) -> tuple[int, ...]:
@@ -86,10 +86,10 @@ def parse_numbers(text: str) -> tuple[int, ...]:
         edges = (first, last or first)
         if not all(edge.isascii() and edge.isdecimal() and len(edge) < 8 for edge in edges):
             raise ConfigError("clip_numbers", given=text[:80])
-        found = range(int(edges[0]), int(edges[1]) + 1)
-        if not found or not found[0] or len(numbers) + len(found) > _MOST_NUMBERS:
+        span = range(int(edges[0]), int(edges[1]) + 1)
+        if not span or not span[0] or len(numbers) + len(span) > _MOST_NUMBERS:
             raise ConfigError("clip_numbers", given=text[:80])
-        numbers += found
+        numbers += span
     return tuple(dict.fromkeys(numbers))
 
 

@@ -1,21 +1,13 @@
 """Timelines for editing software: CMX 3600 EDL, Final Cut Pro 7 XML and OpenTimelineIO."""
 
+import json
 from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as Xml
 
 from framelens import Analysis, Language
 from framelens.plugin import in_language
 from framelens.plugin.files import file_address
-from framelens.plugin.reports import (
-    AIGC_KEY,
-    AudioTrack,
-    aigc,
-    aigc_text,
-    escape_comment,
-    json_text,
-    one_line,
-    shortened,
-)
+from framelens.plugin.reports import AudioTrack, aigc_text, escape_comment, json_text, one_line, shortened
 from framelens.plugins.editing.timeline import markers as timeline
 from framelens.plugins.editing.timeline import rates
 
@@ -109,8 +101,8 @@ def _sequence(
     _rate(sequence, rate)
     _timecode(sequence, rates.first_frame(rate), rate, drops=rate.drops)
     for marker in markers:
-        place = {"in": marker.frame, "out": marker.frame + marker.length if marker.length > 1 else -1}
-        _texts(Xml.SubElement(sequence, "marker"), comment=marker.note, name=marker.name, **place)
+        frames = {"in": marker.frame, "out": marker.frame + marker.length if marker.length > 1 else -1}
+        _texts(Xml.SubElement(sequence, "marker"), comment=marker.note, name=marker.name, **frames)
     media = Xml.SubElement(sequence, "media")
     video = Xml.SubElement(media, "video")
     _picture(Xml.SubElement(video, "format"), analysis, rate)
@@ -144,12 +136,12 @@ def _channel_tracks(audio: Xml.Element, analysis: Analysis) -> Iterator[Xml.Elem
     Only the two channels of a single stereo track are marked as a pair: where there are several tracks, programs differ
     in whether the number of a pair's source counts channels or tracks.
     """
-    found = _audio_tracks(analysis)
-    _texts(audio, numOutputChannels=max(_OUTPUT_CHANNELS, *(one.num_channels for one in found)))
-    _samples(Xml.SubElement(audio, "format"), found[0].sample_rate)
-    is_pair = [one.num_channels for one in found] == [2]
-    for one in found:
-        for channel in range(one.num_channels):
+    sounds = _audio_tracks(analysis)
+    _texts(audio, numOutputChannels=max(_OUTPUT_CHANNELS, *(sound.num_channels for sound in sounds)))
+    _samples(Xml.SubElement(audio, "format"), sounds[0].sample_rate)
+    is_pair = [sound.num_channels for sound in sounds] == [2]
+    for sound in sounds:
+        for channel in range(sound.num_channels):
             pair = {"currentExplodedTrackIndex": str(channel), "totalExplodedTrackCount": "2"} if is_pair else {}
             track = Xml.SubElement(audio, "track", pair | ({"premiereTrackType": "Stereo"} if is_pair else {}))
             _texts(track, outputchannelindex=channel + 1)
@@ -164,14 +156,14 @@ def _clips(
     track: Xml.Element, pieces: Sequence[timeline.ShotClip], name: str, end: int, rate: rates.Rate
 ) -> list[tuple[Xml.Element, Xml.Element]]:
     """Add the pieces to a track; return each clip with its reference to the file."""
-    found = []
+    clips = []
     for number, piece in enumerate(pieces, start=1):
         clip = Xml.SubElement(track, "clipitem", id=f"{name}-{number}")
         _texts(clip, name=piece.name, enabled="TRUE", duration=end)
         _rate(clip, rate)
         _texts(clip, start=piece.start, end=piece.end, **{"in": piece.start}, out=piece.end)
-        found.append((clip, Xml.SubElement(clip, "file", id=_FILE)))
-    return found
+        clips.append((clip, Xml.SubElement(clip, "file", id=_FILE)))
+    return clips
 
 
 def _link(tracks: Sequence[Sequence[tuple[Xml.Element, Xml.Element]]]) -> None:
@@ -235,8 +227,8 @@ def write_otio(analysis: Analysis, language: Language) -> bytes:
     with in_language(language):
         tracks = [_track("Video", timeline.clips_of(analysis, rate), analysis, rate)]
         sound = timeline.clips_of(analysis, rate, is_sound=True)
-        for index, one in enumerate(_audio_tracks(analysis)):
-            tracks.append(_track("Audio", sound, analysis, rate, (index, one.num_channels)))
+        for index, audio_track in enumerate(_audio_tracks(analysis)):
+            tracks.append(_track("Audio", sound, analysis, rate, (index, audio_track.num_channels)))
         markers = [_marker(marker, rate) for marker in timeline.markers_of(analysis, rate)]
         return json_text(
             _object(
@@ -250,9 +242,8 @@ def write_otio(analysis: Analysis, language: Language) -> bytes:
 
 
 def _metadata(analysis: Analysis, notes: list[str]) -> _Object:
-    label = aigc(analysis)
     about = {"version": analysis.app_version, "sha256": analysis.sha256, "remarks": notes}
-    return {"framelens": about, **({AIGC_KEY: label} if label else {})}
+    return {"framelens": about, **json.loads(aigc_text(analysis) or "{}")}
 
 
 def _track(

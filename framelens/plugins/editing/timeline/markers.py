@@ -94,14 +94,14 @@ def markers_of(analysis: Analysis, rate: Rate) -> tuple[Marker, ...]:
 
     A keyframe has a marker of its own if nothing else begins there. How the markers were made is in `notes_of`.
     """
-    found: dict[int, list[_Event]] = {}
+    events: dict[int, list[_Event]] = {}
     for event in _events(analysis, rate):
-        found.setdefault(event.frame, []).append(event)
+        events.setdefault(event.frame, []).append(event)
     for frame in analysis.keyframes:
         name = t("report.frame", number=frame.number, time=clock(frame.time_seconds))
-        place = rate.frame(frame.time_seconds)
-        found.setdefault(place, [_Event(place, "frame", name, origin(frame))])
-    return tuple(_marker(place, found[place]) for place in sorted(found))
+        index = rate.frame(frame.time_seconds)
+        events.setdefault(index, [_Event(index, "frame", name, origin(frame))])
+    return tuple(_marker(index, events[index]) for index in sorted(events))
 
 
 def _events(analysis: Analysis, rate: Rate) -> Iterator[_Event]:
@@ -121,7 +121,7 @@ def notes_of(analysis: Analysis, rate: Rate) -> list[str]:
     """Return how the markers were made, one line each, for the head of a file: warnings, the model, the frame rate."""
     timeline = t("report.timeline_rate", rate=str(rate), start=timecode(first_frame(rate), rate))
     uneven = "" if is_exact(rate, analysis.video, analysis.decode) else t("report.timeline_uneven")
-    return [one for one in (f"FrameLens {analysis.app_version}", *remarks(analysis), timeline, uneven) if one]
+    return [note for note in (f"FrameLens {analysis.app_version}", *remarks(analysis), timeline, uneven) if note]
 
 
 def about(analysis: Analysis, markers: Sequence[Marker], rate: Rate) -> Marker:
@@ -133,7 +133,7 @@ def about(analysis: Analysis, markers: Sequence[Marker], rate: Rate) -> Marker:
 
 def _marker(frame: int, events: list[_Event]) -> Marker:
     order = get_args(Kind)
-    first, *others = sorted(events, key=lambda one: order.index(one.kind))
+    first, *others = sorted(events, key=lambda event: order.index(event.kind))
     own = [first.text] if first.text != first.name else []
     texts = [*own, *(other.text or other.name for other in others)]
     return Marker(frame, first.kind, first.name, " / ".join(filter(None, texts)), first.length)
@@ -196,7 +196,7 @@ def _lines(analysis: Analysis) -> list[str]:
         starts, titles = [0, *starts], [_title(analysis), *titles]
     groups = _grouped(starts, _end(analysis, chapters))
     return [
-        f"{clock(starts[group[0]], digits=0, form='m')} {_joined([titles[place] for place in group])}"
+        f"{clock(starts[group[0]], digits=0, form='m')} {_joined([titles[index] for index in group])}"
         for group in groups
     ]
 
@@ -204,11 +204,11 @@ def _lines(analysis: Analysis) -> list[str]:
 def _grouped(starts: Sequence[int], end: float) -> list[list[int]]:
     """Group the indices of chapters that are merged into one chapter."""
     groups: list[list[int]] = []
-    for place, start in enumerate(starts):
+    for index, start in enumerate(starts):
         if groups and start - starts[groups[-1][0]] < _SHORTEST_SECONDS:
-            groups[-1].append(place)
+            groups[-1].append(index)
         else:
-            groups.append([place])
+            groups.append([index])
     if len(groups) > 1 and end - starts[groups[-1][0]] < _SHORTEST_SECONDS:
         last = groups.pop()
         groups[-1] += last

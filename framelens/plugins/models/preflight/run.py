@@ -61,8 +61,8 @@ def subject_of(
     environment = engine_environment(settings) if is_fitted else {}
     if engine_runs and not os.environ.get(_CPU_CACHE):
         environment.pop(_CPU_CACHE, None)  # it follows from the free memory, which will change
-    place, entry = HardwareProfile.here(), catalogue.by_id.get(model.name)
-    best = place.recommended(tuple(catalogue.by_id.values()))
+    hardware, entry = HardwareProfile.here(), catalogue.by_id.get(model.name)
+    best = hardware.recommended(tuple(catalogue.by_id.values()))
     return PreflightSubject(
         model=model,
         given=given,
@@ -72,7 +72,7 @@ def subject_of(
         environment=environment,
         settings_fault=fault,
         alternative=best[0].entry.id if best else "",
-        fitting=next((proposal.config_without_code for proposal in place.proposals((entry,))), {}) if entry else {},
+        fitting=next((proposal.config_without_code for proposal in hardware.proposals((entry,))), {}) if entry else {},
         sets_cache=bool(os.environ.get(_CPU_CACHE) or settings.passed_on.get(_CPU_CACHE)),
     )
 
@@ -80,17 +80,17 @@ def subject_of(
 # ---- the model -------------------------------------------------------------------------------------------------------
 
 
-def _model(settings: Settings, found: ModelFacts, catalogue: Catalogue, *, asks_hub: bool) -> CheckedModel:
-    name, model = settings.model_path, CheckedModel(**vars(found))
-    if found.folder:
-        model = _with_files(model, Path(found.folder))
-        if found.error is None:
+def _model(settings: Settings, named: ModelFacts, catalogue: Catalogue, *, asks_hub: bool) -> CheckedModel:
+    name, model = settings.model_path, CheckedModel(**vars(named))
+    if named.folder:
+        model = _with_files(model, Path(named.folder))
+        if named.error is None:
             return model
     match = _match(name, catalogue)
-    if found.folder:
+    if named.folder:
         return replace(model, match=match)
     entry = match.entry if match is not None and match.why == "exact" else None
-    if asks_hub and match is None and found.error is None and found.may_be_fetched:
+    if asks_hub and match is None and named.error is None and named.may_be_fetched:
         return _on_hub(model, name)
     if entry is None:
         return replace(model, match=match)

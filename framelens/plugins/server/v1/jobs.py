@@ -94,11 +94,11 @@ def list_jobs(
     """List or search the analyses of this server, including the page's."""
     services.jobs.indexing.catch_up()
     library, wanted = services.jobs.library, LibraryQuery(words, (state,) if state else (), tag=tag)
-    found = library.find(wanted, order="best", offset=offset, limit=limit)
+    entries = library.find(wanted, order="best", offset=offset, limit=limit)
     return JobList(
         total=library.count(wanted),
-        jobs=[JobEntry.of(entry, services.jobs.state_of(entry)) for entry in found],
-        fetching=[Job.fetched(one) for one in submissions_of(services).all()],
+        jobs=[JobEntry.of(entry, services.jobs.state_of(entry)) for entry in entries],
+        fetching=[Job.fetched(submission) for submission in submissions_of(services).all()],
     )
 
 
@@ -215,9 +215,9 @@ def delete_job(job_id: str, services: ServicesDep) -> None:
     find_job(job_id, services)
     if submissions_of(services).drop(job_id):
         return
-    for one in remove_jobs(services.jobs, services.videos, [job_id]):
-        if one.error:
-            raise one.error
+    for removed in remove_jobs(services.jobs, services.videos, [job_id]):
+        if removed.error:
+            raise removed.error
 
 
 def _spelled(name: str, value: object) -> str:

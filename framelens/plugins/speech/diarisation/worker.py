@@ -97,7 +97,7 @@ def joined(parts: Iterable[SoundSent]) -> tuple[float, Samples]:
 
 
 def _turn(found: Any, start_seconds: float) -> SpeakerTurn:
-    start, end = (round(start_seconds + one, 3) for one in (found.start, found.end))
+    start, end = (round(start_seconds + edge, 3) for edge in (found.start, found.end))
     return SpeakerTurn(start, max(start, end), found.speaker + 1)
 
 

@@ -43,4 +43,4 @@ def _columns(text: str) -> int:
 
 def _cue(words: list[Word]) -> Cue:
     start = words[0].start_seconds
-    return Cue(start, max(start, words[-1].end_seconds), "".join(one.text for one in words).strip())
+    return Cue(start, max(start, words[-1].end_seconds), "".join(word.text for word in words).strip())

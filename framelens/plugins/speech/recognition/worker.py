@@ -43,7 +43,7 @@ _SHORTEST_SPEECH_MS = 250
 
 def files_of(request: SpeechRequest) -> list[Path]:
     """Return what a request needs to read: the folder's list, and its files."""
-    return [request.path, *(one for one in request.path.iterdir() if one.is_file())]
+    return [request.path, *(file for file in request.path.iterdir() if file.is_file())]
 
 
 def begin(request: SpeechRequest) -> Iterator[Message]:
@@ -116,16 +116,16 @@ def speech_in(part: SoundSent) -> SpeechSpans:
     """Return where there is speech in a part, by the silero model in faster-whisper's package."""
     from faster_whisper.vad import VadOptions, get_speech_timestamps
 
-    found = get_speech_timestamps(_floats(part), VadOptions(min_speech_duration_ms=_SHORTEST_SPEECH_MS))
+    stretches = get_speech_timestamps(_floats(part), VadOptions(min_speech_duration_ms=_SHORTEST_SPEECH_MS))
     move_on()
-    return tuple(tuple(part.start_seconds + one[end] / RATE for end in ("start", "end")) for one in found)
+    return tuple(tuple(part.start_seconds + one[end] / RATE for end in ("start", "end")) for one in stretches)
 
 
 def _passages(part: SoundSent) -> Iterator[SpeechPassage]:
     """Yield the passages with speech in a part."""
     samples = _floats(part)
     for start, end in part.speech or ():
-        first, last = (round((one - part.start_seconds) * RATE) for one in (start, end))
+        first, last = (round((edge - part.start_seconds) * RATE) for edge in (start, end))
         yield SpeechPassage(start, samples[first:last])
 
 
@@ -158,7 +158,7 @@ class WindowReader:
         words: list[Word] = []
         for segment in segments:
             move_on()
-            said = [one for one in segment.words if one.word.strip()]
+            said = [word for word in segment.words if word.word.strip()]
             words += [Word(*window.times(one.start, one.end), one.word, ends_segment=one is said[-1]) for one in said]
         return words
 

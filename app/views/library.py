@@ -56,10 +56,10 @@ def draw() -> None:
 
 def _draw_indexing(previous: int) -> None:
     """Show how many analyses are still to be indexed; redraw the page when some were."""
-    left = services().jobs.indexing.num_left
-    if left != previous:
+    num_left = services().jobs.indexing.num_left
+    if num_left != previous:
         st.rerun()
-    st.caption(t("library.indexing", n=left))
+    st.caption(t("library.indexing", n=num_left))
 
 
 def _draw_actions(shown: cards.ResultPage) -> None:

@@ -85,7 +85,7 @@ def merge_answers(
     new = {result.number: result for result in fresh}
     held = {number for result in fresh for number in result.frames}
     parts = {result.number: result for result in done.state.results if result.is_chunk}
-    left = {
+    kept_parts = {
         number: result
         for number, result in parts.items()
         if number not in new
@@ -93,7 +93,7 @@ def merge_answers(
         and all(result.settings == answer.settings for answer in fresh)
         and is_about(result, by_number)
     }
-    together = {**left, **new}
+    together = {**kept_parts, **new}
     if parts and all(together.get(number) == result for number, result in parts.items()):
         together = {**{result.number: result for result in done.state.results}, **together}
     return in_order(together.values())

@@ -71,9 +71,9 @@ class TurnQueue(Generic[KeyT]):
 
     def _end_turn(self, key: KeyT) -> None:
         self.holders.remove(key)
-        left = [ticket for ticket in self._places if not ticket[1].cancelled()]
-        if left:
-            chosen = left[self.choose([key for key, _ in left])]
+        tickets = [ticket for ticket in self._places if not ticket[1].cancelled()]
+        if tickets:
+            chosen = tickets[self.choose([key for key, _ in tickets])]
             self._places.remove(chosen)
             self._begin(chosen[0])
             chosen[1].set_result(None)

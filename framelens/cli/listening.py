@@ -67,8 +67,8 @@ class ListeningProgress:
         self._show(t("cli.speech_reached", reached=_short(reached_seconds), end=self._end))
 
     def _show(self, text: str) -> None:
-        left = self._forecast.seconds_left()
-        left_text = [] if left is None else [t("cli.speech_left", time=span(left, left))]
+        seconds = self._forecast.seconds_left()
+        left_text = [] if seconds is None else [t("cli.speech_left", time=span(seconds, seconds))]
         self._line.show(" · ".join([text, *left_text]))
 
 

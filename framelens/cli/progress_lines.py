@@ -105,9 +105,9 @@ class ProgressLine:
         else:
             print(text, file=sys.stderr, flush=True)
 
-    def show_phase(self, now: EngineProgress) -> None:
+    def show_phase(self, phase: EngineProgress) -> None:
         """Show the current phase of an engine or a download."""
-        self.show(phase_text(now), now.phase)
+        self.show(phase_text(phase), phase.phase)
 
     def clear(self) -> None:
         """Remove the line from a terminal, where something else is about to be printed."""

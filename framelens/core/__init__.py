@@ -36,12 +36,12 @@ def exported(module: dict[str, Any], name: str) -> Any:
         return sorted(places)
     if name not in places:
         raise AttributeError(f"module {module['__name__']!r} has no attribute {name!r}")
-    room, original = places[name]
-    return getattr(import_module(room), original)
+    package, original = places[name]
+    return getattr(import_module(package), original)
 
 
 @cache
 def exports(module: str) -> dict[str, tuple[str, str]]:
     """Return the room of each exported name, and what it is called there."""
     loader: Any = sys.modules[module].__loader__
-    return {name: (room, original) for room, original, name in _EXPORT.findall(loader.get_source(module))}
+    return {name: (package, original) for package, original, name in _EXPORT.findall(loader.get_source(module))}

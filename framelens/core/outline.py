@@ -435,10 +435,10 @@ def _starts(states: Sequence[_State], turns: Sequence[float], start_seconds: flo
     starts: list[float] = []
     last = start_seconds - 0.001
     for state in states:
-        at = state.frames[0].time_seconds
-        index = bisect_right(turns, at + 0.001) - 1
+        seconds = state.frames[0].time_seconds
+        index = bisect_right(turns, seconds + 0.001) - 1
         changed = index >= 0 and turns[index] > last
-        starts.append(turns[index] if changed else start_seconds if not starts else at)
+        starts.append(turns[index] if changed else start_seconds if not starts else seconds)
         last = state.frames[-1].time_seconds
     return starts
 

@@ -52,8 +52,8 @@ def normal_base_url(base_url: str) -> str:
         usable = False
     if not usable or parts.query or parts.fragment:
         raise ConfigError("base_url_invalid", value=redact(base_url))
-    secret, at, host = parts.netloc.rpartition("@")
-    url = f"{parts.scheme}://{secret}{at}{host.lower()}{parts.path}"
+    secret, separator, host = parts.netloc.rpartition("@")
+    url = f"{parts.scheme}://{secret}{separator}{host.lower()}{parts.path}"
     return url if _VERSIONED.search(parts.path) else f"{url}/v1"
 
 

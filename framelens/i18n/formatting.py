@@ -84,8 +84,8 @@ def beside_text(state: AnalysisState) -> list[str]:
             clock(seconds, digits=0, form="m") for seconds in (state.hearing.reached_seconds, state.hearing.end_seconds)
         )
         activities.append(t("stage.hearing", reached=reached, end=end))
-        if (left := state.hearing.seconds_left) is not None:
-            activities.append(t("stage.hearing_left", time=span(left, left)))
+        if (seconds_left := state.hearing.seconds_left) is not None:
+            activities.append(t("stage.hearing_left", time=span(seconds_left, seconds_left)))
     return activities
 
 

@@ -97,8 +97,8 @@ class MemoryEstimate:
 
     def cache_tokens(self, budget_bytes: int) -> int:
         """Return the number of tokens that the cache holds if the engine may use `budget_bytes` of each card."""
-        left = budget_bytes - self.bytes_of("text_weights", "vision_weights", "working", "engine")
-        return self.tokens_in(max(0, left))
+        free = budget_bytes - self.bytes_of("text_weights", "vision_weights", "working", "engine")
+        return self.tokens_in(max(0, free))
 
     def tokens_in(self, cache_bytes: int) -> int:
         """Return the tokens that a cache of `cache_bytes` holds, in whole blocks."""

@@ -179,6 +179,6 @@ def _confirm_download(settings: Settings) -> None:
     from framelens.jobs.readiness import readiness
     from framelens.store.model_records import confirmed_downloads
 
-    now = readiness(settings, build_engine(settings)[0])
-    if now.kind == "download" and now.model and now.model.download_bytes != 0:
-        confirmed_downloads(settings.data_dir).save(now.model.model, True)
+    state = readiness(settings, build_engine(settings)[0])
+    if state.kind == "download" and state.model and state.model.download_bytes != 0:
+        confirmed_downloads(settings.data_dir).save(state.model.model, True)

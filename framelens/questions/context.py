@@ -173,7 +173,7 @@ class ContextBuilder:
         step = max(1, int(context * _QUESTION_STEP))
         question = ceil(tokens(current.question) / step) * step
         allowed = max(0, self._most_tokens - tokens(system) - tokens(current.question))
-        room = int(min(context - answer - tokens(system) - question, allowed))
+        budget = int(min(context - answer - tokens(system) - question, allowed))
         costs = _Costs(
             [self._estimate(picture) * self._picture_scale for picture in self._sendable]
             if self._shows_pictures
@@ -183,9 +183,9 @@ class ContextBuilder:
             [tokens(turn.question) + tokens(turn.answer) for turn in earlier],
         )
         for _ in range(_ROUNDS):
-            if room < 0:
+            if budget < 0:
                 break
-            plan = self._plan(costs, room, context)
+            plan = self._plan(costs, budget, context)
             sent = self._messages(plan, earlier, current, system)
             excess = self._count(sent) + ceil(_sum_newest(costs.pictures, plan.pictures)) + answer - context
             if excess <= 0:
@@ -193,7 +193,7 @@ class ContextBuilder:
                 return self._prepare_request(plan, sent, earlier, context, answer)
             if plan == _Plan(0, 0, (0,) * len(self._material.sections), 0):
                 break
-            room -= max(excess, step)
+            budget -= max(excess, step)
         length = tokens(current.question) + tokens(system)
         raise ContextExceeded("context_exceeded", reason=f"{length} tokens + answer {answer} > {context}")
 
@@ -220,22 +220,22 @@ class ContextBuilder:
     def _estimate(self, picture: ContextPicture) -> int:
         return estimate_frame_tokens(picture.width, picture.height, self._side)
 
-    def _plan(self, costs: _Costs, room: int, context: int) -> _Plan:
-        """Choose what is sent in `room` tokens; the shares are of the whole context."""
-        lines, left = [], float(min(room, int(context * _MATERIAL)))
+    def _plan(self, costs: _Costs, budget: int, context: int) -> _Plan:
+        """Choose what is sent in `budget` tokens; the shares are of the whole context."""
+        lines, remaining = [], float(min(budget, int(context * _MATERIAL)))
         for section in costs.sections:
-            lines.append(_newest(section, left))
-            left -= _sum_newest(section, lines[-1])
-        room -= sum(int(_sum_newest(*pair)) for pair in zip(costs.sections, lines, strict=True))
+            lines.append(_newest(section, remaining))
+            remaining -= _sum_newest(section, lines[-1])
+        budget -= sum(int(_sum_newest(*pair)) for pair in zip(costs.sections, lines, strict=True))
         number = len(costs.descriptions)
         most = min(self._most_pictures, len(costs.pictures))
         share = _DESCRIBED if most else _DESCRIBED_ALONE
-        if _sum_newest(costs.pictures, most) > room:
-            most = min(most, _newest(costs.pictures, room - min(room, context * share)))
+        if _sum_newest(costs.pictures, most) > budget:
+            most = min(most, _newest(costs.pictures, budget - min(budget, context * share)))
         best = _Plan(0, 0, tuple(lines), 0)
         for quarters in range(_PICTURE_STEPS, 0, -1):
             pictures = ceil(most * quarters / _PICTURE_STEPS)
-            rest = room - _sum_newest(costs.pictures, pictures)
+            rest = budget - _sum_newest(costs.pictures, pictures)
             others = costs.descriptions[: number - pictures]
             described = _newest(others, min(rest, context * share))
             rest -= _sum_newest(others, described)
@@ -349,12 +349,12 @@ def _without_pictures(message: BaseMessage) -> BaseMessage:
     return HumanMessage(texts[-1])  # those before it are the marks
 
 
-def _newest(costs: Sequence[float], room: float) -> int:
-    """Return how many of the last of `costs` fit in `room`."""
+def _newest(costs: Sequence[float], budget: float) -> int:
+    """Return how many of the last of `costs` fit in `budget`."""
     count = 0
     for cost in reversed(costs):
-        room -= cost
-        if room < 0:
+        budget -= cost
+        if budget < 0:
             break
         count += 1
     return count

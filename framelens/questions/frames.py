@@ -82,18 +82,18 @@ class _FrameAdder:
         )
         if self.look != self.draft.turn.look and any(in_range):
             yield from self._apply_events([Noticed(_range_notice(self.look))])
-        left: list[Part] = []
+        rest: list[Part] = []
         for part in classified.parts:
             is_searched = len(classified.parts) == 1 or part.sought.kind in SEARCHED
             if is_searched and (yield from self._search(part.sought)):
                 continue
-            left.append(part)
-        if len(left) == len(classified.parts):
-            yield from self._apply_events(self._select_frames(question, _whole(left)))
+            rest.append(part)
+        if len(rest) == len(classified.parts):
+            yield from self._apply_events(self._select_frames(question, _whole(rest)))
             return question
-        if left:
-            yield from self._for_the_rest(" ".join(part.question for part in left), _whole(left))
-        return " ".join(part.question for part in left)
+        if rest:
+            yield from self._for_the_rest(" ".join(part.question for part in rest), _whole(rest))
+        return " ".join(part.question for part in rest)
 
     def _apply_events(self, events: Iterable[AskEvent]) -> Iterator[AskEvent]:
         """Yield the events, which are applied to the draft."""

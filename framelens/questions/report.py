@@ -141,12 +141,12 @@ def _numbers(frames: Iterable[FrameRef]) -> tuple[int, ...]:
 
 def _limit_pictures(conversations: Iterable[ReportedConversation]) -> Iterator[ReportedConversation]:
     """Leave out pictures beyond what the reader of reports takes."""
-    left = MOST_FRAMES
+    budget = MOST_FRAMES
     for conversation in conversations:
         pictures = []
         for picture in conversation.pictures:
-            left -= bool(picture.jpeg)
-            pictures.append(picture if left >= 0 else replace(picture, jpeg=b""))
+            budget -= bool(picture.jpeg)
+            pictures.append(picture if budget >= 0 else replace(picture, jpeg=b""))
         yield replace(conversation, pictures=tuple(pictures))
 
 

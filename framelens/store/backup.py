@@ -127,8 +127,8 @@ def write_backup(data_dir: Path, target: Path, *, videos: bool) -> BackupManifes
             sync_folder(target.parent)
     finally:
         with suppress(OSError):
-            for left in (scratch, copy, copy.with_name(f"{copy.name}-journal")):
-                left.unlink(missing_ok=True)
+            for leftover in (scratch, copy, copy.with_name(f"{copy.name}-journal")):
+                leftover.unlink(missing_ok=True)
     return manifest
 
 
@@ -191,8 +191,8 @@ def restore_backup(source: Path, data_dir: Path) -> BackupManifest:
         if existing := [name for name in _OWN if (data_dir / name).exists()]:
             raise InputError("restore_not_empty", folder=str(data_dir), files=", ".join(existing))
         make_private_folder(data_dir)
-        for left in data_dir.glob(f"{_UNPACKED}*"):
-            shutil.rmtree(left, ignore_errors=True)
+        for leftover in data_dir.glob(f"{_UNPACKED}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
         _check_room(data_dir, manifest.size_bytes)
         scratch = data_dir / f"{_UNPACKED}{secrets.token_hex(4)}"
         try:

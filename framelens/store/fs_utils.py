@@ -143,9 +143,9 @@ def own_secret(path: Path) -> bytes:
 def remove_scratch(folder: Path) -> None:
     """Remove files of `write_whole` whose process was killed."""
     with suppress(OSError):
-        for left in folder.glob(".*.new"):
-            if time.time() - left.stat().st_mtime > _SCRATCH_SECONDS:
-                left.unlink(missing_ok=True)
+        for leftover in folder.glob(".*.new"):
+            if time.time() - leftover.stat().st_mtime > _SCRATCH_SECONDS:
+                leftover.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

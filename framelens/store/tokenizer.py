@@ -94,8 +94,8 @@ def found_in(text: str, terms: Sequence[SearchTerm]) -> frozenset[SearchTerm]:
 def _pattern(term: SearchTerm) -> re.Pattern[str]:
     """Build the pattern of a term in folded text; any characters that are not words may separate its words."""
     pattern = re.escape(term.words[0])
-    for left, right in pairwise(term.words):
-        gap = "*" if _IS_HAN.match(left) or _IS_HAN.match(right) else "+"
+    for first, right in pairwise(term.words):
+        gap = "*" if _IS_HAN.match(first) or _IS_HAN.match(right) else "+"
         pattern += rf"[\W_]{gap}{re.escape(right)}"
     before = "" if _IS_HAN.match(term.words[0]) else rf"(?<![^\W_{_HAN}])"
     after = "" if term.is_open or _IS_HAN.match(term.words[-1]) else rf"(?![^\W_{_HAN}])"

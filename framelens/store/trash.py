@@ -114,8 +114,8 @@ class Trash:
         Raises:
             InputError: "trash_unknown": it was restored, and perhaps deleted again.
         """
-        now = self.entry(entry.id)
-        if now is None or now.deleted != entry.deleted:
+        current = self.entry(entry.id)
+        if current is None or current.deleted != entry.deleted:
             raise InputError("trash_unknown", id=entry.id)
 
     def entry(self, entry_id: str) -> TrashEntry | None:

@@ -74,12 +74,12 @@ def _go_back(jobs: Sequence[JobSnapshot], beside: Callable[[], None]) -> None:
         beside()
 
 
-def shown(name: str, then: str, now: str) -> tuple[str, str]:
+def shown(name: str, then: str, current: str) -> tuple[str, str]:
     """Return both values of a setting as a reader can compare them; an unset value is a dash."""
     if name == "vllm_config":
-        then, now = _differing(then, now), _differing(now, then)
-    bare = [_DIGEST.sub("", value) for value in (then, now)]
-    if then and now and bare[0] == bare[1]:
+        then, current = _differing(then, current), _differing(current, then)
+    bare = [_DIGEST.sub("", value) for value in (then, current)]
+    if then and current and bare[0] == bare[1]:
         return t("ui.changed_earlier"), t("ui.changed_later")
     return bare[0] or "—", bare[1] or "—"
 

@@ -36,7 +36,7 @@ def ready() -> Readiness:
 
 
 def draw(
-    now: Readiness,
+    readiness: Readiness,
     *,
     has_video: bool,
     videos: int,
@@ -47,30 +47,30 @@ def draw(
     A change that runs or failed takes the place of the button that began it.
 
     Args:
-        now: The readiness, which isn't "ready".
+        readiness: The readiness, which isn't "ready".
         has_video: Whether a video is chosen.
         videos: Number of videos.
         on_without: Called to analyse without a model.
     """
-    offer, is_administrator = now.offered, current_user().may("administrator")
+    offer, is_administrator = readiness.offered, current_user().may("administrator")
     is_changing = is_administrator and model_change.is_shown()
     without = on_without if has_video else None
     with st.container(border=True, gap="small", key="model_missing"):
         if is_changing:
             model_change.draw(without=without)
         else:
-            st.markdown(f"**{plain(_missing_text(now))}**")
-        if now.model and now.model is not offer and services().settings.model_chosen:
-            st.caption(plain(_why_not(now, now.model)))
-        if now.kind == "none" and now.error and is_administrator:
-            st.caption(plain(error_words(now.error)))
+            st.markdown(f"**{plain(_missing_text(readiness))}**")
+        if readiness.model and readiness.model is not offer and services().settings.model_chosen:
+            st.caption(plain(_why_not(readiness, readiness.model)))
+        if readiness.kind == "none" and readiness.error and is_administrator:
+            st.caption(plain(error_words(readiness.error)))
         if is_administrator and not (is_changing and model_change.has_own_buttons()):
             search = engine_search()
             search.begin()
             if not is_changing:
                 follow(search, _draw_running)
             sees = any(model.sees for engine in search.engines for model in engine.models)
-            draw_get(now, key="missing_use", primary=not (is_changing or sees))
+            draw_get(readiness, key="missing_use", primary=not (is_changing or sees))
         with st.container(horizontal=True, gap="small"):
             if is_administrator and "models" in registry.page_names():
                 label, act = t("models.missing.remote"), page_state().go_to_page
@@ -83,15 +83,15 @@ def draw(
             button(label, "start_without", on_without, icon="visibility_off", kind=kind, **options)
 
 
-def draw_get(now: Readiness, *, key: str, primary: bool = True) -> None:
+def draw_get(readiness: Readiness, *, key: str, primary: bool = True) -> None:
     """Draw the button that gets the offered model, in the background, if a model is offered."""
-    if (offer := now.offered) is None:
+    if (offer := readiness.offered) is None:
         return
-    if now.engine is None or now.has_room_for(offer):
-        label, kind = plain(_offer_text(offer, now.engine)), "primary" if primary else "secondary"
-        icon = "download" if now.engine or offer.download_bytes != 0 else "play_arrow"
+    if readiness.engine is None or readiness.has_room_for(offer):
+        label, kind = plain(_offer_text(offer, readiness.engine)), "primary" if primary else "secondary"
+        icon = "download" if readiness.engine or offer.download_bytes != 0 else "play_arrow"
         button(label, key, get, offer, icon=icon, kind=kind, width="stretch")  # type: ignore[arg-type]
-    if about_engine := now.engine_text(offer):
+    if about_engine := readiness.engine_text(offer):
         st.caption(plain(about_engine))
 
 
@@ -101,17 +101,17 @@ def get(candidate: ModelCandidate) -> None:
         services().model_switch.get(with_candidate(services().settings, candidate))
 
 
-def _missing_text(now: Readiness) -> str:
+def _missing_text(readiness: Readiness) -> str:
     """Name the missing model if the user chose it; the default means nothing to a user who chose none."""
-    if now.model and services().settings.model_chosen:
-        return t("models.missing.absent", model=now.model.name)
+    if readiness.model and services().settings.model_chosen:
+        return t("models.missing.absent", model=readiness.model.name)
     return t("models.missing.none")
 
 
-def _why_not(now: Readiness, model: ModelCandidate) -> str:
+def _why_not(readiness: Readiness, model: ModelCandidate) -> str:
     """Return why the model of the settings can't be downloaded."""
-    if not now.has_room:
-        return download_text(model.download_bytes, now.free_bytes)
+    if not readiness.has_room:
+        return download_text(model.download_bytes, readiness.free_bytes)
     return model.need.description() if model.need else ""
 
 
@@ -123,10 +123,10 @@ def _offer_text(model: ModelCandidate, engine: EnginePackage | None) -> str:
     return joined(text, " + ".join(sizes) or (t("models.missing.here") if is_here else ""), model.licence)
 
 
-def draw_short(now: Readiness, *, key: str) -> None:
+def draw_short(readiness: Readiness, *, key: str) -> None:
     """Draw a note that the model is missing and a button to choose a model, in place of a button that asks it."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(plain(_missing_text(now)), width="content")
+        st.caption(plain(_missing_text(readiness)), width="content")
         draw_choose(key=key, primary=True)
 
 

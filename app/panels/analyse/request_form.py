@@ -46,22 +46,22 @@ def draw(video: VideoInfo | None) -> None:
 
     Its values survive a change of language and page.
     """
-    now = missing_model.ready()
+    readiness = missing_model.ready()
     with st.container(key="start_form", gap="xsmall"):
         with st.container(gap="xsmall"):  # always there, so that what is typed below isn't drawn again
             request = _draft(video) if video else None
-            if now.kind != "ready":
+            if readiness.kind != "ready":
                 without = partial(_start, use_model=False)
-                missing_model.draw(now, has_video=video is not None, videos=_num_videos(), on_without=without)
+                missing_model.draw(readiness, has_video=video is not None, videos=_num_videos(), on_without=without)
             if video and request:
                 _draw_templates()
                 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                    _draw_plan(video, request, now)
+                    _draw_plan(video, request, readiness)
         # Last, at the edge of the page: what appears above it doesn't move it.
         with st.container(horizontal=True, wrap=False, vertical_alignment="bottom", gap="small", key="start_row"):
             options: Options = {"max_chars": MOST_QUESTION, "height": "content", "persist_state": "session"}
             st.text_area(t("ui.question"), key="question", placeholder=t("ui.question_example"), **options)
-            if now.kind == "ready":
+            if readiness.kind == "ready":
                 _draw_start(video)
                 send_at_enter()
 
@@ -101,12 +101,12 @@ def _draft(video: VideoInfo) -> AnalysisRequest | AppError:
         return error
 
 
-def _draw_plan(video: VideoInfo, draft: AnalysisRequest | AppError, now: Readiness) -> None:
+def _draw_plan(video: VideoInfo, draft: AnalysisRequest | AppError, readiness: Readiness) -> None:
     """Draw the frames and the time in one line, and the options; no figures while a range or time is invalid."""
     if isinstance(draft, AppError):
         st.caption(f":red[{plain(error_words(draft))}]", width="content")
     else:
-        request = replace(draft, use_model=now.kind != "none")
+        request = replace(draft, use_model=readiness.kind != "none")
         estimate = services().planner(video, request, services().templates.find(request.template))
         text = _plan_text(estimate, is_automatic=request.adapts, videos=_num_videos())
         st.caption(plain(text), width="content")

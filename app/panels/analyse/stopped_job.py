@@ -92,24 +92,24 @@ def _await_end(job_id: str) -> None:
 
 def _draw_ways_to_a_model(job: JobSnapshot) -> None:
     """Draw the ways; the first is another model, the same if its engine may answer now, else the offered model."""
-    now = missing_model.ready()
-    has_another = now.kind == "ready" and (not job.request.use_model or bool(services().jobs.changes(job.id)))
+    readiness = missing_model.ready()
+    has_another = readiness.kind == "ready" and (not job.request.use_model or bool(services().jobs.changes(job.id)))
     may_pass = job.state == "measuring" or isinstance(job.error, _PASSING)
-    is_first = has_another or (now.kind == "ready" and job.request.use_model and may_pass)
+    is_first = has_another or (readiness.kind == "ready" and job.request.use_model and may_pass)
     label = t("ui.try_again")
     if has_another:
         label = t("ui.analyse_with", model=short_model_name(services().engine.status().model))
     is_changing = current_user().may("administrator") and model_change.is_shown()
-    if now.kind != "ready" and is_changing:
+    if readiness.kind != "ready" and is_changing:
         model_change.draw()
-    elif now.kind != "ready" and _is_failed_download(job):
+    elif readiness.kind != "ready" and _is_failed_download(job):
         _draw_failed_download(job)
         is_changing = True
-    if now.kind != "ready" and not is_changing and now.offered:
-        missing_model.draw_get(now, key="missing_use")  # not in the row, where its text would be cut off
+    if readiness.kind != "ready" and not is_changing and readiness.offered:
+        missing_model.draw_get(readiness, key="missing_use")  # not in the row, where its text would be cut off
         is_first = True
     with st.container(horizontal=True):
-        if now.kind == "ready" and (has_another or job.can_resume or (job.state == "measuring" and is_first)):
+        if readiness.kind == "ready" and (has_another or job.can_resume or (job.state == "measuring" and is_first)):
             _draw_with_model(job, label, primary=is_first)
         missing_model.draw_choose(primary=not is_first and not is_changing)
 

@@ -46,22 +46,22 @@ def draw(
     if not may_change():
         return
     key = f"ask_{conversation.id if conversation else 'new'}"
-    now = missing_model.ready()
+    readiness = missing_model.ready()
     is_busy = conversation is not None and services().answers.is_running(conversation.id)
     has_video = has_subjects or bool(analysis or (conversation and conversation.about))
     begin = begin or partial(services().conversations.get, conversation.id if conversation else "")
     with st.container(key="ask_composer", gap="xsmall"):
         if error := page_state().ask_error:
             show_error(error)
-        if now.kind != "ready":
+        if readiness.kind != "ready":
             has_button = analysis and analysis.is_measured_only and not analysis.is_answered  # in the report
             if not has_button:
-                missing_model.draw_short(now, key=f"{key}_model")
+                missing_model.draw_short(readiness, key=f"{key}_model")
             if not has_video:
                 return
             st.caption(t("ask.page.without_model"))
         if analysis and conversation is None:
-            _draw_suggestions(analysis, key, has_model=now.kind == "ready")
+            _draw_suggestions(analysis, key, has_model=readiness.kind == "ready")
         with st.container(horizontal=True, gap="xsmall", key="ask_about"):
             _draw_about(key, has_subjects=has_subjects)
         show_refusals(page_state().refused_pictures)

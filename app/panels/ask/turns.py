@@ -198,10 +198,10 @@ def _draw_growing(view: ChatView) -> None:
     task = services().answers.get(view.conversation.id)
     if task is None or not task.is_running or task.progress is None:
         st.rerun()
-    now, turn = task.progress, task.progress.conversation.last
-    _draw_step(now, turn)
+    progress, turn = task.progress, task.progress.conversation.last
+    _draw_step(progress, turn)
     _draw_reasoning(turn, is_open=not turn.answer)
-    _draw_text(replace(view, conversation=now.conversation), turn, is_live=True)
+    _draw_text(replace(view, conversation=progress.conversation), turn, is_live=True)
     _draw_notices(turn)
     stop, is_stopping = services().answers.stop, task.state == "cancelling"
     button(
@@ -209,16 +209,16 @@ def _draw_growing(view: ChatView) -> None:
     )
 
 
-def _draw_step(now: AnswerProgress, turn: Turn) -> None:
+def _draw_step(progress: AnswerProgress, turn: Turn) -> None:
     """Draw what happens before the first word."""
     if turn.answer or turn.reasoning:
         return
-    match now.latest:
-        case _ if now.waits_for:
-            job = services().jobs.snapshot(now.waits_for)
+    match progress.latest:
+        case _ if progress.waits_for:
+            job = services().jobs.snapshot(progress.waits_for)
             st.caption(plain(t("ask.page.waits", stage=stage_text(job))))
         case EngineProgress(phase) if phase != "ready":
-            engine.draw_phase(now.latest)
+            engine.draw_phase(progress.latest)
         case Queued(position) if position:
             st.caption(t("ask.page.place", n=position))
         case Looking(step, done, total):
@@ -295,13 +295,15 @@ def _values(
         video = result.search.moments.analysis_id
         yield _search_result(result, frames)
         yield gallery(
-            [frames[video, at] for at in result.starts if (video, at) in frames], plays=True, search=result.search
+            [frames[video, seconds] for seconds in result.starts if (video, seconds) in frames],
+            plays=True,
+            search=result.search,
         )
         yield report_blocks.paragraph(result.looked, "quiet")
     if rest:
         yield report_blocks.prose(rest, live=is_live) | {"bare": True}
     strips = [_search(moment, view) for moment in (turn.evidence.moments if turn.evidence else ())]
-    shown = {(result.search.moments.analysis_id, at) for result in results for at in result.edges}
+    shown = {(result.search.moments.analysis_id, seconds) for result in results for seconds in result.edges}
     if results and not is_live:
         answer = report_blocks.prose(turn.answer, live=False) | {"bare": True}
         yield {"kind": "fold", "summary": t("ask.page.search_details"), "blocks": [answer, *strips]}

@@ -89,13 +89,13 @@ def _draw_ask_model_in_use(job: JobSnapshot) -> None:
     changes = services().jobs.changes(job.id)
     if not may_change() or job.is_imported or not {"model", "engine"} & changes.keys() or not job.request.use_model:
         return
-    now = missing_model.ready()
-    if now.kind == "ready":
+    readiness = missing_model.ready()
+    if readiness.kind == "ready":
         model = short_model_name(services().engine.status().model)
         label = plain(t("ui.compare_ask", model=model))
         button(label, "compare_ask", _ask_the_same, job, icon="auto_awesome", kind="primary")
     else:
-        missing_model.draw_short(now, key="compare_choose")
+        missing_model.draw_short(readiness, key="compare_choose")
 
 
 def _ask_the_same(job: JobSnapshot) -> None:

@@ -69,8 +69,8 @@ def _draw(was_moving: bool) -> None:
                 button(label, "queue_cancel_all", cancel, icon="close", kind="tertiary")
         if len(running) + len(waiting) > 1:
             count = t("ui.queue_count", n=len(running) + len(waiting))
-            left = remaining(rows.seconds_left((*running, *waiting)))
-            st.caption(plain(joined(count, left)))
+            time_left = remaining(rows.seconds_left((*running, *waiting)))
+            st.caption(plain(joined(count, time_left)))
         rows.draw(drawn, key="work_rows", on_open=open_row, on_act=rows.run_action)
 
 

@@ -123,18 +123,18 @@ class TolerantJson:
             self.at += 1 if self._depth == 1 else 0
         return character in "}]"
 
-    def _ends_key(self, at: int, is_paired: bool) -> bool:
-        return bool(_AFTER_KEY.match(self.text, at))
+    def _ends_key(self, position: int, is_paired: bool) -> bool:
+        return bool(_AFTER_KEY.match(self.text, position))
 
-    def _ends_value(self, siblings: Set[str] | None, at: int, is_paired: bool) -> bool | None:
-        """Return whether a quote before `at` ends a string, by what follows; None if that can't be decided.
+    def _ends_value(self, siblings: Set[str] | None, position: int, is_paired: bool) -> bool | None:
+        """Return whether a quote before `position` ends a string, by what follows; None if that can't be decided.
 
         In an object, a bracket or a known key that it lacks ends a string, in a list a bracket. Anything else that
         could be JSON does so only after quotes in pairs: 'the signs say "Exit", "Name": "Smith"' continues.
         """
-        after = _AFTER_VALUE.match(self.text, at)
+        after = _AFTER_VALUE.match(self.text, position)
         if not after:
-            return self._depth == 1 and bool(_END.match(self.text, at))
+            return self._depth == 1 and bool(_END.match(self.text, position))
         kind = after.lastgroup
         is_sure = kind in ("end", "next", "bracket" if siblings is None else "brace")
         if siblings is not None and (key := after["key"] or after["bare"]):
@@ -320,31 +320,31 @@ def _among_words(text: str, keys: Collection[str]) -> FoundJson | None:
     if _ESCAPED_OPENING.match(text):  # JSON escaped as for a string, without the string's quotes
         text = text.replace("\\n", "\n").replace('\\"', '"')
     pieces: dict[str, Any] = {}  # by their text
-    first, at, is_cut, is_odd, is_unclear = 0, 0, False, False, False
+    first, position, is_cut, is_odd, is_unclear = 0, 0, False, False, False
     schema: FoundJson | None = None
     for _ in range(_MOST_ATTEMPTS):
-        opening = _OPENING.search(text, at)
+        opening = _OPENING.search(text, position)
         if not opening:
             break
         reading = TolerantJson(text, opening.start(), keys)
         whole = reading.value()
         value = _unwrap(whole)
         if is_schema(value):
-            schema, at = FoundJson(value, reading.is_cut, is_odd=True), reading.at
+            schema, position = FoundJson(value, reading.is_cut, is_odd=True), reading.at
             continue
         if not is_answer(value):
-            at = opening.start() + 1
+            position = opening.start() + 1
             continue
         first = first if pieces else opening.start()
-        at, is_odd = reading.at, is_odd or reading.is_odd or bool(pieces) or value is not whole
-        piece = text[opening.start() : at].rstrip()
+        position, is_odd = reading.at, is_odd or reading.is_odd or bool(pieces) or value is not whole
+        piece = text[opening.start() : position].rstrip()
         if value in pieces.values() or any(earlier.startswith(piece) for earlier in pieces):
             continue  # the model repeats itself, perhaps up to its limit of tokens
         pieces[piece] = value
         is_cut, is_unclear = reading.is_cut, is_unclear or reading.is_unclear
     if not pieces:
         return schema or _bare_json(text)
-    prose = _FENCE.sub("", text[:first]) + _FENCE.sub("", text[at:])
+    prose = _FENCE.sub("", text[:first]) + _FENCE.sub("", text[position:])
     value, *others = pieces.values()
     return FoundJson(
         _together([value, *others]) if others else value, is_cut, is_odd or bool(prose.strip()), is_unclear

@@ -192,12 +192,12 @@ def _subjects(subjects: Sequence[Subject]) -> list[str]:
 def _earlier(earlier: Sequence[str]) -> list[str]:
     """Return the last sentences that fit, with their heading."""
     lines: list[str] = []
-    room = MOST_EARLIER_CHARACTERS
+    budget = MOST_EARLIER_CHARACTERS
     for text in reversed(earlier):
-        if room <= 0:
+        if budget <= 0:
             break
-        lines.insert(0, "- " + _short(text, room))
-        room -= len(text)
+        lines.insert(0, "- " + _short(text, budget))
+        budget -= len(text)
     return [t("prompt.earlier"), *lines] if lines else []
 
 
@@ -220,12 +220,12 @@ def _text_lines(texts: Mapping[int, Sequence[str]], frames: Sequence[Keyframe]) 
     return [t("prompt.read"), *lines] if lines else []
 
 
-def _level(lengths: Sequence[int], room: int) -> int:
-    """Return the length to which texts must be cut so that together they take at most `room` characters."""
+def _level(lengths: Sequence[int], budget: int) -> int:
+    """Return the length to which texts must be cut so that together they take at most `budget` characters."""
     for count, length in zip(range(len(lengths), 0, -1), sorted(lengths), strict=True):
-        if length * count > room:
-            return max(room // count, 1)
-        room -= length
+        if length * count > budget:
+            return max(budget // count, 1)
+        budget -= length
     return max(lengths, default=0)
 
 

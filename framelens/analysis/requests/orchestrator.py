@@ -200,18 +200,18 @@ class Reducer:
 
     def run(self, parts: Sequence[ChunkResult], frames: Frames) -> None:
         """Join all parts; ChunkDone events carry the results, the summary's last."""
-        room = self._room
+        budget = self._room
         while True:
             try:
-                self._rounds(list(parts), frames, room)
+                self._rounds(list(parts), frames, budget)
                 return
             except RequestTooLarge:
-                if room < self._room // 8:
+                if budget < self._room // 8:
                     raise
-                room //= 2
+                budget //= 2
 
-    def _rounds(self, parts: list[ChunkResult], frames: Frames, room: int) -> None:
-        while len(groups := self._groups(parts, room)) > 1:
+    def _rounds(self, parts: list[ChunkResult], frames: Frames, budget: int) -> None:
+        while len(groups := self._groups(parts, budget)) > 1:
             numbers = [self._next_number() for _ in groups]
             futures = [
                 self._pool.submit(self._join, number, group, frames)
@@ -245,10 +245,10 @@ class Reducer:
         self._run.emit(ChunkDone(result))
         return result
 
-    def _groups(self, parts: Sequence[ChunkResult], room: int) -> list[list[ChunkResult]]:
+    def _groups(self, parts: Sequence[ChunkResult], budget: int) -> list[list[ChunkResult]]:
         """Group neighbouring parts whose texts fit a request."""
         costs = [estimate_text_tokens(self._builder.part_text(part)) for part in parts]
-        return [[parts[index] for index in places] for places in plan.group_parts(costs, room)]
+        return [[parts[index] for index in places] for places in plan.group_parts(costs, budget)]
 
     def _next_number(self) -> int:
         self._number -= 1

@@ -140,8 +140,8 @@ def sandbox_finding(report: SandboxReport) -> CheckFinding:
         return doctor_finding("sandbox", "tells", mechanisms=names)
     if not report.mechanisms:
         return doctor_finding("sandbox_unchecked", "hinders")
-    left = ", ".join(t(f"cli.sandbox_{name}") for name in report.open)
-    return doctor_finding("sandbox_open", "hinders", open=left, mechanisms=names or "-")
+    unprotected = ", ".join(t(f"cli.sandbox_{name}") for name in report.open)
+    return doctor_finding("sandbox_open", "hinders", open=unprotected, mechanisms=names or "-")
 
 
 def _settings() -> tuple[config.Settings, Mapping[str, str], AppError | None]:

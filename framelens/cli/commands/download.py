@@ -120,19 +120,19 @@ def settle(settings: Settings, options: Options) -> Settings:
     Raises:
         Cancelled: The user chose to stop.
     """
-    now = _readiness(settings)
-    if now.kind != "download" or now.model is None:
+    readiness = _readiness(settings)
+    if readiness.kind != "download" or readiness.model is None:
         return settings
     if options.yes:
-        return _with_model(now, now.model, settings)
+        return _with_model(readiness, readiness.model, settings)
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        print("\n".join(_advice_lines(now, now.model, settings)), file=sys.stderr)
+        print("\n".join(_advice_lines(readiness, readiness.model, settings)), file=sys.stderr)
         return settings
-    print("\n".join(_lines(now, now.model, is_asked=True)), file=sys.stderr)
-    return _ask(now, now.model, settings, options)
+    print("\n".join(_lines(readiness, readiness.model, is_asked=True)), file=sys.stderr)
+    return _ask(readiness, readiness.model, settings, options)
 
 
-def _advice_lines(now: Readiness, model: ModelCandidate, settings: Settings) -> Iterator[str]:
+def _advice_lines(readiness: Readiness, model: ModelCandidate, settings: Settings) -> Iterator[str]:
     """Yield that the report is made without a model, how to get one, and the other ways: a line each."""
     is_here = model.download_bytes == 0  # so the engine is missing
     kind = "engine" if is_here else "named" if settings.model_chosen else "any"
@@ -140,11 +140,11 @@ def _advice_lines(now: Readiness, model: ModelCandidate, settings: Settings) -> 
     if running := next((engine for engine in running_engines() if engine.models[0].sees is not False), None):
         values = {"product": running.product, "base_url": running.base_url, "model": running.models[0].name}
         yield t("cli.without_running", **values)
-    if offer := now.offered:
+    if offer := readiness.offered:
         option = "--yes" if offer is model else f"--model {offer.model} --yes"
         size = human_size(offer.download_bytes) if offer.download_bytes else ""
         about = t("facts.list").join(filter(None, (size, offer.licence)))
-        if about_engine := now.engine_text(offer):
+        if about_engine := readiness.engine_text(offer):
             yield about_engine
         yield t(f"cli.without_{'install' if is_here else 'get'}", model=f"{offer.model}{aside(about)}", option=option)
     yield t("cli.without_ways")
@@ -152,26 +152,26 @@ def _advice_lines(now: Readiness, model: ModelCandidate, settings: Settings) -> 
 
 def print_missing(settings: Settings) -> None:
     """Print the cost of the download, if it is needed."""
-    now = _readiness(settings)
-    if now.model:
-        print("\n".join(_lines(now, now.model, is_asked=False)))
+    readiness = _readiness(settings)
+    if readiness.model:
+        print("\n".join(_lines(readiness, readiness.model, is_asked=False)))
 
 
 def _readiness(settings: Settings) -> Readiness:
     return readiness(settings, build_engine(settings)[0])
 
 
-def _lines(now: Readiness, model: ModelCandidate, *, is_asked: bool) -> Iterator[str]:
+def _lines(readiness: Readiness, model: ModelCandidate, *, is_asked: bool) -> Iterator[str]:
     if model.download_bytes != 0:
         yield t("models.missing.absent", model=model.model)
-        yield download_text(model.download_bytes, now.free_bytes)
-    if about_engine := now.engine_text(model):
+        yield download_text(model.download_bytes, readiness.free_bytes)
+    if about_engine := readiness.engine_text(model):
         yield about_engine
     if model.need:
         yield model.need.description()
-    if now.offers:
+    if readiness.offers:
         yield t("models.missing.offers_asked" if is_asked else "models.missing.offers_cli")
-    for number, offer in enumerate(now.offers, start=1):
+    for number, offer in enumerate(readiness.offers, start=1):
         yield f"  {number if is_asked else '-'}  {_about(offer)}"
 
 
@@ -181,14 +181,14 @@ def _about(model: ModelCandidate) -> str:
     return " · ".join(filter(None, (model.model, model.licence, size_text)))
 
 
-def _ask(now: Readiness, model: ModelCandidate, settings: Settings, options: Options) -> Settings:
+def _ask(readiness: Readiness, model: ModelCandidate, settings: Settings, options: Options) -> Settings:
     """Ask until the answer is one of the offers, and return the settings."""
     size = human_size(model.download_bytes) if model.download_bytes else "?"
-    if now.has_room:
+    if readiness.has_room:
         print(f"  y  {t('cli.answer_download', model=model.model, size=size)}", file=sys.stderr)
     print(f"  n  {t('cli.answer_without')}", file=sys.stderr)
     print(f"  q  {t('cli.answer_quit')}", file=sys.stderr)
-    choices = {str(number): offer for number, offer in enumerate(now.offers, start=1)}
+    choices = {str(number): offer for number, offer in enumerate(readiness.offers, start=1)}
     while True:
         print(t("cli.answer"), end=" ", file=sys.stderr, flush=True)
         word = sys.stdin.readline()
@@ -198,15 +198,15 @@ def _ask(now: Readiness, model: ModelCandidate, settings: Settings, options: Opt
         if answer == "n":
             options.no_model = True
             return settings
-        if answer == "y" and now.has_room:
-            return _with_model(now, model, settings)
+        if answer == "y" and readiness.has_room:
+            return _with_model(readiness, model, settings)
         if other := choices.get(answer):
-            return _with_model(now, other, settings)
+            return _with_model(readiness, other, settings)
 
 
-def _with_model(now: Readiness, model: ModelCandidate, settings: Settings) -> Settings:
+def _with_model(readiness: Readiness, model: ModelCandidate, settings: Settings) -> Settings:
     """Return the settings with this model, whose download the user has confirmed; install a missing engine."""
-    if now.engine:
+    if readiness.engine:
         _install_engine(settings)
     if model.download_bytes != 0:
         confirmed_downloads(settings.data_dir).save(model.model, True)

@@ -136,9 +136,9 @@ def _disks(facts: SystemFacts, _: Settings) -> Iterator[CheckFinding]:
         yield CheckFinding("data_dir_unwritable", {"path": data.folder, "reason": data.refusal})
     else:
         yield doctor_finding("data", "tells", folder=data.folder, free=human_size(data.free_bytes or 0))
-    for room in {data.folder: data, facts.cache.folder: facts.cache}.values():
-        if room.free_bytes is not None and room.free_bytes < _LITTLE_DISK:
-            yield doctor_finding("disk_low", "hinders", folder=room.folder, free=human_size(room.free_bytes))
+    for disk in {data.folder: data, facts.cache.folder: facts.cache}.values():
+        if disk.free_bytes is not None and disk.free_bytes < _LITTLE_DISK:
+            yield doctor_finding("disk_low", "hinders", folder=disk.folder, free=human_size(disk.free_bytes))
 
 
 def _last_start(facts: SystemFacts, _: Settings) -> Iterator[CheckFinding]:

@@ -184,15 +184,16 @@ def _progress(model_id: str, message: dict[str, object], rate: DownloadRate) -> 
     files, sizes = message["files"], message["bytes"]
     assert isinstance(files, list) and isinstance(sizes, list)
     per_second = rate.update(sizes[0], time.monotonic())
-    left = round((sizes[1] - sizes[0]) / per_second) if per_second else None
+    seconds_left = round((sizes[1] - sizes[0]) / per_second) if per_second else None
     numbers = {"files_done": files[0], "files_total": files[1], "bytes_done": sizes[0], "bytes_total": sizes[1]}
     texts = {
         "done": human_size(sizes[0]),
         "total": human_size(sizes[1]),
-        "pace": _format_rate(per_second, left),
+        "pace": _format_rate(per_second, seconds_left),
     }
     return EngineProgress(
-        "downloading", {"model": model_id, **numbers, "bytes_per_second": per_second, "seconds_left": left, **texts}
+        "downloading",
+        {"model": model_id, **numbers, "bytes_per_second": per_second, "seconds_left": seconds_left, **texts},
     )
 
 

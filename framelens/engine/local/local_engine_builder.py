@@ -54,8 +54,8 @@ def _arguments(settings: Settings) -> dict[str, Any]:
     if settings.frames_as == "images":
         return settings.vllm_config
     limits = settings.vllm_config.get("limit_mm_per_prompt")
-    room = {"limit_mm_per_prompt": {**limits, "video": limits.get("video") or 1}} if isinstance(limits, dict) else {}
-    return {**settings.vllm_config, **room, "trust_request_mm_kwargs": True}
+    limit = {"limit_mm_per_prompt": {**limits, "video": limits.get("video") or 1}} if isinstance(limits, dict) else {}
+    return {**settings.vllm_config, **limit, "trust_request_mm_kwargs": True}
 
 
 def _fetch(settings: Settings, fetch: Fetch, on_progress: ProgressListener, cancel: threading.Event) -> Path:

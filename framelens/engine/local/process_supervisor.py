@@ -76,9 +76,9 @@ def _end_all(child: subprocess.Popen[bytes], grace_seconds: float) -> None:
         child.poll()
         time.sleep(0.05)
     for _ in range(100):  # a process may still fork between the listing and the kill
-        if not (left := _descendants()):
+        if not (pids := _descendants()):
             break
-        _send(signal.SIGKILL, left)
+        _send(signal.SIGKILL, pids)
         time.sleep(0.02)
     child.wait()
     _collect()

@@ -213,7 +213,7 @@ def _with_article(noun: str, *, is_plural: bool) -> str:
 def _noun(question: str) -> str:
     """Return the first thing after an article in an English question, for want of a better answer."""
     words = re.findall(r"[\w'-]+|[?.!,;]", question)
-    start = next((at for at, word in enumerate(words) if word.lower() in _ARTICLES), len(words))
+    start = next((index for index, word in enumerate(words) if word.lower() in _ARTICLES), len(words))
     noun: list[str] = []
     for word in words[start + 1 :]:
         if word.lower() in _ENDS or not word[0].isalnum() or len(noun) == 4:
@@ -229,8 +229,8 @@ def _noun(question: str) -> str:
 def _thing_in_han(question: str, sign: str) -> tuple[str, bool]:
     """Return the thing that a Chinese question names, and whether the rest says no more than that it is there."""
     plain = without_quoted(question)
-    at = plain.find(sign) if sign else -1
-    rest = question if at < 0 else question[:at] + question[at + len(sign) :]
+    position = plain.find(sign) if sign else -1
+    rest = question if position < 0 else question[:position] + question[position + len(sign) :]
     is_plain, rest = sign in ("有没有", "是否有", "是否出现"), rest.strip(_AROUND_HAN)
     while True:
         head = next((phrase for phrase in (*_LEADS_HAN, *_CLOSES_HAN) if rest.startswith(phrase)), "")

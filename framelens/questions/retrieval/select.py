@@ -238,7 +238,7 @@ class _Choosing:
             yield from self._embed(pool, deadline)
             yield from self._vote(pool, deadline)
         relevance, used = scores.combined(self.scores_by_name, len(pool))
-        shown = [at for at, candidate in enumerate(pool) if _is_known(candidate, self.scope.held)]
+        shown = [index for index, candidate in enumerate(pool) if _is_known(candidate, self.scope.held)]
         indices, relevant = choose(pool, relevance, self.scope.budget, held=shown, fills=self.scope.look.has_range)
         is_covered = self.scope.look.has_range and not relevant
         frames = yield from self.densely() if is_covered else self._decode_frames([pool[index] for index in indices])

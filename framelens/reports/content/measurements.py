@@ -56,8 +56,8 @@ def picture_of(frame: Keyframe) -> blocks.PictureBlock:
     """Return the stored picture of a keyframe, named by its number and its time."""
     (time,) = labels.clocks([frame.time_seconds])
     alt = t("report.frame", number=frame.number, time=time)
-    at = frame.time_seconds
-    return blocks.PictureBlock(frame.number, at, frame.width, frame.height, frame.jpeg, alt, at, time)
+    seconds = frame.time_seconds
+    return blocks.PictureBlock(frame.number, seconds, frame.width, frame.height, frame.jpeg, alt, seconds, time)
 
 
 def contact_sheet(analysis: Analysis) -> Iterator[Block]:
@@ -192,8 +192,8 @@ def _film(analysis: Analysis, most: int | None) -> Iterator[Block]:
     if most is None or len(shots) <= most:
         shown = set(pictures)
     yield blocks.Chapters(tuple(card for shot, card in zip(shots, cards, strict=True) if shot.number in shown))
-    if left := len(shots) - len(shown):
-        yield Paragraph(text_line(t("report.shots_more", n=left)), "quiet")
+    if num_left := len(shots) - len(shown):
+        yield Paragraph(text_line(t("report.shots_more", n=num_left)), "quiet")
     if lines := segment_lines(analysis.decode.stretches):
         yield Listing(tuple(map(text_line, lines)))
 
@@ -226,8 +226,8 @@ def _camera(analysis: Analysis, most: int | None) -> Iterator[Block]:
         yield blocks.Chapters(
             tuple(_activity_card(activity, analysis.keyframes) for activity in moves if activity in shown)
         )
-    if left := len(moves) - len(shown):
-        yield Paragraph(text_line(t("report.moves_more", n=left)), "quiet")
+    if num_left := len(moves) - len(shown):
+        yield Paragraph(text_line(t("report.moves_more", n=num_left)), "quiet")
     lines = [*_quiet_lines(quiet if moves else [], decode.measures), *map(text_line, segment_lines(decode.stretches))]
     if lines:
         yield Listing(tuple(lines))
@@ -241,8 +241,8 @@ def _quiet_lines(quiet: Sequence[tuple[float, float]], measures: Measures | None
         text = t("report.light_on" if light_change.is_on else "report.light_off")
         lines.append((light_change.time_seconds, (labels.moment(light_change.time_seconds), Span(f" {text}"))))
     yield from (line for _, line in sorted(lines, key=lambda entry: entry[0]))
-    if left := len(quiet) - len(longest):
-        yield text_line(t("report.moves_not_more", n=left))
+    if num_left := len(quiet) - len(longest):
+        yield text_line(t("report.moves_not_more", n=num_left))
 
 
 def _activity_card(activity: Activity, frames: Sequence[Keyframe]) -> blocks.ChapterCard:
@@ -274,8 +274,8 @@ def _ranges(spans: Sequence[tuple[float, float]]) -> str:
     longest = sorted(spans, key=_length, reverse=True)[:MOST_TIMES]
     spans_text = [f"{clock(start)} – {clock(end)}" for start, end in spans if (start, end) in longest]
     times = t("facts.list").join(spans_text)
-    left = len(spans) - len(spans_text)
-    return t("report.segments_more", ranges=times, count=left) if left else times
+    num_left = len(spans) - len(spans_text)
+    return t("report.segments_more", ranges=times, count=num_left) if num_left else times
 
 
 def _length(span: tuple[float, float]) -> float:

@@ -101,9 +101,9 @@ def _doubt() -> Span:
 
 def _body(body: Sequence[TextBlock], *, is_brief: bool) -> Iterator[Block]:
     """Yield the text of a page; the part that is too long for a short report is folded."""
-    open_, room = 0, _MOST_CHARACTERS
-    while open_ < len(body) and (not is_brief or room > 0):
-        room -= len(body[open_].text)
+    open_, budget = 0, _MOST_CHARACTERS
+    while open_ < len(body) and (not is_brief or budget > 0):
+        budget -= len(body[open_].text)
         open_ += 1
     yield from _text(body[:open_])
     if folded := body[open_:]:
@@ -137,9 +137,9 @@ def _speech(transcript: Transcript | None, cues: Sequence[Cue], *, is_brief: boo
     if transcript is None:
         return
     spoken = attributed(replace(transcript, cues=tuple(_paragraphs(cues))))
-    shown, room = 0, _MOST_SPOKEN
-    while shown < len(spoken) and (not is_brief or room > 0):
-        room -= len(spoken[shown].text)
+    shown, budget = 0, _MOST_SPOKEN
+    while shown < len(spoken) and (not is_brief or budget > 0):
+        budget -= len(spoken[shown].text)
         shown += 1
     paragraphs = [Paragraph(_cue_line(cue)) for cue in spoken]
     yield from paragraphs[:shown]

@@ -76,8 +76,8 @@ def _shapes(chart: TimelineChart, palette: Palette, *, links: bool) -> Iterator[
     for tick in chart.frames:
         line = _tick(_x(tick.at), palette.tick)
         yield f'<a href="#frame-{tick.number}">{line}</a>' if links else line
-    for at, label in chart.scale:
-        yield _text(_x(at), _SCALE_Y, label, palette.text, anchor=_anchor(at))
+    for share, label in chart.scale:
+        yield _text(_x(share), _SCALE_Y, label, palette.text, anchor=_anchor(share))
 
 
 def _x(share: float) -> float:
@@ -114,7 +114,7 @@ def _curve(chart: TimelineChart, colour: str) -> str:
         return ""
     top, height = _CURVE
     base = top + height
-    points = " ".join(f"{_x(at)},{base - height * value:.1f}" for at, value in chart.curve)
+    points = " ".join(f"{_x(share)},{base - height * value:.1f}" for share, value in chart.curve)
     first, last = _x(chart.curve[0][0]), _x(chart.curve[-1][0])
     return f'<polygon points="{first},{base} {points} {last},{base}" fill="{colour}"/>'
 
@@ -129,9 +129,9 @@ def _text(x: float, y: float, text: str, colour: str, *, anchor: str = "start") 
     return f'<text x="{x:.2f}" y="{y}" fill="{colour}" text-anchor="{anchor}">{escape(text, quote=False)}</text>'
 
 
-def _anchor(at: float) -> str:
+def _anchor(share: float) -> str:
     """Return the text anchor that keeps a label within the picture."""
-    return "start" if at < 0.02 else "end" if at > 0.98 else "middle"
+    return "start" if share < 0.02 else "end" if share > 0.98 else "middle"
 
 
 def _quote(text: str) -> str:

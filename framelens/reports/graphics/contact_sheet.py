@@ -121,9 +121,9 @@ def sheet(frames: Sequence[Keyframe], *, title: str, note: str) -> bytes:
     grid = grid_of(frames)
     paper = Image.new("RGB", (grid.sheet_width, grid.sheet_height), _PAPER)
     pen = ImageDraw.Draw(paper)
-    room, size = paper.width - 2 * _MARGIN, grid.title_size
-    _write(pen, (_MARGIN, _MARGIN - size // 4), title, size, room, _INK)
-    _write(pen, (_MARGIN, _MARGIN + 5 * size // 4), note, 3 * size // 5, room, _PALE)
+    width, size = paper.width - 2 * _MARGIN, grid.title_size
+    _write(pen, (_MARGIN, _MARGIN - size // 4), title, size, width, _INK)
+    _write(pen, (_MARGIN, _MARGIN + 5 * size // 4), note, 3 * size // 5, width, _PALE)
     for index, frame in enumerate(frames):
         left, top = grid.corner(index)
         _draw_frame(paper, frame, left, top, grid)
@@ -168,10 +168,10 @@ def _label(pen: ImageDraw.ImageDraw, frame: Keyframe, left: int, top: int, grid:
 
 
 def _write(
-    pen: ImageDraw.ImageDraw, position: tuple[int, int], text: str, size: int, room: int, ink: tuple[int, int, int]
+    pen: ImageDraw.ImageDraw, position: tuple[int, int], text: str, size: int, width: int, ink: tuple[int, int, int]
 ) -> int:
     """Draw the text and return its width in pixels."""
-    font, drawable = fit_text(text, size, room)
+    font, drawable = fit_text(text, size, width)
     pen.text(position, drawable, font=font, fill=ink)
     return math.ceil(font.getlength(drawable))
 

@@ -194,8 +194,8 @@ class Outbound:
         self, url: str, receive: Receive, cancel: threading.Event, headers: Mapping[str, str] | None
     ) -> None:
         """Send a request and hand over its answer."""
-        async with self._open_response(url, headers) as (at, response):
-            write = receive(ResponseHead(at, response.status_code, response.headers))
+        async with self._open_response(url, headers) as (address, response):
+            write = receive(ResponseHead(address, response.status_code, response.headers))
             if write is None:
                 return
             async for piece in response.aiter_raw():
@@ -209,22 +209,22 @@ class Outbound:
         self, url: str, headers: Mapping[str, str] | None
     ) -> AsyncIterator[tuple[str, httpx.Response]]:
         """Yield the answer to a GET request and its address; each redirect is checked like the first address."""
-        at = url
+        address = url
         for _ in range(_MOST_REDIRECTS):
-            self.check_source(at)
+            self.check_source(address)
             try:
-                response = await self._send("GET", at, headers=dict(headers or {}))
+                response = await self._send("GET", address, headers=dict(headers or {}))
             except InputError as error:
-                if at == url or error.key != "address_private":
+                if address == url or error.key != "address_private":
                     raise
                 raise InputError("url_leads_inward", url=_shown(url), **error.values) from error
             try:
                 if response.status_code in _ANSWERED:
-                    yield at, response
+                    yield address, response
                     return
                 if not response.has_redirect_location:
                     raise _refusal(url, response)
-                at = typed_link(urljoin(at, response.headers["location"]))
+                address = typed_link(urljoin(address, response.headers["location"]))
             finally:
                 await response.aclose()
         raise InputError("url_redirects", url=_shown(url), most=_MOST_REDIRECTS)

@@ -387,9 +387,9 @@ class VideoRepository:
         stored, due = sum(usage.stored_bytes for usage in own), sum(usage.due_bytes for usage in own)
         with disk_errors(self._folder):
             free = max(0, shutil.disk_usage(self._folder).free - KEPT_FREE_BYTES)
-        missing, room = size_bytes - arrived_bytes, max(0, free - due)
-        if size_bytes <= self._limits.most_bytes and missing > room:
-            sizes = {"needed": human_size(missing), "free": human_size(room)}
+        missing, free_bytes = size_bytes - arrived_bytes, max(0, free - due)
+        if size_bytes <= self._limits.most_bytes and missing > free_bytes:
+            sizes = {"needed": human_size(missing), "free": human_size(free_bytes)}
             raise StorageError("disk_full", name=shown_name(name), folder=str(self._folder), **sizes)
         self._limits.check_bytes(name, size_bytes, stored_bytes=stored, due_bytes=due, free_bytes=free + arrived_bytes)
 

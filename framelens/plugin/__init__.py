@@ -4,7 +4,8 @@ Here are the hooks, and what nearly every plugin needs: the open services, the s
 is imported from its room on first use, so that listing plugins imports nothing heavy.
 """
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from framelens.core import exported
 
@@ -27,6 +28,4 @@ if TYPE_CHECKING:
     from framelens.registry import hook as hook
 
 else:
-
-    def __getattr__(name: str) -> Any:
-        return exported(globals(), name)
+    __getattr__ = partial(exported, globals())

@@ -1,6 +1,7 @@
 """Analyses: requests, runs of the queue, their events and states, and questions about them."""
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from framelens.core import exported
 
@@ -41,6 +42,4 @@ if TYPE_CHECKING:
     from framelens.questions.retrieval.values import PictureEmbedder as PictureEmbedder
 
 else:
-
-    def __getattr__(name: str) -> Any:
-        return exported(globals(), name)
+    __getattr__ = partial(exported, globals())

@@ -1,6 +1,7 @@
 """Routes and tools: what routes of the page and of the API for programs, and MCP tools are made with."""
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from framelens.core import exported
 
@@ -27,6 +28,4 @@ if TYPE_CHECKING:
     from framelens.registry import placed as placed
 
 else:
-
-    def __getattr__(name: str) -> Any:
-        return exported(globals(), name)
+    __getattr__ = partial(exported, globals())

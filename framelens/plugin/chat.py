@@ -1,6 +1,7 @@
 """Requests to a model: the client, pictures in a message, and whether the model sees them."""
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from framelens.core import exported
 
@@ -31,6 +32,4 @@ if TYPE_CHECKING:
     from framelens.llm.vision_check import VisionCard as VisionCard
 
 else:
-
-    def __getattr__(name: str) -> Any:
-        return exported(globals(), name)
+    __getattr__ = partial(exported, globals())

@@ -1,6 +1,7 @@
 """Commands: their options, what they print, and how they are stopped."""
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from framelens.core import exported
 
@@ -43,6 +44,4 @@ if TYPE_CHECKING:
     from framelens.jobs.running import running as running
 
 else:
-
-    def __getattr__(name: str) -> Any:
-        return exported(globals(), name)
+    __getattr__ = partial(exported, globals())

@@ -1,6 +1,7 @@
 """Engines: their state, addresses and measurements, the findings of checks, and this machine."""
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from framelens.core import exported
 
@@ -28,6 +29,4 @@ if TYPE_CHECKING:
     from framelens.jobs.engine_session import usual_side as usual_side
 
 else:
-
-    def __getattr__(name: str) -> Any:
-        return exported(globals(), name)
+    __getattr__ = partial(exported, globals())

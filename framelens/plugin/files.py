@@ -1,6 +1,7 @@
 """Files: paths that users type, names as they are shown, and secrets kept out of texts."""
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from framelens.core import exported
 
@@ -29,6 +30,4 @@ if TYPE_CHECKING:
     from framelens.video.sources import file_of as file_of
 
 else:
-
-    def __getattr__(name: str) -> Any:
-        return exported(globals(), name)
+    __getattr__ = partial(exported, globals())

@@ -1,6 +1,7 @@
 """Links in place of files: what users type, and how videos are fetched."""
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from framelens.core import exported
 
@@ -18,6 +19,4 @@ if TYPE_CHECKING:
     from framelens.video.sources import link_in as link_in
 
 else:
-
-    def __getattr__(name: str) -> Any:
-        return exported(globals(), name)
+    __getattr__ = partial(exported, globals())

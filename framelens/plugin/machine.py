@@ -1,6 +1,7 @@
 """This machine: its processor, memory and cards, and findings about it."""
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from framelens.core import exported
 
@@ -24,6 +25,4 @@ if TYPE_CHECKING:
     from framelens.engine.hardware_profile import HardwareProfile as HardwareProfile
 
 else:
-
-    def __getattr__(name: str) -> Any:
-        return exported(globals(), name)
+    __getattr__ = partial(exported, globals())

@@ -1,6 +1,7 @@
 """Models: the catalogue, downloads, and models that have been downloaded."""
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from framelens.core import exported
 
@@ -30,6 +31,4 @@ if TYPE_CHECKING:
     from framelens.store.model_records import confirmed_downloads as confirmed_downloads
 
 else:
-
-    def __getattr__(name: str) -> Any:
-        return exported(globals(), name)
+    __getattr__ = partial(exported, globals())

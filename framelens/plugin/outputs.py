@@ -1,6 +1,7 @@
 """Files that commands and exports write: their names, where they may be written, and errors of the disk."""
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from framelens.core import exported
 
@@ -23,6 +24,4 @@ if TYPE_CHECKING:
     from framelens.store.fs_utils import storage_errors as storage_errors
 
 else:
-
-    def __getattr__(name: str) -> Any:
-        return exported(globals(), name)
+    __getattr__ = partial(exported, globals())

@@ -1,6 +1,7 @@
 """Work beside a command or page: threads, child processes, and processes that decode in the sandbox."""
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from framelens.core import exported
 
@@ -29,6 +30,4 @@ if TYPE_CHECKING:
     from framelens.video.worker_pool import worker_ready as worker_ready
 
 else:
-
-    def __getattr__(name: str) -> Any:
-        return exported(globals(), name)
+    __getattr__ = partial(exported, globals())

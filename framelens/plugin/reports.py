@@ -1,6 +1,7 @@
 """Formats of reports: what a plugin that writes one gives and uses."""
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from framelens.core import exported
 
@@ -37,6 +38,4 @@ if TYPE_CHECKING:
     from framelens.reports.text.overview import OverviewSection as OverviewSection
 
 else:
-
-    def __getattr__(name: str) -> Any:
-        return exported(globals(), name)
+    __getattr__ = partial(exported, globals())

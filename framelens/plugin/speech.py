@@ -1,6 +1,7 @@
 """Speech: what recognisers and diarisers take and give."""
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from framelens.core import exported
 
@@ -22,6 +23,4 @@ if TYPE_CHECKING:
     from framelens.jobs.stored.speakers import SpeakerSummary as SpeakerSummary
 
 else:
-
-    def __getattr__(name: str) -> Any:
-        return exported(globals(), name)
+    __getattr__ = partial(exported, globals())

@@ -1,6 +1,7 @@
 """The data folder: tables, stored videos, users and reports, and values as JSON."""
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from framelens.core import exported
 
@@ -29,6 +30,4 @@ if TYPE_CHECKING:
     from framelens.store.videos.video_repository import VideoRepository as VideoRepository
 
 else:
-
-    def __getattr__(name: str) -> Any:
-        return exported(globals(), name)
+    __getattr__ = partial(exported, globals())

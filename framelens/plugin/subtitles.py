@@ -1,6 +1,7 @@
 """Forms of subtitles: what readers of further forms take and give."""
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from framelens.core import exported
 
@@ -14,6 +15,4 @@ if TYPE_CHECKING:
     from framelens.video.subtitles.names import language_code as language_code
 
 else:
-
-    def __getattr__(name: str) -> Any:
-        return exported(globals(), name)
+    __getattr__ = partial(exported, globals())

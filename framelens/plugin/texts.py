@@ -1,6 +1,7 @@
 """Texts for readers: numbers, times and sentences in their language, and texts of others made safe to show."""
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from framelens.core import exported
 
@@ -27,6 +28,4 @@ if TYPE_CHECKING:
     from framelens.reports.content.page_text import short_model_name as short_model_name
 
 else:
-
-    def __getattr__(name: str) -> Any:
-        return exported(globals(), name)
+    __getattr__ = partial(exported, globals())

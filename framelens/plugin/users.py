@@ -1,6 +1,7 @@
 """Users: their roles, their sessions and the audit log."""
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from framelens.core import exported
 
@@ -14,6 +15,4 @@ if TYPE_CHECKING:
     from framelens.store.users import Users as Users
 
 else:
-
-    def __getattr__(name: str) -> Any:
-        return exported(globals(), name)
+    __getattr__ = partial(exported, globals())

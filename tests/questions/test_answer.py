@@ -17,6 +17,7 @@ from framelens.questions.conversation import AnswerText
 from framelens.questions.export import as_markdown
 from tests.cards import draw_card, to_jpeg, write_card_video
 from tests.llm.scripted import Behave, HangUp, Refuse, Server, has_pictures, serve
+from tests.questions.test_when import session
 
 pytestmark = pytest.mark.usefixtures("no_text_reading")
 Ask = Callable[..., framelens.Conversation]
@@ -46,10 +47,6 @@ def answering(*pieces: str | dict[str, str]) -> Behave:
 
 def questions(server: Server) -> list[dict[str, Any]]:
     return [body for body in server.requests if body["max_tokens"] != 1]
-
-
-def session(server: Server, data: Path) -> framelens.Session:
-    return framelens.Session(base_url=server.base_url, data_dir=data, language="en")
 
 
 @pytest.mark.slow

@@ -30,6 +30,7 @@ from framelens.questions.retrieval.values import FrameCandidate, Looking, Pictur
 from framelens.video.stills import Stills
 from tests.cards import CARDS, write_card_video
 from tests.llm.scripted import Refuse, Server, Whole, serve
+from tests.questions.test_when import session
 from tests.thorough import first_of
 
 pytestmark = pytest.mark.usefixtures("no_text_reading")
@@ -380,10 +381,6 @@ def few(analysis: Analysis, data: Path) -> Analysis:
 def hidden(analysis: Analysis) -> list[str]:
     """The colours that no keyframe shows."""
     return [one for one in ONCE if one not in [colour_of(frame.jpeg) for frame in analysis.keyframes]]
-
-
-def session(server: Server, data: Path) -> framelens.Session:
-    return framelens.Session(base_url=server.base_url, data_dir=data, language="en")
 
 
 @pytest.mark.slow

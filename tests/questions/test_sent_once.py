@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-import framelens
 from framelens.llm import client
 from tests.cards import write_card_video
-from tests.llm.scripted import Refuse, Server, serve
+from tests.llm.scripted import Refuse, serve
+from tests.questions.test_answer import questions
+from tests.questions.test_when import session
 
 pytestmark = pytest.mark.usefixtures("no_text_reading")
 
@@ -41,17 +42,9 @@ def image_parts(body: dict[str, Any]) -> list[dict[str, Any]]:
     return [part for content in contents for part in content if part["type"] == "image_url"]
 
 
-def questions(server: Server) -> list[dict[str, Any]]:
-    return [body for body in server.requests if body["max_tokens"] != 1]
-
-
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
     return write_card_video(tmp_path / "cards.mp4", ["red", "blue", "green", "yellow"], width=1280, height=720)
-
-
-def session(server: Server, data: Path) -> framelens.Session:
-    return framelens.Session(base_url=server.base_url, data_dir=data, language="en")
 
 
 @pytest.mark.slow

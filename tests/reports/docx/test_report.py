@@ -11,7 +11,7 @@ import docx
 import pytest
 from docx.oxml.ns import qn
 
-from framelens.core.domain import Analysis, Finding, Language, Notice
+from framelens.core.domain import Analysis, Language, Notice
 from framelens.i18n import in_language, t
 from framelens.reports.content.builder import document
 from framelens.reports.content.document import Heading, Line, Table, plain_text
@@ -21,6 +21,7 @@ from tests.reports import test_questions as questions
 from tests.reports import test_short_documents as short
 from tests.reports.content.test_labels import rich
 from tests.reports.json.test_reader import ANALYSES, each_analysis
+from tests.reports.pdf.test_report import saying
 from tests.reports.test_reports import NASTY, analysis
 from tests.reports.text.test_html import HOSTILE
 
@@ -34,18 +35,6 @@ def opened(made: Analysis, language: Language = "en", *, appendix: bool = True) 
 def file_of(made: Analysis, name: str) -> str:
     with ZipFile(BytesIO(report.write(made, "en", appendix=True))) as archive:
         return archive.read(name).decode()
-
-
-def saying(text: str) -> Analysis:
-    """A report in whose name, findings, prompt and overview this text stands."""
-    made = analysis()
-    chunk = replace(
-        made.chunks[0],
-        findings=(Finding(text, (1, 2)), Finding(text, (1,))),
-        overview=(Finding(text, (1,)),),
-        prompt=text,
-    )
-    return replace(made, video=replace(made.video, name=text), chunks=(chunk,))
 
 
 def shown(line: Line) -> str:

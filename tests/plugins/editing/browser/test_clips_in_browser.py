@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -18,6 +17,7 @@ from framelens.core.domain import ReportedAnswer, ReportedConversation, Reported
 from framelens.video.files import sha256_of
 from tests.browser.conftest import App, Visit, wait_until_still
 from tests.media import cards, write_video
+from tests.plugins.editing.test_routes import num_frames
 from tests.reports.content.test_labels import rich
 from tests.reports.test_questions import BLUE, GREEN, searched
 
@@ -50,11 +50,6 @@ def add_report(app: App, film: Path, job_id: str = "film123456") -> tuple[str, P
         services.reports.add(replace(made, video=replace(made.video, name=film.name)))
         services.videos.keep_copy_of(sha256, video_id)
         return job_id, services.videos.path(video_id)
-
-
-def num_frames(data: bytes) -> int:
-    with av.open(BytesIO(data)) as container:
-        return sum(1 for _ in container.decode(video=0))
 
 
 COUNT_FIELDS = """() => {

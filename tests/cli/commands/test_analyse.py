@@ -127,6 +127,6 @@ def test_several_videos_without_a_plugin_are_refused(words: tuple[str, ...], vid
     (tmp_path / "b.mp4").touch()
     done = run_program("analyse", video, *words, "--no-model", cwd=tmp_path, FRAMELENS_PLUGINS="")
     assert done.returncode == 2 and "need the plugin batch" in done.stderr
-    for command in ("batch", "admin", "cluster"):
+    for command in ("batch", "cluster"):
         done = run_program(command, cwd=tmp_path, FRAMELENS_PLUGINS="")
         assert done.returncode == 2 and f'"{command}" is a command of a plugin' in done.stderr

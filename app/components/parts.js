@@ -35,11 +35,11 @@ class Parts {
   }
 
   partOf(part, marks) {
-    const { number, title, note, state, state_words, brief, blocks, can_open } = part;
+    const { number, title, note, state, state_text, brief, blocks, can_open } = part;
     const bar = element(can_open ? "button" : "div", { className: "bar" });
     bar.append(element("span", { className: "name", textContent: title }));
     bar.append(element("span", { className: "quiet", textContent: note }));
-    bar.append(element("span", { className: "state", textContent: state_words }));
+    bar.append(element("span", { className: "state", textContent: state_text }));
     if (brief) bar.append(element("span", { className: "brief", textContent: brief }));
     if (can_open) {
       bar.type = "button";

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from framelens.core.domain import Language as Language
     from framelens.core.domain import Measures as Measures
     from framelens.core.domain import Notice as Notice
+    from framelens.core.domain import Pace as Pace
     from framelens.core.domain import Shot as Shot
     from framelens.core.domain import Strategy as Strategy
     from framelens.core.domain import Stretch as Stretch

@@ -16,7 +16,7 @@ from framelens import config
 from framelens.cli import terminal
 from framelens.cli.grammar import Choice, Options, flag, option, parse_path, together
 from framelens.core.codec import to_document
-from framelens.core.domain import MOST_SPEAKERS, Selection, Strategy
+from framelens.core.domain import MOST_SPEAKERS, Pace, Selection, Strategy
 from framelens.core.errors import ConfigError
 from framelens.core.redaction import redact
 from framelens.i18n import notice_text, set_language, t
@@ -51,6 +51,7 @@ selection_options = together(
     option("--strategy", type=Choice(get_args(Strategy)), help="cli.strategy"),
     option("--every", type=parse_interval, metavar="SECONDS", help="cli.every"),
     option("--at", type=parse_times, multiple=True, metavar="T,T,…", help="cli.at"),
+    option("--pace", type=Choice(get_args(Pace)), default="auto", help="cli.pace"),
     range_options,
 )
 """Options for choosing frames and a range; each command has `--frames` with its own text."""
@@ -71,6 +72,7 @@ def parse_selection(options: Options) -> Selection:
         at=options.at,
         start=options.start,
         end=options.end,
+        pace=options.pace,
         spelling=_option_text,
     )
 

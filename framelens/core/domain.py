@@ -28,6 +28,7 @@ BoundaryType = Literal["cut", "dissolve", "fade", "wipe", "page"]
 StretchType = Literal["black", "frozen", "flashing", "silent"]
 Reason = Literal["first", "shot", "change", "even", "last", "interval", "codec", "asked"]
 Strategy = Literal["auto", "uniform", "every", "scenes", "codec", "times"]
+Pace = Literal["auto", "fast", "full"]
 
 
 UNKNOWN_PATH = Path("not-on-this-machine")
@@ -224,6 +225,9 @@ class Selection:
     "auto" looks for events; "uniform" divides the range evenly; "every" takes a frame each `every_seconds`; "scenes"
     takes the first clear frame of each shot; "codec" the codec's intra-coded frames; "times" the frames displayed at
     `times_seconds`.
+
+    The pace is how much of the video the survey decodes: "full", or "fast" where its packets say that nothing happens
+    in parts of it; "auto" is fast for a long video most of which is still.
     """
 
     strategy: Strategy = "auto"
@@ -231,6 +235,7 @@ class Selection:
     times_seconds: tuple[float, ...] = ()
     start_seconds: float = 0.0
     end_seconds: float | None = None
+    pace: Pace = "auto"
 
     def __post_init__(self) -> None:
         _positive(self, start_seconds=self.start_seconds, times_seconds=min(self.times_seconds, default=0.0))
@@ -343,6 +348,7 @@ class DecodeSummary:
     `readable_seconds` is the end of the decodable part: the end of the last frame, which is held as long as the sound
     lasts; `held_seconds` of it come after the frame's own duration. `is_deinterlaced` if a picture that was shown had
     combing, which was removed; `is_composited` if a picture had transparent parts, which are shown white.
+    `decoded_share` of the packets were decoded, less than 1 after a survey at the fast pace.
     """
 
     frames_decoded: int
@@ -357,6 +363,7 @@ class DecodeSummary:
     held_seconds: float = 0.0
     is_deinterlaced: bool = False
     is_composited: bool = False
+    decoded_share: float = 1.0
 
     def with_silence(self, silent: Sequence[Stretch]) -> DecodeSummary:
         """Return the summary with these silent segments instead of its own."""

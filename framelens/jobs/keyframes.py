@@ -10,7 +10,7 @@ from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.planning import time_parsing
 from framelens.config import Settings
 from framelens.core.analysis_state import AnalysisUpdate, updates
-from framelens.core.domain import AnalysisRequest, Selection, Strategy, VideoInfo
+from framelens.core.domain import AnalysisRequest, Pace, Selection, Strategy, VideoInfo
 from framelens.core.errors import ConfigError
 from framelens.core.events import KeyframesChosen, Probed, StageStarted
 from framelens.video.extractor import probe
@@ -57,6 +57,7 @@ def build_selection(
     at: Sequence[float],
     start: float,
     end: float | None,
+    pace: Pace = "auto",
     spelling: Spelling,
 ) -> Selection:
     """Build the selection; `every` or `at` imply their strategy.
@@ -67,6 +68,7 @@ def build_selection(
         at: Times in seconds, for the strategy "times".
         start: Start of the range in seconds.
         end: End of the range in seconds, None for the video's.
+        pace: How much of the video is decoded.
         spelling: How messages write an option.
 
     Raises:
@@ -77,6 +79,9 @@ def build_selection(
     if strategy not in get_args(Strategy):
         allowed = ", ".join(get_args(Strategy))
         raise ConfigError("setting_choice", key=spelling("strategy", None), value=strategy, allowed=allowed)
+    if pace not in get_args(Pace):
+        allowed = ", ".join(get_args(Pace))
+        raise ConfigError("setting_choice", key=spelling("pace", None), value=pace, allowed=allowed)
     if strategy == "every" and not every:
         raise _missing(spelling, strategy, "every", 5)
     if strategy == "times" and not at:
@@ -88,7 +93,7 @@ def build_selection(
     if end is not None and end <= start:
         names = {"start_option": spelling("start", None), "end_option": spelling("end", None)}
         raise ConfigError("range_reversed", start=f"{start:g}", end=f"{end:g}", **names)
-    return Selection(strategy, every, tuple(at), start, end)
+    return Selection(strategy, every, tuple(at), start, end, pace)
 
 
 def _missing(spelling: Spelling, strategy: str, option: str, example: object) -> ConfigError:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict, cast
 
 from framelens.analysis.planning.frame_budget import parse_frames
-from framelens.core.domain import Analysis, Language, Selection, Strategy
+from framelens.core.domain import Analysis, Language, Pace, Selection, Strategy
 from framelens.core.files import given_path
 from framelens.jobs.keyframes import build_selection, parse_interval, parse_seconds
 
@@ -72,7 +72,12 @@ def frame_number(frames: Frames) -> int | None:
 
 
 def selection_of(
-    strategy: Strategy | None, every: Time | None, at: Sequence[Time], start: Time, end: Time | None
+    strategy: Strategy | None,
+    every: Time | None,
+    at: Sequence[Time],
+    start: Time,
+    end: Time | None,
+    pace: Pace = "auto",
 ) -> Selection:
     """Return how frames are chosen.
 
@@ -85,5 +90,6 @@ def selection_of(
         at=tuple(parse_seconds(str(time)) for time in as_sequence(at)),
         start=parse_seconds(str(start)),
         end=None if end is None else parse_seconds(str(end)),
+        pace=pace,
         spelling=lambda name, value: name if value is None else f"{name}={value!r}",
     )

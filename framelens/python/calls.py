@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, cast
 
 from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.planning.frame_budget import KEYFRAMES, frame_limit
-from framelens.core.domain import Analysis, Language, Selection, Strategy
+from framelens.core.domain import Analysis, Language, Pace, Selection, Strategy
 from framelens.core.errors import ConfigError
 from framelens.core.events import AnalysisEvent, Finished, Noticed
 from framelens.core.files import readable
@@ -126,6 +126,7 @@ def keyframes(
     at: Sequence[Time] = (),
     start: Time = 0.0,
     end: Time | None = None,
+    pace: Pace = "auto",
     cancel: threading.Event | None = None,
     session: Session | None = None,
     **own: Unpack[SessionOptions],
@@ -144,6 +145,8 @@ def keyframes(
         at: Times; imply "times".
         start: Start of the range.
         end: End of the range; by default the video's.
+        pace: "full" decodes the whole video; "fast" leaves out parts of which its packets say that nothing happens;
+            "auto" is fast for a video of more than half an hour most of which is still.
         cancel: Stops the call within a second once it is set.
         session: The session to use.
         own: Arguments of a session of the call's own; beside `session` the `language` of errors alone.
@@ -156,7 +159,7 @@ def keyframes(
     assert session
     settings, file = session.settings, session._video_path(path, cancel)
     session._open_log()
-    selection = selection_of(strategy, every, at, start, end)
+    selection = selection_of(strategy, every, at, start, end, pace)
     fit = partial(frames_that_fit, settings, file)
     most = frame_limit(frame_number(frames), selection.strategy, KEYFRAMES, fit)
     updates, reused = open_updates(settings, file, most, selection, cancel)
@@ -177,6 +180,7 @@ def analyse_events(
     at: Sequence[Time] = (),
     start: Time = 0.0,
     end: Time | None = None,
+    pace: Pace = "auto",
     use_model: bool = True,
     fresh: bool = False,
     subtitles: PathLike | None = None,
@@ -201,6 +205,7 @@ def analyse_events(
         at: Times; imply "times".
         start: Start of the range.
         end: End of the range; by default the video's.
+        pace: How much of the video is decoded, see `keyframes`.
         use_model: Ask a model; without it, a report has shots, frames, text on the screen and measurements.
         fresh: Analyse even if the same was analysed before.
         subtitles: Subtitle file to use before subtitles in the video and beside it.
@@ -232,7 +237,7 @@ def analyse_events(
         question=question,
         language=language(),
         use_model=use_model,
-        selection=selection_of(strategy, every, at, start, end),
+        selection=selection_of(strategy, every, at, start, end, pace),
         frames=frame_number(frames),
         subtitles=None if subtitles is None else file_path(subtitles),
         speakers=speakers,

@@ -27,7 +27,7 @@ from framelens.video.limits import move_on
 from framelens.video.readers import damage, open_reader, tone_mapping
 from framelens.video.readers.base import FrameReader, OpenedFile, Picture, held_end
 from framelens.video.readers.damage import Damage
-from framelens.video.readers.packets import FramePacing, NalUnits, demuxed
+from framelens.video.readers.packets import FramePacing, NalUnits, PacketTable, demuxed
 from framelens.video.readers.picture import AvPicture
 from framelens.video.readers.pyav import (
     DISPOSABLE_CODECS,
@@ -201,6 +201,7 @@ class AccurateSeeker(OpenedFile):
             self._names_whole = self._decoder is self._stream.codec_context  # libvpx doesn't
             self._nominal_seconds = 1 / float(frame_rate_of(self._stream) or 25)
             self._bytes_at: dict[int, int | None] = {}
+            self.packets = PacketTable()
             self._shown, self._whole = self._list_packets()
             self._first = self._index_at(video.start_seconds)
         except BaseException:
@@ -214,6 +215,11 @@ class AccurateSeeker(OpenedFile):
     def close(self) -> None:
         """Close the container."""
         self._container.close()
+
+    @property
+    def unit_seconds(self) -> float:
+        """Return the seconds of a tick of the packets' timestamps."""
+        return float(self._unit)
 
     def is_variable_frame_rate(self) -> bool:
         """Return whether the frames of the whole file follow each other unevenly."""
@@ -304,6 +310,8 @@ class AccurateSeeker(OpenedFile):
     def _list_packets(self) -> tuple[list[int], list[int]]:
         """Return (timestamps of all frames, timestamps of frames stored whole), both rising."""
         shown, whole, last_dts = [], [], None
+        codec = self._stream.codec_context
+        units = NalUnits(codec.name, codec.extradata) if codec.name == "h264" else None
         is_avi = self._container.format.name == "avi"
         clocks = ContinuousClocks(self._container)
         for packet in self._packets(*sound_streams(self._container, self._stream)):
@@ -324,6 +332,8 @@ class AccurateSeeker(OpenedFile):
             if packet.is_discard:
                 continue
             shown.append(packet.pts)
+            begins = packet.is_keyframe and (units is None or units.is_closed(packet))
+            self.packets.add(packet.pts, packet.size, begins_group=begins)
             if packet.is_keyframe:
                 whole.append(packet.pts)
                 self._bytes_at[packet.pts] = packet.pos

@@ -12,7 +12,7 @@ from app.components.controls import choose
 from app.state import FORM, page_state
 from framelens.analysis.planning.frame_budget import SIDES, is_budgeted
 from framelens.analysis.planning.time_parsing import has_range, parse_range
-from framelens.core.domain import MOST_FRAMES, Selection, Strategy
+from framelens.core.domain import MOST_FRAMES, Pace, Selection, Strategy
 from framelens.core.errors import AppError
 from framelens.core.units import clock
 from framelens.i18n import t
@@ -52,6 +52,7 @@ def draw() -> None:
     if _value("strategy") == "every":
         options: Options = {"step": 1.0, "format": "%g", "key": "every", "persist_state": "session"}
         st.number_input(t("ui.every"), 0.04, 86_400.0, 5.0, **options)
+    st.toggle(t("ui.quick_look"), key="is_quick", help=t("ui.quick_look_help"), persist_state="session")
     st.caption(t("ui.range_part"))
     with st.container(horizontal=True):
         draw_time_range()
@@ -71,7 +72,8 @@ def read_choice() -> FrameChoice:
     every = float(_value("every")) if strategy == "every" else None
     adapts = is_automatic()
     frames = MOST_FRAMES if adapts else int(_value(_number_key(strategy)))
-    selection = Selection(strategy, every, start_seconds=start, end_seconds=end)
+    pace: Pace = "fast" if _value("is_quick") else "auto"
+    selection = Selection(strategy, every, start_seconds=start, end_seconds=end, pace=pace)
     return FrameChoice(selection, frames, adapts, _value("side") or None)
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from framelens.core.codec import receive, send, to_builtins
-from framelens.core.domain import FrameFacts, Keyframe, ScreenText, Selection, VideoInfo
+from framelens.core.domain import FrameFacts, Keyframe, Pace, ScreenText, Selection, VideoInfo
 from framelens.core.errors import DecodeError
 from framelens.core.events import (
     FactsMeasured,
@@ -186,7 +186,8 @@ class ExtractionCache:
         if before and options.read_text and (interrupted := before.interrupted(options)):
             extraction = _Extraction(_with_path(interrupted, path))
             return chain(extraction.events, extraction.rest(path, options, texts=texts, cancel=cancel))
-        survey = before.get(_SURVEY, Known) if before and names_times(options.selection) else None
+        selection = options.selection
+        survey = before.get(_survey_at(selection.pace), Known) if before and names_times(selection) else None
         if survey:
             return extract_named(path, survey, options, texts=texts, cancel=cancel)
         return extract(
@@ -294,6 +295,11 @@ def open_extraction_cache(data_dir: Path) -> ExtractionCache:
     return ExtractionCache(open_extractions(data_dir))
 
 
+def _survey_at(pace: Pace) -> tuple[object, ...]:
+    """Return the subject of the survey of a whole video."""
+    return "survey", pace
+
+
 def _thumbnails_of(selection: Selection) -> tuple[object, ...]:
     """Return the subject of the thumbnails of a selection's range."""
     return "thumbnails", selection.start_seconds, selection.end_seconds
@@ -311,7 +317,7 @@ def _without_facts(events: Iterable[VideoEvent]) -> list[VideoEvent]:
     return [event for event in events if not isinstance(event, _FACTS_EVENTS)]
 
 
-_SURVEY, _TEXTS, _FACTS = "known", "texts", "facts"
+_TEXTS, _FACTS = "texts", "facts"
 
 
 def _without_text(options: ExtractOptions) -> ExtractOptions:
@@ -351,8 +357,8 @@ class _Checkpoint:
 class StoredExtraction:
     """Cached results of the video with this SHA-256, by their subject; damaged entries count as missing.
 
-    Subjects are options, with their events; `_SURVEY`, with the result of the survey of the whole video; subjects from
-    `_thumbnails_of`, with the small pictures of a range (2 to 6 MB); `_TEXTS`, with the texts on pictures by
+    Subjects are options, with their events; subjects from `_survey_at`, with the result of a survey of the whole video;
+    from `_thumbnails_of`, with the small pictures of a range (2 to 6 MB); `_TEXTS`, with the texts on pictures by
     `video.picture_key`; and `_FACTS` with options, with the facts that an interrupted extraction had measured.
     """
 
@@ -390,7 +396,8 @@ class StoredExtraction:
     def keep_surveys(self, surveys: list[Known | Thumbnails], options: ExtractOptions) -> None:
         """Cache the results of a survey."""
         for survey in surveys:
-            self.keep(_SURVEY if isinstance(survey, Known) else _thumbnails_of(options.selection), survey)
+            is_known, selection = isinstance(survey, Known), options.selection
+            self.keep(_survey_at(selection.pace) if is_known else _thumbnails_of(selection), survey)
 
     def interrupted(self, options: ExtractOptions) -> list[VideoEvent]:
         """Return the events of an extraction that reads text and was interrupted, with the facts it had measured."""

@@ -68,7 +68,8 @@ class SourceForm(Struct, frozen=True):
     to right if `is_mirrored`, then rotated clockwise. `is_interlaced` is the flag of the first frame;
     `dynamic_range` names an HDR format with its colours, and is empty for SDR.
     `is_deinterlaced` if combing was measured in the pictures shown, and removed; `is_composited` if they had
-    transparent parts, which are shown white. `audio_tracks` is empty without tracks or if they are unknown.
+    transparent parts, which are shown white. `decoded_share` is less than 1 after a survey at the fast pace.
+    `audio_tracks` is empty without tracks or if they are unknown.
     """
 
     name: str
@@ -98,6 +99,7 @@ class SourceForm(Struct, frozen=True):
     dynamic_range: str = ""
     is_deinterlaced: bool = False
     is_composited: bool = False
+    decoded_share: float = 1.0
     audio_tracks: tuple[AudioTrack, ...] = ()
 
 

@@ -52,6 +52,7 @@ class StableSegments:
         self._novelty = NoveltyTracker()
         self.latest = self._novelty.latest
         self._best: Candidate | None = None
+        self._blocks: Blocks | None = None
         self._since = 0.0
 
     def take(self, picture: Picture, look: DetailedGlance, *, opens: bool) -> Candidate | None:
@@ -59,7 +60,7 @@ class StableSegments:
 
         `opens` says that a cut before the sample is suspected, which ends the segment.
         """
-        blocks = look.blocks
+        blocks = self._blocks = look.blocks
         self._rarity.learn(blocks)
         arrival = self.latest = self._novelty.push(blocks)
         ended = None
@@ -72,6 +73,12 @@ class StableSegments:
         if self._best is None or latest.score > _BETTER_STABLE * self._best.score:
             self._best = latest
         return ended
+
+    def rest(self, samples: int) -> None:
+        """Learn that the last sample stayed for as long as this many samples."""
+        if self._blocks is not None:
+            self._rarity.learn(self._blocks, samples)
+            self.latest = self._novelty.rest(samples)
 
     def candidate(self, picture: Picture, look: DetailedGlance) -> Candidate:
         """Return the candidate of the last sample taken."""
@@ -105,10 +112,10 @@ class RarityModel:
         self._num = 0
         self._due = 1
 
-    def learn(self, blocks: Blocks) -> None:
-        """Add a sample."""
-        self._counts.reshape(-1)[self._places(blocks)] += 1
-        self._num += 1
+    def learn(self, blocks: Blocks, samples: int = 1) -> None:
+        """Add a sample, or as many that are the same."""
+        self._counts.reshape(-1)[self._places(blocks)] += samples
+        self._num += samples
         if self._num >= self._due:
             # Often at first, when each sample changes what is known.
             self._due = self._num + min(_RELEARN_EVERY, self._num)
@@ -344,6 +351,14 @@ class CandidateCollector:
                 window.offer(picture, look, self._segments.latest)
         return fresh
 
+    def rest(self, time_seconds: float, look: DetailedGlance) -> list[Candidate]:
+        """Record that the picture of the last frame, which has this look, is still shown at a time."""
+        assert self._last is not None
+        picture, _ = self._last
+        before, self._sampled_seconds = self._sampled_seconds, time_seconds
+        self._segments.rest(max(1, round((time_seconds - before) / self._sample_seconds)))
+        return self._page_of(picture, look) if self.pages.push(time_seconds, look.luma) else []
+
     def settle(self, index: int, is_cut: bool) -> list[Candidate]:
         """Record whether the frame at `index`, where a cut was suspected, begins a shot."""
         self._verdicts[index] = is_cut
@@ -404,10 +419,13 @@ class CandidateCollector:
         self.sample = look, self._segments.latest.burst
         fresh = self._keep_if_any(ended)
         if self.pages.push(picture.time_seconds, look.luma):
-            candidate = self._segments.candidate(picture, look)
-            candidate.is_page = True
-            fresh.append(self._keep(candidate, self._page_pool))
+            fresh += self._page_of(picture, look)
         return fresh
+
+    def _page_of(self, picture: Picture, look: DetailedGlance) -> list[Candidate]:
+        candidate = self._segments.candidate(picture, look)
+        candidate.is_page = True
+        return [self._keep(candidate, self._page_pool)]
 
     def _keep_if_any(self, candidate: Candidate | None) -> list[Candidate]:
         return [] if candidate is None else [self._keep(candidate, self._segment_pool)]

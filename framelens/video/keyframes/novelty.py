@@ -64,9 +64,9 @@ class _Usual:
         self._counts = np.zeros(160, np.float32)  # histogram of the logarithm of the sums, ten to an octave
         self._value = 0.0
 
-    def learn(self, total: float) -> None:
-        """Add a sum to the histogram."""
-        self._counts[min(159, int(10 * np.log2(1 + total)))] += 1
+    def learn(self, total: float, samples: int = 1) -> None:
+        """Add a sum to the histogram, once for each of the samples that have it."""
+        self._counts[min(159, int(10 * np.log2(1 + total)))] += samples
 
     def settle(self, num: int) -> None:
         """Recompute the usual sum from the `num` learnt sums."""
@@ -117,6 +117,14 @@ class NoveltyTracker:
         self.latest = NewContent(self._held, self._total, float(burst))
         return self.latest
 
+    def rest(self, samples: int) -> NewContent:
+        """Return what is new after a time in which the last sample stayed, as long as this many samples."""
+        assert self._before is not None
+        latest = self.push(self._before)
+        self._held = self._held * np.float32(_STAYS ** (samples - 1))
+        self._learn(np.zeros(NUM_CELLS, np.float32), 0.0, 0.0, samples - 1)
+        return latest
+
     def _first(self) -> NewContent:
         """Return the new content of the first picture: all of it, which is not carried to the next samples."""
         novelty = np.full(NUM_CELLS, _MAX_NOVELTY, np.float32)
@@ -149,11 +157,12 @@ class NoveltyTracker:
         self._gone = _lit(self._gone, gain)
         return _lit(before, gain)
 
-    def _learn(self, plain: Cells, total: float, total_confirmed: float) -> None:
-        self._plain_counts[np.arange(NUM_CELLS), np.minimum(2 * plain, _PLAIN_LEVELS - 1).astype(np.intp)] += 1
-        self._usual.learn(total)
-        self._usual_confirmed.learn(total_confirmed)
-        self._num += 1
+    def _learn(self, plain: Cells, total: float, total_confirmed: float, samples: int = 1) -> None:
+        levels = np.minimum(2 * plain, _PLAIN_LEVELS - 1).astype(np.intp)
+        self._plain_counts[np.arange(NUM_CELLS), levels] += samples
+        self._usual.learn(total, samples)
+        self._usual_confirmed.learn(total_confirmed, samples)
+        self._num += samples
         if self._num >= self._due:
             self._due = self._num + min(_RELEARN_EVERY, self._num)
             often = (np.cumsum(self._plain_counts, axis=1) >= _OFTEN * self._num).argmax(axis=1) / 2

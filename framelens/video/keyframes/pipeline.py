@@ -23,10 +23,12 @@ from framelens.video.keyframes import strategies
 from framelens.video.keyframes.candidates import Candidate, sample_seconds
 from framelens.video.keyframes.clip import Clip
 from framelens.video.keyframes.options import ExtractOptions, Opening, adapted_frames
+from framelens.video.keyframes.pace import paced
 from framelens.video.keyframes.selector import SelectedFrame, choose
 from framelens.video.keyframes.survey import OpeningRead, Survey
 from framelens.video.readers import open_reader
 from framelens.video.readers.base import JPEG_QUALITY, FrameReader, as_jpeg
+from framelens.video.readers.pyav import AvReader
 from framelens.video.seeking import InaccurateSeekError, SeekReader, pictures_at
 
 _FULL_QUALITY = 95  # of JPEG.
@@ -46,6 +48,16 @@ def run(reader: FrameReader, options: ExtractOptions, *, shows: bool = True) -> 
     Raises:
         VideoError: The range contains no frame, or no frame matches the selection.
     """
+    fast = paced(reader, options.selection)
+    return _surveyed(reader, options, shows=shows) if fast is None else _closed_after(fast, options, shows=shows)
+
+
+def _closed_after(fast: AvReader, options: ExtractOptions, *, shows: bool) -> Iterator[Event]:
+    with fast:
+        yield from _surveyed(fast, options, shows=shows)
+
+
+def _surveyed(reader: FrameReader, options: ExtractOptions, *, shows: bool) -> Iterator[Event]:
     selection = options.selection
     clip = Clip(_seek_reader(reader, selection.start_seconds), selection.start_seconds, selection.end_seconds)
     return _automatic(clip, options, shows=shows) if selection.strategy == "auto" else _named(clip, options)

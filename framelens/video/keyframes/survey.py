@@ -5,14 +5,11 @@ are kept. `selector` decides which candidates become keyframes. Decoding release
 frames are decoded in a thread while the last frames are examined.
 """
 
-import queue
-import threading
 import time
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import TypeVar
 
 from framelens.core.domain import UNMAPPED_RANGE, Boundary, DecodeSummary, Keyframe, Notice, Reason, Shot
 from framelens.core.events import KeyframeFound, SurveyProgress
@@ -24,6 +21,7 @@ from framelens.video.keyframes.candidates import Candidate, CandidateCollector
 from framelens.video.keyframes.clarity import Which
 from framelens.video.keyframes.strategies import LONG_SECONDS
 from framelens.video.readers import FIRST_READER, track_header
+from framelens.video.readers.ahead import ahead
 from framelens.video.readers.base import FrameReader, Picture, ends_in_zeros, held_end
 from framelens.video.shots.cut_detector import CutDetector, Settled
 from framelens.video.shots.dissolve_ranges import DissolveRanges
@@ -37,9 +35,9 @@ _MISSING_SHARE = 0.02
 _LONG_SHARE = 8.0
 """A frame that is shown this many times as long as usual is a still picture."""
 _MOST_LOOSE = 256  # bounds memory.
-_T = TypeVar("_T")
-_DEPTH = 1
-"""Most batches of frames that wait, besides a batch that is examined and a batch that is decoded."""
+_REST_SECONDS, _REST_STEP = 2.5, 0.25
+"""Time for which detectors look at a picture that stays, at either end, and the distance of the times at which they do:
+a page stands for two seconds, a cut is compared with the half second before it."""
 _BATCH_FRAMES, _BATCH_BYTES = 6, 8 << 20
 """Most frames of a batch, and their decoded bytes: few compared with those that the decoder holds."""
 
@@ -169,6 +167,7 @@ class Survey:
             held_seconds=round(self._held_seconds, 6),
             is_deinterlaced=self._reader.changes.is_deinterlaced,
             is_composited=self._reader.changes.is_composited,
+            decoded_share=self._reader.decoded_share,
         )
 
     def _take(self, picture: Picture, glance: Glance) -> list[Candidate]:
@@ -194,7 +193,9 @@ class Survey:
 
     def _look(self, picture: Picture, glance: Glance) -> list[Candidate]:
         self._times.append(picture.time_seconds)
-        self._meter_still(picture.time_seconds)
+        fresh = self._rest(picture) if picture.unread_seconds else []
+        if not picture.unread_seconds:
+            self._meter_still(picture.time_seconds)
         self._shown = picture, glance
         self.suspects.push(picture, glance)
         self._ranges.push(picture.time_seconds, glance)
@@ -202,13 +203,28 @@ class Survey:
         verdicts = self._detector.push(picture.index, picture.time_seconds, glance)
         if self._detector.is_suspect and picture.is_whole:
             self._whole.add(picture.index)
-        fresh = self.collector.take(picture, glance, may_open=self._detector.is_suspect)
+        fresh += self.collector.take(picture, glance, may_open=self._detector.is_suspect)
         self._meter.light(picture.time_seconds, glance.brightness)
         if self.collector.sample is not None:
             look, burst = self.collector.sample
             self._gradual_detector.push_detailed(picture.time_seconds, look)
             self._meter.take(picture.time_seconds, look, burst=burst)
         return [*fresh, *self._settle(verdicts)]
+
+    def _rest(self, until: Picture) -> list[Candidate]:
+        """Show the last picture again and again until the next: the frames that were left out look like it."""
+        if self._shown is None:
+            return []
+        picture, glance = self._shown
+        look = look_at(glance, picture.luma())
+        fresh = []
+        for seconds in _rest_seconds(picture.time_seconds, until.time_seconds):
+            self._ranges.push(seconds, glance)
+            self._record(self._gradual_detector.push(seconds, glance))
+            self._gradual_detector.push_detailed(seconds, look)
+            fresh += self._settle(self._detector.push(picture.index, seconds, glance))
+            fresh += self.collector.rest(seconds, look)
+        return fresh
 
     def _record(self, gradual: Gradual | None) -> None:
         if gradual is not None:
@@ -312,8 +328,17 @@ class Survey:
             yield Notice("composited", level="info")
         if reader.loses_alpha:
             yield Notice("alpha_lost")
+        if reader.decoded_share < 1:
+            yield Notice("surveyed_fast", {"percent": f"{100 * reader.decoded_share:.0f}"}, "info")
         if reader.name != FIRST_READER:
             yield Notice("second_reader", {"reader": reader.name}, "info")
+
+
+def _rest_seconds(start: float, end: float) -> list[float]:
+    """Return times between two frames, as many as tell detectors that nothing changes: near both, fewer between."""
+    steps = [_REST_STEP * number for number in range(1, round(_REST_SECONDS / _REST_STEP) + 1)]
+    times = {*(start + step for step in steps), *(end - step for step in steps)}
+    return sorted(time for time in times if start + _REST_STEP / 2 < time < end - _REST_STEP / 2)
 
 
 def _reason(index: int, opens: int | None) -> Reason:
@@ -331,43 +356,3 @@ def _batches(pictures: Iterator[Picture]) -> Iterator[list[Picture]]:
             batch = []
     if batch:
         yield batch
-
-
-def ahead(items: Iterator[_T]) -> Iterator[_T]:
-    """Yield the items, prefetched in a thread; an exception of the iterator is raised here.
-
-    Closing the generator ends the thread.
-    """
-    # These queues are much cheaper than a queue with a limit; a place is taken for every item that waits.
-    ready: queue.SimpleQueue[tuple[_T | None, BaseException | None]] = queue.SimpleQueue()
-    places: queue.SimpleQueue[bool] = queue.SimpleQueue()
-    for _ in range(_DEPTH):
-        places.put(True)
-    is_closed = threading.Event()
-
-    def work() -> None:
-        try:
-            for item in items:
-                places.get()
-                if is_closed.is_set():
-                    return
-                ready.put((item, None))
-            ready.put((None, StopIteration()))
-        except BaseException as error:  # noqa: BLE001 - raised by the consumer
-            ready.put((None, error))
-
-    thread = threading.Thread(target=work, name="decoding", daemon=True)
-    thread.start()
-    try:
-        while True:
-            item, end = ready.get()
-            if isinstance(end, StopIteration):
-                return
-            if end is not None:
-                raise end
-            places.put(True)
-            yield item  # type: ignore[misc]
-    finally:
-        is_closed.set()
-        places.put(True)
-        thread.join()

@@ -132,6 +132,10 @@ class Picture(Protocol):
         """Return whether the codec stored the frame whole (intra-coded, a keyframe); False if unknown."""
 
     @property
+    def unread_seconds(self) -> float:
+        """Return the seconds since the last frame that was read, if frames between were left out by a DecodePlan."""
+
+    @property
     def num_bytes(self) -> int:
         """Return the memory that the decoded frame takes."""
 
@@ -170,6 +174,7 @@ class FrameReader(OpenedFile, Protocol):
         changes: What was done to the pictures that were shown until now.
         mapped_colours: The transfer and gamut of a video whose pictures are shown tone-mapped, such as "HLG, BT.2020".
         loses_alpha: Whether the file announces an alpha channel that the decoder leaves out.
+        decoded_share: Share of the packets that are decoded; less than 1 where a DecodePlan leaves out others.
     """
 
     name: str
@@ -177,6 +182,7 @@ class FrameReader(OpenedFile, Protocol):
     changes: PictureChanges
     mapped_colours: str = ""
     loses_alpha: bool = False
+    decoded_share: float = 1.0
 
     @property
     def declared_seconds(self) -> float | None:
@@ -228,7 +234,7 @@ class WrappedReader(FrameReader):
     def __init__(self, reader: FrameReader) -> None:
         self.name, self.info = reader.name, reader.info
         self.changes, self.mapped_colours = reader.changes, reader.mapped_colours
-        self.loses_alpha = reader.loses_alpha
+        self.loses_alpha, self.decoded_share = reader.loses_alpha, reader.decoded_share
         self._reader = reader
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import time
+from array import array
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
@@ -184,6 +185,26 @@ class DisplayOrder:
     def ahead(self) -> list[tuple[int, int]]:
         """Return (part, timestamp) of the packets that no frame has reached yet, in display order."""
         return sorted(self._ahead)
+
+
+class PacketTable:
+    """Timestamps and sizes of the packets of a video stream, in decoding order.
+
+    Attributes:
+        pts: Timestamps.
+        sizes: Bytes.
+        groups: Indices of the key frames after which no frame refers to one before them.
+    """
+
+    def __init__(self) -> None:
+        self.pts, self.sizes, self.groups = array("q"), array("q"), array("q")
+
+    def add(self, pts: int, size: int, *, begins_group: bool) -> None:
+        """Add the next packet."""
+        if begins_group:
+            self.groups.append(len(self.pts))
+        self.pts.append(pts)
+        self.sizes.append(size)
 
 
 class DecodingTimes:

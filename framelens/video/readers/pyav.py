@@ -9,7 +9,7 @@ import errno
 import os
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import chain, pairwise
 from math import inf
@@ -35,6 +35,7 @@ from framelens.video.files import VIDEO_SUFFIXES, printable_path
 from framelens.video.limits import check_pixels, move_on
 from framelens.video.readers import base, damage, tone_mapping, track_header
 from framelens.video.readers.damage import Damage
+from framelens.video.readers.decode_plan import DecodePlan
 from framelens.video.readers.geometry import Orientation, PixelAspects
 from framelens.video.readers.joined_files import is_followed
 from framelens.video.readers.packets import (
@@ -119,8 +120,13 @@ class AvReader(base.FrameReader):
     num_damaged = 0
     reached_seconds = 0.0
 
-    def __init__(self, path: Path, *, every_frame: bool = True) -> None:
+    def __init__(self, path: Path, *, every_frame: bool = True, until: Mapping[int, float] | None = None) -> None:
         """Open `path` and decode its first frame.
+
+        Args:
+            path: The video file.
+            every_frame: Decode all frames, also those that no other depends on.
+            until: Decode only what this names, see DecodePlan.
 
         Raises:
             VideoError: The file is not a video.
@@ -134,6 +140,7 @@ class AvReader(base.FrameReader):
             self._stream = video_stream(self._container, path)
             check_pixels(path.name, self._stream.width, self._stream.height)  # before a picture is decoded
             _set_threads(self._stream)
+            self._plan = None if until is None else DecodePlan(until)
             self._unit = self._stream.time_base or Fraction(1, 1000)
             self._presentation = presentation_of(path, self._container, self._stream)
             self.changes = self._presentation.changes
@@ -150,11 +157,12 @@ class AvReader(base.FrameReader):
             self._has_guessed_times = self._counts_fields = self._announces_alpha = False
             self._is_encrypted = _KEY_TAG in self._stream.metadata
             self._empty_slots = EmptySlots() if self._has_slots() else None
-            self._order = None if every_frame else self._skippable_order()
+            can_skip = not every_frame and self._can_skip()
+            self._order = DisplayOrder(float(self._unit)) if can_skip or self._plan is not None else None
             self._wants_all = self._decodes_disposable = self._has_begun = False
             self._nal_units: NalUnits | None = None
             self._disposable_frames: DisposableFrames | None = None
-            if self._order is not None:
+            if can_skip:
                 context = self._stream.codec_context
                 self._nal_units = NalUnits(context.name, context.extradata)
                 if context.name == "h264":
@@ -238,8 +246,9 @@ class AvReader(base.FrameReader):
             time = self._clock.stamp(raw)
             self._pace.push(time)
             before, index = index, self._display_index(frame, index)
-            self._wants_all |= index > before + 1 and time - last > _WIDEST_GAP_SECONDS
-            last = time
+            ends_gap = self._plan is not None and self._plan.ends_gap(frame.pts)
+            self._wants_all |= not ends_gap and index > before + 1 and time - last > _WIDEST_GAP_SECONDS
+            unread, last = time - last if ends_gap else 0.0, time
             is_damaged = damage.shows(
                 time,
                 num_reported=self.num_damaged - self._num_messages,
@@ -249,7 +258,7 @@ class AvReader(base.FrameReader):
             )
             if self._is_late(raw):
                 self.changes.has_late_frames = is_damaged = True
-            yield AvPicture(frame, index, time, length, self._presentation, is_damaged, orientation)
+            yield AvPicture(frame, index, time, length, self._presentation, is_damaged, orientation, unread)
 
     def _keep_disposable(self, frame: VideoFrame, raw: float | None, length: float) -> None:
         self._disposable_pts.discard(frame.pts or 0)
@@ -259,16 +268,14 @@ class AvReader(base.FrameReader):
         picture = AvPicture(frame, 0, time, length, self._presentation)
         self._disposable.append((time, picture.levels()))
 
-    def _skippable_order(self) -> DisplayOrder | None:
-        """Return the display order if frames can be skipped: the codec marks disposable frames, at a high rate."""
-        rate = float(self._rate or 0)
-        can_skip = self._stream.codec_context.name in DISPOSABLE_CODECS and rate >= _LEAST_RATE
-        return DisplayOrder(float(self._unit)) if can_skip else None
+    def _can_skip(self) -> bool:
+        """Return whether frames can be skipped: the codec marks disposable frames, at a high rate."""
+        return self._stream.codec_context.name in DISPOSABLE_CODECS and float(self._rate or 0) >= _LEAST_RATE
 
     def _begin_skipping(self) -> None:
         """Skip disposable frames from now on, including frames that were decoded after the first frame already."""
         self._has_begun = True
-        if self._order is None:
+        if self._order is None or self._nal_units is None:
             self._nal_units = self._disposable_frames = None
             self._early_pts.clear()
             self._disposable_pts.clear()
@@ -310,6 +317,8 @@ class AvReader(base.FrameReader):
                 self._order, self._wants_all = None, True
             else:
                 self._order.note(packet.pts, is_whole=packet.is_keyframe)
+        if self._plan is not None and not self._plan.takes(packet):
+            return False
         if self._wants_all and packet.is_keyframe:
             self._stream.codec_context.skip_frame = "DEFAULT"
             self._disposable_frames = self._nal_units = None

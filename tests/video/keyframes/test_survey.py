@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from framelens.video.keyframes.survey import ahead
+from framelens.video.readers.ahead import ahead
 
 
 def test_everything_comes_in_order() -> None:

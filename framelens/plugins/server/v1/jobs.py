@@ -54,6 +54,7 @@ def submit_job(given: NewJob, services: ServicesDep, key: KeyDep, response: Resp
         at=given.times_seconds,
         start=given.start_seconds,
         end=given.end_seconds,
+        pace=given.pace,
         spelling=_spelled,
     )
     request = build_request(

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from framelens import AppError, FrameRef, Strategy, Turn, error_text, notice_text
+from framelens import AppError, FrameRef, Pace, Strategy, Turn, error_text, notice_text
 from framelens import Language as LanguageCode
 from framelens.plugin import t
 from framelens.plugin.analyses import MOST_FRAMES, MOST_QUESTION, MOST_SPEAKERS, AnswerState, JobSnapshot, State
@@ -145,6 +145,7 @@ class NewJob(Strict):
     times_seconds: Annotated[list[Seconds], Field(max_length=MOST_FRAMES)] = []
     start_seconds: Seconds = 0.0
     end_seconds: Seconds | None = None
+    pace: Annotated[Pace, Field(description="fast leaves out what the packets show to be still.")] = "auto"
     speakers: Annotated[int, Field(ge=0, le=MOST_SPEAKERS, description="0 guesses their number.")] | None = None
     force: Annotated[bool, Field(description="Analyse even if the same was done before.")] = False
 

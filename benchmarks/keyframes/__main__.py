@@ -20,11 +20,12 @@ from benchmarks.keyframes.files import measured_files, repeated
 from benchmarks.keyframes.first import first_table
 from benchmarks.keyframes.machine import machine_line
 from benchmarks.keyframes.memory import memory_table
+from benchmarks.keyframes.pace import pace_table
 from benchmarks.keyframes.quality import Judge, events_tables, shots_table
 from benchmarks.keyframes.speed import speed_tables
 from benchmarks.keyframes.tools import Tool, tools
 
-QUESTIONS = ("events", "shots", "speed", "memory", "first")
+QUESTIONS = ("events", "shots", "pace", "speed", "memory", "first")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -77,6 +78,9 @@ def _quality(given: argparse.Namespace, compared: Sequence[Tool]) -> Iterator[st
         if "events" in given.only:
             yield f"## {folder.name}: planted events seen\n"
             yield from events_tables(folder, judge, compared)
+        if "pace" in given.only:
+            yield f"## {folder.name}: cost of a survey against events seen\n"
+            yield from pace_table(folder, judge)
         if "shots" in given.only:
             yield f"## {folder.name}: shots\n"
             yield from shots_table(folder, judge, compared)

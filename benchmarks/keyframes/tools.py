@@ -18,6 +18,7 @@ from typing import Any
 from benchmarks.keyframes.fill import Scene, even, middles, starts
 from benchmarks.keyframes.memo import Memo
 from benchmarks.peers.environment import PYSCENEDETECT, VIDEO_ANALYZER, NotInstalled, Peer, answer, command
+from framelens.core.domain import Pace, Selection
 from framelens.core.events import KeyframesChosen
 from framelens.video.extractor import extract, probe
 from framelens.video.keyframes.options import ExtractOptions
@@ -26,6 +27,7 @@ from framelens.video.worker_pool import worker_ready
 BUDGET = 16
 """Number of requested frames, unless the benchmark varies it."""
 OURS = "FrameLens"
+OURS_FAST = "FrameLens, fast pace"
 OUR_COMMAND = "framelens keyframes, the whole process"
 _READY_SECONDS = 2.0  # several times what a child needs to load its libraries
 
@@ -47,9 +49,9 @@ class Tool:
     is_simple: bool = False
 
 
-def chosen(path: Path, frames: int = BUDGET) -> KeyframesChosen:
+def chosen(path: Path, frames: int = BUDGET, pace: Pace = "full") -> KeyframesChosen:
     """Run a survey and a selection as a user gets them, without waiting for the facts of the chosen frames."""
-    for event in extract(path, ExtractOptions(frames, read_text=False), only_frames=True):
+    for event in extract(path, ExtractOptions(frames, Selection(pace=pace), read_text=False), only_frames=True):
         if isinstance(event, KeyframesChosen):
             return event
     raise RuntimeError(f"no keyframes came of {path}")
@@ -63,10 +65,11 @@ def as_in_the_app() -> Iterator[None]:
         yield
 
 
-def framelens_keyframes(path: Path) -> None:
+def framelens_keyframes(path: Path, pace: Pace = "full") -> None:
     """Run the command as a user does, from its start to its table, on a video that it has never seen."""
     with TemporaryDirectory(prefix="framelens-bench-") as folder:
-        line = [sys.executable, "-m", "framelens", "keyframes", str(path), "--frames", str(BUDGET), "--quiet"]
+        options = ["--frames", str(BUDGET), "--pace", pace, "--quiet"]
+        line = [sys.executable, "-m", "framelens", "keyframes", str(path), *options]
         environment = {**os.environ, "FRAMELENS_DATA_DIR": folder}
         subprocess.run(line, check=True, stdout=subprocess.DEVNULL, env=environment)
 
@@ -82,7 +85,9 @@ def tools(work: Path) -> tuple[list[Tool], list[str]]:
     memo = Memo(work / "peers.json")
     ours = Tool(OURS, _our_picks, _our_boundaries, chosen, as_in_the_app)
     command_line = Tool(OUR_COMMAND, work=framelens_keyframes)
-    found, missing = [ours, command_line, Tool("even sampling", _even_picks, is_simple=True)], []
+    at_fast = partial(_our_picks, pace="fast"), partial(_our_boundaries, pace="fast")
+    fast = Tool(OURS_FAST, *at_fast, partial(framelens_keyframes, pace="fast"))
+    found, missing = [ours, command_line, fast, Tool("even sampling", _even_picks, is_simple=True)], []
     for peer, made in ((PYSCENEDETECT, _pyscenedetect), (VIDEO_ANALYZER, _video_analyzer)):
         try:
             command(peer, work)
@@ -97,12 +102,13 @@ def tools(work: Path) -> tuple[list[Tool], list[str]]:
     return found, missing
 
 
-def _our_picks(path: Path, frames: int) -> list[float]:
-    return [frame.time_seconds for frame in chosen(path, frames).keyframes]
+def _our_picks(path: Path, frames: int, pace: Pace = "full") -> list[float]:
+    return [frame.time_seconds for frame in chosen(path, frames, pace).keyframes]
 
 
-def _our_boundaries(path: Path) -> list[float]:
-    return [(one.start_seconds + one.end_seconds) / 2 for one in chosen(path).decode.boundaries]
+def _our_boundaries(path: Path, pace: Pace = "full") -> list[float]:
+    boundaries = chosen(path, pace=pace).decode.boundaries
+    return [(boundary.start_seconds + boundary.end_seconds) / 2 for boundary in boundaries]
 
 
 def transnet_scenes(path: Path) -> list[dict[str, Any]]:

@@ -78,6 +78,10 @@ class TimelineMeter:
             self._black.take(seconds, look.is_black)
             self._still.take(seconds, look, moved)
 
+    def leave_out(self, time_seconds: float) -> None:
+        """Record that frames after a time aren't read: nothing is said of what stands still there."""
+        self._still.interrupt(time_seconds)
+
     def light(self, time_seconds: float, brightness: float) -> None:
         """Record the mean luma, 0 … 1, of a decoded frame: before `take` if the frame is also a sample."""
         self._black.light(time_seconds, brightness)
@@ -232,6 +236,11 @@ class Stillness(Spans):
             self._begin(time_seconds, look)
         elif not self._stirring:
             self.on(time_seconds)
+
+    def interrupt(self, time_seconds: float) -> None:
+        """End the current segment, and begin none before the next sample."""
+        self.off(time_seconds)
+        self._anchor = None
 
     def _begin(self, time_seconds: float, look: DetailedGlance) -> None:
         self.off(time_seconds)

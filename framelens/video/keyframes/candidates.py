@@ -355,9 +355,11 @@ class CandidateCollector:
         """Record that the picture of the last frame, which has this look, is still shown at a time."""
         assert self._last is not None
         picture, _ = self._last
+        is_new = picture.time_seconds > self._sampled_seconds
+        fresh = self._sampled(picture, look, may_open=False) if is_new else []
         before, self._sampled_seconds = self._sampled_seconds, time_seconds
         self._segments.rest(max(1, round((time_seconds - before) / self._sample_seconds)))
-        return self._page_of(picture, look) if self.pages.push(time_seconds, look.luma) else []
+        return [*fresh, *(self._page_of(picture, look) if self.pages.push(time_seconds, look.luma) else [])]
 
     def settle(self, index: int, is_cut: bool) -> list[Candidate]:
         """Record whether the frame at `index`, where a cut was suspected, begins a shot."""

@@ -49,12 +49,25 @@ def run(reader: FrameReader, options: ExtractOptions, *, shows: bool = True) -> 
         VideoError: The range contains no frame, or no frame matches the selection.
     """
     fast = paced(reader, options.selection)
-    return _surveyed(reader, options, shows=shows) if fast is None else _closed_after(fast, options, shows=shows)
+    if fast is not None:
+        return _closed_after(fast, options, shows=shows)
+    events = _surveyed(reader, options, shows=shows)
+    return _noted_full(events) if options.selection.pace == "fast" else events
 
 
 def _closed_after(fast: AvReader, options: ExtractOptions, *, shows: bool) -> Iterator[Event]:
     with fast:
         yield from _surveyed(fast, options, shows=shows)
+
+
+def _noted_full(events: Iterator[Event]) -> Iterator[Event]:
+    """Say in the result that the fast pace was asked for and not possible."""
+    for event in events:
+        if isinstance(event, KeyframesChosen):
+            notices = (*event.decode.notices, Notice("surveyed_full", level="info"))
+            yield replace(event, decode=replace(event.decode, notices=notices))
+        else:
+            yield event
 
 
 def _surveyed(reader: FrameReader, options: ExtractOptions, *, shows: bool) -> Iterator[Event]:

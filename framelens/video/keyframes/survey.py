@@ -216,6 +216,7 @@ class Survey:
         if self._shown is None:
             return []
         picture, glance = self._shown
+        self._meter.leave_out(picture.time_seconds)
         look = look_at(glance, picture.luma())
         fresh = []
         for seconds in _rest_seconds(picture.time_seconds, until.time_seconds):

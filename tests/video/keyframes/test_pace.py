@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from av.packet import Packet
+from av.stream import Stream
 
 from framelens.core.domain import Pace, Selection
 from framelens.core.events import KeyframesChosen
@@ -38,8 +39,8 @@ def slides(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_video(tmp_path_factory.mktemp("pace") / "slides.mp4", pages())
 
 
-def surveyed(path: Path, pace: Pace, frames: int = 8, **selected: float) -> KeyframesChosen:
-    options = ExtractOptions(frames, Selection(pace=pace, **selected))
+def surveyed(path: Path, pace: Pace, start_seconds: float = 0.0) -> KeyframesChosen:
+    options = ExtractOptions(8, Selection(start_seconds=start_seconds, pace=pace))
     with open_reader(path, every_frame=False) as reader:
         return next(event for event in pipeline.run(reader, options) if isinstance(event, KeyframesChosen))
 
@@ -95,7 +96,9 @@ def test_a_report_says_how_much_was_decoded(slides: Path) -> None:
 )
 def test_what_packets_cannot_tell_is_decoded(tmp_path: Path, images: list[Image], options: dict[str, str]) -> None:
     path = write_video(tmp_path / "video.mp4", images, options=options)
-    assert surveyed(path, "fast").decode.decoded_share == 1
+    decode = surveyed(path, "fast").decode
+    assert decode.decoded_share == 1
+    assert [notice.key for notice in decode.notices] == ["surveyed_full"]
 
 
 def test_a_range_is_read_at_the_full_pace(slides: Path) -> None:
@@ -145,7 +148,7 @@ def test_a_plan_takes_groups_up_to_their_last_frame() -> None:
     assert [pts for pts in taken if plan.ends_gap(pts)] == [5, 10]
 
 
-def packet(pts: int, *, is_key: bool) -> Packet:
-    made = Packet(b"frame")
+def packet(pts: int, *, is_key: bool) -> Packet[Stream]:
+    made: Packet[Stream] = Packet(b"frame")
     made.pts, made.is_keyframe = pts, is_key
     return made

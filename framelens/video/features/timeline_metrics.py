@@ -79,7 +79,7 @@ class TimelineMeter:
             self._still.take(seconds, look, moved)
 
     def leave_out(self, time_seconds: float) -> None:
-        """Record that frames after a time aren't read: nothing is said of what stands still there."""
+        """Record that frames after a time aren't read: whether the picture is still there is not known."""
         self._still.interrupt(time_seconds)
 
     def light(self, time_seconds: float, brightness: float) -> None:

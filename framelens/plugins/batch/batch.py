@@ -162,8 +162,8 @@ def collect(items: Sequence[Input], sha256: Sha256, *, cancel: threading.Event |
     for item in items:
         try:
             video = identify(item, sha256, cancel)
-            if known := videos.get(video.key):
-                raise VideoError("same_video", path=printable_path(item.path), same=printable_path(known.path))
+            if earlier := videos.get(video.key):
+                raise VideoError("same_video", path=printable_path(item.path), same=printable_path(earlier.path))
             videos[video.key] = video
         except Cancelled:
             raise

@@ -28,12 +28,12 @@ class BatchRepository:
         """Store a batch in place of an earlier run of it, of whose videos it keeps what is known, and return it."""
         created, user = datetime.now(UTC).isoformat(timespec="microseconds"), current_user()
         with self._store.changing() as connection:
-            known: dict[str, BatchVideo] = {}
+            earlier: dict[str, BatchVideo] = {}
             with suppress(ValueError):  # a damaged row: nothing of the earlier run is known
-                known = {video.identity: video for video in self.videos(batch.id)}
-            videos = [_continued(video, known.pop(video.identity, None)) for video in batch.videos]
+                earlier = {video.identity: video for video in self.videos(batch.id)}
+            videos = [_continued(video, earlier.pop(video.identity, None)) for video in batch.videos]
             batch = replace(batch, created=created, user_id=user.id)
-            videos += [replace(video, is_listed=False) for video in known.values()]
+            videos += [replace(video, is_listed=False) for video in earlier.values()]
             folder = str(storable(batch.folder)) if batch.folder else ""
             connection.execute("DELETE FROM batches WHERE id = ?", (batch.id,))
             values = (batch.id, created, folder, user.id, to_json(replace(batch, videos=())))
@@ -80,8 +80,8 @@ class BatchRepository:
         return batches
 
 
-def _continued(video: BatchVideo, known: BatchVideo | None) -> BatchVideo:
+def _continued(video: BatchVideo, earlier: BatchVideo | None) -> BatchVideo:
     """Return a video with the analysis, the failure and the stem that an earlier run knows, if it has none yet."""
-    if known is None or video.job_id or video.failure:
+    if earlier is None or video.job_id or video.failure:
         return video
-    return replace(video, job_id=known.job_id, failure=known.failure, stem=known.stem)
+    return replace(video, job_id=earlier.job_id, failure=earlier.failure, stem=earlier.stem)

@@ -120,7 +120,7 @@ class BatchLoop:
         """Read what earlier runs of the batch know of its videos."""
         stored = self.batches.videos(self.batch.id) if self.batches else self.batch.videos
         self._indexes = {video.identity: index for index, video in enumerate(stored)}
-        self._known = {video.identity: video for video in stored}
+        self._videos = {video.identity: video for video in stored}
 
     def run(self, videos: Iterable[BatchVideo | None]) -> Generator[BatchEvent, None, None]:
         """Analyse videos and yield the events of all.
@@ -165,14 +165,14 @@ class BatchLoop:
         """Begin no further video, and stop those that run."""
         self._error = self._error or error
 
-    def known(self) -> list[BatchVideo]:
+    def all_videos(self) -> list[BatchVideo]:
         """List the videos of this run and of earlier runs."""
-        return list(self._known.values())
+        return list(self._videos.values())
 
     def save(self, video: BatchVideo) -> None:
         """Store a video with its job, its failure and its report files."""
         index = self._indexes.setdefault(video.identity, len(self._indexes))
-        self._known[video.identity] = video
+        self._videos[video.identity] = video
         if self.batches:
             self.batches.save_video(self.batch.id, index, video)
 
@@ -187,13 +187,13 @@ class BatchLoop:
 
     def _begin(self, video: BatchVideo) -> VideoBegun | VideoEnded:
         """Submit or resume the job of a video, unless that isn't needed or not possible."""
-        known = self._known.get(video.identity, video)
-        video = replace(video, stem=known.stem)
+        earlier = self._videos.get(video.identity, video)
+        video = replace(video, stem=earlier.stem)
         try:
             if video.failure:
                 raise video.failure.as_error()
-            if failure := self._failed_for_good(known):
-                ended = replace(video, job_id=known.job_id, failure=known.failure)
+            if failure := self._failed_for_good(earlier):
+                ended = replace(video, job_id=earlier.job_id, failure=earlier.failure)
                 return self._end(VideoEnded(ended, failure=failure, was_done=True))
             check_file(video.path)
             run = AnalysisRun.begin(
@@ -214,14 +214,14 @@ class BatchLoop:
         batch, services = self.batch, self.services
         return request_for(batch.request, video.path, services.templates, services.planner, fits=batch.fits_request)
 
-    def _failed_for_good(self, known: BatchVideo) -> Failure | None:
+    def _failed_for_good(self, earlier: BatchVideo) -> Failure | None:
         """Return why an earlier run could not analyse a video, None if another attempt may succeed."""
         if self.force or not self._halts:
             return None
-        failure = known.failure
-        if known.job_id:
+        failure = earlier.failure
+        if earlier.job_id:
             with suppress(InputError):  # it was deleted
-                job = self.services.jobs.brief(known.job_id)
+                job = self.services.jobs.brief(earlier.job_id)
                 failure = job.failure if job.state == "failed" else None
         return failure if failure and not may_pass(failure.as_error()) else None
 

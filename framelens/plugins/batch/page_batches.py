@@ -164,12 +164,12 @@ class PageBatches:
                 request = request_for(
                     batch.request, video.path, self._templates, self._planner(), fits=batch.fits_request
                 )
-                made = replace(video, job_id=self._jobs.submit(request, name=video.name))
+                updated = replace(video, job_id=self._jobs.submit(request, name=video.name))
             except StorageError:
                 raise
             except AppError as error:
-                made = replace(video, failure=Failure.of(error))
-            self.stored.save_video(batch.id, index, made)
+                updated = replace(video, failure=Failure.of(error))
+            self.stored.save_video(batch.id, index, updated)
 
 
 def bundle(batch: Batch, jobs: Jobs, settings: Settings, language: Language) -> Iterator[ReportFile]:

@@ -26,6 +26,6 @@ async def _send(request: Request, services: Services) -> Response:
 def _export(services: Services, batch_id: str) -> Export:
     batch = BatchRepository(services.store).get(batch_id)
     files = bundle(batch, services.jobs, services.settings, language())
-    made = Export(f"{safe_file_name(batch.shown_name)}.zip", "application/zip", zipped(files))
+    export = Export(f"{safe_file_name(batch.shown_name)}.zip", "application/zip", zipped(files))
     services.jobs.audit.record("export", batch.id, batch.shown_name)
-    return made
+    return export

@@ -148,8 +148,8 @@ def _sections(summary: Summary) -> Iterator[OverviewSection]:
         yield OverviewSection("failures", t("batch.failures"), heads=heads, rows=failed)
     if left_out := summary.left_out:
         items = [printable(error_text(path.error)) for path in left_out[:_MOST_LEFT_OUT]]
-        if more := len(left_out) - len(items):
-            items.append(t("batch.and_more", n=more))
+        if num_more := len(left_out) - len(items):
+            items.append(t("batch.and_more", n=num_more))
         yield OverviewSection("left-out", t("batch.left_out", n=len(left_out)), items=tuple(items))
     yield OverviewSection("how", t("report.how"), rows=tuple(_facts(summary)))
 

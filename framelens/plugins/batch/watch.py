@@ -46,7 +46,7 @@ class WatchedFolder:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._known: dict[Path, tuple[int, int]] = {}
+        self._states: dict[Path, tuple[int, int]] = {}
         self._growing: dict[Path, _Candidate] = {}
 
     def arriving(
@@ -70,7 +70,7 @@ class WatchedFolder:
                 try:
                     video = identify(Input(path), sha256, cancel)
                 except Cancelled:
-                    del self._known[path]
+                    del self._states[path]
                     return
                 except AppError as error:  # it was deleted or can't be read; a change of it is another try
                     _log.warning("%s can't be analysed: %s", path, error)
@@ -84,7 +84,7 @@ class WatchedFolder:
 
     def num_left(self) -> int:
         """Return the number of files that are there and haven't been taken."""
-        return sum(self._known.get(path) != state for path, state in self._files())
+        return sum(self._states.get(path) != state for path, state in self._files())
 
     def _files(self) -> Iterator[tuple[Path, tuple[int, int]]]:
         """Yield the files with their size and time of change."""
@@ -101,14 +101,14 @@ class WatchedFolder:
         now, files = time.monotonic(), dict(self._files())
         self._growing = {path: self._growing[path] for path in files if path in self._growing}
         for path, state in files.items():
-            if self._known.get(path) == state:
+            if self._states.get(path) == state:
                 continue
             candidate = self._growing.get(path)
             if candidate is None or candidate.state != state:
                 self._growing[path] = _Candidate(state, now, now + _SETTLED_SECONDS)
             elif now >= candidate.opens_at and self._opens(path, candidate, now):
                 del self._growing[path]
-                self._known[path] = state
+                self._states[path] = state
                 yield path
 
     def _opens(self, path: Path, candidate: _Candidate, now: float) -> bool:

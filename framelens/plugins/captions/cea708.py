@@ -33,7 +33,7 @@ class _Window:
     """Text by row, and whether it is seen."""
 
     is_visible: bool = False
-    place: int = 0
+    anchor_row: int = 0
     row: int = 0
     rows: dict[int, str] = field(default_factory=dict)
 
@@ -147,7 +147,7 @@ class _Service:
 
     def _define(self, number: int, code: bytes) -> None:
         window = self._current = self._windows.setdefault(number, _Window())
-        window.is_visible, window.place = bool(code[1] & 0x20), code[2] & 0x7F
+        window.is_visible, window.anchor_row = bool(code[1] & 0x20), code[2] & 0x7F
 
     def _end_rolled(self) -> None:
         if self._rolled:
@@ -157,7 +157,7 @@ class _Service:
 
     def _shown_text(self) -> str:
         shown = sorted(
-            (window for window in self._windows.values() if window.is_visible), key=lambda window: window.place
+            (window for window in self._windows.values() if window.is_visible), key=lambda window: window.anchor_row
         )
         return cue_text("\n".join(window.rows[row] for window in shown for row in sorted(window.rows)))
 

@@ -242,8 +242,8 @@ def _text_pieces(element: ElementTree.Element) -> Iterator[str]:
         if _local(child.tag) == "br":
             yield " "
         elif _local(child.tag) != "metadata" and not _is_hidden(child):
-            words = "".join(_text_pieces(child))
-            yield spoken(child.get(_SPEAKER, ""), words.lstrip()) if _SPEAKER in child.attrib else words
+            text = "".join(_text_pieces(child))
+            yield spoken(child.get(_SPEAKER, ""), text.lstrip()) if _SPEAKER in child.attrib else text
         yield child.tail or ""
 
 

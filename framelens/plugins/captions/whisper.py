@@ -53,8 +53,8 @@ def read_whisper_tsv(text: str, *_: object) -> Iterator[Timed | Unread]:
     """Yield the lines of a table of start, end, both in milliseconds, and text, below a line with these names."""
     for number, line in enumerate(text.splitlines()[1:], 2):
         try:
-            start, end, words = line.split("\t", 2)
-            yield int(start) / 1000, int(end) / 1000, cue_text(words)
+            start, end, caption = line.split("\t", 2)
+            yield int(start) / 1000, int(end) / 1000, cue_text(caption)
         except ValueError:
             if line.strip():
                 yield Unread(number, line)

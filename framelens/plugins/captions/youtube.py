@@ -68,5 +68,5 @@ def read_srv(text: str, *_: object) -> Iterator[Timed | Unread]:
 
 def _shown(timed: list[Timed], *, rolls: bool) -> Iterator[Timed]:
     spoken = [cue for cue in timed if cue[2]]
-    for (start, end, words), following in zip(spoken, [*spoken[1:], None], strict=False):
-        yield start, min(end, following[0]) if rolls and following else end, words
+    for (start, end, text), following in zip(spoken, [*spoken[1:], None], strict=False):
+        yield start, min(end, following[0]) if rolls and following else end, text

@@ -68,8 +68,8 @@ def list_clips(job_id: str, services: ServicesDep) -> ClipPieces:
 
     Findings have two seconds before and after the frames that they cite.
     """
-    found = _pieces(services, job_id)
-    return ClipPieces(pieces=[ClipPiece.model_validate(vars(one)) for one in found])
+    pieces = _pieces(services, job_id)
+    return ClipPieces(pieces=[ClipPiece.model_validate(vars(piece)) for piece in pieces])
 
 
 @router.post(
@@ -78,18 +78,18 @@ def list_clips(job_id: str, services: ServicesDep) -> ClipPieces:
     response_class=Response,
     responses={200: {"description": "The clip, or a ZIP of several", "content": BINARY}},
 )
-async def make_clips(job_id: str, given: NewClips, request: Request, services: ServicesDep) -> Response:
+async def make_clips(job_id: str, body: NewClips, request: Request, services: ServicesDep) -> Response:
     """Cut clips out of the video of a job and get the file, a ZIP of several, or a reel of all.
 
     Pieces may be of the videos of several jobs. In a ZIP, a text lists what could not be cut out.
     """
     pieces = cache(partial(_pieces, services))
     orders = ClipOrders(services)
-    how = ClipOptions(given.mode, given.reel, given.chapters, given.subtitles)
+    how = ClipOptions(body.mode, body.reel, body.chapters, body.subtitles)
 
     def order() -> ClipOrder:
-        wanted = ((piece.job_id, _wanted(piece, pieces(piece.job_id or job_id), job_id)) for piece in given.pieces)
-        return orders.of_job(job_id, wanted, how)
+        selected = ((piece.job_id, _piece_of(piece, pieces(piece.job_id or job_id), job_id)) for piece in body.pieces)
+        return orders.of_job(job_id, selected, how)
 
     return await respond(request, services, order)
 
@@ -101,10 +101,10 @@ def _pieces(services: Services, job_id: str) -> list[Piece]:
     return list(pieces_of(analysis, MARGIN_SECONDS))
 
 
-def _wanted(one: WantedPiece, known: list[Piece], job_id: str) -> Piece:
-    if one.kind == "range":
-        return Piece("", 0, "", one.start_seconds or 0.0, one.end_seconds)
-    (found,) = chosen(known, one.kind, (one.number,), one.job_id or job_id)
-    start = found.start_seconds if one.start_seconds is None else one.start_seconds
-    end = found.end_seconds if one.end_seconds is None else one.end_seconds
-    return Piece(found.kind, found.number, found.name, start, end)
+def _piece_of(request: WantedPiece, pieces: list[Piece], job_id: str) -> Piece:
+    if request.kind == "range":
+        return Piece("", 0, "", request.start_seconds or 0.0, request.end_seconds)
+    (piece,) = chosen(pieces, request.kind, (request.number,), request.job_id or job_id)
+    start = piece.start_seconds if request.start_seconds is None else request.start_seconds
+    end = piece.end_seconds if request.end_seconds is None else request.end_seconds
+    return Piece(piece.kind, piece.number, piece.name, start, end)

@@ -35,23 +35,23 @@ def routes(gate: Gate, prefix: str) -> Sequence[BaseRoute]:
 
 
 async def _send_of_job(request: Request, services: Services) -> Response:
-    job_id, asked = request.path_params["id"], _asked(request)
+    job_id, selected = request.path_params["id"], _selection(request)
     orders = ClipOrders(services)
-    return await respond(request, services, lambda: orders.of_job(job_id, *asked))
+    return await respond(request, services, lambda: orders.of_job(job_id, *selected))
 
 
 async def _send_of_video(request: Request, services: Services) -> Response:
-    video_id, asked = request.path_params["id"], _asked(request)
+    video_id, selected = request.path_params["id"], _selection(request)
     orders = ClipOrders(services)
-    return await respond(request, services, lambda: orders.of_video(video_id, *asked))
+    return await respond(request, services, lambda: orders.of_video(video_id, *selected))
 
 
-def _asked(request: Request) -> tuple[Iterator[tuple[str, Piece]], ClipOptions]:
+def _selection(request: Request) -> tuple[Iterator[tuple[str, Piece]], ClipOptions]:
     """Return the pieces, which are parsed when they are read, and how they are cut. Raises InputError."""
-    asked = request.query_params.get("mode", "exact")
-    mode = next((one for one in _MODES if one == asked), None)
+    mode_name = request.query_params.get("mode", "exact")
+    mode = next((mode for mode in _MODES if mode == mode_name), None)
     if mode is None:
-        raise InputError("clip_mode_unknown", given=asked[:40], known=", ".join(_MODES))
+        raise InputError("clip_mode_unknown", given=mode_name[:40], known=", ".join(_MODES))
     reel, chapters, subtitles = (request.query_params.get(name) == "1" for name in ("reel", "chapters", "subtitles"))
     return parse_pieces(request.query_params.get("pieces", "")), ClipOptions(mode, reel, chapters, subtitles)
 
@@ -60,9 +60,9 @@ async def respond(request: Request, services: Services, order: Callable[[], Clip
     """Return the answer with the clips of an order, written in its turn."""
 
     def written() -> Export:
-        made = order()
-        file = write(made)
-        for source in made.sources:
+        clip_order = order()
+        file = write(clip_order)
+        for source in clip_order.sources:
             services.jobs.audit.record("export", source.id, source.name)
         return file
 

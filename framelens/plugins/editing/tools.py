@@ -87,7 +87,7 @@ def clip(
     with storage_errors("clip_not_written", target), tempfile.TemporaryDirectory(prefix="framelens-") as scratch:
         for cut in cut_pieces(path, pieces, Path(scratch), mode=mode, on_progress=show, cancel=call.cancel):
             if cut.clip:
-                paths.append(shown_path(target / _kept(cut.clip.path, target)))
+                paths.append(shown_path(target / _move(cut.clip.path, target)))
                 times = {"start": cut.clip.start_seconds, "end": cut.clip.end_seconds}
                 saved.append(SavedClip(**times, frames=cut.clip.num_frames, mode=cut.clip.mode))
             elif cut.error:
@@ -101,13 +101,13 @@ def clip(
 def _pieces(analysis: Analysis | None, kind: PieceKind, numbers: list[int], path: Path) -> list[Piece]:
     if analysis is None:
         raise InputError("clip_without_report", name=path.name)
-    found = chosen(pieces_of(analysis, MARGIN_SECONDS), kind, numbers or None, path.name)
-    if len(found) > MOST_PIECES:
-        raise ConfigError("clip_number_of_pieces", count=len(found), most=MOST_PIECES)
-    return found
+    selected = chosen(pieces_of(analysis, MARGIN_SECONDS), kind, numbers or None, path.name)
+    if len(selected) > MOST_PIECES:
+        raise ConfigError("clip_number_of_pieces", count=len(selected), most=MOST_PIECES)
+    return selected
 
 
-def _kept(path: Path, folder: Path) -> str:
+def _move(path: Path, folder: Path) -> str:
     """Move a clip into a folder, under a name that no file there has; return the name."""
     folder.mkdir(parents=True, exist_ok=True)
     with held_folder(folder) as here, path.open("rb") as source:

@@ -147,9 +147,9 @@ def _command(model: str, port: int) -> str:
 
 def find_problems(facts: ClusterFacts, *, model: str, port: int) -> tuple[CheckFinding, ...]:
     """List what would keep a model from running on the cluster, or slow it down, the worst first."""
-    lost = (_finding("lost", "stops", host=one.address, reason=one.reason) for one in facts.lost)
-    found = (*lost, *_versions(facts), *_models(facts, model), *_network(facts), *_machines(facts, port))
-    return CheckFinding.worst_first(found)
+    lost = (_finding("lost", "stops", host=node.address, reason=node.reason) for node in facts.lost)
+    findings = (*lost, *_versions(facts), *_models(facts, model), *_network(facts), *_machines(facts, port))
+    return CheckFinding.worst_first(findings)
 
 
 def _finding(key: str, severity: Severity, /, **values: object) -> CheckFinding:
@@ -160,8 +160,8 @@ def _finding(key: str, severity: Severity, /, **values: object) -> CheckFinding:
 def _versions(facts: ClusterFacts) -> Iterator[CheckFinding]:
     yield from _differences(facts, "Python", lambda node: node.python, "stops")
     names = {"ray": "Ray", "vllm": "vLLM", "framelens": "FrameLens"}
-    for name, words in names.items():
-        yield from _differences(facts, words, lambda node, name=name: node.versions[name] or "–", "stops")  # type: ignore[misc]
+    for name, label in names.items():
+        yield from _differences(facts, label, lambda node, name=name: node.versions[name] or "–", "stops")  # type: ignore[misc]
     if facts.nodes and not any(node.versions["vllm"] for node in facts.nodes):
         yield _finding("no_vllm", "hinders")
 
@@ -173,8 +173,8 @@ def _differences(
     counts = Counter(value(node) for node in facts.nodes)
     usual = counts.most_common(1)[0][0] if counts else ""
     for node in facts.nodes:
-        if (given := value(node)) != usual:
-            values = {"host": _name(node), "what": what, "given": given, "usual": usual}
+        if (actual := value(node)) != usual:
+            values = {"host": _name(node), "what": what, "given": actual, "usual": usual}
             yield _finding("differs", severity, **values)
 
 
@@ -188,10 +188,10 @@ def _models(facts: ClusterFacts, model: str) -> Iterator[CheckFinding]:
         if node.model and not node.model.config_sha256:
             values = {"host": _name(node), "path": model, "reason": node.model.reason}
             yield _finding("model_missing", "stops", **values)
-    usual = Counter((found.config_sha256, found.weights_bytes) for _, found in present).most_common(1)
-    for node, found in present:
-        if (found.config_sha256, found.weights_bytes) != usual[0][0]:
-            sizes = {"given": gib_text(found.weights_bytes, digits=2), "usual": gib_text(usual[0][0][1], digits=2)}
+    usual = Counter((copy.config_sha256, copy.weights_bytes) for _, copy in present).most_common(1)
+    for node, copy in present:
+        if (copy.config_sha256, copy.weights_bytes) != usual[0][0]:
+            sizes = {"given": gib_text(copy.weights_bytes, digits=2), "usual": gib_text(usual[0][0][1], digits=2)}
             yield _finding("model_differs", "stops", host=_name(node), path=model, **sizes)
 
 
@@ -199,11 +199,11 @@ def _network(facts: ClusterFacts) -> Iterator[CheckFinding]:
     is_several = len(facts.nodes) > 1
     for node in facts.nodes if is_several else ():
         for name in ("NCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME"):
-            given = node.variables[name]
-            if given and node.interface and not _names(given, node.interface):
-                values = {"host": _name(node), "name": name, "given": given, "usual": node.interface}
+            value = node.variables[name]
+            if value and node.interface and not _names(value, node.interface):
+                values = {"host": _name(node), "name": name, "given": value, "usual": node.interface}
                 yield _finding("interface", "stops", **values)
-            elif not given:
+            elif not value:
                 values = {"host": _name(node), "name": name, "usual": node.interface or "–"}
                 yield _finding("interface_unset", "hinders", **values)
         address = node.variables["VLLM_HOST_IP"]
@@ -219,11 +219,11 @@ def _network(facts: ClusterFacts) -> Iterator[CheckFinding]:
             yield _finding("link_slow", "hinders", **values)
 
 
-def _names(given: str, interface: str) -> bool:
+def _names(setting: str, interface: str) -> bool:
     """Return whether a value of NCCL_SOCKET_IFNAME means this network card: prefixes, "=" for names, "^" for others."""
-    words = given.lstrip("^=").split(",")
-    found = interface in words if given.lstrip("^").startswith("=") else interface.startswith(tuple(words))
-    return found != given.startswith("^")
+    patterns = setting.lstrip("^=").split(",")
+    matches = interface in patterns if setting.lstrip("^").startswith("=") else interface.startswith(tuple(patterns))
+    return matches != setting.startswith("^")
 
 
 def _machines(facts: ClusterFacts, port: int) -> Iterator[CheckFinding]:

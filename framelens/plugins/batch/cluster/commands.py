@@ -36,7 +36,7 @@ class ClusterNetwork:
 class CommandBlock:
     """Commands for a place, with the notice that says where they are typed."""
 
-    place: Notice
+    notice: Notice
     lines: tuple[str, ...]
 
     @property
@@ -89,8 +89,8 @@ def _with_ray(plan: ClusterPlan, network: ClusterNetwork, hosts: Sequence[str]) 
     yield CommandBlock(Notice("cluster_head", {"host": head}, "info"), (*_environment(network, head), token, start))
     for worker in workers:
         join = f"ray start --address={_joined(head, RAY_PORT)} --node-ip-address={worker} {cards}"
-        place = Notice("cluster_worker", {"host": worker, "head": head}, "info")
-        yield CommandBlock(place, (*_environment(network, worker), join))
+        notice = Notice("cluster_worker", {"host": worker, "head": head}, "info")
+        yield CommandBlock(notice, (*_environment(network, worker), join))
     lines = ("ray status", f"export VLLM_API_KEY={_KEY}", _serve(plan, head, network.port, {
         "distributed_executor_backend": "ray",
     }))  # fmt: skip
@@ -122,10 +122,10 @@ def _servers(plan: ClusterPlan, network: ClusterNetwork, host: str) -> CommandBl
     return CommandBlock(Notice("cluster_serve", {"host": host}, "info"), tuple(lines))
 
 
-def _serve(plan: ClusterPlan, host: str, port: int, more: Mapping[str, object] | None = None) -> str:
-    words = ["vllm", "serve", plan.model_path, f"--served-model-name={plan.entry.id}"]
-    words += arguments_to_argv({**plan.proposal.config, **(more or {})})
-    return shlex.join([*words, f"--host={host}", f"--port={port}"])
+def _serve(plan: ClusterPlan, host: str, port: int, extra: Mapping[str, object] | None = None) -> str:
+    argv = ["vllm", "serve", plan.model_path, f"--served-model-name={plan.entry.id}"]
+    argv += arguments_to_argv({**plan.proposal.config, **(extra or {})})
+    return shlex.join([*argv, f"--host={host}", f"--port={port}"])
 
 
 def _framelens(plan: ClusterPlan, urls: Sequence[str]) -> CommandBlock:
@@ -141,13 +141,13 @@ def _framelens(plan: ClusterPlan, urls: Sequence[str]) -> CommandBlock:
 def _container(plan: ClusterPlan, network: ClusterNetwork, host: str) -> CommandBlock:
     """Return the container in which the commands of a machine can be typed instead."""
     folder = plan.model_path.rpartition("/")[0] or "/"
-    words = ["docker", "run", "--rm", "--interactive", "--tty", "--gpus", "all", "--network", "host"]
-    words += ["--shm-size", _SHARED_MEMORY, "--volume", f"{folder}:{folder}:ro", "--entrypoint", "bash"]
+    argv = ["docker", "run", "--rm", "--interactive", "--tty", "--gpus", "all", "--network", "host"]
+    argv += ["--shm-size", _SHARED_MEMORY, "--volume", f"{folder}:{folder}:ro", "--entrypoint", "bash"]
     if plan.layout.nodes == 1:
-        return CommandBlock(Notice("cluster_container", {}, "info"), (shlex.join([*words, ENGINE_IMAGE]),))
+        return CommandBlock(Notice("cluster_container", {}, "info"), (shlex.join([*argv, ENGINE_IMAGE]),))
     variables = [line.removeprefix("export ") for line in _environment(network, host)]
-    words += [word for variable in variables for word in ("--env", variable)]
+    argv += [word for variable in variables for word in ("--env", variable)]
     build = f"docker build --file deploy/Dockerfile.engine --tag {RAY_IMAGE} deploy"
     return CommandBlock(
-        Notice("cluster_container_ray", {"host": host}, "info"), (build, shlex.join([*words, RAY_IMAGE]))
+        Notice("cluster_container_ray", {"host": host}, "info"), (build, shlex.join([*argv, RAY_IMAGE]))
     )

@@ -56,9 +56,9 @@ def look(address: str, model: str, port: int) -> dict[str, Any]:
 
 
 def _version(name: str) -> str:
-    for one in (name, f"{name}-cpu"):
+    for package in (name, f"{name}-cpu"):
         with contextlib.suppress(PackageNotFoundError):
-            return version(one)
+            return version(package)
     return ""
 
 
@@ -75,10 +75,10 @@ def _interfaces() -> dict[str, list[str]]:
     import psutil  # comes with Ray, in its own folder
 
     kinds = (socket.AF_INET, socket.AF_INET6)
-    found = {}
+    addresses = {}
     for name, all_ in psutil.net_if_addrs().items():
-        found[name] = [one.address.partition("%")[0] for one in all_ if one.family in kinds]
-    return found
+        addresses[name] = [entry.address.partition("%")[0] for entry in all_ if entry.family in kinds]
+    return addresses
 
 
 def _free_bytes(folder: str) -> int:
@@ -100,10 +100,10 @@ def _model(folder: Path) -> dict[str, Any]:
 
 def _is_free(address: str, port: int) -> bool:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as one:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            one.bind((address, port))
+            probe.bind((address, port))
         except OSError:
             return False
     return True
@@ -170,11 +170,11 @@ def main(model: str, port: int) -> None:
     ray.init(log_to_driver=False)
     nodes = [node for node in ray.nodes() if node["Alive"]]
     nodes.sort(key=lambda node: (not node["Resources"].get("node:__internal_head__"), node["NodeManagerAddress"]))
-    found, lost = _look_everywhere(nodes, model, port)
+    described, lost = _look_everywhere(nodes, model, port)
     # A ring: every node sends once and receives once, so a bad card or cable shows in two of the links.
     pairs = list(zip(nodes, [*nodes[1:], *nodes[:1]], strict=True)) if len(nodes) > 1 else []
     links = [_link(source, target) for source, target in pairs]
-    print(MARK + json.dumps({"nodes": found, "lost": lost, "links": links}), flush=True)  # noqa: T201 - the job's log
+    print(MARK + json.dumps({"nodes": described, "lost": lost, "links": links}), flush=True)  # noqa: T201 - the job's log
 
 
 def _on(node: dict[str, Any]) -> dict[str, Any]:
@@ -191,15 +191,17 @@ def _look_everywhere(
     import ray
 
     task = ray.remote(max_retries=0)(look)
-    asked = [task.options(**_on(node)).remote(node["NodeManagerAddress"], model, port) for node in nodes]
-    found, lost = [], []
-    for node, answer in zip(nodes, asked, strict=True):
+    pending = [task.options(**_on(node)).remote(node["NodeManagerAddress"], model, port) for node in nodes]
+    described, lost = [], []
+    for node, answer in zip(nodes, pending, strict=True):
         try:
-            seen = ray.get(answer, timeout=_NODE_SECONDS)
-            found.append({**seen, "cpus": node["Resources"].get("CPU", 0), "gpus": node["Resources"].get("GPU", 0)})
+            facts = ray.get(answer, timeout=_NODE_SECONDS)
+            described.append(
+                {**facts, "cpus": node["Resources"].get("CPU", 0), "gpus": node["Resources"].get("GPU", 0)}
+            )
         except Exception as error:  # noqa: BLE001 - a node that died, or whose Python can't run this
             lost.append({"address": node["NodeManagerAddress"], "reason": _last_line(error)})
-    return found, lost
+    return described, lost
 
 
 def _link(source: dict[str, Any], target: dict[str, Any]) -> dict[str, Any]:

@@ -101,8 +101,8 @@ def parse_gpus(text: str, card: GpuCard) -> ClusterHardware:
     Raises:
         ConfigError: It is something else, or a number is out of range.
     """
-    found = _GPUS.fullmatch(text.strip())
-    nodes, cards = (int(found[1] or 1), int(found[2])) if found else (0, 0)
+    match = _GPUS.fullmatch(text.strip())
+    nodes, cards = (int(match[1] or 1), int(match[2])) if match else (0, 0)
     if not (1 <= nodes <= _MAX_NODES and 1 <= cards <= _MAX_CARDS):
         raise ConfigError("cluster_gpus", given=text, nodes=_MAX_NODES, cards=_MAX_CARDS)
     return ClusterHardware(nodes, cards, card)
@@ -161,7 +161,7 @@ def _folder(model: str, entry: CatalogueEntry) -> str:
 
 def _check_tensor_parallel(entry: CatalogueEntry, hardware: ClusterHardware, size: int) -> None:
     sizes = entry.shape.tensor_sizes(hardware.cards)
-    possible = ", ".join(str(one) for one in sizes if hardware.cards % one == 0)
+    possible = ", ".join(str(each) for each in sizes if hardware.cards % each == 0)
     if size < 1 or hardware.cards % size:
         raise ConfigError("cluster_tensor_cards", size=size, cards=hardware.cards, possible=possible)
     if size not in sizes:
@@ -198,9 +198,9 @@ def _choose(
         for layout in layouts
         for proposal in Proposal.divided(entry, card, tensor_parallel=layout.tensor, pipeline_parallel=layout.pipeline)
     ]
-    as_stored = [one for one in fitting if "quantization" not in one[1].config]
-    for found in (filter(_fits_well, as_stored), as_stored, filter(_fits_well, fitting), fitting):
-        if chosen := next(iter(found), None):
+    as_stored = [pair for pair in fitting if "quantization" not in pair[1].config]
+    for candidates in (filter(_fits_well, as_stored), as_stored, filter(_fits_well, fitting), fitting):
+        if chosen := next(iter(candidates), None):
             return chosen
     return None
 
@@ -222,11 +222,11 @@ def _layouts(hardware: ClusterHardware, shape: Shape, tensor: int | None) -> Ite
                 each = hardware.cards // (size * stages)
                 idle = (hardware.cards - each * size * stages) * hardware.nodes
                 within.append(ClusterLayout(size, stages, 1, each * hardware.nodes, idle))
-    yield from sorted(within, key=lambda one: (-one.copies, one.pipeline, one.idle))
+    yield from sorted(within, key=lambda layout: (-layout.copies, layout.pipeline, layout.idle))
     whole = max(size for size in sizes if hardware.cards % size == 0)
     across = [_across(hardware, whole, nodes) for nodes in range(2, hardware.nodes + 1)]
     possible = [layout for layout in across if layout.pipeline <= shape.text.layers]
-    yield from sorted(possible, key=lambda one: (-one.copies, one.idle))
+    yield from sorted(possible, key=lambda layout: (-layout.copies, layout.idle))
 
 
 def _across(hardware: ClusterHardware, tensor: int, nodes: int) -> ClusterLayout:
@@ -258,9 +258,10 @@ def _does_not_fit(
     others = Proposal.for_cards(card, catalogue.by_id.values(), cards=hardware.total_cards)
     other = next(
         (
-            one.entry.id
-            for one in others
-            if one.entry.id != entry.id and _choose(list(_layouts(hardware, one.entry.shape, None)), one.entry, card)
+            proposal.entry.id
+            for proposal in others
+            if proposal.entry.id != entry.id
+            and _choose(list(_layouts(hardware, proposal.entry.shape, None)), proposal.entry, card)
         ),
         "–",
     )
@@ -281,14 +282,14 @@ def _with_requests(proposal: Proposal) -> Proposal:
 
     A proposal for a single user's machine allows eight, since room for more costs memory.
     """
-    wanted = min(_MOST_AT_ONCE, int(proposal.concurrency))
-    if wanted <= proposal.plan.max_num_seqs:
+    requests = min(_MOST_AT_ONCE, int(proposal.concurrency))
+    if requests <= proposal.plan.max_num_seqs:
         return proposal
-    plan = replace(proposal.plan, max_num_seqs=wanted)
+    plan = replace(proposal.plan, max_num_seqs=requests)
     sum_ = MemoryEstimate.of(proposal.entry.shape, plan)
     if sum_.cache_tokens(proposal.budget_bytes) < _LEAST_AT_ONCE * plan.max_model_len:
         return proposal
-    return replace(proposal, plan=plan, sum=sum_, config={**proposal.config, "max_num_seqs": wanted})
+    return replace(proposal, plan=plan, sum=sum_, config={**proposal.config, "max_num_seqs": requests})
 
 
 # ---- the reasons -----------------------------------------------------------------------------------------------------

@@ -161,12 +161,12 @@ def _without_results(paths: Sequence[str], folder: Path) -> list[str]:
 
 def _check_any(errors: Iterable[AppError | None]) -> None:
     """Print the errors of paths and raise VideoError if no path gives a video."""
-    known: list[AppError] = []
+    failures: list[AppError] = []
     for error in errors:
         if error is None:
             return
-        known.append(error)
-    for error in known:
+        failures.append(error)
+    for error in failures:
         print(error_text(error), file=sys.stderr)
     raise VideoError("batch_empty")
 

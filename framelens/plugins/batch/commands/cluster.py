@@ -107,7 +107,7 @@ def _plan(options: Options) -> int:
     for reason in plan.reasons:
         print(f"  - {notice_text(reason)}")
     for block in blocks:
-        print(f"\n# {notice_text(block.place)}\n{block.text}")
+        print(f"\n# {notice_text(block.notice)}\n{block.text}")
     return 0
 
 
@@ -139,7 +139,7 @@ def _plan_document(plan: ClusterPlan, blocks: tuple[CommandBlock, ...]) -> dict[
         "requests_in_cache": round(plan.requests, 1),
         "config": dict(plan.proposal.config),
         "reasons": [{"key": reason.key, "text": notice_text(reason)} for reason in plan.reasons],
-        "commands": [{"place": notice_text(block.place), "lines": list(block.lines)} for block in blocks],
+        "commands": [{"place": notice_text(block.notice), "lines": list(block.lines)} for block in blocks],
     }
 
 

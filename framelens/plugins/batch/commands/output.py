@@ -40,7 +40,7 @@ class BatchOutput:
         self._options, self._loop, self._progress = options, loop, progress
         self._folder = loop.batch.folder
         self._stems: set[str] = set()
-        for video in loop.known():
+        for video in loop.all_videos():
             unused_name(video.stem, self._stems)
         self._results = {video.identity: VideoResult(video, "pending") for video in loop.batch.videos}
         self._ended: dict[str, bool] = {}  # whether this run has analysed it

@@ -37,7 +37,8 @@ Conflicts = dict[str, dict[str, tuple[str, str]]]
 def batches(ui: PageTools) -> PageBatches:
     """Return the batches that the page starts, which all sessions share."""
     return ui.services.part(
-        "batches", lambda made: PageBatches(made.store, made.jobs, made.templates, lambda: made.planner)
+        "batches",
+        lambda services: PageBatches(services.store, services.jobs, services.templates, lambda: services.planner),
     )
 
 
@@ -89,8 +90,8 @@ def _draw_back(ui: PageTools, job_id: str) -> None:
     except AppError:
         return
     if any(video.job_id == job_id for video in batch.videos):
-        words, act, tip = plain(batch.shown_name), ui.view.open_batch, t("batch.page.back")
-        ui.button(words, "back_to_batch", act, batch.id, icon="arrow_back", kind="tertiary", help=tip)
+        label, act, tip = plain(batch.shown_name), ui.view.open_batch, t("batch.page.back")
+        ui.button(label, "back_to_batch", act, batch.id, icon="arrow_back", kind="tertiary", help=tip)
 
 
 def _may_change(ui: PageTools, batch: Batch) -> bool:
@@ -156,7 +157,7 @@ def _draw_actions(ui: PageTools, batch: Batch, statuses: Sequence[VideoStatus]) 
 def _draw_conflicts(ui: PageTools, batch: Batch, conflicts: Conflicts) -> None:
     """Draw the settings that have changed since answers were made, and the ways to continue."""
     jobs = [ui.services.jobs.brief(job_id) for job_id in conflicts]
-    changes = {name: values for found in reversed(conflicts.values()) for name, values in found.items()}
+    changes = {name: values for changed in reversed(conflicts.values()) for name, values in changed.items()}
 
     def beside() -> None:
         with suppress(InputError):  # the settings change as soon as running analyses have ended
@@ -174,7 +175,7 @@ def _seconds_left(ui: PageTools, statuses: Sequence[VideoStatus]) -> float | Non
     """Estimate the remaining time of the jobs that wait or run in this process."""
     ids = {status.video.job_id for status in statuses if not status.is_over}
     jobs = ui.services.jobs
-    live = [job for job in (*jobs.waiting(), *(jobs.snapshot(one) for one in jobs.running())) if job.id in ids]
+    live = [job for job in (*jobs.waiting(), *(jobs.snapshot(job_id) for job_id in jobs.running())) if job.id in ids]
     return ui.seconds_left(tuple(live)) if live else None
 
 
@@ -196,7 +197,7 @@ def _draw_table(ui: PageTools, batch_id: str, statuses: Sequence[VideoStatus], l
                 ui.view.open_job(job_id)
 
     st.dataframe(
-        {name: [one[name] for one in shown] for name in ("picture", *names)},
+        {name: [row[name] for row in shown] for name in ("picture", *names)},
         key=key,
         hide_index=True,
         row_height=_ROW_HEIGHT,
@@ -220,10 +221,10 @@ def _row(ui: PageTools, status: VideoStatus) -> dict[str, str]:
 
 def _live_row(ui: PageTools, status: VideoStatus, job: JobSnapshot) -> dict[str, str]:
     """Return the row of a video that is being analysed: its first picture, how far it is, and the first words."""
-    found, length = (*job.progress.keyframes, *job.progress.found), job.progress.video
+    frames, length = (*job.progress.keyframes, *job.progress.found), job.progress.video
     seconds = length.duration_seconds_from_header if length else None
     return {
-        "picture": ui.picture_url(job.id, found[0], PICTURE_SIDE) if found else "",
+        "picture": ui.picture_url(job.id, frames[0], PICTURE_SIDE) if frames else "",
         "video": status.video.name,
         "says": _first_words(job),
         "length": length_clock(seconds) if seconds else "",
@@ -233,8 +234,8 @@ def _live_row(ui: PageTools, status: VideoStatus, job: JobSnapshot) -> dict[str,
 
 def _first_words(job: JobSnapshot) -> str:
     """Return the beginning of what a model has written so far: the answer to the question, else about the frames."""
-    asked = job.progress.answer.answers if job.progress.answer else ()
-    texts = [asked[-1].brief or asked[-1].answer] if asked else []
+    answers = job.progress.answer.answers if job.progress.answer else ()
+    texts = [answers[-1].brief or answers[-1].answer] if answers else []
     texts += [partial_text(answer) for _, answer in sorted(job.progress.answers.items())]
     return shortened(next(filter(None, map(single_line, texts)), ""), _MOST_WORDS)
 

@@ -61,7 +61,7 @@ def draw_plan(ui: PageTools, catalogue: Catalogue) -> None:
     st.markdown(f"**{plain(t('cluster.layout', **sizes))}**")
     st.markdown("\n".join(f"- {plain(notice_text(reason))}" for reason in plan.reasons))
     for block in blocks:
-        st.caption(plain(notice_text(block.place)))
+        st.caption(plain(notice_text(block.notice)))
         st.code(block.text, language="bash", wrap_lines=True)
 
 
@@ -80,8 +80,8 @@ def _draw_network() -> ClusterNetwork:
     left, right = st.columns([1, 2])
     usual = ClusterNetwork()
     interface = left.text_input(t("cluster.page_network"), usual.interface, key="cluster_network")
-    given = right.text_input(t("cluster.page_hosts"), "", key="cluster_hosts", placeholder="192.168.1.20, 192.168.1.21")
-    hosts = tuple(host.strip() for host in given.split(",") if host.strip())
+    text = right.text_input(t("cluster.page_hosts"), "", key="cluster_hosts", placeholder="192.168.1.20, 192.168.1.21")
+    hosts = tuple(host.strip() for host in text.split(",") if host.strip())
     return ClusterNetwork(interface.strip() or usual.interface, hosts)
 
 

@@ -22,10 +22,10 @@ _MOST_BATCHES = 3
 def groups(ui: PageTools) -> Iterator[RowGroup]:
     """Yield a row for each of the latest batches."""
     try:
-        found = BatchRepository(ui.services.store).recent(_MOST_BATCHES)
+        latest = BatchRepository(ui.services.store).recent(_MOST_BATCHES)
     except AppError:  # the analyses are listed all the same
         return
-    for batch in found:
+    for batch in latest:
         ids, statuses = frozenset(video.job_id for video in batch.videos), status_of(batch, ui.services.jobs)
         is_moving, act = batches(ui).is_working(batch, statuses), partial(ui.view.open_batch, batch.id)
         yield RowGroup(_row(ui, batch, statuses, is_moving=is_moving), batch.created, ids, act, is_moving)

@@ -73,14 +73,14 @@ class RayFeeder:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         inspect = ray.remote(num_cpus=0, max_retries=0)(inspect_node)
-        asked = {
+        answers = {
             node["NodeManagerHostname"]: inspect.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             ).remote(self.variables, request, sample(paths))
             for node in self._nodes()
         }
         facts, faults = [], list[AppError]()
-        for host, answer in asked.items():
+        for host, answer in answers.items():
             try:
                 facts.append(ray.get(answer))
             except Exception as error:

@@ -77,16 +77,16 @@ def node_settings(variables: Mapping[str, str]) -> Settings:
     return load({**os.environ, **variables})
 
 
-def passed_variables(given: Mapping[str, str], settings: Settings) -> dict[str, str]:
+def passed_variables(variables: Mapping[str, str], settings: Settings) -> dict[str, str]:
     """Return the settings that travel to the nodes: neither keys nor folders of a machine.
 
     Args:
-        given: Variables of the environment and `.env`.
+        variables: Variables of the environment and `.env`.
         settings: The settings in use, whose model and engine may come from options.
     """
     passed = {
         name: value
-        for name, value in given.items()
+        for name, value in variables.items()
         if name.startswith(_PASSED) and name not in _OF_A_MACHINE and not is_secret(name)
     }
     return {**passed, "VLLM_MODEL_PATH": settings.model_path, "FRAMELENS_BASE_URL": settings.base_url}

@@ -74,8 +74,8 @@ def inspect_node(variables: Mapping[str, str], request: AnalysisRequest, paths: 
 
 def facts_of(settings: Settings, request: AnalysisRequest) -> NodeFacts:
     """Return the versions of this machine, and the settings that answers to a request depend on."""
-    known = conditions(settings, Templates(settings.template_dir), request)
-    return NodeFacts(socket.gethostname(), platform.python_version(), version("ray"), known)
+    values = conditions(settings, Templates(settings.template_dir), request)
+    return NodeFacts(socket.gethostname(), platform.python_version(), version("ray"), values)
 
 
 def find_faults(own: NodeFacts, nodes: Sequence[NodeFacts], language: Language) -> list[AppError]:
@@ -92,8 +92,8 @@ def find_faults(own: NodeFacts, nodes: Sequence[NodeFacts], language: Language) 
 
 def _faults(own: NodeFacts, nodes: Sequence[NodeFacts]) -> Iterator[AppError]:
     for node in nodes:
-        for what, given, wanted in _differences(node, own, nodes[0]):
-            yield ConfigError("ray_node_differs", host=node.host, what=what, given=given or "–", wanted=wanted or "–")
+        for what, value, expected in _differences(node, own, nodes[0]):
+            yield ConfigError("ray_node_differs", host=node.host, what=what, given=value or "–", wanted=expected or "–")
         if node.missing:
             yield VideoError("ray_videos_missing", host=node.host, n=len(node.missing), path=node.missing[0])
         if node.engine:
@@ -107,12 +107,12 @@ def _faults(own: NodeFacts, nodes: Sequence[NodeFacts]) -> Iterator[AppError]:
 def _differences(node: NodeFacts, own: NodeFacts, first: NodeFacts) -> Iterator[tuple[str, str, str]]:
     """Yield what differs: its name, the node's value, and the value of the command's machine or the first node."""
     compared = [("Python", _minor(node.python), _minor(own.python)), ("Ray", node.ray, own.ray)]
-    for key, given in node.conditions.items():
+    for key, value in node.conditions.items():
         if key not in _OF_LOCAL_ENGINE:
-            compared.append((t(f"condition.{key}"), given, own.conditions.get(key, "")))
+            compared.append((t(f"condition.{key}"), value, own.conditions.get(key, "")))
         elif key == "engine":  # the command's machine may have no engine
-            compared.append((t("condition.engine"), given, first.conditions.get("engine", "")))
-    yield from (one for one in compared if one[1] != one[2])
+            compared.append((t("condition.engine"), value, first.conditions.get("engine", "")))
+    yield from (row for row in compared if row[1] != row[2])
 
 
 def _minor(text: str) -> str:
@@ -135,10 +135,10 @@ def _engine_failure(settings: Settings) -> Failure | None:
 def _model_failure(settings: Settings) -> Failure | None:
     """Return why the model can't be loaded; a node downloads nothing."""
     try:
-        found = resolve_model(settings.model_path)
-        if found.folder is None:
+        model = resolve_model(settings.model_path)
+        if model.folder is None:
             raise ModelNotFound("model_unconfirmed", model=settings.model_path)
-        check_folder(found.folder, settings)
+        check_folder(model.folder, settings)
     except AppError as error:
         return Failure.of(error)
     return None

@@ -89,7 +89,7 @@ def copied(video: TimedVideo, plan: ClipPlan, reading: Reading, form: str) -> li
     if reading.before_seconds:
         edge = reading.before_seconds - _DELAY_SECONDS
         early = ["-ss", f"{edge:.6f}", "-output_ts_offset", f"{-_DELAY_SECONDS:.6f}"]
-    drops = [f"gte(n\\,{plan.num_packets})", *(f"eq(n\\,{place})" for place in plan.unshown)]
+    drops = [f"gte(n\\,{plan.num_packets})", *(f"eq(n\\,{index})" for index in plan.unshown)]
     return [
         *("-fflags", "+genpts"),
         *_input(video, reading),

@@ -73,9 +73,9 @@ def _line_height(font: ImageFont.FreeTypeFont) -> int:
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: float) -> Iterator[str]:
     """Yield lines of at most this width, broken at spaces, and between the letters of East Asian scripts."""
-    known = own_face().code_points
+    drawable = own_face().code_points
     for line in text.splitlines():
-        clean = "".join(letter if ord(letter) in known else _MISSING for letter in " ".join(line.split()))
+        clean = "".join(letter if ord(letter) in drawable else _MISSING for letter in " ".join(line.split()))
         held = ""
         for word in re.findall(r"[^ \u2e80-\uffff]*[ \u2e80-\uffff]|[^ \u2e80-\uffff]+", clean):
             if held and font.getlength((held + word).rstrip()) > width:

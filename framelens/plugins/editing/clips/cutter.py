@@ -91,8 +91,8 @@ def clip_name(
     times = (start_seconds, end_seconds)
     start, end = ("end" if time is None else clock(time).replace(":", "-") for time in times)
     rest = f"_{start}_{end}{suffix_of(path, mode)}"
-    if words := re.sub(r"[/\\]", "_", one_line(title)):
-        return safe_file_name(words.encode()[:_TITLE_BYTES].decode(errors="ignore").strip() + rest)
+    if stem := re.sub(r"[/\\]", "_", one_line(title)):
+        return safe_file_name(stem.encode()[:_TITLE_BYTES].decode(errors="ignore").strip() + rest)
     return fitting_name(path.stem, rest, folder)
 
 
@@ -134,13 +134,13 @@ def cut_pieces(
         StorageError: A clip can't be written.
         Cancelled: `cancel` was set.
     """
-    given: set[str] = set()
+    taken: set[str] = set()
     all_pieces, all_cues = list(pieces), tuple(cues)
     with _Cutter([path], len(all_pieces), folder, on_progress, cancel) as cutter:
         for piece in all_pieces:
             edges = (piece.start_seconds, piece.end_seconds)
             named = folder / clip_name(path, mode, *edges, folder, title=piece.name)
-            target = free_path(named, [path], overwrites=overwrites, taken=given)
+            target = free_path(named, [path], overwrites=overwrites, taken=taken)
             try:
                 clip = cutter.cut(_request(path, edges, target, mode, all_cues), target)
             except (Cancelled, StorageError):
@@ -286,11 +286,11 @@ class _Cutter:
         target = self._unused.pop(0)
         for reading in arguments.readings(video, plan):
             if is_fast:
-                given = arguments.copied(video, plan, reading, request.form)
+                argv = arguments.copied(video, plan, reading, request.form)
             else:
                 encoding = arguments.Encoding(request.canvas, subtitles, request.is_part)
-                given = arguments.encoded(video, plan, reading, request.form, encoding)
-            self._run(request, given, target, plan)
+                argv = arguments.encoded(video, plan, reading, request.form, encoding)
+            self._run(request, argv, target, plan)
             times = self._times_in(target)
             if plan.fits(times):
                 return plan, len(times), target
@@ -304,12 +304,12 @@ class _Cutter:
         file.write_text(captions.written(request.cues, (size.width, size.height), plan.start_seconds), "utf-8")
         return captions.subtitle_filter(file)
 
-    def _run(self, request: _Request, given: list[str], target: Path, plan: ClipPlan) -> None:
+    def _run(self, request: _Request, argv: list[str], target: Path, plan: ClipPlan) -> None:
         reads = [request.path, *self.scratch.glob("*.ass")]
         start, name = plan.start_seconds, printable_path(request.path.name)
         try:
             run_ffmpeg(
-                given,
+                argv,
                 reads=reads,
                 writes=target,
                 on_progress=lambda seconds: self._on_progress(start + min(seconds, plan.length_seconds)),

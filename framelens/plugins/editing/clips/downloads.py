@@ -123,10 +123,10 @@ def parse_pieces(text: str) -> Iterator[tuple[str, Piece]]:
         InputError: A part of the text is not a piece.
     """
     for word in text.split(",")[: MOST_PIECES + 1]:
-        found = _PIECE.fullmatch(word.strip())
-        if not found:
+        match = _PIECE.fullmatch(word.strip())
+        if not match:
             raise InputError("clip_piece_unknown", given=word[:80])
-        job_id, letter, number, start, end = found.groups()
+        job_id, letter, number, start, end = match.groups()
         kind = _KINDS[letter] if letter else ""
         yield job_id or "", Piece(kind, int(number or 0), "", float(start), float(end) if end else None)
 
@@ -159,17 +159,19 @@ class ClipOrders:
             raise InputError("clip_without_video", name=job.name)
         analysis = services.reports.get(job_id)
         titles: dict[tuple[str, int], str] = (
-            {(one.kind, one.number): one.name for one in pieces_of(analysis)} if analysis else {}
+            {(piece.kind, piece.number): piece.name for piece in pieces_of(analysis)} if analysis else {}
         )
-        said = analysis.transcript if analysis and how.has_subtitles else None
-        return ClipSource(job_id, services.videos.path(video_id), job.name, attributed(said), titles)
+        transcript = analysis.transcript if analysis and how.has_subtitles else None
+        return ClipSource(job_id, services.videos.path(video_id), job.name, attributed(transcript), titles)
 
 
-def _order(given: Iterable[tuple[str, Piece]], source_of: Callable[[str], ClipSource], how: ClipOptions) -> ClipOrder:
+def _order(
+    selected: Iterable[tuple[str, Piece]], source_of: Callable[[str], ClipSource], how: ClipOptions
+) -> ClipOrder:
     source_of = cache(source_of)
     sources: dict[Path, ClipSource] = {}
     pieces = []
-    for named, piece in given:
+    for named, piece in selected:
         source = source_of(named)
         sources.setdefault(source.path, source)
         name = source.titles.get((piece.kind, piece.number), "")
@@ -195,11 +197,11 @@ def write(order: ClipOrder) -> Export:
             name, mime, path = _reel(order, folder) if order.how.is_reel else _clips(order, folder)
         except StorageError as error:
             raise StorageError("disk_full_now", folder=str(folder.parent), reason=error.values["reason"]) from error
-        descriptor, kept = tempfile.mkstemp(prefix="framelens-", suffix=path.suffix)
+        descriptor, target = tempfile.mkstemp(prefix="framelens-", suffix=path.suffix)
         os.close(descriptor)
         path.chmod(0o600)
-        path.replace(kept)
-    return Export(name, mime, Path(kept))
+        path.replace(target)
+    return Export(name, mime, Path(target))
 
 
 def _reel(order: ClipOrder, folder: Path) -> _Made:
@@ -211,7 +213,7 @@ def _reel(order: ClipOrder, folder: Path) -> _Made:
 
 
 def _clips(order: ClipOrder, folder: Path) -> _Made:
-    return _one(order, folder) if len(order.pieces) == 1 else _zipped(order, folder)
+    return _clip(order, folder) if len(order.pieces) == 1 else _zipped(order, folder)
 
 
 def _cuts(source: ClipSource, order: ClipOrder, folder: Path) -> Iterator[CutPiece]:
@@ -219,7 +221,7 @@ def _cuts(source: ClipSource, order: ClipOrder, folder: Path) -> Iterator[CutPie
     return cut_pieces(source.path, pieces, folder, mode=order.how.mode, cues=source.cues, cancel=cancel_event())
 
 
-def _one(order: ClipOrder, folder: Path) -> _Made:
+def _clip(order: ClipOrder, folder: Path) -> _Made:
     source = order.sources[0]
     cut = next(_cuts(source, order, folder))
     if cut.error or cut.clip is None:
@@ -245,18 +247,18 @@ def _zipped(order: ClipOrder, folder: Path) -> _Made:
     """
     target = folder / "clips.zip"
     left_out: list[str] = []
-    errors, given = [], set[str]()
+    errors, taken = [], set[str]()
     with ZipFile(target, "w", ZIP_STORED) as archive:
         for source in order.sources:
-            place = f"{unused_name(Path(safe_file_name(source.name)).stem, given)}/" if len(order.sources) > 1 else ""
+            prefix = f"{unused_name(Path(safe_file_name(source.name)).stem, taken)}/" if len(order.sources) > 1 else ""
             for cut in _cuts(source, order, folder):
                 if cut.clip:
                     name = Path(_name(cut.piece, cut.clip, source))
-                    archive.write(cut.clip.path, unused_name(f"{place}{name.stem}", given, name.suffix))
+                    archive.write(cut.clip.path, unused_name(f"{prefix}{name.stem}", taken, name.suffix))
                     cut.clip.path.unlink()
                 elif cut.error:
                     errors.append(cut.error)
-                    left_out.append(labelled(f"{place}{cut.piece.label}", error_text(cut.error)))
+                    left_out.append(labelled(f"{prefix}{cut.piece.label}", error_text(cut.error)))
         if left_out:
             archive.writestr(f"{t('library.export_left_out')}.txt", "\n".join((*left_out, "")))
     if len(errors) == len(order.pieces):

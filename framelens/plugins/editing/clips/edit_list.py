@@ -52,14 +52,14 @@ def write(pieces: Iterable[Piece], path: Path, video: Path, player_start_seconds
     edges = [(piece, piece.start_seconds, piece.end_seconds or 0.0) for piece in pieces]
     if suffix in PROJECTS:
         shift = player_start_seconds
-        return project(video.name, [(start + shift, end + shift, one.label) for one, start, end in edges])
+        return project(video.name, [(start + shift, end + shift, piece.label) for piece, start, end in edges])
     named = video.name if path.parent == video.parent else str(video)
     if suffix == TABLE:
         table = StringIO()
-        rows = ((clock(start), clock(end), one.label, named) for one, start, end in edges)
+        rows = ((clock(start), clock(end), piece.label, named) for piece, start, end in edges)
         csv.writer(table, lineterminator="\n").writerows((_COLUMNS, *rows))
         return b"\xef\xbb\xbf" + table.getvalue().encode(errors="surrogateescape")
-    lines = (f"{clock(start)} {clock(end)} {one.label}\n" for one, start, end in edges)
+    lines = (f"{clock(start)} {clock(end)} {piece.label}\n" for piece, start, end in edges)
     text = "".join((f"# {t('clip.list_help')}\n", f"file {named}\n", *lines))
     return text.encode(errors="surrogateescape")
 
@@ -90,13 +90,13 @@ def read(path: Path, video: Path, player_start_seconds: float) -> list[Piece]:
         else _of_text(text)
     )
     pieces = []
-    for number, given, start, end, name, named in rows:
+    for number, line, start, end, name, named in rows:
         try:
             first, last = parse_seconds(start), parse_seconds(end)
         except ConfigError:
             first = last = 0.0
         if last <= first:
-            raise InputError("clip_list_line", path=shown_path(path), number=number, given=given[:80])
+            raise InputError("clip_list_line", path=shown_path(path), number=number, given=line[:80])
         pieces.append(Piece("", number, one_line(name), first, last, video=_other(named, path, video)))
     if not pieces:
         raise InputError("clip_list_empty", path=shown_path(path))
@@ -131,8 +131,8 @@ def _of_text(text: str) -> Iterator[_Row]:
         if named := _FILE.fullmatch(line.strip()):
             video = named[1].strip("\"'")
         elif line.strip() and not line.lstrip().startswith("#"):
-            found = _LINE.fullmatch(line.strip())
-            start, end, name = found.groups(default="") if found else ("", "", "")
+            match = _LINE.fullmatch(line.strip())
+            start, end, name = match.groups(default="") if match else ("", "", "")
             yield number, line.strip(), start, end, name, video
 
 
@@ -162,7 +162,7 @@ def _as_json(text: str) -> Iterator[str]:
         if comma:
             continue
         if token.startswith("'"):
-            inside = re.sub(r"\\(.)", lambda found: "'" if found[1] == "'" else found[0], token[1:-1])
+            inside = re.sub(r"\\(.)", lambda match: "'" if match[1] == "'" else match[0], token[1:-1])
             yield '"' + inside.replace('"', '\\"') + '"'
         else:
             yield f'"{token}"' if token[0].isalpha() and token not in _WORDS else token

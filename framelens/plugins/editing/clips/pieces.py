@@ -105,12 +105,12 @@ def chosen(pieces: Iterable[Piece], kind: PieceKind, numbers: Sequence[int] | No
     Raises:
         InputError: The report has no piece of this kind, or not all of these numbers.
     """
-    known = {piece.number: piece for piece in pieces if piece.kind == kind}
-    if not known:
+    by_number = {piece.number: piece for piece in pieces if piece.kind == kind}
+    if not by_number:
         raise InputError("clip_none_of_kind", kind=t(f"clip.kind_{kind}"), name=video)
     if numbers is None:
-        return sorted(known.values(), key=lambda piece: (piece.start_seconds, piece.number))
-    if missing := [number for number in numbers if number not in known]:
-        values = {"kind": t(f"clip.kind_{kind}"), "number": missing[0], "last": max(known), "name": video}
+        return sorted(by_number.values(), key=lambda piece: (piece.start_seconds, piece.number))
+    if missing := [number for number in numbers if number not in by_number]:
+        values = {"kind": t(f"clip.kind_{kind}"), "number": missing[0], "last": max(by_number), "name": video}
         raise InputError("clip_number_unknown", **values)
-    return [known[number] for number in numbers]
+    return [by_number[number] for number in numbers]

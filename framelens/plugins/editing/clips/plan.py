@@ -66,8 +66,8 @@ class ClipPlan:
         return len(times_seconds) == len(self.times_seconds) or all(map(self._is_planned, times_seconds))
 
     def _is_planned(self, seconds: float) -> bool:
-        place = bisect_right(self.times_seconds, seconds + SAME_TIME_SECONDS) - 1
-        return place >= 0 and seconds - self.times_seconds[place] <= SAME_TIME_SECONDS
+        index = bisect_right(self.times_seconds, seconds + SAME_TIME_SECONDS) - 1
+        return index >= 0 and seconds - self.times_seconds[index] <= SAME_TIME_SECONDS
 
 
 def exact_plan(video: TimedVideo, start_seconds: float, end_seconds: float | None) -> ClipPlan:
@@ -80,7 +80,7 @@ def exact_plan(video: TimedVideo, start_seconds: float, end_seconds: float | Non
     first = max(0, bisect_right(shown, start_seconds + rounding) - 1)
     _check_start(video, start_seconds)
     asked_end = inf if end_seconds is None else end_seconds
-    behind = next((place for place in range(first + 1, len(shown)) if shown[place] >= asked_end - rounding), len(shown))
+    behind = next((index for index in range(first + 1, len(shown)) if shown[index] >= asked_end - rounding), len(shown))
     end = shown[behind] if behind < len(shown) else video.frames.end_seconds
     start = start_seconds if start_seconds - shown[first] > _WHOLE_SECONDS else shown[first]
     end = asked_end if end - asked_end > _WHOLE_SECONDS else end
@@ -110,7 +110,7 @@ def fast_plan(video: TimedVideo, start_seconds: float, end_seconds: float | None
     end = min((time for time in later[num:] if time >= first), default=frames.end_seconds)
     if num == len(later) and end_seconds is not None:  # the last frame, while the sound lasts
         end = min(end, max(end_seconds, first + times[-1] + _frame_seconds(video)))
-    unshown = tuple(place for place, time in enumerate(later[:num]) if time < first)
+    unshown = tuple(index for index, time in enumerate(later[:num]) if time < first)
     return ClipPlan(first, first, end, times, num, unshown)
 
 
@@ -132,10 +132,10 @@ def _key(video: TimedVideo, latest_seconds: float) -> int | None:
 
 def _num_needed(shown: Sequence[float], end_seconds: float) -> int:
     """Return how many frames, in the order of decoding, have those before `end_seconds` and all between them."""
-    num = max(1, max((place for place, time in enumerate(shown) if time < end_seconds), default=0) + 1)
+    num = max(1, max((index for index, time in enumerate(shown) if time < end_seconds), default=0) + 1)
     latest, earliest_later = max(shown[:num]), [*shown, inf]
-    for place in range(len(shown) - 1, -1, -1):
-        earliest_later[place] = min(earliest_later[place], earliest_later[place + 1])
+    for index in range(len(shown) - 1, -1, -1):
+        earliest_later[index] = min(earliest_later[index], earliest_later[index + 1])
     while num < len(shown) and latest > earliest_later[num]:
         latest = max(latest, shown[num])
         num += 1

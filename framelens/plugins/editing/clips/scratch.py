@@ -25,6 +25,6 @@ def scratch_folder(folder: Path) -> Iterator[Path]:
             if left.is_dir() and not left.is_symlink() and time.time() - left.stat().st_mtime > _NEW_SECONDS:
                 with FileLock(left / "lock", mode=0o600).acquire(blocking=False):
                     shutil.rmtree(left, ignore_errors=True)
-    made = tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=folder, ignore_cleanup_errors=True)
-    with made, FileLock(Path(made.name, "lock"), mode=0o600):
-        yield Path(made.name)
+    scratch = tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=folder, ignore_cleanup_errors=True)
+    with scratch, FileLock(Path(scratch.name, "lock"), mode=0o600):
+        yield Path(scratch.name)

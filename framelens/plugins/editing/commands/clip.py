@@ -188,12 +188,12 @@ def _typed_of_clips(options: Options) -> list[str]:
         "--mode fast": options.mode != "exact",
         "--burn-subtitles": options.burn_subtitles,
     }
-    return [name for name, one in is_given.items() if one]
+    return [name for name, is_set in is_given.items() if is_set]
 
 
 def _read_files(options: Options) -> list[Path]:
     """Return the files that the command reads in addition to the video."""
-    return [one for one in (options.report, options.subtitles) if one]
+    return [path for path in (options.report, options.subtitles) if path]
 
 
 def _output(options: Options, path: Path) -> Path:
@@ -222,13 +222,13 @@ def _pieces(options: Options, path: Path, cancel: threading.Event) -> list[Piece
         InputError: There is no report on this video, or it doesn't have them.
     """
     analysis = _analysis(options, path, cancel)
-    known = list(pieces_of(analysis, MARGIN_SECONDS if options.margin is None else options.margin))
+    available = list(pieces_of(analysis, MARGIN_SECONDS if options.margin is None else options.margin))
     return [
         piece
         for kind in _KINDS
         if _is_asked(options, kind)
         for piece in chosen(
-            known, kind, None if getattr(options, f"all_{kind}s") else getattr(options, kind), path.name
+            available, kind, None if getattr(options, f"all_{kind}s") else getattr(options, kind), path.name
         )
     ]
 
@@ -248,10 +248,10 @@ def _analysis(options: Options, path: Path, cancel: threading.Event, *, has_same
     with open_library(load()) as services:
         extractions = services.switcher.session.extractions
         ids = services.jobs.reports_on_file(extractions, path, cancel, has_same_words=has_same_words)
-        found = services.reports.get(ids[0]) if ids else None
-    if found is None:
+        newest = services.reports.get(ids[0]) if ids else None
+    if newest is None:
         raise InputError("clip_without_report", name=path.name)
-    return found
+    return newest
 
 
 def _cut_pieces(pieces: list[Piece], path: Path, options: Options, cancel: threading.Event) -> int:
@@ -272,7 +272,7 @@ def _cut_pieces(pieces: list[Piece], path: Path, options: Options, cancel: threa
     )
     codes, rows = [0], []
     with line:
-        for place, cut in enumerate(cuts, start=1):
+        for number, cut in enumerate(cuts, start=1):
             line.clear()
             codes += [cut.error.exit_code] if cut.error else []
             rows.append(_row(cut))
@@ -281,7 +281,7 @@ def _cut_pieces(pieces: list[Piece], path: Path, options: Options, cancel: threa
                 print(f"{name[0]} {name[1]}: {error_text(cut.error)}", file=sys.stderr, flush=True)
             elif cut.clip and not options.json:
                 with suppress(BrokenPipeError):
-                    print(f"{place}/{len(pieces)} {_done(cut.clip)}", flush=True)
+                    print(f"{number}/{len(pieces)} {_done(cut.clip)}", flush=True)
     if options.json:
         print_json(rows)
     return worst_exit_code(codes)
@@ -396,8 +396,8 @@ def _row(cut: CutPiece) -> dict[str, object]:
 
 def _document(clip: VideoClip, start_seconds: float, end_seconds: float | None) -> dict[str, object]:
     times = {"start_seconds": clip.start_seconds, "end_seconds": clip.end_seconds}
-    asked = {"asked_start_seconds": start_seconds, "asked_end_seconds": end_seconds}
-    return {"path": str(clip.path), "mode": clip.mode, **times, **asked, "num_frames": clip.num_frames}
+    requested = {"asked_start_seconds": start_seconds, "asked_end_seconds": end_seconds}
+    return {"path": str(clip.path), "mode": clip.mode, **times, **requested, "num_frames": clip.num_frames}
 
 
 def _done(clip: VideoClip) -> str:

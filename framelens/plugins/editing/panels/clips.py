@@ -25,7 +25,7 @@ _LIKELIEST: tuple[PieceKind, ...] = ("interval", "finding", "chapter")
 
 def action(ui: PageTools) -> RangeAction:
     """Return the action at a range of a video: open the dialog that saves it."""
-    return RangeAction(t("clip.action"), lambda asked: ui.ask(t("clip.title"), _draw_one, ui, asked))
+    return RangeAction(t("clip.action"), lambda selection: ui.ask(t("clip.title"), _draw_one, ui, selection))
 
 
 def _ask_for_all(ui: PageTools, job_ids: Sequence[str]) -> None:
@@ -51,16 +51,16 @@ def _video_id(ui: PageTools, job: JobSnapshot) -> str | None:
 # ---- one range
 
 
-def _draw_one(ui: PageTools, asked: VideoRange) -> None:
+def _draw_one(ui: PageTools, selection: VideoRange) -> None:
     """Draw the fields for the times of a clip, and the button that saves it."""
-    margin = MARGIN_SECONDS if asked.is_cited else 0.0
-    edges = (max(0.0, asked.start_seconds - margin), asked.end_seconds + margin)
+    margin = MARGIN_SECONDS if selection.is_cited else 0.0
+    edges = (max(0.0, selection.start_seconds - margin), selection.end_seconds + margin)
     with (
         st.container()
     ):  # the fields keep their place, or the previous dialog's would be shown beside them for a moment
-        if asked.name:
-            st.markdown(plain(asked.name))
-    key = f"clip_{asked.job_id or asked.video_id}_{edges[0]:g}_{edges[1]:g}"
+        if selection.name:
+            st.markdown(plain(selection.name))
+    key = f"clip_{selection.job_id or selection.video_id}_{edges[0]:g}_{edges[1]:g}"
     with st.container(horizontal=True, gap="small"):
         start = st.text_input(t("clip.start"), clock(edges[0]), key=f"{key}_start", width=140)
         end = st.text_input(t("clip.end"), clock(edges[1]), key=f"{key}_end", width=140)
@@ -71,14 +71,14 @@ def _draw_one(ui: PageTools, asked: VideoRange) -> None:
         ui.show_error(error)
         return
     text = piece_text(Piece("", 0, "", first, last))
-    place = f"jobs/{asked.job_id}" if asked.job_id else f"videos/{asked.video_id}"
-    url = ui.export_url(f"{place}/clips", pieces=text, mode=mode)
+    route = f"jobs/{selection.job_id}" if selection.job_id else f"videos/{selection.video_id}"
+    url = ui.export_url(f"{route}/clips", pieces=text, mode=mode)
     ui.draw_saves([SaveGroup((SaveButton(t("clip.save"), url),))], key="clip_save", has_choices=True)
 
 
 def _draw_mode(ui: PageTools, key: str) -> ClipMode:
     labels = {mode: t(f"clip.mode_{mode}") for mode in get_args(ClipMode)}
-    labels = dict(sorted(labels.items(), key=lambda one: one[0] != "exact"))
+    labels = dict(sorted(labels.items(), key=lambda item: item[0] != "exact"))
     mode: ClipMode = ui.choose(t("clip.mode"), labels, f"{key}_mode", st.radio)
     return mode
 
@@ -121,10 +121,10 @@ def _list(ui: PageTools, job_ids: Sequence[str]) -> _Listed:
     has_subtitles = False
     for entry in ui.services.jobs.library.entries(job_ids):
         analysis = ui.services.reports.get(entry.id) if _video_id(ui, ui.services.jobs.snapshot(entry.id)) else None
-        found = [_Row(piece, entry.id, entry.name) for piece in pieces_of(analysis, MARGIN_SECONDS)] if analysis else []
-        rows += found
-        without += [] if found else [entry.name]
-        has_subtitles = has_subtitles or bool(found and analysis and analysis.transcript)
+        added = [_Row(piece, entry.id, entry.name) for piece in pieces_of(analysis, MARGIN_SECONDS)] if analysis else []
+        rows += added
+        without += [] if added else [entry.name]
+        has_subtitles = has_subtitles or bool(added and analysis and analysis.transcript)
     return _Listed(tuple(rows), tuple(without), has_subtitles)
 
 
@@ -134,16 +134,16 @@ def _draw_all(ui: PageTools, listed: _Listed) -> None:
         _draw_left_out(ui, listed.without)
     if not listed.rows:
         return
-    kept, wrong = _draw_list(listed)
+    rows, wrong = _draw_list(listed)
     mode = _draw_mode(ui, f"clips_{listed.key}")
     for sentence in wrong:
         ui.show_warning(sentence)
-    if not kept:
+    if not rows:
         st.caption(t("clip.none"))
-    elif len(kept) > MOST_PIECES:
-        st.caption(t("clip.most", most=MOST_PIECES, n=len(kept)))
+    elif len(rows) > MOST_PIECES:
+        st.caption(t("clip.most", most=MOST_PIECES, n=len(rows)))
     elif not wrong:
-        ui.draw_saves([SaveGroup(_save_buttons(ui, listed, kept, mode))], key="clips_save", has_choices=True)
+        ui.draw_saves([SaveGroup(_save_buttons(ui, listed, rows, mode))], key="clips_save", has_choices=True)
 
 
 def _draw_left_out(ui: PageTools, names: Sequence[str]) -> None:
@@ -151,17 +151,17 @@ def _draw_left_out(ui: PageTools, names: Sequence[str]) -> None:
     ui.show_warning(t("clip.without", n=len(names), names=t("facts.list").join(shown)))
 
 
-def _save_buttons(ui: PageTools, listed: _Listed, kept: Sequence[_Row], mode: ClipMode) -> tuple[SaveButton, ...]:
+def _save_buttons(ui: PageTools, listed: _Listed, rows: Sequence[_Row], mode: ClipMode) -> tuple[SaveButton, ...]:
     """Return the buttons for the clips and for a reel of them, below what can be chosen for the reel."""
-    place = f"jobs/{kept[0].job_id}/clips"
-    text = ",".join(piece_text(row.piece, row.job_id) for row in kept)
-    clips = SaveButton(t("clip.save_all", n=len(kept)), ui.export_url(place, pieces=text, mode=mode))
-    if len(kept) < 2:
+    route = f"jobs/{rows[0].job_id}/clips"
+    text = ",".join(piece_text(row.piece, row.job_id) for row in rows)
+    clips = SaveButton(t("clip.save_all", n=len(rows)), ui.export_url(route, pieces=text, mode=mode))
+    if len(rows) < 2:
         return (clips,)
     names = ("chapters", "subtitles") if listed.has_subtitles else ("chapters",)
     with st.container(horizontal=True, gap="medium"):
         chosen = {name: str(int(st.checkbox(t(f"clip.{name}"), key=f"clips_{listed.key}_{name}"))) for name in names}
-    return (clips, SaveButton(t("clip.save_reel"), ui.export_url(place, pieces=text, reel="1", **chosen)))
+    return (clips, SaveButton(t("clip.save_reel"), ui.export_url(route, pieces=text, reel="1", **chosen)))
 
 
 def _draw_list(listed: _Listed) -> tuple[list[_Row], list[str]]:
@@ -189,10 +189,10 @@ def _draw_list(listed: _Listed) -> tuple[list[_Row], list[str]]:
     }
     key = f"clips_list_{listed.key}"
     edited: dict[str, Any] = st.data_editor(table, key=key, column_config=columns, hide_index=True)
-    kept, wrong = [], []
+    rows, wrong = [], []
     names = ("keep", "place", "start", "end")
     cells: Iterable[tuple[Any, ...]] = zip(*(edited[name] for name in names), strict=True)
-    for own_place, (row, (is_kept, place, start, end)) in enumerate(zip(listed.rows, cells, strict=True), start=1):
+    for number, (row, (is_kept, position, start, end)) in enumerate(zip(listed.rows, cells, strict=True), start=1):
         if not is_kept:
             continue
         try:
@@ -201,5 +201,5 @@ def _draw_list(listed: _Listed) -> tuple[list[_Row], list[str]]:
             wrong.append(t("clip.row_wrong", name=row.piece.name, why=error_words(error)))
         else:
             piece = replace(row.piece, start_seconds=first, end_seconds=last)
-            kept.append((own_place, place or own_place, replace(row, piece=piece)))
-    return moved(kept), wrong
+            rows.append((number, position or number, replace(row, piece=piece)))
+    return moved(rows), wrong

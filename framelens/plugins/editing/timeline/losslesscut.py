@@ -41,5 +41,5 @@ def project(video: str, segments: Iterable[_Segment]) -> bytes:
 
 def _segments(analysis: Analysis) -> Iterator[_Segment]:
     """Yield the segments in seconds from the first picture, each long enough to be seen."""
-    for one in pieces_of(analysis):
-        yield one.start_seconds, max(one.end_seconds or 0.0, one.start_seconds + _SHORTEST_SECONDS), one.label
+    for piece in pieces_of(analysis):
+        yield piece.start_seconds, max(piece.end_seconds or 0.0, piece.start_seconds + _SHORTEST_SECONDS), piece.label

@@ -55,14 +55,14 @@ class Rate:
 def rate_of(video: VideoInfo, decode: DecodeSummary) -> Rate:
     """Return the nominal rate closest to the video's, from its header or else from the decoded frames."""
     counted = decode.frames_decoded / decode.readable_seconds if decode.readable_seconds > 0 else 0.0
-    given = next((rate for rate in (video.frame_rate, counted) if rate and math.isfinite(rate)), _UNKNOWN)
-    return _nominal(given)
+    frames_per_second = next((rate for rate in (video.frame_rate, counted) if rate and math.isfinite(rate)), _UNKNOWN)
+    return _nominal(frames_per_second)
 
 
 def _nominal(frames_per_second: float) -> Rate:
-    wanted = min(max(frames_per_second, 1.0), _MOST)
-    near = [Rate(base, ntsc) for base in (math.floor(wanted), math.ceil(wanted)) for ntsc in (False, base in _NTSC)]
-    return min(near, key=lambda rate: abs(float(rate.frames_per_second) - wanted))
+    clamped = min(max(frames_per_second, 1.0), _MOST)
+    near = [Rate(base, ntsc) for base in (math.floor(clamped), math.ceil(clamped)) for ntsc in (False, base in _NTSC)]
+    return min(near, key=lambda rate: abs(float(rate.frames_per_second) - clamped))
 
 
 def is_exact(rate: Rate, video: VideoInfo, decode: DecodeSummary) -> bool:

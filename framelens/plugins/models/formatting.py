@@ -55,15 +55,15 @@ def term_rows(sum_: MemoryEstimate) -> tuple[tuple[str, ...], list[list[str]]]:
     return names, [*rows, row(t("models.together"), sum_.card_bytes, sum_.total_bytes)]
 
 
-def format_cells(one: NumberFormat) -> tuple[str, ...]:
+def format_cells(number_format: NumberFormat) -> tuple[str, ...]:
     """Return a row of the table of formats, as in the terminal and in the documents."""
     return (
-        t(f"models.format.{one.key}.name"),
-        f"{one.bits:.4g}",
-        f"{_SEVEN_BILLION * one.bits / 8 / 1e9:.1f} GB",
-        "–" if one.least_capability is None else f"{one.least_capability}",
-        "–" if one.full_capability is None else f"{one.full_capability}",
-        t(f"models.runs.{one.cpu}"),
-        " ".join(f'"{name}": "{value}"' for name, value in (one.arguments or {}).items()) or "–",
-        t(f"models.format.{one.key}.about"),
+        t(f"models.format.{number_format.key}.name"),
+        f"{number_format.bits:.4g}",
+        f"{_SEVEN_BILLION * number_format.bits / 8 / 1e9:.1f} GB",
+        "–" if number_format.least_capability is None else f"{number_format.least_capability}",
+        "–" if number_format.full_capability is None else f"{number_format.full_capability}",
+        t(f"models.runs.{number_format.cpu}"),
+        " ".join(f'"{name}": "{value}"' for name, value in (number_format.arguments or {}).items()) or "–",
+        t(f"models.format.{number_format.key}.about"),
     )

@@ -75,22 +75,24 @@ def find_model(name: str, catalogue: Catalogue) -> ModelChoice:
     """
     match, unknown = _look_up(name, catalogue)
     try:
-        found = resolve_model(name)
+        resolved = resolve_model(name)
     except ModelNotFound as error:
         if match is None:
             raise unknown if unknown and unknown.key == "model_is_ollama" else error from error
-        found = None
-    if found and found.folder and (match is None or match.why not in ("ollama", "ollama_folder")):
-        known = match.entry if match and found.hub_id else None
-        return ModelChoice(name.strip().strip("\"'"), known or _entry_of(found.folder, match), folder=found.folder)
+        resolved = None
+    if resolved and resolved.folder and (match is None or match.why not in ("ollama", "ollama_folder")):
+        entry = match.entry if match and resolved.hub_id else None
+        return ModelChoice(
+            name.strip().strip("\"'"), entry or _entry_of(resolved.folder, match), folder=resolved.folder
+        )
     if match is not None:
         shown = None if match.why == "exact" else match
         return ModelChoice(match.entry.id, match.entry, shown, resolve_model(match.entry.id).folder)
-    assert found is not None
-    if found.hub_id is None or "/" not in found.hub_id:
+    assert resolved is not None
+    if resolved.hub_id is None or "/" not in resolved.hub_id:
         assert unknown is not None
         raise unknown
-    return ModelChoice(found.hub_id, None)
+    return ModelChoice(resolved.hub_id, None)
 
 
 def _look_up(name: str, catalogue: Catalogue) -> tuple[Match | None, ModelNotFound | None]:
@@ -117,27 +119,27 @@ def _entry_of(folder: Path, match: Match | None) -> CatalogueEntry | None:
     return replace(match.entry, shape=entry.shape) if match is not None else entry
 
 
-def proposal_for(choice: ModelChoice, place: HardwareProfile) -> Proposal | None:
+def proposal_for(choice: ModelChoice, hardware: HardwareProfile) -> Proposal | None:
     """Return settings with which the model fits; None where it doesn't or nothing is known of it."""
-    return next(iter(place.proposals((choice.entry,))), None) if choice.entry else None
+    return next(iter(hardware.proposals((choice.entry,))), None) if choice.entry else None
 
 
-def env_lines(wanted: ModelSettings, environment: Mapping[str, str]) -> str:
+def env_lines(settings: ModelSettings, environment: Mapping[str, str]) -> str:
     """Return the lines for `.env` that choose the same model and settings."""
-    lines = [f"VLLM_MODEL_PATH={wanted.model}"]
-    if wanted.engine == "vllm":
-        lines.append(f"VLLM_CONFIG='{json.dumps(dict(wanted.config or {}))}'")
+    lines = [f"VLLM_MODEL_PATH={settings.model}"]
+    if settings.engine == "vllm":
+        lines.append(f"VLLM_CONFIG='{json.dumps(dict(settings.config or {}))}'")
     else:
-        lines.append(f"FRAMELENS_ENGINE={wanted.engine}")
+        lines.append(f"FRAMELENS_ENGINE={settings.engine}")
     lines += [f"{name}={value}" for name, value in environment.items() if name != "FRAMELENS_ENGINE"]
     return "\n".join(lines)
 
 
-def with_fix(wanted: ModelSettings, fix: Fix) -> ModelSettings:
+def with_fix(settings: ModelSettings, fix: Fix) -> ModelSettings:
     """Apply a fix to the settings; settings that it doesn't touch stay as typed."""
-    written = wanted.written or {}
+    written = settings.written or {}
     changed = fix.applied_to(written)
     # A setting from our defaults can't be removed from the text; null restores vLLM's own default.
-    changed |= {name: None for name in fix.remove if name in (wanted.config or {}) and name not in written}
-    model, engine = fix.model or wanted.model, fix.engine or wanted.engine
-    return replace(wanted, model=model, engine=engine, vllm_config=config_text(changed))
+    changed |= {name: None for name in fix.remove if name in (settings.config or {}) and name not in written}
+    model, engine = fix.model or settings.model, fix.engine or settings.engine
+    return replace(settings, model=model, engine=engine, vllm_config=config_text(changed))

@@ -48,30 +48,31 @@ class ModelTasks:
             task.close()
 
     @requires("administrator")
-    def start_preflight(self, wanted: ModelSettings, *, then: Callable[[], None] = lambda: None) -> None:
+    def start_preflight(self, model_settings: ModelSettings, *, then: Callable[[], None] = lambda: None) -> None:
         """Start a check of a model and its settings; a model without local data is looked up on the hub.
 
         Args:
-            wanted: The model and its settings.
+            model_settings: The model and its settings.
             then: Called at the end, in the task, unless a finding stops a start.
 
         Raises:
             AppError: A setting is invalid, or another check is running.
         """
-        checked = wanted if wanted.config is not None else replace(wanted, vllm_config="")
+        checked = model_settings if model_settings.config is not None else replace(model_settings, vllm_config="")
         settings = self._services.model_switch.with_local_model(self._settings, **checked.named)
-        given, status = None if checked is wanted else wanted.written, self._switcher.session.engine.status()
+        vllm_config = None if checked is model_settings else model_settings.written
+        status = self._switcher.session.engine.status()
         runs = status.kind != "remote" and status.state in ("starting", "ready")
 
         def work(_: Callable[[None], None], __: threading.Event) -> Checked:
-            found = preflight(settings, given, engine_runs=runs, asks_hub=True)
+            findings = preflight(settings, vllm_config, engine_runs=runs, asks_hub=True)
             # The button already says that the model has to be downloaded.
-            found = tuple(finding for finding in found if finding.key != "doctor_model_absent")
-            if not any(finding.severity == "stops" for finding in found):
+            findings = tuple(finding for finding in findings if finding.key != "doctor_model_absent")
+            if not any(finding.severity == "stops" for finding in findings):
                 then()
-            return wanted, found
+            return model_settings, findings
 
-        _begin(self.preflight, "check_under_way", wanted.model, work)
+        _begin(self.preflight, "check_under_way", model_settings.model, work)
 
     @requires("administrator")
     def start_vision_check(self, size: tuple[int, int]) -> None:

@@ -41,7 +41,7 @@ class VisionChecks:
 
     def matching(self, **values: object) -> tuple[Measured, ...]:
         """List the checks that have these values, the latest last."""
-        return tuple(one for one in self.all() if all(one.get(name) == value for name, value in values.items()))
+        return tuple(check for check in self.all() if all(check.get(name) == value for name, value in values.items()))
 
     def save(self, measured: Measured) -> None:
         """Save a check in place of an earlier check of the same model."""
@@ -90,28 +90,28 @@ def check_sight(
         model=endpoint.model,
         timeout_seconds=settings.timeout_seconds,
     )
-    seen = check_vision(
+    result = check_vision(
         chat,
         size=size or usual_size(settings),
         on_progress=lambda key: on_progress(EngineProgress(f"vision_check_{key}")),
         cancel=cancel,
     )
-    engine.note_sight(seen.verdict != "blind")
-    reason = seen.reason and {language: notice_text(seen.reason, language) for language in get_args(Language)}
-    figures = asdict(replace(seen, reason=None)) | {"verdict": seen.verdict, "reason": reason}
+    engine.note_sight(result.verdict != "blind")
+    reason = result.reason and {language: notice_text(result.reason, language) for language in get_args(Language)}
+    figures = asdict(replace(result, reason=None)) | {"verdict": result.verdict, "reason": reason}
     return VisionChecks(settings.data_dir).keep({**engine_of(settings), **figures})
 
 
 def last_check(settings: Settings) -> Measured | None:
     """Get the latest vision check of the engine that these settings describe, or None."""
-    found = VisionChecks(settings.data_dir).matching(**engine_of(settings))
-    return found[-1] if found else None
+    checks = VisionChecks(settings.data_dir).matching(**engine_of(settings))
+    return checks[-1] if checks else None
 
 
-def result_text(seen: Measured) -> str:
+def result_text(outcome: Measured) -> str:
     """Describe how many of the cards were read, and whether in the right order."""
-    order = t("vision_check.order_right" if seen["ordered"] else "vision_check.order_wrong")
-    figures = {name: seen[name] for name in ("shown", "colours", "forms", "digits", "width", "height")}
+    order = t("vision_check.order_right" if outcome["ordered"] else "vision_check.order_wrong")
+    figures = {name: outcome[name] for name in ("shown", "colours", "forms", "digits", "width", "height")}
     return t("vision_check.result", order=order, **figures)
 
 

@@ -56,19 +56,19 @@ def cards(count: int, *, turn: int = 0) -> tuple[VisionCard, ...]:
     """List `count` cards, of which neighbours differ in everything; another `turn` gives another order."""
     return tuple(
         VisionCard(
-            VisionCard.COLOURS[(place * 3 + turn) % 8],
-            VisionCard.FORMS[(place + turn) % 4],
-            (place * 7 + 3 + turn) % 10,
+            VisionCard.COLOURS[(index * 3 + turn) % 8],
+            VisionCard.FORMS[(index + turn) % 4],
+            (index * 7 + 3 + turn) % 10,
         )
-        for place in range(count)
+        for index in range(count)
     )
 
 
 def as_frames(shown: Sequence[VisionCard], width: int, height: int) -> list[Keyframe]:
     """Convert the cards to keyframes of a video that shows a card each second."""
     return [
-        Keyframe(place + 1, place, float(place), "shot", 1, width, height, card.draw(width, height))
-        for place, card in enumerate(shown)
+        Keyframe(index + 1, index, float(index), "shot", 1, width, height, card.draw(width, height))
+        for index, card in enumerate(shown)
     ]
 
 
@@ -163,12 +163,12 @@ def check_vision(
 def score(answer: str, shown: Sequence[VisionCard], size: tuple[int, int] = SIZE) -> VisionCheckResult:
     """Score an answer about the `shown` cards: by its numbers of cards, else by the order of its pieces."""
     pieces = _split_by_card(answer, len(shown))
-    read = tuple(_score_card(card, _piece_about(card, place, pieces)) for place, card in enumerate(shown, 1))
+    read = tuple(_score_card(card, _piece_about(card, number, pieces)) for number, card in enumerate(shown, 1))
     return VisionCheckResult(
         shown=len(shown),
-        colours=sum(one.colour for one in read),
-        forms=sum(one.form for one in read),
-        digits=sum(one.digit for one in read),
+        colours=sum(result.colour for result in read),
+        forms=sum(result.form for result in read),
+        digits=sum(result.digit for result in read),
         ordered=_is_ordered(pieces, shown),
         width=size[0],
         height=size[1],
@@ -185,7 +185,7 @@ def _ask_about(
 ) -> VisionCheckResult:
     question, system = t("vision_check.question", count=len(shown)), t("vision_check.system")
     frames = as_frames(shown, *size)
-    messages = with_pictures(frames, question, system=system, url=lambda one: data_url(one, max(size)))
+    messages = with_pictures(frames, question, system=system, url=lambda frame: data_url(frame, max(size)))
     reply = ask(chat.bind(max_tokens=_ANSWER_TOKENS), messages, cancel=cancel)  # type: ignore[arg-type]
     result = score(reply.text, shown, size)
     if not result.colours and (refused := unseen([reply.text])):
@@ -203,12 +203,12 @@ def _split_by_card(text: str, count: int) -> dict[int, str]:
     Without numbers, the lines and sentences that name a colour are counted; if only one line or sentence names a
     colour, it is split at each colour.
     """
-    found = list(_ITEM.finditer(text))
-    if len({one[1] for one in found}) > 1 or (found and count == 1):
-        ends = [*(one.start() for one in found[1:]), len(text)]
+    items = list(_ITEM.finditer(text))
+    if len({item[1] for item in items}) > 1 or (items and count == 1):
+        ends = [*(item.start() for item in items[1:]), len(text)]
         numbered: dict[int, str] = {}
-        for one, end in zip(found, ends, strict=True):
-            numbered.setdefault(int(one[1]), text[one.end() : end])
+        for item, end in zip(items, ends, strict=True):
+            numbered.setdefault(int(item[1]), text[item.end() : end])
         return dict(sorted(numbered.items()))
     parts = [part for part in re.split(r"[\n;；。]|(?<!\d)\.\s", text) if _find_names(part, VisionCard.COLOURS)]
     if len(parts) == 1:
@@ -217,9 +217,9 @@ def _split_by_card(text: str, count: int) -> dict[int, str]:
     return dict(enumerate(parts, 1))
 
 
-def _piece_about(card: VisionCard, place: int, pieces: Mapping[int, str]) -> str:
+def _piece_about(card: VisionCard, number: int, pieces: Mapping[int, str]) -> str:
     """Return the text under a card's number; if it has the wrong colour, prefer a piece with the card's colour."""
-    own = pieces.get(place, "")
+    own = pieces.get(number, "")
     if _first_colour(own) == card.colour:
         return own
     return next((piece for piece in pieces.values() if _first_colour(piece) == card.colour), own)
@@ -234,30 +234,30 @@ def _score_card(card: VisionCard, piece: str) -> VisionCardResult:
     """Score the text about a card: the card's colour must be named first, its shape alone, its digit last."""
     digits = re.findall(r"(?<!\d)\d(?!\d)", piece)
     forms = {name for _, name in _find_names(piece, VisionCard.FORMS)}
-    said = piece.strip(" \t\n*-;；,，、")[:_LONGEST_SAID]
+    description = piece.strip(" \t\n*-;；,，、")[:_LONGEST_SAID]
     return VisionCardResult(
-        card, said, _first_colour(piece) == card.colour, forms == {card.form}, digits[-1:] == [str(card.digit)]
+        card, description, _first_colour(piece) == card.colour, forms == {card.form}, digits[-1:] == [str(card.digit)]
     )
 
 
 def _is_ordered(pieces: Mapping[int, str], shown: Sequence[VisionCard]) -> bool:
-    order = {card.colour: place for place, card in enumerate(shown)}
-    named = [place for piece in pieces.values() for colour, place in order.items() if _first_colour(piece) == colour]
+    order = {card.colour: index for index, card in enumerate(shown)}
+    named = [index for piece in pieces.values() for colour, index in order.items() if _first_colour(piece) == colour]
     firsts = list(dict.fromkeys(named))
     return len(firsts) >= min(2, len(shown)) and firsts == sorted(firsts)
 
 
-def _find_names(text: str, wanted: Sequence[str]) -> list[tuple[int, str]]:
-    """Find the names of `wanted` as (position, name), in the text's order, without overlaps; longer names win."""
-    found: dict[int, tuple[int, str]] = {}
-    for name in wanted:
+def _find_names(text: str, names: Sequence[str]) -> list[tuple[int, str]]:
+    """Find `names` as (position, name), in the text's order, without overlaps; longer names win."""
+    spans: dict[int, tuple[int, str]] = {}
+    for name in names:
         for word in (name, *_OTHER_WORDS[name]):
-            for one in re.finditer(rf"\b{word}" if word.isascii() else word, text, re.IGNORECASE):
-                found[one.start()] = max(found.get(one.start(), (0, "")), (one.end(), name))
-    kept: list[tuple[int, str]] = []
+            for match in re.finditer(rf"\b{word}" if word.isascii() else word, text, re.IGNORECASE):
+                spans[match.start()] = max(spans.get(match.start(), (0, "")), (match.end(), name))
+    chosen: list[tuple[int, str]] = []
     last = -1
-    for start, (end, name) in sorted(found.items()):
+    for start, (end, name) in sorted(spans.items()):
         if start >= last:
-            kept.append((start, name))
+            chosen.append((start, name))
             last = end
-    return kept
+    return chosen

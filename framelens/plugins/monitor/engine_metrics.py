@@ -77,14 +77,14 @@ class EngineLoad:
 
 def parse_metrics(text: str, at: float) -> MetricsReading | None:
     """Parse Prometheus text read at time `at`; return None if it holds no vLLM metrics."""
-    found: dict[str, list[float]] = {}
+    by_name: dict[str, list[float]] = {}
     for name, _, value in read_metrics(text, _NAMES):
-        found.setdefault(_NAMES[name], []).append(value)
-    if not found:
+        by_name.setdefault(_NAMES[name], []).append(value)
+    if not by_name:
         return None
-    values = {name: sum(amounts) for name, amounts in found.items()}
+    values = {name: sum(amounts) for name, amounts in by_name.items()}
     if "cache_share" in values:
-        values["cache_share"] /= len(found["cache_share"])
+        values["cache_share"] /= len(by_name["cache_share"])
     return MetricsReading(at, values)
 
 
@@ -143,10 +143,10 @@ class EngineMetricsReader:
             self._before = None
             self._without_metrics.clear()
             return "not_running"
-        asked = {address: in_thread("engine-load", partial(self._text, address, key)) for address in addresses}
-        texts = {one: text.result() for one, text in asked.items()}
+        pending = {address: in_thread("engine-load", partial(self._text, address, key)) for address in addresses}
+        texts = {address: text.result() for address, text in pending.items()}
         answered = [address for address in addresses if texts[address] not in ("no_answer", "no_metrics")]
-        now = parse_metrics("\n".join(texts[one] for one in answered), self._clock())
+        now = parse_metrics("\n".join(texts[address] for address in answered), self._clock())
         if now is None:
             return "no_answer" if "no_answer" in texts.values() else "no_metrics"
         before = self._before[1] if self._before and self._before[0] == answered else None

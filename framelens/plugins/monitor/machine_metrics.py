@@ -51,13 +51,13 @@ class SystemMetricsReader:
 
 def own_memory() -> dict[ProcessRole, int]:
     """Return the resident bytes of each part of FrameLens."""
-    found = dict.fromkeys(PROCESS_ROLES, 0)
+    resident = dict.fromkeys(PROCESS_ROLES, 0)
     for part, process in _family(psutil.Process(), "app"):
         try:
-            found[part] += process.memory_info().rss
+            resident[part] += process.memory_info().rss
         except psutil.Error:  # the process has ended
             continue
-    return found
+    return resident
 
 
 def _family(root: psutil.Process, part: ProcessRole) -> Iterator[tuple[ProcessRole, psutil.Process]]:

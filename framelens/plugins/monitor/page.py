@@ -39,8 +39,8 @@ def draw(ui: PageTools) -> None:
 def _draw(ui: PageTools) -> None:
     samples = monitor_of(ui.services).watch()
     if not samples or monitor_of(ui.services).has_failed:
-        words = t("system.stopped" if samples else "system.nothing", log=ui.services.log_path)
-        st.info(plain(words), icon=":material/monitoring:")
+        text = t("system.stopped" if samples else "system.nothing", log=ui.services.log_path)
+        st.info(plain(text), icon=":material/monitoring:")
     if not samples:
         return
     _draw_heading("machine")
@@ -69,8 +69,8 @@ def _draw_engine(ui: PageTools, samples: Sequence[Sample]) -> None:
         for fact in (short_model_name(status.model), *ui.engine_facts(status)):
             st.badge(plain(fact), color="gray")
     ui.draw_engines()
-    if words := _no_load_reason(status, samples[-1]):
-        st.caption(plain(words))
+    if reason := _no_load_reason(status, samples[-1]):
+        st.caption(plain(reason))
     if any(isinstance(sample.load, EngineLoad) for sample in samples):
         _draw_charts(ui, "engine", samples, load_charts(samples))
 
@@ -95,8 +95,8 @@ def _draw_queue(ui: PageTools, samples: Sequence[Sample]) -> None:
     running, waiting = ui.services.jobs.all_running(), ui.services.jobs.waiting()
     for job in running:
         st.markdown(f":material/progress_activity: {plain(_line(job))}")
-    for place, job in enumerate(waiting, start=1):
-        st.markdown(f":material/schedule: {plain(f'{place}. {job.name}')}")
+    for position, job in enumerate(waiting, start=1):
+        st.markdown(f":material/schedule: {plain(f'{position}. {job.name}')}")
 
 
 def _line(job: JobSnapshot) -> str:
@@ -106,16 +106,16 @@ def _line(job: JobSnapshot) -> str:
 
 def _draw_heading(name: str, number: str = "", about: str = "") -> None:
     """Draw the heading of a section, with the number and the name of its subject."""
-    words = f"{t(f'system.head_{name}')} {number}".strip()
-    st.markdown(f"##### {plain(joined(words, about))}")
+    heading = f"{t(f'system.head_{name}')} {number}".strip()
+    st.markdown(f"##### {plain(joined(heading, about))}")
 
 
 def _draw_charts(ui: PageTools, name: str, samples: Sequence[Sample], drawn: Sequence[Chart]) -> None:
     span = span_seconds(samples)
-    words = {"first": t("system.minutes_ago", n=round(span / 60)), "last": t("system.now"), "none": "–"}
-    words["ago"] = t("system.seconds_ago", n="{n}")
+    labels = {"first": t("system.minutes_ago", n=round(span / 60)), "last": t("system.now"), "none": "–"}
+    labels["ago"] = t("system.seconds_ago", n="{n}")
     scale = {"span_seconds": span, "gap_seconds": LONGEST_INTERVAL_SECONDS}
-    ui.draw_charts(drawn, ages(samples), key=f"system-{name}", words=words, **scale)
+    ui.draw_charts(drawn, ages(samples), key=f"system-{name}", words=labels, **scale)
 
 
 def ages(samples: Sequence[Sample]) -> list[float]:
@@ -131,11 +131,13 @@ def span_seconds(samples: Sequence[Sample]) -> float:
 
 def machine_charts(samples: Sequence[Sample], processor: str) -> list[Chart]:
     """Build the charts of processor and memory; memory is split into FrameLens's own processes and the rest."""
-    now, kept = samples[-1].machine, [sample.machine for sample in samples]
-    parts = [Series(_word(f"part_{part}"), [sample.parts.get(part, 0) for sample in kept]) for part in PROCESS_ROLES]
-    others = [max(0, sample.memory_used_bytes - sum(sample.parts.values())) for sample in kept]
+    now, machines = samples[-1].machine, [sample.machine for sample in samples]
+    parts = [
+        Series(_word(f"part_{part}"), [sample.parts.get(part, 0) for sample in machines]) for part in PROCESS_ROLES
+    ]
+    others = [max(0, sample.memory_used_bytes - sum(sample.parts.values())) for sample in machines]
     parts.append(Series(_word("part_others"), others))
-    note, busy = t("system.processors", name=processor, n=now.processors), [sample.cpu_share for sample in kept]
+    note, busy = t("system.processors", name=processor, n=now.processors), [sample.cpu_share for sample in machines]
     return [
         Chart(_word("cpu"), [Series("", busy)], unit="share", top=1.0, note=note, wide=True),
         Chart(_word("memory"), parts, unit="bytes", top=now.memory_bytes, stacked=True, wide=True),
@@ -152,8 +154,8 @@ def card_charts(samples: Sequence[Sample], card: GpuSample) -> list[Chart]:
     def line(value: Callable[[GpuSample], float | None]) -> list[Series]:
         return [Series("", [value(reading) if reading else None for reading in history])]
 
-    def note(value: float | None, words: str = "") -> str:
-        return _word("not_reported") if value is None else words
+    def note(value: float | None, text: str = "") -> str:
+        return _word("not_reported") if value is None else text
 
     limit = "" if card.watts_limit is None else t("system.power_limit", n=round(card.watts_limit))
     busy, memory = line(lambda reading: reading.busy_share), line(lambda reading: reading.memory_used_bytes)
@@ -182,19 +184,19 @@ def load_charts(samples: Sequence[Sample]) -> list[Chart]:
         line("read", lambda reading: reading.read_per_second),
         line("written", lambda reading: reading.written_per_second),
     )
-    found = line("cache_found", lambda reading: reading.prefix_share, sparse=True)
+    hits = line("cache_found", lambda reading: reading.prefix_share, sparse=True)
     wait = line("first_token", lambda reading: reading.first_token_seconds, sparse=True)
     return [
         Chart(_word("requests"), requests),
         Chart(_word("tokens"), tokens),
-        Chart(_word("cache"), [line("cache_used", lambda reading: reading.cache_share), found], unit="share", top=1.0),
+        Chart(_word("cache"), [line("cache_used", lambda reading: reading.cache_share), hits], unit="share", top=1.0),
         Chart(_word("first_token"), [wait], words=t("system.seconds", n="{n}")),
     ]
 
 
 def queue_chart(samples: Sequence[Sample]) -> Chart:
     """Build the chart of running and waiting analyses."""
-    lines = [Series(_word(name), [sample.jobs[place] for sample in samples]) for place, name in enumerate(_JOBS)]
+    lines = [Series(_word(name), [sample.jobs[index] for sample in samples]) for index, name in enumerate(_JOBS)]
     return Chart(_word("jobs"), lines, wide=True)
 
 

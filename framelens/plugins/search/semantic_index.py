@@ -45,7 +45,7 @@ class SemanticIndex(LibrarySearch):
         self._library = library
         self._model = model
         self._embed = embed
-        self._asked = lru_cache(maxsize=64)(lambda words: embed([words])[0])
+        self._vector_of = lru_cache(maxsize=64)(lambda text: embed([text])[0])
         self._loaded: _Vectors | None = None
 
     def near(self, words: str) -> list[NearPassage]:
@@ -57,19 +57,19 @@ class SemanticIndex(LibrarySearch):
         loaded = self._all()
         if not loaded.owners or not words.strip():
             return []
-        asked = np.asarray(self._asked(words), np.float32)
-        if loaded.vectors.shape[1] != len(asked):
+        vector = np.asarray(self._vector_of(words), np.float32)
+        if loaded.vectors.shape[1] != len(vector):
             return []
-        asked /= max(float(np.linalg.norm(asked)), 1e-9)
+        vector /= max(float(np.linalg.norm(vector)), 1e-9)
         blocks = (loaded.vectors[start : start + _BLOCK] for start in range(0, len(loaded.vectors), _BLOCK))
-        scores = np.concatenate([block.astype(np.float32) @ asked for block in blocks]) / loaded.lengths
+        scores = np.concatenate([block.astype(np.float32) @ vector for block in blocks]) / loaded.lengths
         best: dict[str, NearPassage] = {}
         hidden = self._library.hidden()
         for row in np.argsort(-scores, kind="stable"):
-            job_id, place = loaded.owners[row]
+            job_id, index = loaded.owners[row]
             if job_id in hidden:
                 continue
-            best.setdefault(job_id, NearPassage(job_id, place, float(scores[row])))
+            best.setdefault(job_id, NearPassage(job_id, index, float(scores[row])))
             if len(best) == _MOST_NEAR:
                 break
         return list(best.values())
@@ -80,7 +80,7 @@ class SemanticIndex(LibrarySearch):
     def _make(self, job_id: str) -> None:
         texts = dict(texts_to_embed(self._library.passages(job_id)))
         vectors = self._embed(list(texts.values())) if texts else []
-        rows = {place: _quantised(vector) for place, vector in zip(texts, vectors, strict=True)}
+        rows = {index: _quantised(vector) for index, vector in zip(texts, vectors, strict=True)}
         self._library.put_vectors(job_id, self._model, rows)
 
     def _all(self) -> _Vectors:
@@ -98,18 +98,18 @@ class SemanticIndex(LibrarySearch):
 
 def texts_to_embed(passages: Sequence[tuple[int, Passage]]) -> Iterator[tuple[int, str]]:
     """Yield the texts to embed, each with the index of its passage; consecutive cues are combined to longer texts."""
-    made: list[tuple[int, str]] = []
+    texts: list[tuple[int, str]] = []
     is_said = False
-    for place, passage in passages:
+    for index, passage in passages:
         if passage.kind == "name":
             continue
-        if passage.kind == "said" and is_said and len(made[-1][1]) < _SAID_CHARACTERS:
-            made[-1] = (made[-1][0], f"{made[-1][1]} {passage.text}")
+        if passage.kind == "said" and is_said and len(texts[-1][1]) < _SAID_CHARACTERS:
+            texts[-1] = (texts[-1][0], f"{texts[-1][1]} {passage.text}")
         else:
-            made.append((place, passage.text))
+            texts.append((index, passage.text))
         is_said = passage.kind == "said"
-    step = max(1, -(-len(made) // _MOST_PASSAGES))
-    yield from made[::step]
+    step = max(1, -(-len(texts) // _MOST_PASSAGES))
+    yield from texts[::step]
 
 
 def _quantised(vector: Sequence[float]) -> bytes:

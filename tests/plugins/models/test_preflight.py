@@ -277,7 +277,7 @@ def test_what_a_fix_sets_takes_the_finding_away(name: str) -> None:
     (found,) = (finding for finding in check(was) if finding.key == key)
     assert found.fix
     fixed = found.fix.applied_to(was.arguments)
-    assert key not in reported(replace(was, given=fixed, arguments=fixed))
+    assert key not in reported(replace(was, written=fixed, arguments=fixed))
     assert set(was.arguments) - set(fixed) == set(found.fix.remove) & set(was.arguments)
 
 

@@ -52,12 +52,12 @@ def check(options: Options) -> int:
     if options.model:
         settings = replace(settings, model_path=options.model, model_chosen=True, base_url="")
     arguments = {**settings.vllm_config, **_read(options.vllm_config)} if options.vllm_config else None
-    found = preflight(settings, arguments, asks_hub=True)
+    findings = preflight(settings, arguments, asks_hub=True)
     if options.json:
-        print_json([document(finding) for finding in found])
+        print_json([document(finding) for finding in findings])
     else:
-        print("\n".join(finding_lines(found)) or t("models.check_well", model=settings.model_path))
-    return 4 if any(finding.severity == "stops" for finding in found) else 0
+        print("\n".join(finding_lines(findings)) or t("models.check_well", model=settings.model_path))
+    return 4 if any(finding.severity == "stops" for finding in findings) else 0
 
 
 def document(finding: CheckFinding) -> dict[str, Any]:
@@ -110,19 +110,19 @@ def sight(options: Options) -> int:
     cancel, (engine, _) = cancel_on_signals(), build_engine(settings)
     try:
         with ProgressLine() as line:
-            seen = check_sight(settings, engine, options.size, line.show_phase, cancel)
+            outcome = check_sight(settings, engine, options.size, line.show_phase, cancel)
     finally:
         engine.stop()
     if options.json:
-        reason = seen["reason"] and seen["reason"][language()]
-        print_json({**seen, "reason": reason})
+        reason = outcome["reason"] and outcome["reason"][language()]
+        print_json({**outcome, "reason": reason})
     else:
-        print("\n".join(_vision_lines(seen)))
-    return 4 if seen["verdict"] in _UNRELIABLE else 0
+        print("\n".join(_vision_lines(outcome)))
+    return 4 if outcome["verdict"] in _UNRELIABLE else 0
 
 
-def _vision_lines(seen: Measured) -> list[str]:
-    if seen["reason"]:
-        return [t("vision_check.blind", reason=seen["reason"][language()])]
-    lines = [t(f"vision_check.{seen['verdict']}"), result_text(seen)]
-    return lines if seen["verdict"] == "well" else [*lines, t("vision_check.answer", answer=seen["answer"])]
+def _vision_lines(outcome: Measured) -> list[str]:
+    if outcome["reason"]:
+        return [t("vision_check.blind", reason=outcome["reason"][language()])]
+    lines = [t(f"vision_check.{outcome['verdict']}"), result_text(outcome)]
+    return lines if outcome["verdict"] == "well" else [*lines, t("vision_check.answer", answer=outcome["answer"])]

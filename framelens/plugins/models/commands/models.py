@@ -72,12 +72,12 @@ def _in_catalogue(ask: Callable[[Options, Catalogue, Settings], Any], options: O
 
 def _catalogue(options: Options, catalogue: Catalogue, settings: Settings) -> Any:
     entries = tuple(catalogue.by_id.values())
-    place = HardwareProfile.here()
-    fitting = {proposal.entry.id: proposal for proposal in place.proposals(entries)}
+    hardware = HardwareProfile.here()
+    fitting = {proposal.entry.id: proposal for proposal in hardware.proposals(entries)}
     ordered = [*(catalogue.by_id[id_] for id_ in fitting), *(entry for entry in entries if entry.id not in fitting)]
     if options.json:
         return [tables.entry_document(entry, fitting.get(entry.id)) for entry in ordered]
-    tables.print_catalogue(ordered, fitting, place.description(), place.card)
+    tables.print_catalogue(ordered, fitting, hardware.description(), hardware.card)
     return None
 
 
@@ -100,15 +100,15 @@ def _show(options: Options, catalogue: Catalogue, settings: Settings) -> Any:
     shape = entry.shape
     plan = Plan.parse(arguments, device="cpu" if options.cpu else "gpu", sequences=options.requests)
     sum_ = MemoryEstimate.of(shape, plan)
-    place, named = HardwareProfile.here(), match.entry.id if match else options.model
+    hardware, named = HardwareProfile.here(), match.entry.id if match else options.model
     effective = effective_arguments(replace(settings, model_path=named, vllm_config=arguments))
-    need = place.need(shape, effective)
+    need = hardware.need(shape, effective)
     if options.json:
         return {**tables.sum_document(match, shape, sum_), "here": _need_document(need)}
     if match is not None and match.text:
         print(match.text, file=sys.stderr)
     tables.print_sum(match.entry if match else None, options.model, shape, sum_)
-    print(t("models.on_this_machine", machine=place.description(), need=need.description()))
+    print(t("models.on_this_machine", machine=hardware.description(), need=need.description()))
     return None
 
 
@@ -140,19 +140,19 @@ def _fit(options: Options, catalogue: Catalogue, settings: Settings) -> Any:
     entries = tuple(catalogue.by_id.values())
     if options.model:
         entries = (_placed(_find_entry(options.model, catalogue), options.model),)
-    place = _parse_hardware(options.fit, options.cards)
-    found = place.proposals(entries)
-    if options.model and not found:
-        raise _nothing_fits(entries[0], place)
+    hardware = _parse_hardware(options.fit, options.cards)
+    proposals = hardware.proposals(entries)
+    if options.model and not proposals:
+        raise _nothing_fits(entries[0], hardware)
     if options.json:
-        return [tables.proposal_document(proposal) for proposal in found]
-    tables.print_proposals(found, place.description())
+        return [tables.proposal_document(proposal) for proposal in proposals]
+    tables.print_proposals(proposals, hardware.description())
     return None
 
 
-def _nothing_fits(entry: CatalogueEntry, place: HardwareProfile) -> EngineError:
-    why = why_nothing_fits(entry, place.card, place.need(entry.shape, {}))
-    return EngineError("nothing_fits", model=entry.id, machine=place.description(), why=why)
+def _nothing_fits(entry: CatalogueEntry, hardware: HardwareProfile) -> EngineError:
+    why = why_nothing_fits(entry, hardware.card, hardware.need(entry.shape, {}))
+    return EngineError("nothing_fits", model=entry.id, machine=hardware.description(), why=why)
 
 
 def _formats(options: Options, *_: object) -> Any:

@@ -80,10 +80,10 @@ def entry_document(entry: CatalogueEntry, proposal: Proposal | None) -> dict[str
 # ---- one model -------------------------------------------------------------------------------------------------------
 
 
-def print_sum(entry: CatalogueEntry | None, asked: str, shape: Shape, sum_: MemoryEstimate) -> None:
+def print_sum(entry: CatalogueEntry | None, name: str, shape: Shape, sum_: MemoryEstimate) -> None:
     """Print the memory estimate of a model, term by term."""
     console, plan = wide_console(), sum_.plan
-    console.print(entry.id if entry else asked)
+    console.print(entry.id if entry else name)
     is_seeing = t("models.sees" if shape.vision else "models.blind")
     sees = labelled(t("models.column_sees"), is_seeing)
     facts = [
@@ -123,7 +123,7 @@ def _sum_table(sum_: MemoryEstimate) -> Table:
 
 def sum_document(match: Match | None, shape: Shape, sum_: MemoryEstimate) -> dict[str, Any]:
     """Convert a model's memory estimate to JSON; `model` is null for a folder that isn't in the catalogue."""
-    found = match and {
+    model = match and {
         "asked": match.asked,
         "id": match.entry.id,
         "why": match.why,
@@ -131,7 +131,7 @@ def sum_document(match: Match | None, shape: Shape, sum_: MemoryEstimate) -> dic
         "others": [entry.id for entry in match.others],
     }
     return {
-        "model": found,
+        "model": model,
         "parameters": shape.parameters,
         "terms": [
             {"key": term.key, "card_bytes": term.card_bytes, "total_bytes": term.total_bytes, "from": dict(term.values)}
@@ -147,30 +147,30 @@ def sum_document(match: Match | None, shape: Shape, sum_: MemoryEstimate) -> dic
 # ---- what fits -------------------------------------------------------------------------------------------------------
 
 
-def print_proposals(found: tuple[Proposal, ...], machine: str) -> None:
+def print_proposals(proposals: tuple[Proposal, ...], machine: str) -> None:
     """Print the models that fit, best first, and the best model's settings to copy."""
     console = wide_console()
-    if not found:
+    if not proposals:
         console.print(t("models.nothing"))
         return
     names = ("model", "format", "needs", "length", "requests", "frames", "licence", "about")
     table = _table(names, ("needs", "length", "requests", "frames"))
-    for one in found[:_MOST_ROWS]:
+    for proposal in proposals[:_MOST_ROWS]:
         table.add_row(
-            one.entry.id,
-            t(f"models.format.{one.format.key}.name"),
-            gib_text(one.sum.card_bytes, digits=2),
-            f"{one.plan.max_model_len:,}",
-            requests_text(one.concurrency),
-            str(one.frames or "–"),
-            one.entry.licence_text(),
-            one.entry.about[language()],
+            proposal.entry.id,
+            t(f"models.format.{proposal.format.key}.name"),
+            gib_text(proposal.sum.card_bytes, digits=2),
+            f"{proposal.plan.max_model_len:,}",
+            requests_text(proposal.concurrency),
+            str(proposal.frames or "–"),
+            proposal.entry.licence_text(),
+            proposal.entry.about[language()],
         )
     console.print(t("models.best_for", machine=machine))
     console.print(table)
     console.print()
-    console.print(t("models.copy", model=found[0].entry.id))
-    print("\n".join(_settings(found[0])))
+    console.print(t("models.copy", model=proposals[0].entry.id))
+    print("\n".join(_settings(proposals[0])))
 
 
 def proposal_document(proposal: Proposal) -> dict[str, Any]:
@@ -201,8 +201,8 @@ def print_formats() -> None:
     """Print the number formats."""
     names = ("format", "bits", "seven", "capability", "full", "cpu", "how", "about")
     table = _table(names, ("bits", "seven", "capability", "full"))
-    for one in NUMBER_FORMATS:
-        table.add_row(*format_cells(one))
+    for number_format in NUMBER_FORMATS:
+        table.add_row(*format_cells(number_format))
     console = wide_console()
     console.print(table)
     console.print(t("models.quality"))
@@ -212,16 +212,16 @@ def format_documents() -> list[dict[str, Any]]:
     """Convert the number formats to JSON."""
     return [
         {
-            "key": one.key,
-            "name": t(f"models.format.{one.key}.name"),
-            "bits": one.bits,
-            "least_capability": one.least_capability,
-            "full_capability": one.full_capability,
-            "cpu": one.cpu,
-            "vllm_config": dict(one.arguments) if one.arguments else None,
-            "about": t(f"models.format.{one.key}.about"),
+            "key": number_format.key,
+            "name": t(f"models.format.{number_format.key}.name"),
+            "bits": number_format.bits,
+            "least_capability": number_format.least_capability,
+            "full_capability": number_format.full_capability,
+            "cpu": number_format.cpu,
+            "vllm_config": dict(number_format.arguments) if number_format.arguments else None,
+            "about": t(f"models.format.{number_format.key}.about"),
         }
-        for one in NUMBER_FORMATS
+        for number_format in NUMBER_FORMATS
     ]
 
 

@@ -96,8 +96,8 @@ def _engine_error(ui: PageTools, status: EngineStatus) -> AppError | None:
 def _facts(ui: PageTools, status: EngineStatus) -> list[str]:
     """List vision support and other facts of the engine; vision is left out where the start failed."""
     sight = [] if status.state == "failed" else [t(f"models.page.sees_{_sight(status)}")]
-    if kept := last_check(ui.services.settings):
-        sight.append(t(f"models.vision_check.short_{kept['verdict']}"))
+    if check := last_check(ui.services.settings):
+        sight.append(t(f"models.vision_check.short_{check['verdict']}"))
     return [*sight, *ui.engine_facts(status)]
 
 
@@ -114,14 +114,14 @@ def _draw_buttons(ui: PageTools, status: EngineStatus) -> None:
     with st.container(horizontal=True, gap="small"):
         if status.state in ("stopped", "failed"):
             now = readiness(ui.services.settings, ui.services.engine)
-            words = t("models.page.connect" if is_remote else "models.page.start")
+            label = t("models.page.connect" if is_remote else "models.page.start")
             ui.button(
-                words, "model_start", _on_start, ui, now, icon="play_arrow", disabled=is_blocked or not now.has_room
+                label, "model_start", _on_start, ui, now, icon="play_arrow", disabled=is_blocked or not now.has_room
             )
         elif not is_remote:
             is_busy = bool(ui.services.jobs.running())
-            words, tip = t("models.page.stop"), t(f"models.page.{'stop_busy' if is_busy else 'stop_help'}")
-            ui.button(words, "model_stop", _on_stop, ui, icon="stop", disabled=is_blocked or is_busy, help=tip)
+            label, tip = t("models.page.stop"), t(f"models.page.{'stop_busy' if is_busy else 'stop_help'}")
+            ui.button(label, "model_stop", _on_stop, ui, icon="stop", disabled=is_blocked or is_busy, help=tip)
 
 
 def _on_start(ui: PageTools, now: Readiness) -> None:

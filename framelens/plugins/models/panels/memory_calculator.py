@@ -89,8 +89,8 @@ def _draw_controls(ui: PageTools, shape: Shape, device: Device, here: HardwarePr
         tensor = second[1].selectbox(t("models.page.calculation_tp"), (1, 2, 4, 8), key="sum_tp")
         pipeline = second[2].selectbox(t("models.page.calculation_pp"), (1, 2, 4), key="sum_pp")
         if shape.ways_to_divide(tensor)[0] != tensor:
-            words = t("models.page.calculation_tp_bad", heads=shape.text.heads, n=tensor)
-            ui.show_warning(words)
+            sentence = t("models.page.calculation_tp_bad", heads=shape.text.heads, n=tensor)
+            ui.show_warning(sentence)
     size = _draw_size(st.columns(3)[0], device, here)
     plan = Plan(
         max_model_len=length,
@@ -106,16 +106,16 @@ def _draw_controls(ui: PageTools, shape: Shape, device: Device, here: HardwarePr
     return plan, size
 
 
-def _draw_size(place: DeltaGenerator, device: Device, here: HardwareProfile) -> float:
+def _draw_size(column: DeltaGenerator, device: Device, here: HardwareProfile) -> float:
     gib = here.bytes_each / GIB
     if device == "cpu":
         default = gib if here.card is None else 32.0
         return float(
-            place.number_input(f"{t('models.page.calculation_memory')} (GiB)", 1.0, 4096.0, default, key="sum_ram")
+            column.number_input(f"{t('models.page.calculation_memory')} (GiB)", 1.0, 4096.0, default, key="sum_ram")
         )
     sizes = sorted({*GpuCard.SIZES_GIB, *((round(gib),) if here.card else ())})
     return float(
-        place.selectbox(
+        column.selectbox(
             t("models.page.calculation_card"),
             sizes,
             index=sizes.index(round(gib) if here.card else 24),
@@ -131,9 +131,11 @@ def _formats(shape: Shape, device: Device) -> list[FormatKey]:
         return []
     own = NumberFormat.of(shape).key
     return [
-        one.key
-        for one in NUMBER_FORMATS
-        if one.key != own and one.least_capability is not None and (device == "gpu" or one.cpu != "no")
+        number_format.key
+        for number_format in NUMBER_FORMATS
+        if number_format.key != own
+        and number_format.least_capability is not None
+        and (device == "gpu" or number_format.cpu != "no")
     ]
 
 
@@ -171,8 +173,8 @@ def _draw_sizes(sum_: MemoryEstimate) -> None:
     if not sizes:
         st.caption(plain(t("models.page.calculation_fits_none", n=sum_.plan.cards)))
         return
-    words = t("models.page.calculation_fits", sizes=" · ".join(f"{size} GB" for size in sizes))
-    st.caption(plain(words + (f" × {sum_.plan.cards}" if sum_.plan.cards > 1 else "")))
+    text = t("models.page.calculation_fits", sizes=" · ".join(f"{size} GB" for size in sizes))
+    st.caption(plain(text + (f" × {sum_.plan.cards}" if sum_.plan.cards > 1 else "")))
 
 
 def _draw_terms(ui: PageTools, sum_: MemoryEstimate) -> None:
@@ -189,23 +191,25 @@ def draw_formats(ui: PageTools) -> None:
     """Draw the table, and a note on the quality that a format costs."""
     st.caption(t("models.page.formats_about"))
     heads = [t(f"models.column_{name}") for name in ("format", "bits", "seven", "capability", "cpu", "about")]
-    rows = [_cells(one) for one in NUMBER_FORMATS]
+    rows = [_cells(number_format) for number_format in NUMBER_FORMATS]
     ui.draw_table(heads, rows, key="model_formats", numbers=(1, 2), wide=(5,))
     st.caption(t("models.quality"))
 
 
-def _cells(one: NumberFormat) -> list[str]:
-    name, bits, seven, _, _, cpu, _, about = format_cells(one)
-    return [name, bits, seven, _cards(one), cpu, about]
+def _cells(number_format: NumberFormat) -> list[str]:
+    name, bits, seven, _, _, cpu, _, about = format_cells(number_format)
+    return [name, bits, seven, _cards(number_format), cpu, about]
 
 
-def _cards(one: NumberFormat) -> str:
+def _cards(number_format: NumberFormat) -> str:
     """Return the cards that a format runs on, and, if they differ, the cards on which it runs at full speed."""
-    if one.least_capability is None:
+    if number_format.least_capability is None:
         return "–"
-    least, full = _since(one.least_capability), one.full_capability
+    least, full = _since(number_format.least_capability), number_format.full_capability
     return (
-        least if full in (None, one.least_capability) else t("models.page.full_since", since=least, full=_since(full))
+        least
+        if full in (None, number_format.least_capability)
+        else t("models.page.full_since", since=least, full=_since(full))
     )
 
 

@@ -49,7 +49,7 @@ def is_chosen() -> bool:
     return bool((st.session_state.get(NAME) or "").strip())
 
 
-def draw(ui: PageTools, catalogue: Catalogue, place: HardwareProfile) -> None:
+def draw(ui: PageTools, catalogue: Catalogue, hardware: HardwareProfile) -> None:
     """Draw the name field and, below it, what belongs to the model it means."""
     name = st.text_input(
         t("models.page.name"),
@@ -57,21 +57,21 @@ def draw(ui: PageTools, catalogue: Catalogue, place: HardwareProfile) -> None:
         placeholder=t("models.page.name_example"),
         help=plain(t("models.page.name_help", hub=t(f"models.hub_{chosen_hub().kind}"))),
         persist_state="session",
-        on_change=lambda: fill_form(st.session_state[NAME], catalogue, place),
+        on_change=lambda: fill_form(st.session_state[NAME], catalogue, hardware),
     )
     if not is_chosen():
         return
     try:
         choice = find_model(name or "", catalogue)
     except AppError as error:
-        _draw_unknown(ui, name or "", error, catalogue, place)
+        _draw_unknown(ui, name or "", error, catalogue, hardware)
         return
     with st.container(border=True):
         _draw_model(choice)
-        _draw_settings(ui, catalogue, choice, place)
+        _draw_settings(ui, catalogue, choice, hardware)
 
 
-def _draw_unknown(ui: PageTools, name: str, error: AppError, catalogue: Catalogue, place: HardwareProfile) -> None:
+def _draw_unknown(ui: PageTools, name: str, error: AppError, catalogue: Catalogue, hardware: HardwareProfile) -> None:
     """Say that no model has this name, in the words of the page, with a button for each of the nearest."""
     nearest = () if Path(typed_path(name)).is_absolute() else catalogue.nearest(name)
     if isinstance(error, ModelNotFound) and error.key in _NAMELESS and not Path(typed_path(name)).is_absolute():
@@ -80,7 +80,7 @@ def _draw_unknown(ui: PageTools, name: str, error: AppError, catalogue: Catalogu
         ui.show_error(error)
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         for id_ in nearest:
-            ui.button(plain(catalogue.by_id[id_].name), f"model_near_{id_}", fill_form, id_, catalogue, place)
+            ui.button(plain(catalogue.by_id[id_].name), f"model_near_{id_}", fill_form, id_, catalogue, hardware)
 
 
 # ---- model -----------------------------------------------------------------------------------------------------------
@@ -115,7 +115,7 @@ def _facts(choice: ModelChoice) -> list[str]:
     positions = shape.text.max_positions
     length = t("models.context", n=positions) if positions else ""
     name = t(f"models.format.{NumberFormat.of(shape).key}.name")
-    return [one for one in (parameters_text(shape, named=True), sees, name, length, entry.licence_text()) if one]
+    return [fact for fact in (parameters_text(shape, named=True), sees, name, length, entry.licence_text()) if fact]
 
 
 def _draw_place(choice: ModelChoice) -> None:
@@ -124,43 +124,43 @@ def _draw_place(choice: ModelChoice) -> None:
         st.caption(f":material/hard_drive: {plain(t('models.page.is_here', folder=choice.folder))}")
         return
     size, free = choice.download_bytes, free_bytes()
-    words = plain(download_text(size, free))
+    text = plain(download_text(size, free))
     if size and size > free:
-        st.error(words, icon=":material/hard_drive:")
+        st.error(text, icon=":material/hard_drive:")
         return
-    st.caption(f":material/download: {words}")
+    st.caption(f":material/download: {text}")
 
 
 # ---- settings --------------------------------------------------------------------------------------------------------
 
 
-def _draw_settings(ui: PageTools, catalogue: Catalogue, choice: ModelChoice, place: HardwareProfile) -> None:
-    proposal = proposal_for(choice, place)
+def _draw_settings(ui: PageTools, catalogue: Catalogue, choice: ModelChoice, hardware: HardwareProfile) -> None:
+    proposal = proposal_for(choice, hardware)
     if choice.entry and proposal is None:
-        why = why_nothing_fits(choice.entry, place.card, place.need(choice.entry.shape, {}))
-        words = t("models.page.nothing_fits", machine=place.description(), why=why)
-        ui.show_warning(words, "memory")
+        why = why_nothing_fits(choice.entry, hardware.card, hardware.need(choice.entry.shape, {}))
+        sentence = t("models.page.nothing_fits", machine=hardware.description(), why=why)
+        ui.show_warning(sentence, "memory")
     engines = {"vllm": "vLLM", "transformers": "transformers serve"}
     default = None if ENGINE in st.session_state else "vllm"
     options: Options = {"help": t("models.page.engine_help"), "required": True, "persist_state": "session"}
     engine = ui.choose(t("models.page.engine"), engines, ENGINE, st.segmented_control, default=default, **options)
-    wanted = _draw_config(ui, choice, proposal, place, engine or "vllm")
-    _draw_apply(ui, catalogue, choice, place, wanted)
-    if wanted.config is not None:
+    settings = _draw_config(ui, choice, proposal, hardware, engine or "vllm")
+    _draw_apply(ui, catalogue, choice, hardware, settings)
+    if settings.config is not None:
         with st.expander(t("models.page.env"), icon=":material/content_copy:"):
             st.caption(plain(t("models.page.env_why")))
             environment = proposal.environment if proposal else {}
             leave = {"trust_remote_code": True} if choice.entry and choice.entry.needs_code else {}
-            st.code(env_lines(replace(wanted, config={**wanted.config, **leave}), environment), language="bash")
+            st.code(env_lines(replace(settings, config={**settings.config, **leave}), environment), language="bash")
 
 
 def _draw_config(
-    ui: PageTools, choice: ModelChoice, proposal: Proposal | None, place: HardwareProfile, engine: str
+    ui: PageTools, choice: ModelChoice, proposal: Proposal | None, hardware: HardwareProfile, engine: str
 ) -> ModelSettings:
     """Draw VLLM_CONFIG with the memory it takes, and return the settings."""
     text = ""
     if engine == "vllm":
-        about = t("models.page.config_proposed", machine=place.description()) if proposal else ""
+        about = t("models.page.config_proposed", machine=hardware.description()) if proposal else ""
         text = (
             st.text_area(
                 t("models.page.config"),
@@ -177,23 +177,23 @@ def _draw_config(
             ui.services.settings, model=choice.model, vllm_config=text, engine=engine
         )
     except AppError as error:
-        wanted = ModelSettings(choice.model, text, engine, None)
-        if not _checked_findings(ui, wanted):  # one of the findings is this error, with its fix
+        model_settings = ModelSettings(choice.model, text, engine, None)
+        if not _checked_findings(ui, model_settings):  # one of the findings is this error, with its fix
             ui.show_error(error)
-        return wanted
-    wanted = ModelSettings(choice.model, text, engine, settings.vllm_config)
+        return model_settings
+    model_settings = ModelSettings(choice.model, text, engine, settings.vllm_config)
     if engine == "vllm" and choice.entry:
-        _draw_memory(ui, choice, wanted, place)
-    return wanted
+        _draw_memory(ui, choice, model_settings, hardware)
+    return model_settings
 
 
-def _draw_memory(ui: PageTools, choice: ModelChoice, wanted: ModelSettings, place: HardwareProfile) -> None:
+def _draw_memory(ui: PageTools, choice: ModelChoice, settings: ModelSettings, hardware: HardwareProfile) -> None:
     """Draw how much of this machine's memory these settings take."""
     assert choice.entry
-    config = wanted.config or {}
-    plan = Plan.parse(config, device=place.device)
+    config = settings.config or {}
+    plan = Plan.parse(config, device=hardware.device)
     sum_ = MemoryEstimate.of(choice.entry.shape, plan)
-    need = place.need(choice.entry.shape, config)
+    need = hardware.need(choice.entry.shape, config)
     available, about = need.usable_bytes, need.description()
     if need.fits:
         tokens = sum_.cache_tokens(available)
@@ -210,67 +210,67 @@ def _draw_memory(ui: PageTools, choice: ModelChoice, wanted: ModelSettings, plac
 
 
 def _draw_apply(
-    ui: PageTools, catalogue: Catalogue, choice: ModelChoice, place: HardwareProfile, wanted: ModelSettings
+    ui: PageTools, catalogue: Catalogue, choice: ModelChoice, hardware: HardwareProfile, settings: ModelSettings
 ) -> None:
     """Draw the choice for running analyses, the buttons, and the error of the last attempt."""
     running = len(ui.services.jobs.running())
     if running:
         labels = {False: t("models.page.finish_first"), True: t("models.page.pause_now")}
-        words, tip = t("models.page.running", n=running), t("models.page.running_help")
-        ui.choose(words, labels, _PAUSING, st.segmented_control, default=False, required=True, help=tip)
+        label, tip = t("models.page.running", n=running), t("models.page.running_help")
+        ui.choose(label, labels, _PAUSING, st.segmented_control, default=False, required=True, help=tip)
     with st.container(horizontal=True, gap="small"):
-        words = t(f"models.page.{'use' if choice.folder else 'use_download'}")
-        is_blocked = wanted.config is None or is_changing(ui)
-        ui.button(words, "model_use", _use, ui, wanted, kind="primary", disabled=is_blocked)
-        words, tip = t("models.page.check"), t("models.page.check_help")
-        ui.button(words, "model_check", _check, ui, wanted, icon="rule", help=tip, disabled=wanted.written is None)
+        label = t(f"models.page.{'use' if choice.folder else 'use_download'}")
+        is_blocked = settings.config is None or is_changing(ui)
+        ui.button(label, "model_use", _use, ui, settings, kind="primary", disabled=is_blocked)
+        label, tip = t("models.page.check"), t("models.page.check_help")
+        ui.button(label, "model_check", _check, ui, settings, icon="rule", help=tip, disabled=settings.written is None)
     task = tasks_of(ui.services).preflight
     if task.is_running:
         st.markdown(f":material/progress_activity: {t('models.page.checking')}")
-    findings, state = _checked_findings(ui, wanted), form_state()
-    apply_fix = partial(_apply_fix, wanted.model, catalogue, place)
+    findings, state = _checked_findings(ui, settings), form_state()
+    apply_fix = partial(_apply_fix, settings.model, catalogue, hardware)
     if findings is not None:
-        _draw_findings(ui, findings, wanted, apply_fix)
-    if error := state.error or (task.error if task.state == "failed" and task.subject == wanted.model else None):
+        _draw_findings(ui, findings, settings, apply_fix)
+    if error := state.error or (task.error if task.state == "failed" and task.subject == settings.model else None):
         ui.show_error(error)
 
 
-def _checked_findings(ui: PageTools, wanted: ModelSettings) -> tuple[CheckFinding, ...] | None:
+def _checked_findings(ui: PageTools, settings: ModelSettings) -> tuple[CheckFinding, ...] | None:
     """Return the findings for exactly these settings, or None where they weren't checked."""
     checked = tasks_of(ui.services).preflight.result
-    return checked[1] if checked and checked[0] == wanted else None
+    return checked[1] if checked and checked[0] == settings else None
 
 
-def _apply_fix(previous: str, catalogue: Catalogue, place: HardwareProfile, wanted: ModelSettings) -> None:
+def _apply_fix(previous: str, catalogue: Catalogue, hardware: HardwareProfile, settings: ModelSettings) -> None:
     """Put the settings with a fix applied into the form; another model gets the settings that suit it."""
-    if wanted.model != previous:
-        fill_form(wanted.model, catalogue, place)
+    if settings.model != previous:
+        fill_form(settings.model, catalogue, hardware)
         return
-    st.session_state[CONFIG], st.session_state[ENGINE] = wanted.vllm_config, wanted.engine
+    st.session_state[CONFIG], st.session_state[ENGINE] = settings.vllm_config, settings.engine
 
 
-def _check(ui: PageTools, wanted: ModelSettings) -> None:
+def _check(ui: PageTools, settings: ModelSettings) -> None:
     with form_state().catching_errors():
-        tasks_of(ui.services).start_preflight(wanted)
+        tasks_of(ui.services).start_preflight(settings)
 
 
-def _use(ui: PageTools, wanted: ModelSettings) -> None:
+def _use(ui: PageTools, model_settings: ModelSettings) -> None:
     """Check the model in the background, and get it unless the check fails: the running engine would be stopped."""
     with form_state().catching_errors():
-        settings = ui.services.model_switch.with_local_model(ui.services.settings, **wanted.named)
+        settings = ui.services.model_switch.with_local_model(ui.services.settings, **model_settings.named)
         get = partial(ui.services.model_switch.get, settings, pausing=bool(st.session_state.get(_PAUSING)))
-        tasks_of(ui.services).start_preflight(wanted, then=get)
+        tasks_of(ui.services).start_preflight(model_settings, then=get)
 
 
 def _draw_findings(
-    ui: PageTools, findings: tuple[CheckFinding, ...], wanted: ModelSettings, on_fix: Callable[[ModelSettings], None]
+    ui: PageTools, findings: tuple[CheckFinding, ...], settings: ModelSettings, on_fix: Callable[[ModelSettings], None]
 ) -> None:
     """Draw the findings, the worst first; a button calls `on_fix` with the fixed settings."""
     if not findings:
         st.success(t("models.page.nothing_found"), icon=":material/check_circle:")
-    for place, finding in enumerate(findings):
+    for index, finding in enumerate(findings):
         show, icon = _DRAWN[finding.severity]
         show(plain(notice_text(finding.notice)), icon=icon)
         if finding.fix:
-            words = plain(notice_text(finding.fix.notice))
-            ui.button(words, f"model_fix_{place}", on_fix, with_fix(wanted, finding.fix), icon="build")
+            label = plain(notice_text(finding.fix.notice))
+            ui.button(label, f"model_fix_{index}", on_fix, with_fix(settings, finding.fix), icon="build")

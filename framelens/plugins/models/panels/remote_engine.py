@@ -31,8 +31,8 @@ def _draw(ui: PageTools) -> None:
     query = tasks_of(ui.services).remote_query
     is_incomplete = not (st.session_state.get(_URL) or "").strip()
     with st.container(horizontal=True, gap="small"):
-        words, is_blocked = t("models.remote.test"), is_incomplete or query.is_running
-        ui.button(words, "elsewhere_test", _test, ui, icon="network_check", disabled=is_blocked)
+        label, is_blocked = t("models.remote.test"), is_incomplete or query.is_running
+        ui.button(label, "elsewhere_test", _test, ui, icon="network_check", disabled=is_blocked)
         ui.button(
             t("models.remote.use"), "elsewhere_use", _use, ui, kind="primary", disabled=is_incomplete or is_changing(ui)
         )
@@ -46,13 +46,13 @@ def _draw(ui: PageTools) -> None:
 
 def _draw_answer(answer: RemoteEngineReport) -> None:
     sees = {True: "yes", False: "no", None: "unknown"}[answer.sees]
-    words = [t("models.remote.answers", url=answer.base_url, model=answer.model)]
-    words.append(t(f"models.remote.sees_{sees}"))
+    lines = [t("models.remote.answers", url=answer.base_url, model=answer.model)]
+    lines.append(t(f"models.remote.sees_{sees}"))
     if len(answer.served) > 1:
-        words.append(t("models.remote.serves", models=", ".join(answer.served[:20])))
-    words += map(notice_text, answer.notices)
+        lines.append(t("models.remote.serves", models=", ".join(answer.served[:20])))
+    lines += map(notice_text, answer.notices)
     show = st.success if answer.sees and not answer.notices else st.warning
-    show(plain("\n".join(words)), icon=":material/check_circle:" if answer.sees else ":material/visibility_off:")
+    show(plain("\n".join(lines)), icon=":material/check_circle:" if answer.sees else ":material/visibility_off:")
 
 
 def _fields() -> dict[str, str]:

@@ -39,47 +39,47 @@ def draw(ui: PageTools, catalogue: Catalogue, here: HardwareProfile) -> None:
 
 def draw_sizes(ui: PageTools, catalogue: Catalogue, here: HardwareProfile) -> None:
     """Draw the choice of a size of memory, and the table of all models for it."""
-    known = _profiles(here)
+    profiles = _profiles(here)
     key = st.segmented_control(
         t("models.page.size"),
-        list(known),
+        list(profiles),
         default="here",
-        format_func={**{key: key for key in known}, "here": t("models.page.size_here")}.__getitem__,
+        format_func={**{key: key for key in profiles}, "here": t("models.page.size_here")}.__getitem__,
         required=True,
         key="model_place",
     )
-    place = known[key or "here"]
-    st.caption(plain(place.description()))
-    if place.card is None:
+    hardware = profiles[key or "here"]
+    st.caption(plain(hardware.description()))
+    if hardware.card is None:
         st.caption(t("models.page.table_cpu"))
-    _draw_table(ui, catalogue, here, place, key="model_rows_sizes", has_rest=True)
+    _draw_table(ui, catalogue, here, hardware, key="model_rows_sizes", has_rest=True)
 
 
 def _draw_table(
-    ui: PageTools, catalogue: Catalogue, here: HardwareProfile, place: HardwareProfile, *, key: str, has_rest: bool
+    ui: PageTools, catalogue: Catalogue, here: HardwareProfile, hardware: HardwareProfile, *, key: str, has_rest: bool
 ) -> None:
     """Draw the models that run at a place, with `has_rest` the others, too; a row chooses its model here."""
     entries = tuple(catalogue.by_id.values())
-    found = place.proposals(entries)
-    if not found:
+    proposals = hardware.proposals(entries)
+    if not proposals:
         st.info(t("models.page.none"), icon=":material/memory:")
-    fitting = {one.entry.id for one in found}
+    fitting = {proposal.entry.id for proposal in proposals}
     settings = ui.services.settings
     used = settings.model_path if ui.has_model() and not settings.base_url else ""
     rest = sorted(
         (entry for entry in entries if has_rest and entry.id not in fitting),
-        key=lambda one: MemoryNeed.least_of(one.shape, place.device),
+        key=lambda entry: MemoryNeed.least_of(entry.shape, hardware.device),
     )
-    rows = [_row(one, place, used) for one in found]
+    rows = [_row(proposal, hardware, used) for proposal in proposals]
     draw_rows(
         ui,
         rows[:_NUM_UNFOLDED],
         {
             t("models.page.more", n=len(rows[_NUM_UNFOLDED:])): rows[_NUM_UNFOLDED:],
-            t("models.page.rest", n=len(rest)): [_rest_row(one, place, used) for one in rest],
+            t("models.page.rest", n=len(rest)): [_rest_row(entry, hardware, used) for entry in rest],
         },
         heads=[t(head) for head in (*_HEADS, *_MORE_HEADS)],
-        words={
+        labels={
             "use": t("models.page.use_row"),
             "used": t("models.page.used_row"),
         },
@@ -90,39 +90,39 @@ def _draw_table(
 
 def _profiles(ours: HardwareProfile) -> dict[str, HardwareProfile]:
     """Return the profiles to choose from by key: this machine, the usual cards, and its CPU if it has a card."""
-    places = [ours, *(HardwareProfile(f"{gib} GB", GpuCard(gib)) for gib in _USUAL_GIB)]
+    profiles = [ours, *(HardwareProfile(f"{gib} GB", GpuCard(gib)) for gib in _USUAL_GIB)]
     if ours.card:
-        places.append(replace(HardwareProfile.of((), "cpu", memory_bytes() / GIB), key="CPU"))
-    return {place.key: place for place in places}
+        profiles.append(replace(HardwareProfile.of((), "cpu", memory_bytes() / GIB), key="CPU"))
+    return {profile.key: profile for profile in profiles}
 
 
-def _row(one: Proposal, place: HardwareProfile, used: str) -> ModelRow:
-    needed, available = one.sum.card_bytes, place.bytes_each
+def _row(proposal: Proposal, hardware: HardwareProfile, used: str) -> ModelRow:
+    needed, available = proposal.sum.card_bytes, hardware.bytes_each
     amounts = {"needs": f"{needed / GIB:.1f}", "there": f"{available / GIB:.4g}"}
     return ModelRow(
-        id=one.entry.id,
-        name=one.entry.name,
-        about=_about(one.entry),
+        id=proposal.entry.id,
+        name=proposal.entry.name,
+        about=_about(proposal.entry),
         facts=(
-            t(f"models.format.{one.format.key}.name"),
-            f"{one.plan.max_model_len:,}",
-            str(one.frames or "–"),
-            one.entry.licence_text(),
+            t(f"models.format.{proposal.format.key}.name"),
+            f"{proposal.plan.max_model_len:,}",
+            str(proposal.frames or "–"),
+            proposal.entry.licence_text(),
         ),
         share=needed / available,
         memory=t("models.page.memory_of", **amounts),
-        is_used=one.entry.id == used,
+        is_used=proposal.entry.id == used,
     )
 
 
-def _rest_row(entry: CatalogueEntry, place: HardwareProfile, used: str) -> ModelRow:
+def _rest_row(entry: CatalogueEntry, hardware: HardwareProfile, used: str) -> ModelRow:
     return ModelRow(
         id=entry.id,
         name=entry.name,
         about=_about(entry),
         facts=(t(f"models.format.{NumberFormat.of(entry.shape).key}.name"), "", "", entry.licence_text()),
-        share=MemoryNeed.least_of(entry.shape, place.device) / place.bytes_each,
-        memory=why_not(entry, place.card),
+        share=MemoryNeed.least_of(entry.shape, hardware.device) / hardware.bytes_each,
+        memory=why_not(entry, hardware.card),
         is_used=entry.id == used,
     )
 
@@ -174,7 +174,7 @@ def draw_rows(
     folded: Mapping[str, Sequence[ModelRow]],
     *,
     heads: Sequence[str],
-    words: Mapping[str, str],
+    labels: Mapping[str, str],
     key: str,
     on_use: Callable[[str], None],
 ) -> None:
@@ -185,19 +185,23 @@ def draw_rows(
         rows: The rows that are always shown.
         folded: More rows, by the title under which they are folded away.
         heads: Headings of name, memory and facts, in this order.
-        words: Labels: use, used.
+        labels: Labels: use, used.
         key: The widget key.
         on_use: Called with the id of the row whose button was pressed.
     """
-    all_rows = [row for some in (rows, *folded.values()) for row in some]
+    all_rows = [row for group in (rows, *folded.values()) for row in group]
 
     def notify() -> None:
         chosen = ui.sent(key, "use")
         if any(chosen == row.id for row in all_rows):
             on_use(chosen)
 
-    folds = [{"title": title, "rows": [vars(row) for row in some]} for title, some in folded.items() if some]
+    folds = [{"title": title, "rows": [vars(row) for row in group]} for title, group in folded.items() if group]
     shown = {"rows": [vars(row) for row in rows], "folds": folds}
     ui.mount(
-        "models", __package__, key=key, data={**shown, "heads": list(heads), "words": dict(words)}, on_use_change=notify
+        "models",
+        __package__,
+        key=key,
+        data={**shown, "heads": list(heads), "words": dict(labels)},
+        on_use_change=notify,
     )

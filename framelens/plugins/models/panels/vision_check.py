@@ -46,14 +46,14 @@ def _draw_offer(ui: PageTools) -> None:
     default_size = vision_checks.usual_size(ui.services.settings)
     sizes = {f"{width} × {height}": (width, height) for width, height in sorted({default_size, *_SIZES})}
     running = len(ui.services.jobs.running())
-    words, default = t("models.vision_check.size"), f"{default_size[0]} × {default_size[1]}"
+    label, default = t("models.vision_check.size"), f"{default_size[0]} × {default_size[1]}"
     options: Options = {"default": default, "required": True, "help": t("models.vision_check.size_help")}
-    size = st.segmented_control(words, list(sizes), key=_SIZE, **options)
+    size = st.segmented_control(label, list(sizes), key=_SIZE, **options)
     if running:
         st.caption(t("models.vision_check.waits", n=running))
-    words, chosen = t("models.vision_check.begin"), sizes.get(size or "", default_size)
+    label, chosen = t("models.vision_check.begin"), sizes.get(size or "", default_size)
     is_blocked = bool(running) or ui.services.switcher.switch.is_running
-    ui.button(words, "sight_begin", _begin, ui, chosen, icon="visibility", disabled=is_blocked)
+    ui.button(label, "sight_begin", _begin, ui, chosen, icon="visibility", disabled=is_blocked)
 
 
 def _begin(ui: PageTools, size: tuple[int, int]) -> None:
@@ -73,15 +73,15 @@ def _draw_outcome(outcome: Measured) -> None:
     score = "" if reason else vision_checks.result_text(outcome)
     st.caption(plain(" ".join(filter(None, (score, f"{' · '.join(filter(None, about))} · {outcome.get('at', '')}")))))
     with st.container(horizontal=True, gap="small"):
-        for one in outcome.get("cards") or ():
-            _draw_card(one)
+        for result in outcome.get("cards") or ():
+            _draw_card(result)
 
 
-def _draw_card(one: Measured) -> None:
-    card = VisionCard(**one["card"])
-    marks = {name: "✓" if one[name] else "✗" for name in ("colour", "form", "digit")}
+def _draw_card(result: Measured) -> None:
+    card = VisionCard(**result["card"])
+    marks = {name: "✓" if result[name] else "✗" for name in ("colour", "form", "digit")}
     with st.container(width=_CARD_WIDTH, gap=None):
         picture = b64encode(card.draw(224, 126)).decode()
         st.html(f'<img src="data:image/jpeg;base64,{picture}" alt="" width="{_CARD_WIDTH}">')
         st.caption(plain(t("models.vision_check.card", **marks)))
-        st.caption(plain(f"“{one['said']}”" if one["said"] else t("models.vision_check.said_nothing")))
+        st.caption(plain(f"“{result['said']}”" if result["said"] else t("models.vision_check.said_nothing")))

@@ -11,7 +11,7 @@ from framelens.plugins.models.preflight.subject import PreflightSubject
 
 def check(subject: PreflightSubject) -> tuple[CheckFinding, ...]:
     """Return what the rules find, the worst first. If the model itself can't be used, only that is reported."""
-    found = [finding for rule in BASIC for finding in rule(subject)]
-    if not any(finding.severity == "stops" for finding in found):
-        found += [finding for rule in RULES for finding in rule(subject)]
-    return CheckFinding.worst_first(found)
+    findings = [finding for rule in BASIC for finding in rule(subject)]
+    if not any(finding.severity == "stops" for finding in findings):
+        findings += [finding for rule in RULES for finding in rule(subject)]
+    return CheckFinding.worst_first(findings)

@@ -21,7 +21,7 @@ from framelens.plugins.models.preflight.subject import Check, PreflightSubject, 
 _CONVERTED = {"plain": "deepseek-community/deepseek-vl-1.3b-chat", "hybrid": "deepseek-community/deepseek-vl-7b-chat"}
 _NOT_IN_TRANSFORMERS = ("deepseek_vl_v2", "multi_modality")
 """Model types that transformers 5.19 can't read."""
-_BY_ITSELF = tuple(f"vllm_argument_{one}" for one in ("misspelt", "type", "choice", "range"))
+_BY_ITSELF = tuple(f"vllm_argument_{fault}" for fault in ("misspelt", "type", "choice", "range"))
 _BFLOAT16 = (8, 0)
 """Compute capability from which on vLLM 0.32 computes in bfloat16."""
 _IN_4_BITS = ("awq", "gptq")
@@ -176,12 +176,12 @@ def _uses_ray(subject: PreflightSubject) -> bool:
 
 def _too_few_nodes(subject: PreflightSubject) -> Values | None:
     """Find fewer memory nodes than processes, unless the user has said how these are bound to processors."""
-    wanted, nodes, environment = subject.processes, subject.machine.memory_nodes, subject.environment
+    processes, nodes, environment = subject.processes, subject.machine.memory_nodes, subject.environment
     is_bound = environment.get("VLLM_CPU_OMP_THREADS_BIND", "auto") != "auto"
     is_simulated = not {"VLLM_CPU_SIM_MULTI_NUMA", "CPU_VISIBLE_MEMORY_NODES"}.isdisjoint(environment)
-    if nodes is None or wanted <= max(1, nodes) or _uses_ray(subject) or is_bound or is_simulated:
+    if nodes is None or processes <= max(1, nodes) or _uses_ray(subject) or is_bound or is_simulated:
         return None
-    return {"workers": wanted}
+    return {"workers": processes}
 
 
 # ---- length, cache and memory ---------------------------------------------------------------------------------------
@@ -193,13 +193,13 @@ def _shorter(_: PreflightSubject, values: Values) -> Fix | None:
 
 def _small_cache(subject: PreflightSubject) -> Values | None:
     """Find a cache of fixed size that doesn't hold a request; a CPU's cache always has a size."""
-    shape, wanted, space = subject.shape, subject.max_model_len, _cache_bytes(subject)
-    if shape is None or wanted is None or space is None or not _is_counted(subject):
+    shape, length, space = subject.shape, subject.max_model_len, _cache_bytes(subject)
+    if shape is None or length is None or space is None or not _is_counted(subject):
         return None
-    one = MemoryEstimate.of(shape, replace(subject.plan, sequences=1))
-    if one.bytes_of("cache") <= space * _MARGIN:
+    estimate = MemoryEstimate.of(shape, replace(subject.plan, sequences=1))
+    if estimate.bytes_of("cache") <= space * _MARGIN:
         return None
-    return {"length": wanted, "possible": one.tokens_in(space)}
+    return {"length": length, "possible": estimate.tokens_in(space)}
 
 
 def _is_counted(subject: PreflightSubject) -> bool:
@@ -210,9 +210,9 @@ def _is_counted(subject: PreflightSubject) -> bool:
     shape = subject.shape
     if shape is None or subject.arguments.get("kv_cache_dtype") not in (None, "auto"):
         return False
-    text, kept = shape.text, shape.text.cache
-    has_own = text.model_type.startswith(_OWN_HEAD_DIM) or text.heads * kept.head_dim == text.hidden
-    return has_own and kept.is_whole and not kept.latent
+    text, cache = shape.text, shape.text.cache
+    has_own = text.model_type.startswith(_OWN_HEAD_DIM) or text.heads * cache.head_dim == text.hidden
+    return has_own and cache.is_whole and not cache.latent
 
 
 def _cache_bytes(subject: PreflightSubject) -> int | None:
@@ -220,8 +220,8 @@ def _cache_bytes(subject: PreflightSubject) -> int | None:
     space = subject.environment.get("VLLM_CPU_KVCACHE_SPACE", "")
     if subject.machine.device == "cpu" and space.isdecimal() and int(space):
         return int(space) * GIB
-    given = subject.arguments.get("kv_cache_memory_bytes")
-    return given if isinstance(given, int) else None
+    size = subject.arguments.get("kv_cache_memory_bytes")
+    return size if isinstance(size, int) else None
 
 
 def _large_weights(subject: PreflightSubject) -> Values | None:
@@ -251,8 +251,8 @@ def _short_cache(subject: PreflightSubject) -> Values | None:
     needed, budget = MemoryEstimate.of(shape, subject.plan), int(size * _utilisation(subject))
     if not needed.cache_bytes_per_token or not _is_counted(subject):
         return None
-    held, wanted = needed.cache_tokens(budget), subject.max_model_len or shape.text.max_positions
-    return {"length": wanted, "possible": held, "memory": gib_text(budget)} if held < wanted else None
+    held, length = needed.cache_tokens(budget), subject.max_model_len or shape.text.max_positions
+    return {"length": length, "possible": held, "memory": gib_text(budget)} if held < length else None
 
 
 def _shorter_or_another(subject: PreflightSubject, values: Values) -> Fix | None:
@@ -284,8 +284,8 @@ def _engine_on(subject: PreflightSubject, card: int) -> LocalVllm | None:
 
 
 def _utilisation(subject: PreflightSubject) -> float:
-    given = subject.arguments.get("gpu_memory_utilization")
-    return float(given) if isinstance(given, int | float) else VLLM_SHARE
+    share = subject.arguments.get("gpu_memory_utilization")
+    return float(share) if isinstance(share, int | float) else VLLM_SHARE
 
 
 def _short_memory(subject: PreflightSubject) -> Values | None:
@@ -321,7 +321,7 @@ def _amounts(need: MemoryNeed) -> Values:
 
 def _smaller(subject: PreflightSubject, values: Values) -> Fix | None:
     """Return the fix that takes settings with which the model fits, or another model."""
-    change = {key: value for key, value in subject.fitting.items() if subject.given.get(key) != value}
+    change = {key: value for key, value in subject.fitting.items() if subject.written.get(key) != value}
     return Fix(change) if change else another_model(subject, values)
 
 
@@ -338,15 +338,15 @@ def _picture_limit(subject: PreflightSubject) -> int | None:
 
 def _many_pictures(subject: PreflightSubject) -> Values | None:
     """Find more allowed pictures than a request holds, of the smallest size that is sent."""
-    shape, wanted, limit = subject.shape, subject.max_model_len, _picture_limit(subject)
-    if shape is None or shape.vision is None or wanted is None or not limit:
+    shape, length, limit = subject.shape, subject.max_model_len, _picture_limit(subject)
+    if shape is None or shape.vision is None or length is None or not limit:
         return None
     most = subject.plan.largest_picture_px
     each = shape.vision.image_tokens()
     if most is not None and shape.vision.pictures == "patches":
         each = min(each, math.ceil(most / shape.vision.unit_px**2))
-    possible = max(0, wanted - _REST_TOKENS) // each
-    return {"limit": limit, "each": each, "length": wanted, "possible": possible} if possible < limit else None
+    possible = max(0, length - _REST_TOKENS) // each
+    return {"limit": limit, "each": each, "length": length, "possible": possible} if possible < limit else None
 
 
 def _holds_one(subject: PreflightSubject) -> bool:

@@ -24,7 +24,7 @@ _CPU_CACHE = "VLLM_CPU_KVCACHE_SPACE"
 
 def preflight(
     settings: Settings,
-    given: Mapping[str, Any] | None = None,
+    vllm_config: Mapping[str, Any] | None = None,
     *,
     engine_runs: bool = False,
     asks_hub: bool = False,
@@ -34,7 +34,7 @@ def preflight(
 
     Args:
         settings: The settings.
-        given: A VLLM_CONFIG to check instead of the settings'; it may be wrong.
+        vllm_config: A VLLM_CONFIG to check instead of the settings'; it may be wrong.
         engine_runs: A local engine holds memory and port now, and will be stopped before the new engine starts.
         asks_hub: The config of a model that is neither here nor in the catalogue may be downloaded from the hub.
         starts: The engine is about to start, beside all engines that run.
@@ -44,19 +44,23 @@ def preflight(
     """
     if settings.base_url:
         return ()
-    subject = subject_of(settings, given, engine_runs=engine_runs, asks_hub=asks_hub)
+    subject = subject_of(settings, vllm_config, engine_runs=engine_runs, asks_hub=asks_hub)
     return check(replace(subject, engines=local_vllms()) if starts else subject)
 
 
 def subject_of(
-    settings: Settings, given: Mapping[str, Any] | None = None, *, engine_runs: bool = False, asks_hub: bool = False
+    settings: Settings,
+    vllm_config: Mapping[str, Any] | None = None,
+    *,
+    engine_runs: bool = False,
+    asks_hub: bool = False,
 ) -> PreflightSubject:
     """Gather the facts about these settings on this machine, with the arguments of `preflight`."""
-    settings = settings if given is None else replace(settings, vllm_config=dict(given))
-    given = settings.vllm_config
+    settings = settings if vllm_config is None else replace(settings, vllm_config=dict(vllm_config))
+    vllm_config = settings.vllm_config
     facts, catalogue = gather_facts(settings), Catalogue.load(settings.data_dir / "models")
     model = _with_kin(_model(settings, facts.model, catalogue, asks_hub=asks_hub), catalogue)
-    fault = _fault(given) if settings.engine == "vllm" else None
+    fault = _fault(vllm_config) if settings.engine == "vllm" else None
     is_fitted = settings.engine == "vllm" and fault is None
     environment = engine_environment(settings) if is_fitted else {}
     if engine_runs and not os.environ.get(_CPU_CACHE):
@@ -65,8 +69,8 @@ def subject_of(
     best = hardware.recommended(tuple(catalogue.by_id.values()))
     return PreflightSubject(
         model=model,
-        given=given,
-        arguments=effective_arguments(settings) if is_fitted else given if fault else {},
+        written=vllm_config,
+        arguments=effective_arguments(settings) if is_fitted else vllm_config if fault else {},
         machine=facts.without_engine() if engine_runs else facts,
         engine=settings.engine,
         environment=environment,
@@ -132,9 +136,9 @@ def _with_files(model: CheckedModel, folder: Path) -> CheckedModel:
 # ---- the settings and the engine -------------------------------------------------------------------------------------
 
 
-def _fault(given: Mapping[str, Any]) -> AppError | None:
+def _fault(vllm_config: Mapping[str, Any]) -> AppError | None:
     try:
-        check_arguments(given)
+        check_arguments(vllm_config)
     except AppError as error:
         return error
     return None

@@ -41,7 +41,7 @@ class PreflightSubject:
     """A model with settings on a machine.
 
     Attributes:
-        given: VLLM_CONFIG as the user wrote it.
+        written: VLLM_CONFIG as the user wrote it.
         arguments: Arguments that the engine is started with.
         engine: The engine that is about to start.
         environment: Environment variables that vLLM reads.
@@ -53,7 +53,7 @@ class PreflightSubject:
     """
 
     model: CheckedModel
-    given: Mapping[str, Any] = field(default_factory=dict)
+    written: Mapping[str, Any] = field(default_factory=dict)
     arguments: Mapping[str, Any] = field(default_factory=dict)
     machine: SystemFacts = field(default_factory=SystemFacts)
     engine: Literal["vllm", "transformers"] = "vllm"
@@ -127,8 +127,8 @@ class PreflightSubject:
         return oldest is not None and (oldest.capability or capability) < capability
 
     def _size(self, key: str) -> int:
-        given = self.arguments.get(key, 1)
-        return given if isinstance(given, int) and given > 0 else 1
+        size = self.arguments.get(key, 1)
+        return size if isinstance(size, int) and size > 0 else 1
 
 
 Check = Callable[[PreflightSubject], Iterable[CheckFinding]]
@@ -158,8 +158,8 @@ class Rule:
         """Yield the finding if the condition is met."""
         if self.device not in ("", subject.machine.device) or self.engine not in ("", subject.engine):
             return
-        if found := self.when(subject):
-            values = {"model": subject.model.name, **(found if isinstance(found, Mapping) else {})}
+        if outcome := self.when(subject):
+            values = {"model": subject.model.name, **(outcome if isinstance(outcome, Mapping) else {})}
             fix = self.fix(subject, values) if callable(self.fix) else self.fix
             yield CheckFinding(self.key, values, self.severity, fix, rule_table(self.key))
 

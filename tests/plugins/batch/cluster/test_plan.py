@@ -236,7 +236,7 @@ def test_every_line_of_a_plan_has_its_words(language: Any) -> None:
                     found = plan(gpus, model, memory)
                 except AppError:
                     continue
-                for notice in (*found.reasons, *(block.place for block in cluster_commands(found))):
+                for notice in (*found.reasons, *(block.notice for block in cluster_commands(found))):
                     assert "{" not in notice_text(notice)
                     keys.add(notice.key)
     assert len(keys) >= 15

@@ -209,7 +209,7 @@ class AccurateSeeker(OpenedFile):
             raise
         self._decoded: Iterator[VideoFrame] = iter(())
         self._reached: int | None = None
-        self._wanted = 0
+        self._target_pts = 0
         self._may_skip = self._stream.codec.canonical_name in DISPOSABLE_CODECS
 
     def close(self) -> None:
@@ -366,7 +366,7 @@ class AccurateSeeker(OpenedFile):
         index = bisect_right(self._whole, pts) - 1
         if index < 0:
             raise InaccurateSeekError
-        self._wanted = pts
+        self._target_pts = pts
         if self._reached is None or not self._whole[index] <= self._reached < pts:
             self._decoded = self._from(self._whole[index])
         for frame in self._decoded:
@@ -402,7 +402,7 @@ class AccurateSeeker(OpenedFile):
     def _frames_of(self, packet: Packet[VideoStream]) -> Iterator[VideoFrame]:
         """Decode the packet, unless no other frame depends on it and the wanted frame is shown later."""
         if self._may_skip:
-            is_before = packet.pts is not None and packet.pts < self._wanted
+            is_before = packet.pts is not None and packet.pts < self._target_pts
             self._stream.codec_context.skip_frame = "NONREF" if is_before else "DEFAULT"
         try:
             frames = decoded(packet, self._decoder)

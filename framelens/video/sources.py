@@ -42,11 +42,11 @@ def link_in(typed: str) -> str:
 
 def address_error(address: str) -> VideoError:
     """Return the error for an address that isn't read; it names the beginnings that plugins read."""
-    known = tuple(part.name for part in registry.unique("sources"))
+    prefixes = tuple(part.name for part in registry.unique("sources"))
     if address.startswith("s3://"):
         return VideoError("video_in_s3", address=address)
-    if is_link(address) and not address.startswith(known):
+    if is_link(address) and not address.startswith(prefixes):
         return VideoError("link_without_plugin", address=address)
-    if not known:
+    if not prefixes:
         return VideoError("video_is_address_alone", address=address)
-    return VideoError("video_is_address", address=address, known=", ".join(known))
+    return VideoError("video_is_address", address=address, known=", ".join(prefixes))

@@ -60,7 +60,7 @@ class Stills:
         self._lock = threading.Lock()
         self._child: worker_pool.DecoderWorker | None = None
         self._file: tuple[str, int] | None = None
-        self._kept: OrderedDict[_Key, Still] = OrderedDict()
+        self._stills: OrderedDict[_Key, Still] = OrderedDict()
         self._num_bytes = 0
         self._timer: threading.Timer | None = None
 
@@ -76,9 +76,9 @@ class Stills:
         file = (str(path), path.stat().st_mtime_ns)
         key = (*file, round(seconds * 1000), side)
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
+            if key in self._stills:
+                self._stills.move_to_end(key)
+                return self._stills[key]
             still = self._decoded(path, file, seconds, side, cancel)
             self._keep(key, still)
             return still
@@ -121,10 +121,10 @@ class Stills:
         return Still(decoded.keyframe.time_seconds, decoded.keyframe.jpeg, decoded.keyframe.frame_index)
 
     def _keep(self, key: _Key, still: Still) -> None:
-        self._kept[key] = still
+        self._stills[key] = still
         self._num_bytes += len(still.jpeg)
         while self._num_bytes > _KEPT_BYTES:
-            self._num_bytes -= len(self._kept.popitem(last=False)[1].jpeg)
+            self._num_bytes -= len(self._stills.popitem(last=False)[1].jpeg)
 
     def _end_later(self) -> None:
         if self._timer is not None:

@@ -131,15 +131,15 @@ class _LoadInUse:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._session: object = None
-        self._read: EngineMetricsReader | None = None
+        self._reader: EngineMetricsReader | None = None
 
     def __call__(self) -> EngineLoad | LoadAbsence:
         session = self._services.switcher.session
-        if self._read is None or session is not self._session:
+        if self._reader is None or session is not self._session:
             settings = session.settings
-            self._read = EngineMetricsReader(session.engine, base_urls=settings.base_urls, api_key=settings.api_key)
+            self._reader = EngineMetricsReader(session.engine, base_urls=settings.base_urls, api_key=settings.api_key)
             self._session = session
-        return self._read()
+        return self._reader()
 
 
 def _counts(services: Services) -> tuple[int, int]:

@@ -80,7 +80,7 @@ class EmbeddingModel(PictureEmbedder):
             messages = [{"role": "user", "content": [parts[index]]}]
             body = {"messages": messages, "encoding_format": "float", **({"model": self.model} if self.model else {})}
             async with in_flight:
-                return index, (await self._sent(engine, body, 1))[0]
+                return index, (await self._send(engine, body, 1))[0]
 
         in_flight, deadline = asyncio.Semaphore(_IN_FLIGHT), asyncio.get_running_loop().time() + seconds
         for group in (range(2), range(2, len(parts))):
@@ -108,9 +108,9 @@ class EmbeddingModel(PictureEmbedder):
 
     def _embed(self, engine: EngineRequests, texts: list[str]) -> list[list[float]]:
         body = {"input": texts, "encoding_format": "float", **({"model": self.model} if self.model else {})}
-        return engine.start(self._sent(engine, body, len(texts))).result()
+        return engine.start(self._send(engine, body, len(texts))).result()
 
-    async def _sent(self, engine: EngineRequests, body: Mapping[str, object], count: int) -> list[list[float]]:
+    async def _send(self, engine: EngineRequests, body: Mapping[str, object], count: int) -> list[list[float]]:
         """Send a request and return the vectors of its answer; an engine with a single model needs no name."""
         answer = await engine.answer(lambda client: client.post("/embeddings", body=body, cast_to=httpx.Response))
         assert answer  # no refusal is expected

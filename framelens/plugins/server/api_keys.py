@@ -54,8 +54,8 @@ def revoke(store: ApiStore, name: str) -> None:
     """
     keys = store.keys()
     if not store.delete_key(name):
-        known = ", ".join(key.name for key in keys) or "–"
-        raise InputError("key_unknown", name=single_line(name)[:80], known=known)
+        names = ", ".join(key.name for key in keys) or "–"
+        raise InputError("key_unknown", name=single_line(name)[:80], known=names)
 
 
 def check(store: ApiStore, authorization: str) -> ApiKeyRow:
@@ -71,8 +71,8 @@ def check(store: ApiStore, authorization: str) -> ApiKeyRow:
     keys = store.keys()
     if not keys:
         raise InputError("api_no_keys")
-    kind, _, given = authorization.partition(" ")
-    hashed = _hash(given.strip()) if kind.lower() == "bearer" else ""
+    kind, _, token = authorization.partition(" ")
+    hashed = _hash(token.strip()) if kind.lower() == "bearer" else ""
     fitting = [key for key in keys if hmac.compare_digest(key.sha256, hashed)]
     if not fitting:
         raise InputError("api_key_wrong")

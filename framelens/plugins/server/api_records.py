@@ -145,10 +145,10 @@ class ApiStore:
     def move_submission(self, job_id: str, known_id: str) -> None:
         """Assign a submission to a job that exists already, without a second message to any webhook about that job."""
         with self._store.changing() as connection:
-            found = connection.execute(f"SELECT {_SUBMISSIONS} FROM submissions WHERE job_id = ?", (job_id,)).fetchone()
+            row = connection.execute(f"SELECT {_SUBMISSIONS} FROM submissions WHERE job_id = ?", (job_id,)).fetchone()
             connection.execute("DELETE FROM submissions WHERE job_id = ?", (job_id,))
-            if found:
-                _insert(connection, replace(SubmissionRow(*found), job_id=known_id, state="queued"))
+            if row:
+                _insert(connection, replace(SubmissionRow(*row), job_id=known_id, state="queued"))
 
     def end_fetch(self, job_id: str, state: str, reason: str = "") -> None:
         """Store that a video has been fetched ("queued"), or why it has not ("failed" or "cancelled")."""
@@ -185,8 +185,8 @@ class ApiStore:
             connection.execute("DELETE FROM submissions WHERE job_id = ?", (job_id,))
 
     def _submissions(self, tail: str, *values: str) -> list[SubmissionRow]:
-        found = self._store.select(f"SELECT {_SUBMISSIONS} FROM submissions {tail}", *values)
-        return [SubmissionRow(*row) for row in found]
+        rows = self._store.select(f"SELECT {_SUBMISSIONS} FROM submissions {tail}", *values)
+        return [SubmissionRow(*row) for row in rows]
 
     # ---- webhooks
 
@@ -204,8 +204,8 @@ class ApiStore:
 
     def webhooks(self, key_id: str) -> list[WebhookRow]:
         """List the webhooks of a key, the oldest first."""
-        found = self._store.select("SELECT * FROM webhooks WHERE key_id = ? ORDER BY rowid", key_id)
-        return [WebhookRow(*row) for row in found]
+        rows = self._store.select("SELECT * FROM webhooks WHERE key_id = ? ORDER BY rowid", key_id)
+        return [WebhookRow(*row) for row in rows]
 
     def webhook(self, webhook_id: str, key_id: str) -> WebhookRow:
         """Get a webhook of a key.
@@ -213,10 +213,10 @@ class ApiStore:
         Raises:
             InputError: "webhook_unknown".
         """
-        found = self._store.select("SELECT * FROM webhooks WHERE id = ? AND key_id = ?", webhook_id, key_id)
-        if not found:
+        rows = self._store.select("SELECT * FROM webhooks WHERE id = ? AND key_id = ?", webhook_id, key_id)
+        if not rows:
             raise InputError("webhook_unknown", id=webhook_id[:64])
-        return WebhookRow(*found[0])
+        return WebhookRow(*rows[0])
 
     def delete_webhook(self, webhook_id: str) -> None:
         """Delete a webhook with the messages to it."""
@@ -227,13 +227,13 @@ class ApiStore:
 
     def deliveries(self, webhook_id: str, limit: int) -> list[DeliveryRow]:
         """List the messages to a webhook, the newest first."""
-        found = self._store.select(
+        rows = self._store.select(
             f"SELECT {_DELIVERIES} FROM deliveries WHERE webhook_id = ? AND job_id {NOT_IN_TRASH}"
             " ORDER BY rowid DESC LIMIT ?",
             webhook_id,
             limit,
         )
-        return [DeliveryRow(*row) for row in found]
+        return [DeliveryRow(*row) for row in rows]
 
     def has_waiting(self) -> bool:
         """Return whether a message waits, for the end of its job or for another attempt."""
@@ -242,14 +242,14 @@ class ApiStore:
     def due(self, now: float) -> list[tuple[DeliveryRow, WebhookRow, str]]:
         """List the messages due now about jobs that have ended, each with its webhook and the state of its job."""
         columns = ", ".join(f"deliveries.{name}" for name in _DELIVERIES.split(", "))
-        found = self._store.select(
+        rows = self._store.select(
             f"SELECT {columns}, webhooks.*, ifnull(jobs.state, submissions.state) FROM deliveries"
             " JOIN webhooks ON webhooks.id = webhook_id JOIN submissions USING (job_id)"
             " LEFT JOIN jobs ON jobs.id = job_id WHERE deliveries.state = 'waiting' AND due <= ?"
             f" AND ifnull(jobs.state, submissions.state) IN {_ENDS} AND deliveries.job_id {NOT_IN_TRASH} ORDER BY due",
             now,
         )
-        return [(DeliveryRow(*row[:7]), WebhookRow(*row[7:12]), row[12]) for row in found]
+        return [(DeliveryRow(*row[:7]), WebhookRow(*row[7:12]), row[12]) for row in rows]
 
     def take_delivery(self, row: DeliveryRow, until: float) -> bool:
         """Keep others from sending a message until this time, unless another process was quicker."""

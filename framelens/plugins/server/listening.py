@@ -16,14 +16,14 @@ def open_socket(host: str, port: int) -> socket.socket:
     """Open a socket on that address, where clients wait until it is served; raise EngineError if that fails."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        made = socket.socket(family, socket.SOCK_STREAM)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind((host, port))
-        made.listen()
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen()
     except (OSError, OverflowError) as error:  # OverflowError: no such port
         reason = getattr(error, "strerror", None) or str(error)
         raise EngineError("serve_address", host=host, port=port, reason=reason) from error
-    return made
+    return listener
 
 
 def serve_until(stop: threading.Event, app: Any, listening: socket.socket, *, shutdown_seconds: int) -> None:

@@ -170,8 +170,8 @@ class _Server:
         if named not in self._options.names:
             if named is None:
                 raise _Refused(400, self._say("no_model"), param="model")
-            known = ", ".join(self._options.names)
-            raise _Refused(404, self._say("unknown_model", name=str(named)[:200], known=known), code="model_not_found")
+            served = ", ".join(self._options.names)
+            raise _Refused(404, self._say("unknown_model", name=str(named)[:200], known=served), code="model_not_found")
         name, messages = str(named), body.get("messages")
         is_about_videos = bool(self._options.settings and request.url.path == _CHAT and video_parts(messages))
         others = {**body, "messages": without_videos(messages)} if is_about_videos else body
@@ -214,7 +214,7 @@ class _Server:
                 await asyncio.to_thread(videos.open)
                 if videos.is_sought and self._options.takes_pictures:
                     return await self._searched(videos, body, endpoint, name)
-                return await self._shown(videos, body, endpoint, name)
+                return await self._send_keyframes(videos, body, endpoint, name)
         except Cancelled as error:
             raise ClientDisconnect from error
         except (ConfigError, InputError, StorageError) as error:
@@ -224,7 +224,9 @@ class _Server:
         finally:
             watch.cancel()
 
-    async def _shown(self, videos: MessageVideos, body: Mapping[str, Any], endpoint: Endpoint, name: str) -> Response:
+    async def _send_keyframes(
+        self, videos: MessageVideos, body: Mapping[str, Any], endpoint: Endpoint, name: str
+    ) -> Response:
         """Send the keyframes to the engine, fewer if it refuses them, described in words if it takes no pictures."""
         info = self._engine.status().info
         answer_tokens = body.get("max_completion_tokens") or body.get("max_tokens")
@@ -236,8 +238,8 @@ class _Server:
         most = self._options.most_pictures or MOST_FRAMES
         while True:
             messages, sent = await asyncio.to_thread(videos.expanded, capacity, most=most, in_words=in_words)
-            asked = {**body, "model": endpoint.model, "messages": messages}
-            answer = await self._send(endpoint, "POST", _CHAT, asked)
+            forwarded = {**body, "model": endpoint.model, "messages": messages}
+            answer = await self._send(endpoint, "POST", _CHAT, forwarded)
             frames = sum(len(video.times) for video in sent)
             if answer.status_code < 400:
                 return await self._returned(answer, endpoint, name, _about(sent, in_words=in_words))
@@ -317,9 +319,9 @@ class _Server:
             raise _Refused(400, self._say("no_json"))
         return body
 
-    def _check_media(self, given: object) -> None:
+    def _check_media(self, content: object) -> None:
         """Check that pictures are data: an address would have the engine fetch it, also from within this network."""
-        for url in _addresses(given):
+        for url in _addresses(content):
             plain = _PLAIN_ADDRESS.fullmatch(url)
             if plain is None or plain[1].lower() not in self._options.media_domains:
                 raise _Refused(400, self._say("foreign_media", url=url.strip()[:200]), param="messages")
@@ -500,23 +502,23 @@ def _event(content: bytes, engine_name: str, name: str) -> bytes:
     return json.dumps(_error(500, redact(error).replace(engine_name, name)), ensure_ascii=False).encode()
 
 
-def _addresses(given: object, name: str = "") -> Iterator[str]:
+def _addresses(part: object, name: str = "") -> Iterator[str]:
     """Yield the media that parts of messages name instead of holding data: addresses, or paths on the engine's machine.
 
     Args:
-        given: Messages, or a value in them.
+        part: Messages, or a value in them.
         name: Name of the field that holds it.
     """
-    if isinstance(given, dict):
-        for field_name, value in given.items():
+    if isinstance(part, dict):
+        for field_name, value in part.items():
             # Where the format is known, engines put "data:" before the sound.
-            is_bare = (name, field_name) == ("input_audio", "data") and not given.get("format")
+            is_bare = (name, field_name) == ("input_audio", "data") and not part.get("format")
             yield from _addresses(value, name if is_bare else field_name)
-    elif isinstance(given, list):
-        for value in given:
+    elif isinstance(part, list):
+        for value in part:
             yield from _addresses(value, name)
-    elif isinstance(given, str) and name in _MEDIA and not _DATA.match(given):
-        yield given
+    elif isinstance(part, str) and name in _MEDIA and not _DATA.match(part):
+        yield part
 
 
 def _has_pictures(body: Mapping[str, Any]) -> bool:

@@ -21,10 +21,10 @@ def parse_limit(text: str) -> int:
     Raises:
         ConfigError: "key_limit_wrong".
     """
-    found = _LIMIT.fullmatch(text.strip())
-    if found is None or not 1 <= int(found[1]) <= _MOST_PER_MINUTE:
+    match = _LIMIT.fullmatch(text.strip())
+    if match is None or not 1 <= int(match[1]) <= _MOST_PER_MINUTE:
         raise ConfigError("key_limit_wrong", given=text[:40], most=_MOST_PER_MINUTE)
-    return int(found[1])
+    return int(match[1])
 
 
 class RateLimiter:

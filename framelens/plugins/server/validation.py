@@ -12,7 +12,7 @@ from framelens.plugin import language, t
 from framelens.plugin.api import plugin_catalogue
 from framelens.plugin.files import readable
 
-_KINDS = tuple(f"api.wrong.{one}" for one in ("int", "float", "bool", "list", "tuple", "parsing", "type", "other"))
+_KINDS = tuple(f"api.wrong.{kind}" for kind in ("int", "float", "bool", "list", "tuple", "parsing", "type", "other"))
 _QUOTED = re.compile(r"'([^']*)'")
 
 
@@ -25,24 +25,26 @@ def filled(text: str) -> str:
 
 def wrong_text(error: Any) -> str:
     """Return what is wrong with a value; `error` is pydantic's description."""
-    known = plugin_catalogue(language())
+    texts = plugin_catalogue(language())
     kind = error["type"]
-    key = next(one for one in (f"api.wrong.{kind}", *_KINDS) if _fits(one, kind) and one in known)
+    key = next(
+        candidate for candidate in (f"api.wrong.{kind}", *_KINDS) if _fits(candidate, kind) and candidate in texts
+    )
     values = {name: _value(name, value) for name, value in (error.get("ctx") or {}).items()}
     return t(key, **values)
 
 
-def fields_beside(body: object, place: Sequence[str | int]) -> list[str]:
+def fields_beside(body: object, location: Sequence[str | int]) -> list[str]:
     """List the fields of the object in a request at whose field pydantic found an error.
 
     Args:
         body: Annotation of the request's body.
-        place: Where the error is in it, as pydantic writes it: with the kind of an object where there are several.
+        location: Where the error is in it, as pydantic writes it: with the kind of an object where there are several.
     """
-    found = body
-    for step in place[:-1]:
-        found = _within(found, step)
-    return list(found.model_fields) if _is_model(found) else []
+    annotation = body
+    for step in location[:-1]:
+        annotation = _within(annotation, step)
+    return list(annotation.model_fields) if _is_model(annotation) else []
 
 
 def _within(annotation: Any, step: str | int) -> Any:

@@ -40,7 +40,7 @@ class GuardProxy:
 
     def __init__(self, outbound: Outbound) -> None:
         self._outbound = outbound
-        self._left = outbound.settings.most_bytes
+        self._left_bytes = outbound.settings.most_bytes
         self._password = secrets.token_urlsafe(24)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="guard-proxy", daemon=True)
@@ -118,15 +118,15 @@ class GuardProxy:
             out.close()
 
     def _is_ours(self, lines: list[str]) -> bool:
-        wanted = base64.b64encode(f"framelens:{self._password}".encode()).decode()
-        given = next((line for line in lines if line.lower().startswith("proxy-authorization:")), "")
-        return secrets.compare_digest(given.rpartition(" ")[2].encode(), wanted.encode())
+        expected = base64.b64encode(f"framelens:{self._password}".encode()).decode()
+        header = next((line for line in lines if line.lower().startswith("proxy-authorization:")), "")
+        return secrets.compare_digest(header.rpartition(" ")[2].encode(), expected.encode())
 
     async def _pass_answer(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         """Pass an answer on, with a header that closes the connection after it, even if its server doesn't send it."""
         async with asyncio.timeout(_IDLE_SECONDS):
             head = await source.readuntil(b"\r\n\r\n")
-        self._left -= len(head)
+        self._left_bytes -= len(head)
         status, *lines = _lines_of(head)
         target.write(_last_head(status, lines))
         await self._pass(source, target, counted=True)
@@ -136,8 +136,8 @@ class GuardProxy:
         while True:
             async with asyncio.timeout(_IDLE_SECONDS):
                 piece = await source.read(_PIECE_BYTES)
-            self._left -= len(piece) if counted else 0
-            if not piece or self._left < 0:
+            self._left_bytes -= len(piece) if counted else 0
+            if not piece or self._left_bytes < 0:
                 return
             target.write(piece)
             await target.drain()
@@ -149,8 +149,8 @@ def _lines_of(head: bytes) -> list[str]:
 
 def _last_head(first: str, lines: Sequence[str]) -> bytes:
     """Return the head of a message after which the connection closes, from its first line and its other lines."""
-    kept = [line for line in lines if line.partition(":")[0].strip().lower() not in _HOP_HEADERS]
-    return "\r\n".join([first, *kept, "Connection: close", "", ""]).encode("latin-1")
+    headers = [line for line in lines if line.partition(":")[0].strip().lower() not in _HOP_HEADERS]
+    return "\r\n".join([first, *headers, "Connection: close", "", ""]).encode("latin-1")
 
 
 async def _first_end(*works: Coroutine[Any, Any, None]) -> None:

@@ -76,12 +76,12 @@ def find(url: str, outbound: Outbound, cancel: threading.Event) -> RemoteVideo:
     """
     if (command := _command()) is None:
         raise InputError("links_missing", url=unsigned(url), command=INSTALL)
-    with _started(command, ("--dump-single-json", "--format", _FORMATS, "--", url), outbound) as (child, proxy):
-        said, faults = _output(child, cancel, _FIND_SECONDS)
-        if child.returncode or not said.strip():
+    with _start(command, ("--dump-single-json", "--format", _FORMATS, "--", url), outbound) as (child, proxy):
+        output, faults = _output(child, cancel, _FIND_SECONDS)
+        if child.returncode or not output.strip():
             raise proxy.refused or _fault(url, faults)
     try:
-        return _video(url, json.loads(said), outbound)
+        return _video(url, json.loads(output), outbound)
     except (
         ValueError,
         AttributeError,
@@ -104,22 +104,22 @@ def version() -> str:
     return single_line(done.stdout.decode(errors="replace"))
 
 
-def age_days(of: str, today: date | None = None) -> int | None:
+def age_days(version_text: str, today: date | None = None) -> int | None:
     """Return how old a version is, None if it names no date.
 
     >>> age_days("2026.10.26", date(2026, 11, 26))
     31
     """
-    found = re.match(r"(\d{4})\.(\d{1,2})\.(\d{1,2})", of)
-    if not found:
+    match = re.match(r"(\d{4})\.(\d{1,2})\.(\d{1,2})", version_text)
+    if not match:
         return None
-    made = date(*map(int, found.groups()))
-    return max(0, ((today or datetime.now(UTC).date()) - made).days)
+    released = date(*map(int, match.groups()))
+    return max(0, ((today or datetime.now(UTC).date()) - released).days)
 
 
-def is_old(of: str) -> bool:
+def is_old(version_text: str) -> bool:
     """Return whether a version is so old that large sites may refuse it."""
-    return (age_days(of) or 0) > _OLD_DAYS
+    return (age_days(version_text) or 0) > _OLD_DAYS
 
 
 def _command() -> list[str] | None:
@@ -131,7 +131,7 @@ def _command() -> list[str] | None:
 
 
 @contextmanager
-def _started(
+def _start(
     command: list[str], options: Sequence[str], outbound: Outbound
 ) -> Iterator[tuple[subprocess.Popen[bytes], GuardProxy]]:
     """Start yt-dlp behind a proxy of its own, and end it with all its processes."""
@@ -182,8 +182,8 @@ def _output(child: subprocess.Popen[bytes], cancel: threading.Event, most_second
         InputError: "url_too_slow".
         Cancelled: `cancel` was set.
     """
-    said, faults = bytearray(), bytearray()
-    readers = [_reader(child.stdout, said, _MOST_JSON_BYTES), _reader(child.stderr, faults, _MOST_SAID_BYTES)]
+    output, faults = bytearray(), bytearray()
+    readers = [_reader(child.stdout, output, _MOST_JSON_BYTES), _reader(child.stderr, faults, _MOST_SAID_BYTES)]
     left = most_seconds
     while child.poll() is None:
         if cancel.wait(_POLL_SECONDS):
@@ -193,7 +193,7 @@ def _output(child: subprocess.Popen[bytes], cancel: threading.Event, most_second
             raise InputError("url_too_slow", url="yt-dlp", seconds=round(most_seconds))
     for reader in readers:
         reader.join()
-    return said.decode(errors="replace"), faults.decode(errors="replace")
+    return output.decode(errors="replace"), faults.decode(errors="replace")
 
 
 def _reader(stream: IO[bytes] | None, into: bytearray, most_bytes: int) -> threading.Thread:
@@ -206,9 +206,9 @@ def _reader(stream: IO[bytes] | None, into: bytearray, most_bytes: int) -> threa
     return thread
 
 
-def _fault(url: str, said: str) -> InputError:
+def _fault(url: str, output: str) -> InputError:
     """Return the error for what yt-dlp says."""
-    lines = [line for line in said.splitlines() if line.startswith("ERROR:")]
+    lines = [line for line in output.splitlines() if line.startswith("ERROR:")]
     reason, about = (lines[-1].removeprefix("ERROR:").strip() if lines else ""), {"url": unsigned(url)}
     if _PROTECTED.search(reason):
         return InputError("url_protected", **about)
@@ -219,43 +219,43 @@ def _fault(url: str, said: str) -> InputError:
     return InputError("url_unknown_page", reason=redact(single_line(reason)), version=version(), **about)
 
 
-def _video(url: str, found: dict[str, Any] | None, outbound: Outbound) -> RemoteVideo:
+def _video(url: str, info: dict[str, Any] | None, outbound: Outbound) -> RemoteVideo:
     """Return the video that yt-dlp describes."""
     about = {"url": unsigned(url)}
-    if not found:
+    if not info:
         raise InputError("url_no_video", **about)
-    if found.get("_type") == "playlist":
-        entries = [one for one in found.get("entries") or () if one]
+    if info.get("_type") == "playlist":
+        entries = [entry for entry in info.get("entries") or () if entry]
         if not entries:
             raise InputError("url_no_video", **about)
-        count = max(len(entries), round(foreign_number(found.get("playlist_count")) or 0))
+        count = max(len(entries), round(foreign_number(info.get("playlist_count")) or 0))
         raise InputError("url_several", count=count, names=_names(entries), **about)
-    if found.get("is_live") or found.get("live_status") in ("is_live", "is_upcoming", "post_live"):
+    if info.get("is_live") or info.get("live_status") in ("is_live", "is_upcoming", "post_live"):
         raise InputError("url_live", **about)
-    chosen = (found.get("requested_downloads") or [found])[0]
+    chosen = (info.get("requested_downloads") or [info])[0]
     tracks = chosen.get("requested_formats") or [chosen]
     if any(track.get("has_drm") for track in tracks):
         raise InputError("url_protected", **about)
-    pictures, *sound = (_track(url, found, track, outbound) for track in tracks)
+    pictures, *sound = (_track(url, info, track, outbound) for track in tracks)
     if not sound:
         return pictures
     sizes = [track.get("filesize") for track in tracks]
-    named = [f"{one.get('format_id')}/{size}" for one, size in zip(tracks, sizes, strict=True)]
-    version = " ".join(["tracks:", str(found.get("id")), *named]) if all(sizes) else ""
+    named = [f"{track.get('format_id')}/{size}" for track, size in zip(tracks, sizes, strict=True)]
+    version = " ".join(["tracks:", str(info.get("id")), *named]) if all(sizes) else ""
     return replace(pictures, sound=sound[0], version=version, name=f"{Path(pictures.name).stem}.mp4")
 
 
-def _track(url: str, found: dict[str, Any], chosen: dict[str, Any], outbound: Outbound) -> RemoteVideo:
+def _track(url: str, info: dict[str, Any], chosen: dict[str, Any], outbound: Outbound) -> RemoteVideo:
     """Return the file of a format of a video: all of it, or its pictures or sound alone."""
-    title = _NUMBERED.sub("", str(found.get("title") or ""))
+    title = _NUMBERED.sub("", str(info.get("title") or ""))
     suffix = re.sub(r"\W", "", str(chosen.get("ext") or "mp4"))
     described = RemoteVideo(
         typed_link(str(chosen.get("url") or "")),
         {name: str(value) for name, value in (chosen.get("http_headers") or {}).items() if name.lower() in _HEADERS},
         title,
-        str(found.get("uploader") or found.get("channel") or found.get("creator") or ""),
+        str(info.get("uploader") or info.get("channel") or info.get("creator") or ""),
         safe_file_name(f"{title or 'video'}.{suffix}"),
-        foreign_number(found.get("duration")) or None,
+        foreign_number(info.get("duration")) or None,
     )
     if str(chosen.get("protocol")) in ("http", "https") and described.url:
         return described
@@ -282,7 +282,7 @@ def _stream(url: str, format_id: str, outbound: Outbound, write: Write, cancel: 
     """
     command = _command()
     assert command
-    with _started(command, ("--format", format_id, "--output", "-", "--", url), outbound) as (child, proxy):
+    with _start(command, ("--format", format_id, "--output", "-", "--", url), outbound) as (child, proxy):
         faults = bytearray()
         reader = _reader(child.stderr, faults, _MOST_SAID_BYTES)
         deadline = threading.Timer(outbound.settings.most_seconds, _end, [child])

@@ -38,10 +38,10 @@ class SherpaDiariser(HubModel[SpeakerReference]):
     def model(self) -> SpeechModelName:
         """Return the name of the models; see Diariser."""
         self.check_usable()
-        one, is_named = self._model, not self._model.hub_id
-        files = [path for path in (one.segmentation, one.embedding) if path] if is_named else []
+        model, is_named = self._model, not self._model.hub_id
+        files = [path for path in (model.segmentation, model.embedding) if path] if is_named else []
         changed = [f"{path} {path.stat().st_mtime_ns}" for path in files]
-        return SpeechModelName(self.name, " ".join(["sherpa-onnx", one.name, *changed]))
+        return SpeechModelName(self.name, " ".join(["sherpa-onnx", model.name, *changed]))
 
     def turns(
         self,
@@ -53,11 +53,11 @@ class SherpaDiariser(HubModel[SpeakerReference]):
     ) -> tuple[SpeakerTurn, ...]:
         """Return who speaks when; see Diariser."""
         self.fetch(lambda progress: None, cancel)
-        one = self._model
-        assert one.segmentation and one.embedding
+        model = self._model
+        assert model.segmentation and model.embedding
         memory = SPARE_BYTES + round(_BYTES_A_SECOND * end_seconds)
         request = DiarisationRequest(
-            one.segmentation.resolve(), one.embedding.resolve(), memory, num_speakers, threads_here()
+            model.segmentation.resolve(), model.embedding.resolve(), memory, num_speakers, threads_here()
         )
         with DecoderWorker(request, module=WORKER, messages=MESSAGES) as child:
             answers = answers_of(child, cancel, self.name)

@@ -101,15 +101,17 @@ def find_model(name: str) -> WhisperReference | None:
         hub_id = _HUB_IDS[size]
         return WhisperReference(size, hub_id, find_in_cache(hub_id, _is_whole))
     try:
-        found = resolve_model(name)
+        resolved = resolve_model(name)
     except ModelNotFound:
         return None
-    if found.folder is not None:
-        if not _is_whisper(found.folder):
+    if resolved.folder is not None:
+        if not _is_whisper(resolved.folder):
             return None
-        return WhisperReference(found.name.rpartition("/")[2], found.hub_id or "", found.folder)
-    if found.hub_id and _OF_CTRANSLATE2.fullmatch(found.hub_id):
-        return WhisperReference(found.hub_id.rpartition("/")[2], found.hub_id, find_in_cache(found.hub_id, _is_whole))
+        return WhisperReference(resolved.name.rpartition("/")[2], resolved.hub_id or "", resolved.folder)
+    if resolved.hub_id and _OF_CTRANSLATE2.fullmatch(resolved.hub_id):
+        return WhisperReference(
+            resolved.hub_id.rpartition("/")[2], resolved.hub_id, find_in_cache(resolved.hub_id, _is_whole)
+        )
     return None
 
 

@@ -59,8 +59,8 @@ def _draw_installation(ui: PageTools) -> None:
     if task.state == "done":
         st.success(t("speech.installed"), icon=":material/check_circle:")
         return
-    words = t("speech.install", size=human_size(_INSTALLED_BYTES))
-    ui.button(words, "speech_install", _on_install, ui, icon="download")
+    label = t("speech.install", size=human_size(_INSTALLED_BYTES))
+    ui.button(label, "speech_install", _on_install, ui, icon="download")
     st.caption(t("speech.install_line"))
     st.code(install_line("speech"), language="bash")
 
@@ -86,8 +86,8 @@ def _draw_download(ui: PageTools, part: str, local: LocalModel) -> None:
     if size == 0:
         st.caption(plain(t("speech.here")))
         return
-    words = t("speech.download", size=human_size(size)) if size else t("speech.download_unknown")
-    ui.button(words, f"{part}_download", _on_download, ui, part, local, icon="download")
+    label = t("speech.download", size=human_size(size)) if size else t("speech.download_unknown")
+    ui.button(label, f"{part}_download", _on_download, ui, part, local, icon="download")
 
 
 def _on_download(ui: PageTools, part: str, local: LocalModel) -> None:

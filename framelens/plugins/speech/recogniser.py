@@ -84,9 +84,9 @@ class WorkerRecogniser(HubModel[WhisperReference | SherpaReference]):
     def model(self, cancel: threading.Event) -> SpeechModelName:
         """Return the name of the model; see Recogniser."""
         self.check_usable()
-        one, weights = self._model, self._model.weights
-        changed = weights.stat().st_mtime_ns if weights and not one.hub_id else ""
-        return SpeechModelName(one.label, f"{one.engine} {one.hub_id or one.folder} {changed}")
+        model, weights = self._model, self._model.weights
+        changed = weights.stat().st_mtime_ns if weights and not model.hub_id else ""
+        return SpeechModelName(model.label, f"{model.engine} {model.hub_id or model.folder} {changed}")
 
     @contextmanager
     def ready(

@@ -93,8 +93,8 @@ def find_sherpa_model(name: str) -> SherpaReference | None:
                 family, family, hub_id, find_in_cache(hub_id, lambda folder: bool(_family_of(folder)))
             )
     folder = Path(typed_path(name))
-    found = _family_of(folder) if folder.is_dir() else None
-    return SherpaReference(found, folder.absolute().name, "", folder) if found else None
+    own_family = _family_of(folder) if folder.is_dir() else None
+    return SherpaReference(own_family, folder.absolute().name, "", folder) if own_family else None
 
 
 def _family_of(folder: Path) -> Family | None:

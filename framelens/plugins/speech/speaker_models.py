@@ -34,14 +34,14 @@ class SpeakerReference:
         hub_id: Where the embedding is downloaded from, "" for a folder.
         segmentation: File of the segmentation, if it is on this machine.
         embedding: File of the embedding, if it is on this machine.
-        given: Folder that a person has named, "" if no folder was named.
+        named_folder: Folder that a person has named, "" if no folder was named.
     """
 
     name: str
     hub_id: str
     segmentation: Path | None
     embedding: Path | None
-    given: str = ""
+    named_folder: str = ""
     engine = "sherpa-onnx"
     packages = ("sherpa_onnx",)
     options = ("--speakers",)
@@ -68,7 +68,7 @@ class SpeakerReference:
     def check(self) -> None:
         """Raise ModelNotFound unless the files are such models, or are to be downloaded."""
         if self.folder is None and not self.hub_id:
-            raise ModelNotFound("speaker_models_incomplete", folder=self.given)
+            raise ModelNotFound("speaker_models_incomplete", folder=self.named_folder)
         for path, mark in ((self.segmentation, _SEGMENTATION_MARK), (self.embedding, _EMBEDDING_MARK)):
             if path and not has_bytes(path, mark):
                 raise ModelNotFound("speaker_model_other", file=str(path))

@@ -175,7 +175,7 @@ class _Groups:
 
     def _may_hide(self, index: int, outstanding: _Numbers, levels: dict[int, Image]) -> bool:
         """Return whether the next key frame shows what neither outstanding packets nor a cut at it explain."""
-        before, after = (levels.get(self.key(place)) for place in (index, index + 1))
+        before, after = (levels.get(self.key(number)) for number in (index, index + 1))
         if before is None or after is None:
             return True
         changed = int((cv2.absdiff(before, after).max(axis=0) > _CHANGED_LEVELS).sum())
@@ -199,7 +199,7 @@ class _Groups:
 
 def _key_levels(video: VideoInfo, groups: _Groups, still: Sequence[bool]) -> dict[int, Image]:
     """Return the levels (see Picture.levels) of the key frames at either end of each still group, by timestamp."""
-    wanted = [index for index in range(len(still)) if still[index] or (index > 0 and still[index - 1])]
-    keys = [groups.key(index) for index in sorted({0, *wanted})]
+    needed = [index for index in range(len(still)) if still[index] or (index > 0 and still[index - 1])]
+    keys = [groups.key(index) for index in sorted({0, *needed})]
     with AvReader(video.path, until={key: key for key in keys}) as reader:
         return {picture.frame.pts or 0: picture.levels() for picture in ahead(reader.frames())}

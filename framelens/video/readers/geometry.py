@@ -139,23 +139,23 @@ class PixelAspects:
 
     def __init__(self, fixed: Fraction | None = None) -> None:
         self._fixed = fixed
-        self._seen: list[Fraction] = []
+        self._aspects: list[Fraction] = []
 
     def note(self, context: VideoCodecContext) -> None:
         """Read the aspect that the decoder has reached."""
         if self._fixed is None:
             aspect = context.sample_aspect_ratio or Fraction(1)
-            if aspect not in self._seen:
-                self._seen.append(aspect)
+            if aspect not in self._aspects:
+                self._aspects.append(aspect)
 
     def of(self, frame: VideoFrame | None) -> float:
         """Return the width of a frame's pixels, 1 being their height."""
         if self._fixed is not None:
             return float(self._fixed)
-        if len(self._seen) > 1 and frame is not None:
+        if len(self._aspects) > 1 and frame is not None:
             measured = _measured(frame)
-            return float(min(self._seen, key=lambda aspect: abs(aspect - measured)))
-        return float(self._seen[0]) if self._seen else 1.0
+            return float(min(self._aspects, key=lambda aspect: abs(aspect - measured)))
+        return float(self._aspects[0]) if self._aspects else 1.0
 
 
 def _measured(frame: VideoFrame) -> float:

@@ -137,8 +137,8 @@ def from_ass(text: str, name: str = "", style: str = "") -> str:
         style: The field Style.
     """
     shown = _ASS_BRACE.sub(r"\1", _OVERRIDE.sub("", _DRAWING.sub("", text)))
-    words = cue_text(_TAG.sub("", _with_voices(_ASS_BREAK.sub(" ", shown))))
-    return words if name.strip() in ("NTP", style.strip()) else spoken(name, words)
+    plain = cue_text(_TAG.sub("", _with_voices(_ASS_BREAK.sub(" ", shown))))
+    return plain if name.strip() in ("NTP", style.strip()) else spoken(name, plain)
 
 
 def from_markup(text: str, tags: re.Pattern[str] = _TAG) -> str:
@@ -151,8 +151,8 @@ def _with_voices(text: str) -> str:
     """Return a text in which who speaks is named where another voice begins."""
     before, *voices = _VOICE.split(text)
     parts, latest = [before], ""
-    for name, words in zip(voices[::2], voices[1::2], strict=True):
-        parts.append(spoken(name or "", words.lstrip()) if name != latest else words)
+    for name, line in zip(voices[::2], voices[1::2], strict=True):
+        parts.append(spoken(name or "", line.lstrip()) if name != latest else line)
         latest = name
     return "".join(parts)
 
@@ -368,9 +368,9 @@ def read_sami(text: str, frame_rate: float = 0.0, *, languages: Collection[str] 
     cues: list[Timed] = []
     for part, following in zip(parts, [*parts[1:], None], strict=False):
         content = body[part.end() : following.start() if following else len(body)]
-        words = _words_of_class(content, class_name)
-        if words is not None:
-            cues.append((int(part[1]) / 1000, int(part[2] or 0) / 1000, words))
+        paragraph = _words_of_class(content, class_name)
+        if paragraph is not None:
+            cues.append((int(part[1]) / 1000, int(part[2] or 0) / 1000, paragraph))
     yield from _shown_until_next(cues)
 
 
@@ -395,9 +395,9 @@ def _shown_until_next(cues: Sequence[Timed]) -> Iterator[Timed]:
     """Yield the texts, each until a later text begins if it has no end; empty texts only end the previous text."""
     starts = sorted(start for start, _, _ in cues)
     later = [*starts, 0.0]
-    for start, end, words in cues:
-        if words:
-            yield start, end or later[bisect_right(starts, start)], words
+    for start, end, text in cues:
+        if text:
+            yield start, end or later[bisect_right(starts, start)], text
 
 
 def read_frames(text: str, frame_rate: float = 0.0) -> Iterator[Timed | Unread]:
@@ -430,17 +430,17 @@ def _piped(text: str) -> str:
 def read_subviewer(text: str, frame_rate: float = 0.0) -> Iterator[Timed | Unread]:
     """Yield the cues of SubViewer: a line `start,end`, then lines up to an empty line, or with [br] between them."""
     times: tuple[float, float] | None = None
-    words: list[str] = []
+    lines: list[str] = []
     for number, line in enumerate([*text.splitlines(), ""], 1):
         match = _COMMA_TIMES.match(line)
         if times and (match or not line.strip()):
-            yield *times, from_markup(" ".join(words).replace("[br]", " "))
-            times, words = None, []
+            yield *times, from_markup(" ".join(lines).replace("[br]", " "))
+            times, lines = None, []
         if match:
             start, end = (clock_seconds(_COLON_FRACTION.sub(r"\1.", group)) for group in match.groups())
             times = start, end
         elif times:
-            words.append(line)
+            lines.append(line)
         elif _TWO_CLOCKS.match(line):
             yield Unread(number, line)
 
@@ -462,8 +462,8 @@ def read_starts(text: str, frame_rate: float = 0.0) -> Iterator[Timed | Unread]:
             timed.append((clock_seconds(match[1]), 0.0, _piped(match[2])))
         elif _TWO_CLOCKS.match(line):
             yield Unread(number, line)
-    for (start, end, words), following in zip(timed, [*timed[1:], None], strict=False):
-        yield start, following[0] if following and not following[2] else end, words
+    for (start, end, content), following in zip(timed, [*timed[1:], None], strict=False):
+        yield start, following[0] if following and not following[2] else end, content
 
 
 def read_lyrics(text: str, frame_rate: float = 0.0) -> Iterator[Timed | Unread]:
@@ -480,9 +480,9 @@ def read_lyrics(text: str, frame_rate: float = 0.0) -> Iterator[Timed | Unread]:
             starts.append(_lyric_seconds(match) - earlier)
             rest = rest[match.end() :]
         last = deque(_LYRIC_WORD.finditer(rest), maxlen=1)
-        words = cue_text(_LYRIC_WORD.sub("", rest))
+        lyric = cue_text(_LYRIC_WORD.sub("", rest))
         end = next((_lyric_seconds(word) - earlier for word in last if not rest[word.end() :].strip()), 0.0)
-        timed += [(start, end if len(starts) == 1 else 0.0, words) for start in starts]
+        timed += [(start, end if len(starts) == 1 else 0.0, lyric) for start in starts]
     yield from _shown_until_next(sorted(timed, key=itemgetter(0)))
 
 

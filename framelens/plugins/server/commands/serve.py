@@ -80,16 +80,16 @@ def run(options: Options) -> NoReturn:
     listening = open_socket(options.host, options.port)
     if settings.base_url:
         _serve_remote(settings, options, listening)
-    known = _find_model(settings)
-    settings = replace(settings, engine=_engine(options, known))
-    sees = _has_vision(known)
+    model = _find_model(settings)
+    settings = replace(settings, engine=_engine(options, model))
+    sees = _has_vision(model)
     if options.force_type == "vision" and sees is False:
         raise EngineError("serve_not_vision", model=settings.model_path)
     if options.force_type == "text" and sees and settings.engine == "vllm":  # saves the memory of the vision tower
         blind = {"limit_mm_per_prompt": {"image": 0, "video": 0}}
         settings = replace(settings, vllm_config={**settings.vllm_config, **blind})
     if options.tools and settings.engine == "vllm":  # transformers serve reads calls of tools without settings
-        settings = replace(settings, vllm_config={**settings.vllm_config, **_tool_settings(options, known, settings)})
+        settings = replace(settings, vllm_config={**settings.vllm_config, **_tool_settings(options, model, settings)})
     if options.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     key, is_made = _key(options, settings)
@@ -216,22 +216,22 @@ def _find_model(settings: Settings) -> Checkpoint | CatalogueEntry | None:
         return None
 
 
-def _engine(options: Options, known: Checkpoint | CatalogueEntry | None) -> Kind:
+def _engine(options: Options, model: Checkpoint | CatalogueEntry | None) -> Kind:
     if options.engine != "auto":
         chosen: Kind = options.engine
         return chosen
-    if isinstance(known, Checkpoint):
-        known = Catalogue.load(None).of_type((known.config or {}).get("model_type"))
+    if isinstance(model, Checkpoint):
+        model = Catalogue.load(None).of_type((model.config or {}).get("model_type"))
     return choose_engine(
         options.device,
         installed=(installed_vllm() or (None,))[0],
-        prefers=known.engine if known else None,
+        prefers=model.engine if model else None,
         cpu_features=frozenset(cpu_features()),
     )
 
 
 def choose_engine(
-    wanted: RequestedDevice,
+    device: RequestedDevice,
     *,
     installed: Device | None,
     prefers: Kind | None,
@@ -242,7 +242,7 @@ def choose_engine(
     Memory is not considered: the weights are the same for both engines, and vLLM's cache can be set.
 
     Args:
-        wanted: Requested device.
+        device: Requested device.
         installed: Device of the installed vLLM; None without vLLM.
         prefers: Engine of the model, or of one of the same type, in the catalogue; None if unknown.
         cpu_features: CPU flags as in /proc/cpuinfo; empty if unknown.
@@ -250,16 +250,16 @@ def choose_engine(
     Raises:
         EngineError: CUDA is requested and the installed engine cannot use it.
     """
-    if wanted == "cuda" and installed != "gpu":
+    if device == "cuda" and installed != "gpu":
         raise EngineError("serve_no_cuda")
-    if installed is None or (wanted == "cpu" and installed == "gpu"):  # that build does not compute on processors
+    if installed is None or (device == "cpu" and installed == "gpu"):  # that build does not compute on processors
         return "transformers"
     if installed == "cpu" and cpu_features and not _VLLM_NEEDS & cpu_features:
         return "transformers"
     return prefers or "vllm"
 
 
-def _tool_settings(options: Options, known: Checkpoint | CatalogueEntry | None, settings: Settings) -> dict[str, Any]:
+def _tool_settings(options: Options, model: Checkpoint | CatalogueEntry | None, settings: Settings) -> dict[str, Any]:
     """Return the two settings with which vLLM reads the calls of tools that the model writes.
 
     Raises:
@@ -267,17 +267,17 @@ def _tool_settings(options: Options, known: Checkpoint | CatalogueEntry | None, 
     """
     parser = options.tools
     if parser == "auto":
-        config = known.config if isinstance(known, Checkpoint) else None
+        config = model.config if isinstance(model, Checkpoint) else None
         parser = tool_call_parser(config or {}, settings.model_path)
     if parser is None:
         raise ConfigError("serve_tools_unknown", model=settings.model_path)
     return {"enable_auto_tool_choice": True, "tool_call_parser": parser}
 
 
-def _has_vision(known: Checkpoint | CatalogueEntry | None) -> bool | None:
-    if isinstance(known, CatalogueEntry):
-        return known.sees
-    return None if known is None or known.shape is None else known.shape.vision is not None
+def _has_vision(model: Checkpoint | CatalogueEntry | None) -> bool | None:
+    if isinstance(model, CatalogueEntry):
+        return model.sees
+    return None if model is None or model.shape is None else model.shape.vision is not None
 
 
 def _key(options: Options, settings: Settings) -> tuple[str, bool]:
@@ -310,9 +310,9 @@ def _print_usage(
     if force_type == "text":
         print(t("cli.serve_text_only"))
     shown = key if is_made else "…"
-    asked = json.dumps({"model": names[0], "messages": [{"role": "user", "content": "1 + 1 = ?"}]})
+    body = json.dumps({"model": names[0], "messages": [{"role": "user", "content": "1 + 1 = ?"}]})
     print(f"\ncurl {address}/chat/completions -H 'Authorization: Bearer {shown}' \\\n"
-          f"  -H 'Content-Type: application/json' -d '{asked}'\n")  # fmt: skip
+          f"  -H 'Content-Type: application/json' -d '{body}'\n")  # fmt: skip
     hub = chosen_hub().setting
     variables = {
         "FRAMELENS_BASE_URL": address,

@@ -39,14 +39,14 @@ class PluginTool:
     def described(self) -> Callable[..., Any]:
         """Return the function as the SDK takes it: with a context, how long to wait, and a result with a note."""
 
-        async def call(ctx: Context, wait_seconds: float = 45, **given: Any) -> CallToolResult:
-            return await self._call(ctx, wait_seconds, given)
+        async def call(ctx: Context, wait_seconds: float = 45, **arguments: Any) -> CallToolResult:
+            return await self._call(ctx, wait_seconds, arguments)
 
         hints = get_type_hints(self._function, include_extras=True)
         _, *own = inspect.signature(self._function).parameters.values()
         parameters = [
             _Parameter("ctx", _Parameter.KEYWORD_ONLY, annotation=Context),
-            *(one.replace(kind=_Parameter.KEYWORD_ONLY, annotation=hints[one.name]) for one in own),
+            *(parameter.replace(kind=_Parameter.KEYWORD_ONLY, annotation=hints[parameter.name]) for parameter in own),
             _Parameter("wait_seconds", _Parameter.KEYWORD_ONLY, default=45, annotation=Wait),
         ]
         returned = Annotated[CallToolResult, self._schema]
@@ -55,25 +55,25 @@ class PluginTool:
         call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters} | {"return": returned}
         return call
 
-    async def _call(self, ctx: Context, wait_seconds: float, given: dict[str, Any]) -> CallToolResult:
-        key = repr(sorted(given.items()))
+    async def _call(self, ctx: Context, wait_seconds: float, arguments: dict[str, Any]) -> CallToolResult:
+        key = repr(sorted(arguments.items()))
         with self._lock:
-            work, made = self._running.get(key) or self._started(given)
-            self._running[key] = work, made
+            work, future = self._running.get(key) or self._start(arguments)
+            self._running[key] = work, future
 
         def stop() -> None:
             self._running.pop(key, None)
             work.cancel.set()
 
-        await wait_for(ctx, made.done, lambda: work.doing, stop, wait_seconds)
-        if not made.done():
+        await wait_for(ctx, future.done, lambda: work.doing, stop, wait_seconds)
+        if not future.done():
             return result(self._schema(state="running", doing=work.doing, next=t("mcp.next.wait")))
         self._running.pop(key, None)
-        return result(self._schema(**made.result().model_dump()))
+        return result(self._schema(**future.result().model_dump()))
 
-    def _started(self, given: dict[str, Any]) -> tuple[ToolCall, Future[BaseModel]]:
+    def _start(self, arguments: dict[str, Any]) -> tuple[ToolCall, Future[BaseModel]]:
         work = self._begin()
-        return work, in_thread("mcp-tool", lambda: self._function(work, **given))
+        return work, in_thread("mcp-tool", lambda: self._function(work, **arguments))
 
     def close(self) -> None:
         """Stop the running calls."""

@@ -74,24 +74,24 @@ def job_result(job: JobSnapshot) -> schemas.AnalysisResult:
 
 def _answer(analysis: Analysis) -> list[schemas.FoundStatement]:
     """Return the answer to the question of an analysis, with the times of the moments that a search has found."""
-    asked = analysis.question_answer
-    if asked is None or not asked.is_usable:
+    answer = analysis.question_answer
+    if answer is None or not answer.is_usable:
         return []
-    times = [interval.times for search in asked.searches for interval in search.moments.intervals]
-    return [schemas.FoundStatement(text=asked.answer, times=times[:MOST_FINDINGS])]
+    times = [interval.times for search in answer.searches for interval in search.moments.intervals]
+    return [schemas.FoundStatement(text=answer.answer, times=times[:MOST_FINDINGS])]
 
 
 def _quoted(name: str, analysis: Analysis) -> schemas.AnalysisQuoted:
     times = {frame.number: clock(frame.time_seconds) for frame in analysis.keyframes}
 
-    def statements(found: Sequence[Finding]) -> list[schemas.FoundStatement]:
+    def statements(findings: Sequence[Finding]) -> list[schemas.FoundStatement]:
         return [
             schemas.FoundStatement(
-                text=one.text,
-                times=[times[number] for number in one.frames if number in times],
-                fields=dict(one.fields) or None,
+                text=finding.text,
+                times=[times[number] for number in finding.frames if number in times],
+                fields=dict(finding.fields) or None,
             )
-            for one in found[:MOST_FINDINGS]
+            for finding in findings[:MOST_FINDINGS]
         ]
 
     return schemas.AnalysisQuoted(
@@ -120,12 +120,12 @@ def turn_result(conversation_id: str, turn: Turn) -> schemas.AnswerResult:
     cited = (
         build(
             schemas.CitedFrame,
-            one,
-            seconds=one.time_seconds,
-            clock=clock(one.time_seconds),
-            report=one.analysis_id,
+            frame,
+            seconds=frame.time_seconds,
+            clock=clock(frame.time_seconds),
+            report=frame.analysis_id,
         )
-        for one in turn.cited
+        for frame in turn.cited
     )
     return build(
         schemas.AnswerResult,

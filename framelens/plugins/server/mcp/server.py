@@ -69,12 +69,12 @@ class Server(MCPServer):  # type: ignore[misc]
             if (tool := self._tools.get(name)) is None:
                 raise ConfigError("mcp_tool_unknown", name=name[:80], known=", ".join(self._tools))
             if unknown := ", ".join(sorted(arguments.keys() - tool.parameters["properties"].keys())):
-                known = ", ".join(tool.parameters["properties"])
-                raise ConfigError("mcp_argument_unknown", tool=name, names=unknown[:200], known=known)
+                allowed = ", ".join(tool.parameters["properties"])
+                raise ConfigError("mcp_argument_unknown", tool=name, names=unknown[:200], known=allowed)
             needed = tool.parameters.get("required", ())
             # Clients that fill in every argument send null for the others.
-            given = {one: value for one, value in arguments.items() if value is not None or one in needed}
-            return await super().call_tool(name, given, context)
+            filled = {key: value for key, value in arguments.items() if value is not None or key in needed}
+            return await super().call_tool(name, filled, context)
         except AppError as error:
             return failed(error)
         except ToolError as error:
@@ -82,8 +82,8 @@ class Server(MCPServer):  # type: ignore[misc]
 
     def _as_app_error(self, tool: str, cause: BaseException) -> AppError:
         if isinstance(cause, ValidationError):
-            found = ((".".join(map(str, error["loc"])), wrong_text(error)) for error in cause.errors())
-            faults = sentences(labelled(place, message) for place, message in found)
+            errors = ((".".join(map(str, error["loc"])), wrong_text(error)) for error in cause.errors())
+            faults = sentences(labelled(location, message) for location, message in errors)
             return ConfigError("mcp_arguments_wrong", tool=tool, faults=faults[:1000])
         if not isinstance(cause, AppError):
             _log.error("the tool %s failed", tool, exc_info=cause)
@@ -135,8 +135,8 @@ def serve_http(server: Server, listening: socket.socket, key: str) -> NoReturn:
     expected = f"Bearer {key}".encode()
 
     async def guarded(scope: Mapping[str, Any], receive: _Receive, send: _Send) -> None:
-        given = dict(scope.get("headers", ())).get(b"authorization", b"")
-        if scope["type"] == "lifespan" or secrets.compare_digest(given, expected):
+        authorization = dict(scope.get("headers", ())).get(b"authorization", b"")
+        if scope["type"] == "lifespan" or secrets.compare_digest(authorization, expected):
             await app(scope, receive, send)
             return
         headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"www-authenticate", b"Bearer")]

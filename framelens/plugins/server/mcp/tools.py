@@ -142,8 +142,8 @@ class McpTools:
         if folder:
             return result(_folder(self._allowed(folder)))
         self.services.jobs.indexing.catch_up()
-        found, total = self._found(LibraryQuery(), "newest", offset, limit)
-        reports = [results.entry_of(entry, self.services.jobs.state_of(entry)) for entry in found]
+        entries, total = self._find(LibraryQuery(), "newest", offset, limit)
+        reports = [results.entry_of(entry, self.services.jobs.state_of(entry)) for entry in entries]
         roots = [shown_path(root) for root in self._roots] or None
         return result(schemas.ListResult(total=total, reports=reports, folders=roots))
 
@@ -152,21 +152,21 @@ class McpTools:
     ) -> Annotated[CallToolResult, schemas.SearchResult]:
         """Search the reports by words, and by meaning where a plugin does."""
         self.services.jobs.indexing.catch_up()
-        library, wanted = self.services.jobs.library, LibraryQuery(words)
+        library, query = self.services.jobs.library, LibraryQuery(words)
         near: dict[str, int] = {}
         problem: str | None = None
         if (index := self.services.library_search) and words.strip():
             try:
                 index.catch_up()
-                near = {one.job_id: one.place for one in index.near(words)}
+                near = {passage.job_id: passage.place for passage in index.near(words)}
             except AppError as error:
                 problem = t("library.meaning_failed", why=error_text(error))
-        found, total = self._found(wanted, "best", offset, limit, list(near))
+        entries, total = self._find(query, "best", offset, limit, list(near))
         reports = [
             results.entry_of(
                 entry, self.services.jobs.state_of(entry), library.hits(entry.id, words, near=near.get(entry.id))
             )
-            for entry in found
+            for entry in entries
         ]
         return result(schemas.SearchResult(total=total, problem=problem, reports=reports))
 
@@ -188,14 +188,14 @@ class McpTools:
                 following = t("mcp.next.transcript", start=cue.start_seconds)
                 break
             lines.append(schemas.TranscriptCue(start=cue.start_seconds, end=cue.end_seconds, text=cue.text))
-        said = [notice_text(notice) for notice in notices] or None
+        notice_texts = [notice_text(notice) for notice in notices] or None
         return result(
             schemas.TranscriptResult(
                 id=analysis.id if analysis else None,
                 source=heard.source,
                 cues=len(cues),
                 next=following,
-                quoted=schemas.TranscriptQuoted(label=heard.label, notices=said, cues=lines),
+                quoted=schemas.TranscriptQuoted(label=heard.label, notices=notice_texts, cues=lines),
             )
         )
 
@@ -241,27 +241,27 @@ class McpTools:
         """Return the pictures at these times, else keyframes, as small JPEGs; `region` enlarges a part of them."""
         path, analysis = self._source(video)
         keyframes = analysis.keyframes if analysis else ()
-        wanted = [_seconds(one) for one in times] or [one.time_seconds for one in _spread(keyframes)]
-        if not wanted:
+        moments = [_seconds(time) for time in times] or [frame.time_seconds for frame in _spread(keyframes)]
+        if not moments:
             raise ConfigError("mcp_look_when")
         left, top, right, bottom = box = region or (0, 0, 1, 1)
         if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
-            raise ConfigError("mcp_region", given=", ".join(f"{one:g}" for one in box))
+            raise ConfigError("mcp_region", given=", ".join(f"{edge:g}" for edge in box))
 
         def picture(seconds: float) -> tuple[float, bytes]:
             if path:
                 still = self.services.stills.at(path, seconds, _FULL_SIDE if region else width)
                 return still.time_seconds, still.jpeg
-            nearest = min(keyframes, key=lambda one: abs(one.time_seconds - seconds))
+            nearest = min(keyframes, key=lambda frame: abs(frame.time_seconds - seconds))
             return nearest.time_seconds, nearest.jpeg
 
-        found = [picture(seconds) for seconds in wanted]
+        stills = [picture(seconds) for seconds in moments]
         side, part = width, (left, top, right, bottom) if region else None
-        while sum(map(len, small := [smaller(jpeg, side, region=part) for _, jpeg in found])) > _MOST_PICTURE_BYTES:
+        while sum(map(len, small := [smaller(jpeg, side, region=part) for _, jpeg in stills])) > _MOST_PICTURE_BYTES:
             side = int(side * _SHRINK)
         pictures = [
-            schemas.ShownPicture(asked=asked, seconds=round(seconds, 3), clock=clock(seconds))
-            for asked, (seconds, _) in zip(wanted, found, strict=True)
+            schemas.ShownPicture(asked=moment, seconds=round(seconds, 3), clock=clock(seconds))
+            for moment, (seconds, _) in zip(moments, stills, strict=True)
         ]
         problem = None if path else t("mcp.look_stored")
         return result(schemas.LookResult(pictures=pictures, longer_side=side, problem=problem), small)
@@ -345,20 +345,20 @@ class McpTools:
             raise ConfigError("mcp_ask_about")
         about = tuple(str(self._file(video) or self._report_id(video)) for video in videos)
         continued = self._conversation_id(conversation) if conversation else ""
-        asked = _Question(question, about, continued, frames, _range(start, end), use_model)
-        if (answer := self._answers.get(asked)) is None:
-            answer = self._answers[asked] = _Answer(self.services, asked)
+        inquiry = _Question(question, about, continued, frames, _range(start, end), use_model)
+        if (answer := self._answers.get(inquiry)) is None:
+            answer = self._answers[inquiry] = _Answer(self.services, inquiry)
 
         def stop() -> None:
-            self._answers.pop(asked, None)
+            self._answers.pop(inquiry, None)
             answer.cancel.set()
 
         await wait_for(ctx, answer.made.done, lambda: answer.doing, stop, wait_seconds)
         if not answer.made.done():
             return result(schemas.AnswerResult(state="running", doing=answer.doing, next=t("mcp.next.wait")))
-        self._answers.pop(asked, None)
-        made = answer.made.result()
-        return result(results.turn_result(made.id, made.last))
+        self._answers.pop(inquiry, None)
+        answered = answer.made.result()
+        return result(results.turn_result(answered.id, answered.last))
 
     # ---- internals ---------------------------------------------------------------------------------------------------
 
@@ -405,39 +405,39 @@ class McpTools:
             raise InputError("mcp_outside_root", path=shown_path(path), folders=folders)
         return real
 
-    def _report_id(self, given: str) -> str:
+    def _report_id(self, short_id: str) -> str:
         """Return the whole id of a report on a video in the folders that may be read, also if the file was deleted.
 
         Raises:
             InputError: "job_unknown": there is no such report, or it is on another video, which makes no difference.
         """
         try:
-            job_id = self.services.jobs.library.resolve_id(given)
+            job_id = self.services.jobs.library.resolve_id(short_id)
             is_seen = self._may_see(self.services.jobs.snapshot(job_id).request.path)
         except InputError:
             if not self._roots:
                 raise
             is_seen = False  # also of an ambiguous id, since the error would name some
         if not is_seen:
-            raise InputError("job_unknown", id=given[:80])
+            raise InputError("job_unknown", id=short_id[:80])
         return job_id
 
-    def _conversation_id(self, given: str) -> str:
+    def _conversation_id(self, short_id: str) -> str:
         """Return the whole id of a conversation; with roots, it is about videos there and nothing else.
 
         Raises:
             InputError: "conversation_unknown": there is no such conversation, or it is about something else.
         """
         if not self._roots:
-            return self.services.conversations.get(given).id
+            return self.services.conversations.get(short_id).id
         try:
-            found = self.services.conversations.get(given)
-            paths = [self.services.jobs.snapshot(one).request.path for one in found.about]
+            conversation = self.services.conversations.get(short_id)
+            paths = [self.services.jobs.snapshot(job_id).request.path for job_id in conversation.about]
         except InputError:
             paths = []
         if not paths or not all(map(self._may_see, paths)):
-            raise InputError("conversation_unknown", id=given[:80])
-        return found.id
+            raise InputError("conversation_unknown", id=short_id[:80])
+        return conversation.id
 
     def _may_see(self, path: Path) -> bool:
         """Return whether the caller may know of a report on this file; `path` is as the report names it."""
@@ -445,23 +445,23 @@ class McpTools:
             return True
         return path.is_absolute() and (self._inside(restored(path)) is not None or self._is_from_link(restored(path)))
 
-    def _found(
-        self, wanted: LibraryQuery, order: Order, offset: int, limit: int, near: Sequence[str] = ()
+    def _find(
+        self, query: LibraryQuery, order: Order, offset: int, limit: int, near: Sequence[str] = ()
     ) -> tuple[list[LibraryEntry], int]:
         """Return some of the reports that match a query and may be seen, and the number of all of them."""
         library = self.services.jobs.library
-        total = library.count(wanted, near=near)
+        total = library.count(query, near=near)
         if not self._roots:
-            return library.find(wanted, order=order, offset=offset, limit=limit, near=near), total
-        every = library.find(wanted, order=order, offset=0, limit=total, near=near)
-        seen = [one for one in every if self._may_see(Path(one.path))]
-        return seen[offset : offset + limit], len(seen)
+            return library.find(query, order=order, offset=offset, limit=limit, near=near), total
+        every = library.find(query, order=order, offset=0, limit=total, near=near)
+        visible = [entry for entry in every if self._may_see(Path(entry.path))]
+        return visible[offset : offset + limit], len(visible)
 
     def _newest(self, path: Path, *, has_same_words: bool) -> str | None:
         """Return the id of the newest report on the content of a file that the caller may know of, or None."""
         extractions = self.services.switcher.session.extractions
         ids = self.services.jobs.reports_on_file(extractions, path, has_same_words=has_same_words)
-        return next((one for one in ids if self._may_see(self.services.jobs.snapshot(one).request.path)), None)
+        return next((job_id for job_id in ids if self._may_see(self.services.jobs.snapshot(job_id).request.path)), None)
 
     def _end_cancelled(self, job_id: str) -> None:
         """Wait until a job whose call was cancelled has stopped, which takes a second; only then can it resume."""
@@ -485,8 +485,8 @@ class McpTools:
         """Return the file if it may be opened, and its newest report, or else the report with this id and its file."""
         if path := self._file(video):
             check_file(path)
-            known = self._newest(path, has_same_words=True)
-            return path, self.services.jobs.snapshot(known).analysis if known else None
+            newest = self._newest(path, has_same_words=True)
+            return path, self.services.jobs.snapshot(newest).analysis if newest else None
         analysis = self._report(video)
         path = self._inside(restored(analysis.request.path))
         return (path if path and path.is_file() else None), analysis
@@ -565,8 +565,10 @@ def _tools_of_plugins(begin: Callable[[], ToolCall]) -> Iterator[PluginTool]:
 def _folder(folder: Path) -> schemas.ListResult:
     """List the videos and folders in a folder, without those further below."""
     try:
-        with held_folder(folder) as here, os.scandir(here) as found:
-            entries = sorted((one for one in found if not one.name.startswith(".")), key=lambda one: one.name)
+        with held_folder(folder) as here, os.scandir(here) as listing:
+            entries = sorted(
+                (entry for entry in listing if not entry.name.startswith(".")), key=lambda entry: entry.name
+            )
             folders = [readable(entry.name) for entry in entries if _is_folder(entry)]
             videos = [readable(entry.name) for entry in entries if is_video_name(Path(entry.path))]
     except OSError as error:
@@ -602,4 +604,4 @@ def _seconds(time: Time) -> float:
 def _spread(keyframes: Sequence[Keyframe]) -> Sequence[Keyframe]:
     """Return at most as many keyframes as a result has pictures, evenly chosen."""
     number = min(len(keyframes), _MOST_PICTURES)
-    return [keyframes[len(keyframes) * place // number] for place in range(number)]
+    return [keyframes[len(keyframes) * index // number] for index in range(number)]

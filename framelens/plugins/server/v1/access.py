@@ -89,15 +89,15 @@ class Access:
         return key, self._users.owner(key.account_id)
 
 
-def problem_response(error: AppError, **more: object) -> Response:
-    """Return an error in the language of the context; `more` are further members."""
+def problem_response(error: AppError, **members: object) -> Response:
+    """Return an error in the language of the context, with further `members`."""
     problem = problem_of(error)
     headers = {}
     if problem.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="FrameLens"'
     if problem.status in (429, 503):
         headers["Retry-After"] = str(error.values.get("seconds", 5))
-    body = json.dumps({**problem.model_dump(), **more}, ensure_ascii=False).encode()
+    body = json.dumps({**problem.model_dump(), **members}, ensure_ascii=False).encode()
     return Response(body, problem.status, media_type="application/problem+json", headers=headers)
 
 

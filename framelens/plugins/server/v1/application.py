@@ -93,8 +93,8 @@ def programs() -> FastAPI:
     )
     app.add_api_route("/", get_about, methods=["GET"], tags=["server"], dependencies=[VIEWER])
     app.router.routes.extend(uploads.tus_routes())
-    for one in (uploads, jobs, questions, webhooks):
-        app.include_router(one.router)
+    for module in (uploads, jobs, questions, webhooks):
+        app.include_router(module.router)
     for part in placed("api"):
         try:
             app.include_router(part.load())
@@ -111,18 +111,18 @@ def programs() -> FastAPI:
 
 def _check_query(request: Request) -> None:
     """Refuse parameters of the query that the route doesn't have, as fields of a body are."""
-    known = [query_param.alias for query_param in get_flat_dependant(request.scope["route"].dependant).query_params]
-    if unknown := [name for name in request.query_params if name not in known]:
-        raise RequestValidationError([_unknown("parameter", ("query", name), known) for name in unknown])
+    aliases = [query_param.alias for query_param in get_flat_dependant(request.scope["route"].dependant).query_params]
+    if unknown := [name for name in request.query_params if name not in aliases]:
+        raise RequestValidationError([_unknown("parameter", ("query", name), aliases) for name in unknown])
 
 
-def _unknown(kind: Literal["parameter", "field"], place: Sequence[Any], known: Sequence[str]) -> dict[str, Any]:
+def _unknown(kind: Literal["parameter", "field"], location: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:
     """Return the error about a name that doesn't exist, with the known name that is probably meant, or all of them."""
-    *where, name = place
+    *where, name = location
     name = str(name)[:80]
-    nearest = closest(name, known)
-    outcome = "misspelt" if nearest else "unknown" if known else "none"
-    context = {"nearest": nearest or "", "known": ", ".join(known)}
+    nearest = closest(name, names)
+    outcome = "misspelt" if nearest else "unknown" if names else "none"
+    context = {"nearest": nearest or "", "known": ", ".join(names)}
     return {"type": f"{kind}_{outcome}", "loc": (*where, name), "ctx": context}
 
 
@@ -133,21 +133,21 @@ def get_about(services: ServicesDep) -> About:
 
 def document(app: FastAPI) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the API."""
-    found = get_openapi(
+    schema = get_openapi(
         title=app.title, version=app.version, description=app.description, routes=app.routes, openapi_version="3.1.0"
     )
-    found["components"]["securitySchemes"] = {
+    schema["components"]["securitySchemes"] = {
         "key": {"type": "http", "scheme": "bearer", "description": "A key of `framelens admin keys create NAME`."}
     }
-    found["security"] = [{"key": []}]
-    for operations in found["paths"].values():
+    schema["security"] = [{"key": []}]
+    for operations in schema["paths"].values():
         for operation in operations.values():
             operation["summary"], _, operation["description"] = operation.get("description", "").partition("\n\n")
             for status, answer in operation["responses"].items():
                 if status in ("4XX", "5XX"):
                     answer["content"] = {_PROBLEM: next(iter(answer["content"].values()))}
-    describe_fields(found)
-    return found
+    describe_fields(schema)
+    return schema
 
 
 def _name_of(route: APIRoute) -> str:
@@ -186,26 +186,29 @@ async def _app_error(_: Request, error: Exception) -> Response:
 
 async def _wrong_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    if any(one["loc"] == ("body",) and one.get("input") and isinstance(one["input"], bytes) for one in error.errors()):
+    if any(
+        fault["loc"] == ("body",) and fault.get("input") and isinstance(fault["input"], bytes)
+        for fault in error.errors()
+    ):
         return problem_response(InputError("api_content_type"))  # FastAPI reads no JSON of other types
     body = request.scope["route"].body_field
-    found = [_with_nearest(one, body.field_info.annotation if body else None) for one in error.errors()]
-    return _wrong_body([{"place": _place(one), "message": wrong_text(one)} for one in found])
+    faults = [_with_nearest(fault, body.field_info.annotation if body else None) for fault in error.errors()]
+    return _wrong_body([{"place": _location(fault), "message": wrong_text(fault)} for fault in faults])
 
 
 def _with_nearest(error: dict[str, Any], body: object) -> dict[str, Any]:
     """Return an error of pydantic; for a field that doesn't exist, with the nearest known field."""
-    known = fields_beside(body, error["loc"][1:]) if error["type"] == "extra_forbidden" else []
-    return _unknown("field", error["loc"], known) if known else error
+    names = fields_beside(body, error["loc"][1:]) if error["type"] == "extra_forbidden" else []
+    return _unknown("field", error["loc"], names) if names else error
 
 
-def _wrong_body(found: Sequence[Mapping[str, str]]) -> Response:
+def _wrong_body(faults: Sequence[Mapping[str, str]]) -> Response:
     """Return the problem of a request with wrong values, of which the first are in its sentence."""
-    wrong = sentences(labelled(one["place"], one["message"]) for one in found[:5])
-    return problem_response(InputError("api_body_wrong", wrong=wrong[:500]), errors=found[:20])
+    wrong = sentences(labelled(fault["place"], fault["message"]) for fault in faults[:5])
+    return problem_response(InputError("api_body_wrong", wrong=wrong[:500]), errors=faults[:20])
 
 
-def _place(error: dict[str, Any]) -> str:
+def _location(error: dict[str, Any]) -> str:
     """Return where a request is wrong: names with dots between them, or the character at which JSON ends."""
     where = error["loc"]
     if error["type"] == "json_invalid":
@@ -226,7 +229,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
         fitting = [
             route for route in request.app.routes if isinstance(route, APIRoute) and route.path_regex.match(path)
         ]
-        methods = {method for one in fitting for method in one.methods}
+        methods = {method for route in fitting for method in route.methods}
         if "GET" in methods and not path.endswith("/events"):
             methods.add("HEAD")
         response.headers["Allow"] = ", ".join(sorted(methods))

@@ -73,6 +73,6 @@ def describe_fields(document: dict[str, Any]) -> None:
 def _fields(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for operations in document["paths"].values():
         for operation in operations.values():
-            yield from ((one["name"], one) for one in operation.get("parameters", ()))
+            yield from ((parameter["name"], parameter) for parameter in operation.get("parameters", ()))
     for schema in document["components"]["schemas"].values():
         yield from schema.get("properties", {}).items()

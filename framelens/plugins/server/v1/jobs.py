@@ -42,41 +42,41 @@ _MOST_OFFSET = 10**9
 
 
 @router.post("/jobs", dependencies=[ANALYST], status_code=202)
-def submit_job(given: NewJob, services: ServicesDep, key: KeyDep, response: Response) -> Job:
+def submit_job(body: NewJob, services: ServicesDep, key: KeyDep, response: Response) -> Job:
     """Submit a video to be analysed.
 
     A file at an address is fetched first, in the state "fetching". If the same file was analysed in the same way
     before, or the same request was sent before and is at work, that job is the answer, unless `force` is set.
     """
     selection = build_selection(
-        strategy=given.strategy,
-        every=given.every_seconds,
-        at=given.times_seconds,
-        start=given.start_seconds,
-        end=given.end_seconds,
-        pace=given.pace,
+        strategy=body.strategy,
+        every=body.every_seconds,
+        at=body.times_seconds,
+        start=body.start_seconds,
+        end=body.end_seconds,
+        pace=body.pace,
         spelling=_spelled,
     )
     request = build_request(
         Path("-"),
         services.settings,
         services.templates,
-        template=given.template,
-        question=given.question,
-        language=given.language or language(),
-        use_model=given.use_model,
+        template=body.template,
+        question=body.question,
+        language=body.language or language(),
+        use_model=body.use_model,
         selection=selection,
-        frames=given.frames,
-        speakers=given.speakers,
+        frames=body.frames,
+        speakers=body.speakers,
     )
-    match given.source:
+    match body.source:
         case UploadSource(id=upload):
             source = VideoSource("upload", upload)
         case PathSource(path=path):
             source = VideoSource("path", path)
         case other:
             source = VideoSource("url", other.url)
-    submission = Submission(source, request, single_line(given.name), given.force, tuple(given.subtitles))
+    submission = Submission(source, request, single_line(body.name), body.force, tuple(body.subtitles))
     job_id = submissions_of(services).submit(key, submission)
     webhooks_of(services).begin()
     response.headers["Location"] = f"jobs/{job_id}"
@@ -94,10 +94,10 @@ def list_jobs(
 ) -> JobList:
     """List or search the analyses of this server, including the page's."""
     services.jobs.indexing.catch_up()
-    library, wanted = services.jobs.library, LibraryQuery(words, (state,) if state else (), tag=tag)
-    entries = library.find(wanted, order="best", offset=offset, limit=limit)
+    library, query = services.jobs.library, LibraryQuery(words, (state,) if state else (), tag=tag)
+    entries = library.find(query, order="best", offset=offset, limit=limit)
     return JobList(
-        total=library.count(wanted),
+        total=library.count(query),
         jobs=[JobEntry.of(entry, services.jobs.state_of(entry)) for entry in entries],
         fetching=[Job.fetched(submission) for submission in submissions_of(services).all()],
     )
@@ -122,7 +122,7 @@ async def watch_job(
     job_id: str,
     services: ServicesDep,
     key: KeyDep,
-    known: Annotated[Job, Depends(find_job)],  # before the stream begins, so that an unknown job is a 404
+    current: Annotated[Job, Depends(find_job)],  # before the stream begins, so that an unknown job is a 404
     last_event_id: Annotated[str, Header(max_length=64)] = "",
 ) -> AsyncIterator[ServerSentEvent]:
     """Stream the state of a job as server-sent events until it is over.
@@ -130,7 +130,7 @@ async def watch_job(
     Each event "job" has the whole state, so a client that reconnects with Last-Event-ID misses nothing. The event
     "deleted" ends the stream of a job that was deleted.
     """
-    seen = last_event_id
+    sent_id = last_event_id
     async for _ in ticks(services.store, key):
         try:
             job = await run_in_threadpool(find_job, job_id, services)
@@ -138,9 +138,9 @@ async def watch_job(
             yield ServerSentEvent(event="deleted", data={"id": job_id})
             return
         state_id = hashlib.sha256(job.model_dump_json(exclude={"eta_seconds"}).encode()).hexdigest()[:16]
-        if state_id != seen or job.is_over:
+        if state_id != sent_id or job.is_over:
             yield event_of("job", job, id=state_id, retry=1000)
-            seen = state_id
+            sent_id = state_id
         if job.is_over:
             return
 
@@ -178,9 +178,9 @@ def list_speakers(job_id: str, services: ServicesDep) -> SpeakerList:
 
 
 @router.patch("/jobs/{job_id}/speakers", dependencies=[ANALYST])
-def rename_speakers(job_id: str, given: SpeakerNames, services: ServicesDep) -> SpeakerList:
+def rename_speakers(job_id: str, body: SpeakerNames, services: ServicesDep) -> SpeakerList:
     """Name speakers of a finished report, in its files as well; others keep their names."""
-    return SpeakerList.of(services.reports.name_speakers(job_id, given.names))
+    return SpeakerList.of(services.reports.name_speakers(job_id, body.names))
 
 
 @router.post("/jobs/{job_id}/cancel", dependencies=[ANALYST], status_code=202)

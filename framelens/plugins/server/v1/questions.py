@@ -21,7 +21,7 @@ router = APIRouter(tags=["questions"])
 
 @router.post("/jobs/{job_id}/questions", dependencies=[ANALYST], status_code=201)
 async def ask_question(
-    job_id: str, given: NewQuestion, services: ServicesDep, key: KeyDep, request: Request
+    job_id: str, body: NewQuestion, services: ServicesDep, key: KeyDep, request: Request
 ) -> ConversationState:
     """Ask about a job's video, and wait for the answer; an answer that takes longer is "running" meanwhile.
 
@@ -29,15 +29,15 @@ async def ask_question(
     and read the events of the conversation for an answer as it is written. A client that leaves while it waits ends
     the answer.
     """
-    found = await run_in_threadpool(_started, job_id, given, services)
-    async for _ in ticks(services.store, key, given.wait_seconds):
-        found = await run_in_threadpool(find_conversation, found.id, services)
-        if found.answers[-1].state != "running":
+    conversation = await run_in_threadpool(_start, job_id, body, services)
+    async for _ in ticks(services.store, key, body.wait_seconds):
+        conversation = await run_in_threadpool(find_conversation, conversation.id, services)
+        if conversation.answers[-1].state != "running":
             break
         if await request.is_disconnected():
-            await run_in_threadpool(services.answers.stop, found.id)
+            await run_in_threadpool(services.answers.stop, conversation.id)
             break
-    return found
+    return conversation
 
 
 @router.get("/conversations/{conversation_id}", dependencies=[VIEWER])
@@ -71,36 +71,36 @@ async def watch_conversation(
     conversation_id: str,
     services: ServicesDep,
     key: KeyDep,
-    known: Annotated[ConversationState, Depends(find_conversation)],  # before it begins: a 404 if unknown
+    current: Annotated[ConversationState, Depends(find_conversation)],  # before it begins: a 404 if unknown
 ) -> AsyncIterator[ServerSentEvent]:
     """Stream the last answer of a conversation as server-sent events until it is complete.
 
     Each event "answer" has all of the answer so far.
     """
-    seen: Answer | None = None
+    sent: Answer | None = None
     async for _ in ticks(services.store, key):
         try:
             answer = (await run_in_threadpool(find_conversation, conversation_id, services)).answers[-1]
         except InputError:
             yield ServerSentEvent(event="deleted", data={"id": conversation_id})
             return
-        if answer != seen:
+        if answer != sent:
             yield event_of("answer", answer)
-            seen = answer
+            sent = answer
         if answer.state != "running":
             return
 
 
-def _started(job_id: str, given: NewQuestion, services: Services) -> ConversationState:
+def _start(job_id: str, body: NewQuestion, services: Services) -> ConversationState:
     find_job(job_id, services)
     if submissions_of(services).get(job_id):
         raise InputError("no_report_yet", id=job_id)
-    if given.conversation:
-        conversation = services.conversations.get(given.conversation)
+    if body.conversation:
+        conversation = services.conversations.get(body.conversation)
         if job_id not in conversation.about:
-            raise InputError("conversation_unknown", id=given.conversation)
+            raise InputError("conversation_unknown", id=body.conversation)
     else:
-        conversation = Conversation.begun_about([job_id], given.language or language())
-    conversation = conversation.with_question(given.question, AskSettings())
-    services.answers.start(conversation, use_model=given.use_model)
+        conversation = Conversation.begun_about([job_id], body.language or language())
+    conversation = conversation.with_question(body.question, AskSettings())
+    services.answers.start(conversation, use_model=body.use_model)
     return find_conversation(conversation.id, services)

@@ -24,7 +24,7 @@ from framelens.plugins.server.submissions import FetchState
 
 JobState = Literal["fetching", State]
 _MOST_URL, _MOST_WEBHOOK, _MOST_PATH, _MOST_NAME, _MOST_SUBTITLES = 4096, 2048, 4096, 200, 16
-_TYPED = BeforeValidator(lambda given: typed_link(given) if isinstance(given, str) else given)
+_TYPED = BeforeValidator(lambda value: typed_link(value) if isinstance(value, str) else value)
 Seconds = Annotated[float, Field(ge=0, le=1e7)]
 Language = Annotated[LanguageCode | None, Field(description="By default that of Accept-Language.")]
 
@@ -54,13 +54,13 @@ class Strict(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _whole_numbers(cls, given: object) -> object:
+    def _whole_numbers(cls, data: object) -> object:
         """Take 8.0 for 8, as JSON does."""
-        if not isinstance(given, dict):
-            return given
+        if not isinstance(data, dict):
+            return data
         return {
             name: int(value) if isinstance(value, float) and value.is_integer() else value
-            for name, value in given.items()
+            for name, value in data.items()
         }
 
 
@@ -198,13 +198,17 @@ class JobAnswer(BaseModel):
     @classmethod
     def of(cls, answer: ReportedConversation) -> JobAnswer:
         """Build the value of a job's answer."""
-        asked = answer.answers[0]
-        found = (interval for search in asked.searches for interval in search.moments.intervals)
+        turn = answer.answers[0]
+        intervals = (interval for search in turn.searches for interval in search.moments.intervals)
         moments = [
-            FoundMoment(start_seconds=one.first.time_seconds, end_seconds=one.end_seconds, is_certain=not one.issues)
-            for one in found
+            FoundMoment(
+                start_seconds=interval.first.time_seconds,
+                end_seconds=interval.end_seconds,
+                is_certain=not interval.issues,
+            )
+            for interval in intervals
         ]
-        return cls(conversation=answer.id, state=asked.state, text=asked.answer, moments=moments)
+        return cls(conversation=answer.id, state=turn.state, text=turn.answer, moments=moments)
 
 
 class Job(BaseModel):
@@ -348,13 +352,13 @@ class Answer(BaseModel):
     @classmethod
     def of(cls, turn: Turn, spoken: LanguageCode, *, is_running: bool) -> Answer:
         """Build the value of a turn of a conversation in this language."""
-        notices = [] if is_running else [notice_text(one, spoken) for one in (turn.why, *turn.notices) if one]
+        notices = [] if is_running else [notice_text(notice, spoken) for notice in (turn.why, *turn.notices) if notice]
         return build(
             cls,
             turn,
             state="running" if is_running else turn.state,
             text=turn.answer,
-            cited=[Citation.of(one) for one in turn.cited],
+            cited=[Citation.of(frame) for frame in turn.cited],
             notices=notices,
         )
 

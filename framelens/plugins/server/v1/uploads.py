@@ -27,9 +27,9 @@ _BODY: dict[str, Any] = {
 
 
 @router.post("/uploads", dependencies=[ANALYST], status_code=201)
-def create_upload(given: NewUpload, services: ServicesDep, response: Response) -> UploadState:
+def create_upload(body: NewUpload, services: ServicesDep, response: Response) -> UploadState:
     """Create an upload, to which PATCH appends; tus 1.0 works at the same address."""
-    upload = services.videos.create_upload(given.name, given.size_bytes)
+    upload = services.videos.create_upload(body.name, body.size_bytes)
     response.headers["Location"] = f"uploads/{upload.id}"
     return _state(upload)
 

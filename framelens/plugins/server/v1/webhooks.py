@@ -13,12 +13,12 @@ _SHOWN = 20  # messages of a webhook
 
 
 @router.post("/webhooks", dependencies=[ANALYST], status_code=201)
-def create_webhook(given: NewWebhook, services: ServicesDep, key: KeyDep) -> WebhookCreated:
+def create_webhook(body: NewWebhook, services: ServicesDep, key: KeyDep) -> WebhookCreated:
     """Add a webhook for the jobs that this key submits from now on; the answer has the secret of its signatures.
 
     Messages are signed as Standard Webhooks describes it, and sent again for hours until the receiver answers with 2xx.
     """
-    row = webhooks_of(services).add(key, given.url)
+    row = webhooks_of(services).add(key, body.url)
     return WebhookCreated(id=row.id, url=row.url, created=row.created, secret=row.secret)
 
 

@@ -70,8 +70,8 @@ def messages_of(request: DiarisationRequest) -> Iterator[Message]:
             return 0
 
         try:
-            found = diarisation.process(samples, callback=note).sort_by_start_time()
-            progress.put(TurnsFound(tuple(_turn(one, start) for one in found)))
+            segments = diarisation.process(samples, callback=note).sort_by_start_time()
+            progress.put(TurnsFound(tuple(_turn(segment, start) for segment in segments)))
         except Exception as error:  # noqa: BLE001 - raised again by the thread that sends
             progress.put(error)
 
@@ -90,15 +90,15 @@ def joined(parts: Iterable[SoundSent]) -> tuple[float, Samples]:
     samples = np.zeros(round((parts[-1].end_seconds - start) * RATE) + RATE, np.float32)
     for part in parts:
         own: NDArray[np.int16] = np.frombuffer(part.samples, "<i2")
-        place = round((part.start_seconds - start) * RATE)
-        own = own[: len(samples) - place]
-        samples[place : place + len(own)] = own / np.float32(32768)
+        offset = round((part.start_seconds - start) * RATE)
+        own = own[: len(samples) - offset]
+        samples[offset : offset + len(own)] = own / np.float32(32768)
     return start, samples
 
 
-def _turn(found: Any, start_seconds: float) -> SpeakerTurn:
-    start, end = (round(start_seconds + edge, 3) for edge in (found.start, found.end))
-    return SpeakerTurn(start, max(start, end), found.speaker + 1)
+def _turn(segment: Any, start_seconds: float) -> SpeakerTurn:
+    start, end = (round(start_seconds + edge, 3) for edge in (segment.start, segment.end))
+    return SpeakerTurn(start, max(start, end), segment.speaker + 1)
 
 
 def _load(request: DiarisationRequest, seconds: float) -> Any:

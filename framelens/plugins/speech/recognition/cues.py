@@ -34,7 +34,7 @@ def _is_apart(held: list[Word], word: Word) -> bool:
     if word.start_seconds - held[-1].end_seconds >= _PAUSE_SECONDS:
         return True
     is_long = word.end_seconds - held[0].start_seconds > _SECONDS
-    return is_long or sum(_columns(one.text) for one in (*held, word)) > _COLUMNS
+    return is_long or sum(_columns(each.text) for each in (*held, word)) > _COLUMNS
 
 
 def _columns(text: str) -> int:

@@ -54,7 +54,7 @@ class Window:
         index = min(bisect_right(starts, (start_seconds + end_seconds) / 2), len(self.passages)) - 1
         first, last = starts[index], starts[index + 1]
         shift = self.passages[index].start_seconds - first
-        return tuple(round(min(max(one, first), last) + shift, 3) for one in (start_seconds, end_seconds))  # type: ignore[return-value]
+        return tuple(round(min(max(seconds, first), last) + shift, 3) for seconds in (start_seconds, end_seconds))  # type: ignore[return-value]
 
 
 class Packer:
@@ -70,7 +70,7 @@ class Packer:
 
     def push(self, passage: SpeechPassage) -> Iterator[Window]:
         """Add a passage; yield the window that ends before it."""
-        held = sum(len(one.samples) for one in self._held)
+        held = sum(len(each.samples) for each in self._held)
         if held + len(passage.samples) > MOST_SAMPLES or (held >= ENOUGH_SAMPLES and not self._continues(passage)):
             yield from self.finish()
         self._held.append(passage)

@@ -41,8 +41,8 @@ class SherpaReader:
             stream.accept_waveform(RATE, passage.samples)
             self._model.decode_stream(stream)
             move_on()
-            found = stream.result
-            words += words_of(found.tokens, found.timestamps, passage, is_marked=self._family == "paraformer")
+            result = stream.result
+            words += words_of(result.tokens, result.timestamps, passage, is_marked=self._family == "paraformer")
         return words
 
 
@@ -69,7 +69,7 @@ def words_of(tokens: Sequence[str], starts: Sequence[float], passage: SpeechPass
     """
     length = len(passage.samples) / RATE
     if len(starts) != len(tokens):
-        starts = [length * place / max(1, len(tokens)) for place in range(len(tokens))]
+        starts = [length * index / max(1, len(tokens)) for index in range(len(tokens))]
     ends = [*starts[1:], length][: len(tokens)]
     words: list[Word] = []
     for text, start, end, is_continued in _pieces(tokens, starts, ends, is_marked=is_marked):

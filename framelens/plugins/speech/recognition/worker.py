@@ -118,7 +118,7 @@ def speech_in(part: SoundSent) -> SpeechSpans:
 
     stretches = get_speech_timestamps(_floats(part), VadOptions(min_speech_duration_ms=_SHORTEST_SPEECH_MS))
     move_on()
-    return tuple(tuple(part.start_seconds + one[end] / RATE for end in ("start", "end")) for one in stretches)
+    return tuple(tuple(part.start_seconds + stretch[end] / RATE for end in ("start", "end")) for stretch in stretches)
 
 
 def _passages(part: SoundSent) -> Iterator[SpeechPassage]:
@@ -158,8 +158,10 @@ class WindowReader:
         words: list[Word] = []
         for segment in segments:
             move_on()
-            said = [word for word in segment.words if word.word.strip()]
-            words += [Word(*window.times(one.start, one.end), one.word, ends_segment=one is said[-1]) for one in said]
+            spoken = [word for word in segment.words if word.word.strip()]
+            words += [
+                Word(*window.times(word.start, word.end), word.word, ends_segment=word is spoken[-1]) for word in spoken
+            ]
         return words
 
 

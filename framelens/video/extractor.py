@@ -34,7 +34,7 @@ from framelens.video.files import check_file, picture_key, printable_path
 from framelens.video.keyframes.options import ExtractOptions
 from framelens.video.keyframes.strategies import (
     Fetched,
-    Known,
+    SurveyResult,
     Thumbnails,
     WorkerRequest,
     in_shots,
@@ -77,7 +77,7 @@ def extract(
     *,
     texts: Texts = _NO_TEXTS,
     only_frames: bool = False,
-    on_known: Callable[[Known], None] = lambda known: None,
+    on_result: Callable[[SurveyResult], None] = lambda result: None,
     on_thumbnails: Callable[[Thumbnails], None] = lambda thumbnails: None,
     cancel: threading.Event | None = None,
 ) -> Iterator[VideoEvent]:
@@ -92,7 +92,7 @@ def extract(
         texts: Texts read before, by `picture_key`; they are not read again.
         only_frames: Yield neither KeyframeFound, FactsMeasured nor SilenceMeasured, which take a tenth of the
             processor's time or more.
-        on_known: Called with the results of the survey of a whole video, right before KeyframesChosen; see
+        on_result: Called with the results of the survey of a whole video, right before KeyframesChosen; see
             `extract_named`.
         on_thumbnails: Called with small pictures of what was surveyed, before KeyframesChosen.
         cancel: Setting it raises Cancelled within half a second.
@@ -103,9 +103,9 @@ def extract(
         Cancelled: `cancel` was set.
     """
 
-    def received(message: VideoEvent | Known | Thumbnails) -> VideoEvent | None:
-        if isinstance(message, Known):
-            on_known(message)
+    def received(message: VideoEvent | SurveyResult | Thumbnails) -> VideoEvent | None:
+        if isinstance(message, SurveyResult):
+            on_result(message)
         elif isinstance(message, Thumbnails):
             on_thumbnails(message)
         else:
@@ -119,7 +119,7 @@ def extract(
 
 def extract_named(
     path: Path,
-    known: Known,
+    result: SurveyResult,
     options: ExtractOptions,
     *,
     texts: Texts = _NO_TEXTS,
@@ -131,7 +131,7 @@ def extract_named(
 
     Args:
         path: The video file.
-        known: The results of an earlier survey, from the `on_known` of `extract`.
+        result: The results of an earlier survey, from the `on_result` of `extract`.
         options: What to extract.
         texts: See `extract`.
         cancel: See `extract`.
@@ -142,17 +142,17 @@ def extract_named(
         Cancelled: `cancel` was set.
     """
     check_file(path)
-    targets, decode = targets_of(known, options, readable(path.name))
+    targets, decode = targets_of(result, options, readable(path.name))
     request = WorkerRequest(
         "named",
         path,
         options,
         have_text=tuple(texts),
         targets=tuple(targets),
-        edges=known.edges,
+        edges=result.edges,
         end_seconds=decode.readable_seconds,
     )
-    return _decoded(request, lambda message: _placed(message, decode, known), texts, cancel)
+    return _decoded(request, lambda message: _placed(message, decode, result), texts, cancel)
 
 
 def remaining_facts(
@@ -194,11 +194,11 @@ def remaining_facts(
     return _decoded(request, received, texts, cancel, remaining)
 
 
-def _placed(event: VideoEvent | Fetched, decode: DecodeSummary, known: Known) -> VideoEvent:
+def _placed(event: VideoEvent | Fetched, decode: DecodeSummary, result: SurveyResult) -> VideoEvent:
     if not isinstance(event, Fetched):
         return event
     keyframes = in_shots(event.keyframes, decode.shots)
-    return KeyframesChosen(keyframes, with_damaged(decode, keyframes, known.damaged, event.damaged))
+    return KeyframesChosen(keyframes, with_damaged(decode, keyframes, result.damaged, event.damaged))
 
 
 def _decoded(

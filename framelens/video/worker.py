@@ -46,7 +46,7 @@ from framelens.video.keyframes.strategies import (
     Fetched,
     FileTask,
     FrameTimes,
-    Known,
+    SurveyResult,
     Thumbnails,
     WorkerRequest,
     is_whole,
@@ -129,7 +129,7 @@ def files_of(request: WorkerRequest) -> list[Path]:
 
 def events_of(
     request: WorkerRequest, reading: TextReading | None = None
-) -> Iterator[VideoEvent | Known | Thumbnails | Fetched | FrameTimes | Transcript | SoundPiece]:
+) -> Iterator[VideoEvent | SurveyResult | Thumbnails | Fetched | FrameTimes | Transcript | SoundPiece]:
     """Return the events of a request, without limits on time or memory; `reading` is closed. They raise AppErrors."""
     if request.task == "facts":
         return _with_facts(iter(()), request, reading)
@@ -185,7 +185,7 @@ def _read(request: WorkerRequest, forms: SubtitleForms | None) -> Iterator[Video
             yield from pipeline.full_pictures(reader, request.times_seconds, seeks=request.seeks)
 
 
-def _chosen(request: WorkerRequest) -> Iterator[VideoEvent | Known | Thumbnails | Fetched]:
+def _chosen(request: WorkerRequest) -> Iterator[VideoEvent | SurveyResult | Thumbnails | Fetched]:
     """Yield the metadata of a video and the events of choosing its frames."""
     options = request.options
     assert options
@@ -207,10 +207,10 @@ def _chosen(request: WorkerRequest) -> Iterator[VideoEvent | Known | Thumbnails 
 
 
 def _with_facts(
-    events: Iterator[VideoEvent | Known | Thumbnails | Fetched],
+    events: Iterator[VideoEvent | SurveyResult | Thumbnails | Fetched],
     request: WorkerRequest,
     reading: TextReading | None,
-) -> Iterator[VideoEvent | Known | Thumbnails | Fetched]:
+) -> Iterator[VideoEvent | SurveyResult | Thumbnails | Fetched]:
     """Forward the events, then yield the measured facts of the chosen keyframes and the silence of the sound.
 
     Text is read meanwhile, starting with the first picture that will probably be chosen, and the sound is measured.

@@ -22,7 +22,7 @@ from framelens.core.errors import AppError, Cancelled, DecodeError, InputError
 from framelens.core.events import VideoEvent
 from framelens.video import limits
 from framelens.video.files import printable_path
-from framelens.video.keyframes.strategies import Fetched, FileTask, FrameTimes, Known, Thumbnails
+from framelens.video.keyframes.strategies import Fetched, FileTask, FrameTimes, SurveyResult, Thumbnails
 
 WorkerProcess = subprocess.Popen[bytes]
 DECODER = "framelens.video.worker"
@@ -31,7 +31,7 @@ _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 _log = logging.getLogger(__name__)
 MESSAGES: tuple[type[Any], ...] = (
     *get_args(VideoEvent),
-    Known,
+    SurveyResult,
     Thumbnails,
     Fetched,
     FrameTimes,

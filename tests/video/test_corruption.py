@@ -11,7 +11,7 @@ from framelens.video.corruption import CheckedReader
 from framelens.video.extractor import extract, extract_named
 from framelens.video.keyframes import pipeline
 from framelens.video.keyframes.options import ExtractOptions
-from framelens.video.keyframes.strategies import Known
+from framelens.video.keyframes.strategies import SurveyResult
 from framelens.video.keyframes.survey import Survey
 from framelens.video.readers import open_reader
 from tests.media import Image, moving, textured, write_video
@@ -91,12 +91,12 @@ def test_damage_is_named_again_without_a_survey(tmp_path: Path, first: Selection
     damaged = tmp_path / f"damaged{whole.suffix}"
     damaged.write_bytes(flipped(whole.read_bytes(), payloads(whole), 5, 0))
     found = unconfirmed(damaged, num_reported=0)
-    known: list[Known] = []
-    for _ in extract(damaged, ExtractOptions(1, selection=first, read_text=False), on_known=known.append):
+    results: list[SurveyResult] = []
+    for _ in extract(damaged, ExtractOptions(1, selection=first, read_text=False), on_result=results.append):
         pass
     wanted = Selection("times", times_seconds=(found[0], 10.0))
     fresh = extract(damaged, ExtractOptions(2, selection=wanted, read_text=False))
-    again = extract_named(damaged, known[0], ExtractOptions(2, selection=wanted, read_text=False))
+    again = extract_named(damaged, results[0], ExtractOptions(2, selection=wanted, read_text=False))
     for events in (list(fresh), list(again)):
         chosen = next(event for event in events if isinstance(event, KeyframesChosen))
         notices = [(notice.key, notice.values.get("number")) for notice in chosen.decode.notices]
@@ -111,14 +111,14 @@ def test_known_survey_names_no_keyframe_of_its_own(tmp_path: Path) -> None:
         data[position + size // 2] ^= 4
     path = tmp_path / "damaged.mkv"
     path.write_bytes(data)
-    known: list[Known] = []
+    results: list[SurveyResult] = []
     chosen = [
         one
-        for one in extract(path, ExtractOptions(1, read_text=False), on_known=known.append)
+        for one in extract(path, ExtractOptions(1, read_text=False), on_result=results.append)
         if isinstance(one, KeyframesChosen)
     ]
     assert [notice.key for notice in chosen[0].decode.notices] == ["damaged_frames", "damaged_keyframe"]
-    assert [notice.key for notice in known[0].decode.notices] == ["damaged_frames"]
+    assert [notice.key for notice in results[0].decode.notices] == ["damaged_frames"]
 
 
 def still() -> Image:

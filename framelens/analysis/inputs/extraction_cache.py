@@ -39,7 +39,7 @@ from framelens.store.extraction_cache import ExtractionStore, file_state, open_e
 from framelens.video.extractor import extract, extract_named, probe, remaining_facts
 from framelens.video.files import check_file, hashed, picture_key, version
 from framelens.video.keyframes.options import ExtractOptions
-from framelens.video.keyframes.strategies import Known, Thumbnails, names_times
+from framelens.video.keyframes.strategies import SurveyResult, Thumbnails, names_times
 
 T = TypeVar("T")
 Texts = dict[str, tuple[ScreenText, ...]]
@@ -140,7 +140,7 @@ class ExtractionCache:
         path: Path,
         options: ExtractOptions,
         cancel: threading.Event | None = None,
-        surveys: list[Known | Thumbnails] | None = None,
+        surveys: list[SurveyResult | Thumbnails] | None = None,
     ) -> Iterator[VideoEvent]:
         """Yield the same events, decoding as far as needed without looking in the cache; then cache them.
 
@@ -176,7 +176,7 @@ class ExtractionCache:
         self,
         path: Path,
         options: ExtractOptions,
-        keep: Callable[[Known | Thumbnails], None],
+        keep: Callable[[SurveyResult | Thumbnails], None],
         cancel: threading.Event | None,
     ) -> Iterator[VideoEvent]:
         """Return the events of decoding as far as needed: what an interrupted run has measured isn't measured again."""
@@ -187,7 +187,7 @@ class ExtractionCache:
             extraction = _Extraction(_with_path(interrupted, path))
             return chain(extraction.events, extraction.rest(path, options, texts=texts, cancel=cancel))
         selection = options.selection
-        survey = before.get(_survey_at(selection.pace), Known) if before and names_times(selection) else None
+        survey = before.get(_survey_at(selection.pace), SurveyResult) if before and names_times(selection) else None
         if survey:
             return extract_named(path, survey, options, texts=texts, cancel=cancel)
         return extract(
@@ -195,7 +195,7 @@ class ExtractionCache:
             options,
             texts=texts,
             only_frames=not options.read_text,
-            on_known=keep,
+            on_result=keep,
             on_thumbnails=keep,
             cancel=cancel,
         )
@@ -228,7 +228,7 @@ class ExtractionCache:
         range_seconds = Selection(start_seconds=selection.start_seconds, end_seconds=selection.end_seconds)
         if thumbnails := stored.get(_thumbnails_of(range_seconds), Thumbnails):
             return thumbnails.keyframes
-        surveys: list[Known | Thumbnails] = []
+        surveys: list[SurveyResult | Thumbnails] = []
         for event in self.make(path, ExtractOptions(_FRAMES, range_seconds, read_text=False), cancel, surveys):
             if isinstance(event, SurveyProgress):
                 yield event
@@ -274,7 +274,7 @@ class ExtractionCache:
         file: str | None,
         options: ExtractOptions,
         extraction: _Extraction,
-        surveys: list[Known | Thumbnails],
+        surveys: list[SurveyResult | Thumbnails],
         cancel: threading.Event | None,
     ) -> Iterator[HashProgress]:
         sha256 = yield from self.hashed(path, cancel)
@@ -335,7 +335,7 @@ class _Checkpoint:
         self._kept_at = float("-inf")
         self._has_keyframes = False
 
-    def keep(self, extraction: _Extraction, surveys: list[Known | Thumbnails]) -> None:
+    def keep(self, extraction: _Extraction, surveys: list[SurveyResult | Thumbnails]) -> None:
         """Cache the keyframes once, and the facts so far; nothing while the digest of the file isn't known."""
         if not extraction.is_complete:  # a missing part isn't measured later
             return
@@ -393,11 +393,11 @@ class StoredExtraction:
         """Drop the cached value."""
         self._surveys.drop(self.key(subject))
 
-    def keep_surveys(self, surveys: list[Known | Thumbnails], options: ExtractOptions) -> None:
+    def keep_surveys(self, surveys: list[SurveyResult | Thumbnails], options: ExtractOptions) -> None:
         """Cache the results of a survey."""
         for survey in surveys:
-            is_known, selection = isinstance(survey, Known), options.selection
-            self.keep(_survey_at(selection.pace) if is_known else _thumbnails_of(selection), survey)
+            is_result, selection = isinstance(survey, SurveyResult), options.selection
+            self.keep(_survey_at(selection.pace) if is_result else _thumbnails_of(selection), survey)
 
     def interrupted(self, options: ExtractOptions) -> list[VideoEvent]:
         """Return the events of an extraction that reads text and was interrupted, with the facts it had measured."""

@@ -14,7 +14,7 @@ from framelens.core.errors import VideoError
 from framelens.core.events import KeyframeFound, OpeningChosen, SurveyProgress, VideoEvent
 from framelens.core.units import clock
 from framelens.video.files import printable_path
-from framelens.video.keyframes.strategies import LONG_SECONDS, Known, Span, Thumbnails, rounding_of
+from framelens.video.keyframes.strategies import LONG_SECONDS, Span, SurveyResult, Thumbnails, rounding_of
 from framelens.video.limits import move_on
 from framelens.video.readers.base import FrameReader, Image, Picture, WrappedReader, held_end
 
@@ -78,7 +78,7 @@ class Clip(WrappedReader):
         """
         return ((-1, 0.0),) if self.num_damaged else (self.first, self.last)
 
-    def known(self, decode: DecodeSummary, damaged: Sequence[Span]) -> Known:
+    def result(self, decode: DecodeSummary, damaged: Sequence[Span]) -> SurveyResult:
         """Return the results of the finished survey of this clip.
 
         Args:
@@ -86,7 +86,7 @@ class Clip(WrappedReader):
             damaged: Parts that a second decoder did not confirm, on the time axis of the whole video.
         """
         whole_frames = tuple(self.whole_frames)
-        return Known(self.summary(decode), self.first, self.last, whole_frames, self.edges, tuple(damaged))
+        return SurveyResult(self.summary(decode), self.first, self.last, whole_frames, self.edges, tuple(damaged))
 
     def frames(self) -> Iterator[Picture]:
         """Yield the frames of the range, with numbers and times from its first frame."""

@@ -36,14 +36,14 @@ _FRAMES_FOR_TIMES = 1
 """Number of frames for which a survey is set up when times are selected: it chooses no frames itself."""
 FULL_SIDE = 65_500
 """The longest side that a JPEG can have."""
-Event = VideoEvent | strategies.Known | strategies.Thumbnails
+Event = VideoEvent | strategies.SurveyResult | strategies.Thumbnails
 
 
 def run(reader: FrameReader, options: ExtractOptions, *, shows: bool = True) -> Iterator[Event]:
     """Return the events of framelens.video.extractor.extract between Probed and the facts.
 
-    Among them is Known, too, after a survey of a whole video, and Thumbnails after any survey. Without `shows` there is
-    no KeyframeFound. Both the call and the iterator raise.
+    Among them is SurveyResult, too, after a survey of a whole video, and Thumbnails after any survey. Without `shows`
+    there is no KeyframeFound. Both the call and the iterator raise.
 
     Raises:
         VideoError: The range contains no frame, or no frame matches the selection.
@@ -142,7 +142,7 @@ def _automatic(clip: Clip, options: ExtractOptions, *, shows: bool) -> Iterator[
     check, is_whole = _Check(clip, options.selection), strategies.is_whole(options.selection)
     keyframes, decode = yield from _chosen(clip, options, check, shows=shows)
     if is_whole and _looked_as_for_times(clip, options.most_of(clip.info)):
-        yield clip.known(decode, check.unconfirmed)
+        yield clip.result(decode, check.unconfirmed)
     if not is_whole:
         keyframes, decode = clip.keyframes(keyframes), clip.summary(decode)
     yield KeyframesChosen(keyframes, strategies.with_damaged(decode, keyframes, check.shown))
@@ -175,17 +175,17 @@ def _named(clip: Clip, options: ExtractOptions) -> Iterator[Event]:
             begins = _opening(clip, survey, opening, max_side)
             yield OpeningChosen(begins.keyframes)
     check = _Check(clip, selection)
-    known = clip.known(check.noted(survey), check.unconfirmed)
+    result = clip.result(check.noted(survey), check.unconfirmed)
     if strategies.is_whole(selection):
-        yield known
-    yield strategies.Thumbnails(strategies.in_shots(clip.keyframes(survey.thumbnails()), known.decode.shots))
-    targets, decode = strategies.targets_of(known, options, clip.info.name)
+        yield result
+    yield strategies.Thumbnails(strategies.in_shots(clip.keyframes(survey.thumbnails()), result.decode.shots))
+    targets, decode = strategies.targets_of(result, options, clip.info.name)
     if opening is not None and begins.keyframes:
         targets = targets[opening.frames :]
-    rest = fetch(clip, targets, known.edges, max_side, after=begins.keyframes)
+    rest = fetch(clip, targets, result.edges, max_side, after=begins.keyframes)
     keyframes = strategies.in_shots([*begins.keyframes, *rest.keyframes], decode.shots)
     numbers = (*begins.damaged, *rest.damaged)
-    yield KeyframesChosen(keyframes, strategies.with_damaged(decode, keyframes, known.damaged, numbers))
+    yield KeyframesChosen(keyframes, strategies.with_damaged(decode, keyframes, result.damaged, numbers))
 
 
 def _opening(clip: Clip, survey: Survey, opening: Opening, max_side: int) -> strategies.Fetched:
@@ -208,7 +208,7 @@ def fetch(
 ) -> strategies.Fetched:
     """Return the wanted frames without a survey, each once, numbered from after the keyframes in `after`.
 
-    Targets and edges come from the Known of the video.
+    Targets and edges come from the SurveyResult of the video.
     """
     keyframes: list[Keyframe] = []
     damaged: list[int] = []

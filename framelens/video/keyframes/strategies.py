@@ -254,7 +254,7 @@ class Thumbnails:
 
 
 @dataclass(frozen=True)
-class Known:
+class SurveyResult:
     """Results of the survey of a video or of a range, on the time axis of the whole video.
 
     `first` and `last` are (index, seconds) of the frames that were read, `whole_frames` the seconds of those that the
@@ -270,11 +270,11 @@ class Known:
     damaged: tuple[Span, ...]
 
 
-def targets_of(known: Known, options: ExtractOptions, name: str) -> tuple[list[FrameTarget], DecodeSummary]:
+def targets_of(result: SurveyResult, options: ExtractOptions, name: str) -> tuple[list[FrameTarget], DecodeSummary]:
     """Return the targets in time order, and the summary with the notices about them.
 
     Args:
-        known: Results of the survey.
+        result: Results of the survey.
         options: Options with a strategy of TIMES.
         name: Name of the video, for messages.
 
@@ -282,15 +282,15 @@ def targets_of(known: Known, options: ExtractOptions, name: str) -> tuple[list[F
         VideoError: No frame matches the selection.
     """
     selection, frames, opening = options.selection, options.frames, options.opening
-    surveyed = _surveyed(known)
-    if opening is not None and known.last[1] - known.first[1] >= opening.settled_seconds:  # it was reported
+    surveyed = _surveyed(result)
+    if opening is not None and result.last[1] - result.first[1] >= opening.settled_seconds:  # it was reported
         start = surveyed.start_seconds
         begins = evenly(start, start + opening.seconds, opening.frames)
         rest = evenly(start + opening.seconds, surveyed.end_seconds, frames - opening.frames)
-        return [*begins, *rest], known.decode
+        return [*begins, *rest], result.decode
     if options.adapts:
         frames = adapted_frames(surveyed.end_seconds - surveyed.start_seconds, len(surveyed.shots), frames)
-    notices = list(known.decode.notices)
+    notices = list(result.decode.notices)
     targets = TIMES[selection.strategy](selection, surveyed, frames)
     values = {"readable": f"{surveyed.end_seconds:.3f}"}
     if not is_whole(selection):
@@ -304,7 +304,7 @@ def targets_of(known: Known, options: ExtractOptions, name: str) -> tuple[list[F
     chosen = thinned(targets, frames)
     if len(chosen) < len(targets):
         notices.append(Notice("frames_thinned", {"found": len(targets), "kept": len(chosen)}))
-    return chosen, replace(known.decode, notices=tuple(notices))
+    return chosen, replace(result.decode, notices=tuple(notices))
 
 
 def _reason_for_none(selection: Selection, notices: Sequence[Notice]) -> str:
@@ -315,21 +315,21 @@ def _reason_for_none(selection: Selection, notices: Sequence[Notice]) -> str:
     return "codec_keyframes_unknown" if is_unknown else "range_without_codec_keyframes"
 
 
-def _surveyed(known: Known) -> SurveyFacts:
-    decode, (first, start), (last, end) = known.decode, known.first, known.last
+def _surveyed(result: SurveyResult) -> SurveyFacts:
+    decode, (first, start), (last, end) = result.decode, result.first, result.last
     step = (end - start) / (last - first) if last > first and not decode.is_variable_frame_rate else 0.0
     return SurveyFacts(
-        start, decode.readable_seconds, decode.shots, known.whole_frames, last - first + 1, step, decode.boundaries
+        start, decode.readable_seconds, decode.shots, result.whole_frames, last - first + 1, step, decode.boundaries
     )
 
 
 def names_times(selection: Selection) -> bool:
-    """Return whether the selection needs only times of a whole video, which `Known` provides."""
+    """Return whether the selection needs only times of a whole video, which `SurveyResult` provides."""
     return is_whole(selection) and selection.strategy in TIMES
 
 
 def is_whole(selection: Selection) -> bool:
-    """Return whether the selection covers the whole video, so that `Known` of the video applies to it."""
+    """Return whether the selection covers the whole video, so that `SurveyResult` of the video applies to it."""
     return not selection.start_seconds and selection.end_seconds is None
 
 

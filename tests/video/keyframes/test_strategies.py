@@ -16,7 +16,7 @@ from framelens.core.events import KeyframeFound, KeyframesChosen, OpeningChosen,
 from framelens.video import extractor
 from framelens.video.extractor import extract, extract_named
 from framelens.video.keyframes.options import ExtractOptions, Opening
-from framelens.video.keyframes.strategies import TIMES, FrameTarget, Known, SurveyFacts, WorkerRequest, thinned
+from framelens.video.keyframes.strategies import TIMES, FrameTarget, SurveyFacts, SurveyResult, WorkerRequest, thinned
 from framelens.video.worker import events_of
 from framelens.video.worker_pool import MESSAGES
 from tests.kinds import KINDS
@@ -131,20 +131,20 @@ def found(events: Iterator[VideoEvent]) -> list[object]:
     return kept
 
 
-def known_of(path: Path, selection: Selection = Selection()) -> Known:  # noqa: B008 - frozen
-    surveys: list[Known] = []
-    list(extract(path, ExtractOptions(1, selection=selection, read_text=False), on_known=surveys.append))
-    (known,) = surveys
-    return known
+def result_of(path: Path, selection: Selection = Selection()) -> SurveyResult:  # noqa: B008 - frozen
+    surveys: list[SurveyResult] = []
+    list(extract(path, ExtractOptions(1, selection=selection, read_text=False), on_result=surveys.append))
+    (result,) = surveys
+    return result
 
 
 def check(path: Path, wanted: Sequence[tuple[Selection, Opening | None]] = WANTED) -> None:
-    known = known_of(path)
-    assert known == known_of(path, Selection("scenes"))
+    result = result_of(path)
+    assert result == result_of(path, Selection("scenes"))
     for selection, opening in wanted:
         options = ExtractOptions(5, selection, opening, read_text=False)
         surveyed = found(extract(path, options))
-        assert found(extract_named(path, known, options)) == surveyed
+        assert found(extract_named(path, result, options)) == surveyed
 
 
 @pytest.mark.slow
@@ -159,7 +159,7 @@ def test_it_does_for_a_damaged_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(extractor, "DecoderWorker", ChildHere)
     images = [image for seed in range(4) for image in moving(30, 320, 192, seed=seed)]
     path = with_damage(write_video(tmp_path / "whole.mp4", images), tmp_path / "damaged.mp4")
-    assert known_of(path).decode.notices
+    assert result_of(path).decode.notices
     check(path)
 
 
@@ -172,17 +172,17 @@ def test_it_does_through_the_real_child(card_video: Path) -> None:
 def test_survey_closer_than_times_need_is_not_reused(tmp_path: Path) -> None:
     """In a very short video the samples hang on how many frames are wanted, and so do the measures."""
     path = write_video(tmp_path / "short.mp4", moving(25))
-    surveys: list[Known] = []
-    list(extract(path, ExtractOptions(32, read_text=False), on_known=surveys.append))
+    surveys: list[SurveyResult] = []
+    list(extract(path, ExtractOptions(32, read_text=False), on_result=surveys.append))
     assert surveys == []
 
 
 @pytest.mark.slow
 def test_a_range_reports_nothing_of_the_whole(card_video: Path) -> None:
-    surveys: list[Known] = []
+    surveys: list[SurveyResult] = []
     for strategy in ("auto", "uniform"):
         selection = Selection(strategy, start_seconds=1.0)  # type: ignore[arg-type]
-        list(extract(card_video, ExtractOptions(1, selection=selection, read_text=False), on_known=surveys.append))
+        list(extract(card_video, ExtractOptions(1, selection=selection, read_text=False), on_result=surveys.append))
     assert surveys == []
 
 

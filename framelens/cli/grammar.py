@@ -144,6 +144,12 @@ parse_path = given_path
 """Return the path that was typed, as `~/report.json` or in quotation marks; a blank one is refused."""
 
 
+def parse_output(text: str) -> str:
+    """Return the path of an output as it was typed, since a folder may end with a separator; a blank one is refused."""
+    given_path(text)
+    return text
+
+
 def option(*names: str, help: Text, **attributes: Any) -> Callable[[FunctionT], FunctionT]:
     """Return a decorator that adds an option to a command; the values of a `multiple` option may be tuples."""
     short = [SHORT[name] for name in names if name in SHORT]

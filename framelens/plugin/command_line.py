@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from framelens.cli.grammar import flag as flag
     from framelens.cli.grammar import group as group
     from framelens.cli.grammar import option as option
+    from framelens.cli.grammar import parse_output as parse_output
     from framelens.cli.grammar import parse_path as parse_path
     from framelens.cli.grammar import together as together
     from framelens.cli.listening import settle_speech as settle_speech

@@ -37,7 +37,7 @@ from framelens.cli.common import (
     subtitles_option,
     worst_exit_code,
 )
-from framelens.cli.grammar import Choice, Options, argument, command, flag, option
+from framelens.cli.grammar import Choice, Options, argument, command, flag, option, parse_output
 from framelens.cli.progress_lines import open_progress
 from framelens.cli.report_output import Output, appendix_option, overwrite_option, parse_outputs
 from framelens.composition import Services, open_services
@@ -67,7 +67,7 @@ if TYPE_CHECKING:
 @flag("--plan", help="cli.plan")
 @flag("--show-prompt", help="cli.show_prompt")
 @flag("--skip-done", help="cli.skip_done")
-@option("--output", multiple=True, metavar="FILE|DIR/", help="cli.output")
+@option("--output", type=parse_output, multiple=True, metavar="FILE|DIR/", help="cli.output")
 @option(
     "--format",
     type=Choice(sorted(FORMATS), usable_format),

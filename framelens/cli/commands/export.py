@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from framelens import config
-from framelens.cli.grammar import Options, argument, command, flag, language_choice, option, parse_path
+from framelens.cli.grammar import Options, argument, command, flag, language_choice, option, parse_output, parse_path
 from framelens.cli.report_output import (
     appendix_option,
     check_ending,
@@ -45,7 +45,14 @@ _ENDING = re.compile(r"\.[A-Za-z]\w{1,4}")
     metavar="F,F…",
     help=lambda: t("cli.export_format", names=", ".join(FORMATS)),
 )
-@option("--output", multiple=True, default=(os.curdir,), metavar="DIR|FILE", help="cli.export_output")
+@option(
+    "--output",
+    type=parse_output,
+    multiple=True,
+    default=(os.curdir,),
+    metavar="DIR|FILE",
+    help="cli.export_output",
+)
 @appendix_option
 @overwrite_option
 @option("--language", type=language_choice(), help="cli.export_language")

@@ -26,6 +26,7 @@ from framelens.plugin.command_line import (
     flag,
     load_settings,
     option,
+    parse_output,
     parse_path,
     quiet_option,
     settle_model,
@@ -51,7 +52,7 @@ _MOST_ON_RAY = 256
 @argument("paths", nargs=-1, required=True, metavar="FOLDER|LIST|GLOB", help="cli.batch_paths")
 @analysis_options
 @flag("--watch", help="cli.batch_watch")
-@option("--output", metavar="DIR", help="cli.batch_output")
+@option("--output", type=parse_output, metavar="DIR", help="cli.batch_output")
 @option(
     "--format",
     type=parse_formats,

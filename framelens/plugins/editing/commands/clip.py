@@ -25,6 +25,7 @@ from framelens.plugin.command_line import (
     command,
     flag,
     option,
+    parse_output,
     parse_path,
     parse_seconds,
     print_json,
@@ -97,7 +98,7 @@ _kind_options = together(
     help=lambda: t("cli.clip_margin", seconds=f"{MARGIN_SECONDS:g}"),
 )
 @option("--mode", type=Choice(get_args(ClipMode)), default="exact", help="cli.clip_mode")
-@option("--output", metavar="FILE|DIR", help="cli.clip_output")
+@option("--output", type=parse_output, metavar="FILE|DIR", help="cli.clip_output")
 @flag("--json", help="cli.clip_json")
 @overwrite_option
 @flag("--quiet", help="cli.clip_quiet")

@@ -322,7 +322,7 @@ class _Second(OpenedFile):
         """Decode the whole file."""
         shown: _Shown = {}
         for packet in demuxed(self._container, self._stream):
-            shown |= self._shown(packet) or {}
+            shown |= self._decode(packet) or {}
         return dict(sorted(shown.items()))
 
     def between(self, start_seconds: float, last_seconds: float) -> _Shown | None:
@@ -342,13 +342,13 @@ class _Second(OpenedFile):
             return None
         shown: _Shown = {}
         for packet in chain([first], packets):
-            decoded = self._shown(packet)
+            decoded = self._decode(packet)
             shown |= decoded or {}
             if decoded is None or (decoded and max(decoded) > last_seconds - _SAME_SECONDS):
                 break
         return dict(sorted(shown.items()))
 
-    def _shown(self, packet: Packet[VideoStream]) -> _Shown | None:
+    def _decode(self, packet: Packet[VideoStream]) -> _Shown | None:
         """Decode a packet; return None on an error."""
         move_on()
         if self._context is None:

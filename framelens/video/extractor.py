@@ -114,7 +114,7 @@ def extract(
 
     check_file(path)
     request = WorkerRequest("extract", path, options, only_frames=only_frames, have_text=tuple(texts))
-    return _decoded(request, received, texts, cancel)
+    return _worker_events(request, received, texts, cancel)
 
 
 def extract_named(
@@ -152,7 +152,7 @@ def extract_named(
         edges=result.edges,
         end_seconds=decode.readable_seconds,
     )
-    return _decoded(request, lambda message: _placed(message, decode, result), texts, cancel)
+    return _worker_events(request, lambda message: _as_chosen(message, decode, result), texts, cancel)
 
 
 def remaining_facts(
@@ -191,17 +191,17 @@ def remaining_facts(
         return None if isinstance(message, FactsMeasured) and message.facts.number in measured else message
 
     request = WorkerRequest("facts", path, options, remaining, have_text, end_seconds=sound_until)
-    return _decoded(request, received, texts, cancel, remaining)
+    return _worker_events(request, received, texts, cancel, remaining)
 
 
-def _placed(event: VideoEvent | Fetched, decode: DecodeSummary, result: SurveyResult) -> VideoEvent:
+def _as_chosen(event: VideoEvent | Fetched, decode: DecodeSummary, result: SurveyResult) -> VideoEvent:
     if not isinstance(event, Fetched):
         return event
     keyframes = in_shots(event.keyframes, decode.shots)
     return KeyframesChosen(keyframes, with_damaged(decode, keyframes, result.damaged, event.damaged))
 
 
-def _decoded(
+def _worker_events(
     request: WorkerRequest,
     received: Callable[[Any], VideoEvent | None],
     texts: Texts,
@@ -259,13 +259,13 @@ def full_pictures(
         for full in pictures:
             if not show_same(left[0].jpeg, full.jpeg):
                 break
-            yield _enlarged(left.popleft(), full)
+            yield _enlarge(left.popleft(), full)
     if not left:
         return
     for full in _full_pictures(path, left, seeks=False, cancel=cancel):
         keyframe = left.popleft()
         if show_same(keyframe.jpeg, full.jpeg):
-            yield _enlarged(keyframe, full)
+            yield _enlarge(keyframe, full)
         else:
             _log.warning(
                 "keyframe %d of %s shows another picture at full size", keyframe.number, printable_path(path.name)
@@ -284,7 +284,7 @@ def _full_pictures(
         yield from (full for _, full in zip(times, decoded, strict=True))
 
 
-def _enlarged(keyframe: Keyframe, full: Keyframe) -> Keyframe:
+def _enlarge(keyframe: Keyframe, full: Keyframe) -> Keyframe:
     return replace(keyframe, width=full.width, height=full.height, jpeg=full.jpeg)
 
 

@@ -79,7 +79,7 @@ class Stills:
             if key in self._stills:
                 self._stills.move_to_end(key)
                 return self._stills[key]
-            still = self._decoded(path, file, seconds, side, cancel)
+            still = self._decode(path, file, seconds, side, cancel)
             self._keep(key, still)
             return still
 
@@ -88,7 +88,7 @@ class Stills:
         with self._lock:
             self._end()
 
-    def _decoded(
+    def _decode(
         self, path: Path, file: tuple[str, int], seconds: float, side: int, cancel: threading.Event | None
     ) -> Still:
         missing = VideoError("still_missing", name=printable_path(path.name), time=f"{seconds:.3f}")

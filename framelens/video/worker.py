@@ -134,7 +134,7 @@ def events_of(
     if request.task == "facts":
         return _with_facts(iter(()), request, reading)
     if request.task in ("extract", "named"):
-        return _with_facts(_chosen(request), request, reading)
+        return _with_facts(_choose(request), request, reading)
     if request.task == "times":
         return _times(chain([request.path], further_requests(Path)))
     return _read(request, _forms(request))
@@ -185,7 +185,7 @@ def _read(request: WorkerRequest, forms: SubtitleForms | None) -> Iterator[Video
             yield from pipeline.full_pictures(reader, request.times_seconds, seeks=request.seeks)
 
 
-def _chosen(request: WorkerRequest) -> Iterator[VideoEvent | SurveyResult | Thumbnails | Fetched]:
+def _choose(request: WorkerRequest) -> Iterator[VideoEvent | SurveyResult | Thumbnails | Fetched]:
     """Yield the metadata of a video and the events of choosing its frames."""
     options = request.options
     assert options

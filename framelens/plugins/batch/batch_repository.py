@@ -31,7 +31,7 @@ class BatchRepository:
             earlier: dict[str, BatchVideo] = {}
             with suppress(ValueError):  # a damaged row: nothing of the earlier run is known
                 earlier = {video.identity: video for video in self.videos(batch.id)}
-            videos = [_continued(video, earlier.pop(video.identity, None)) for video in batch.videos]
+            videos = [_with_earlier(video, earlier.pop(video.identity, None)) for video in batch.videos]
             batch = replace(batch, created=created, user_id=user.id)
             videos += [replace(video, is_listed=False) for video in earlier.values()]
             folder = str(storable(batch.folder)) if batch.folder else ""
@@ -80,7 +80,7 @@ class BatchRepository:
         return batches
 
 
-def _continued(video: BatchVideo, earlier: BatchVideo | None) -> BatchVideo:
+def _with_earlier(video: BatchVideo, earlier: BatchVideo | None) -> BatchVideo:
     """Return a video with the analysis, the failure and the stem that an earlier run knows, if it has none yet."""
     if earlier is None or video.job_id or video.failure:
         return video

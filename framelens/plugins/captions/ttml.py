@@ -51,7 +51,7 @@ def read_ttml(text: str, frame_rate: float = 0.0, languages: Collection[str] = (
     parameters = {_local(name): value for name, value in root.attrib.items()}
     _name_speakers(root)
     read = _reader(parameters, frame_rate)
-    items = list(_timed(root, -_programme_start(root, parameters, read), None, read))
+    items = list(_timed_texts(root, -_programme_start(root, parameters, read), None, read))
     yield from (item for item in [*items, *fault] if isinstance(item, Unread))
     yield from _one_language([item for item in items if not isinstance(item, Unread)], languages)
 
@@ -149,7 +149,7 @@ def _reader(parameters: Mapping[str, str], frame_rate: float) -> _Read:
     return seconds
 
 
-def _timed(
+def _timed_texts(
     element: ElementTree.Element,
     start: float,
     limit: float | None,
@@ -174,7 +174,7 @@ def _timed(
         yield language, (begin, end, spoken(speaker, cue_text("".join(_text_pieces(element)))))
         return
     for child, after in _starts(element, begin, read):
-        yield from _timed(child, after, until, read, language, speaker)
+        yield from _timed_texts(child, after, until, read, language, speaker)
 
 
 def _span(element: ElementTree.Element, start: float, read: _Read) -> tuple[float, float | None]:

@@ -30,7 +30,7 @@ def read_json3(text: str, *_: object) -> Iterator[Timed | Unread]:
         events = [_event(event) for event in document["events"] if "segs" in event]
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(str(error)) from error
-    yield from _shown(events, rolls=any("aAppend" in event for event in document["events"]))
+    yield from _timed_texts(events, rolls=any("aAppend" in event for event in document["events"]))
 
 
 def _event(event: dict[str, Any]) -> Timed:
@@ -63,10 +63,10 @@ def read_srv(text: str, *_: object) -> Iterator[Timed | Unread]:
         length = times.get("d", times.get("dur", 0.0))
         timed.append((start, start + length, cue_text(html.unescape("".join(element.itertext())))))
     yield from fault
-    yield from _shown(timed, rolls=any("a" in element.attrib or "append" in element.attrib for element in marked))
+    yield from _timed_texts(timed, rolls=any("a" in element.attrib or "append" in element.attrib for element in marked))
 
 
-def _shown(timed: list[Timed], *, rolls: bool) -> Iterator[Timed]:
+def _timed_texts(timed: list[Timed], *, rolls: bool) -> Iterator[Timed]:
     spoken = [cue for cue in timed if cue[2]]
     for (start, end, text), following in zip(spoken, [*spoken[1:], None], strict=False):
         yield start, min(end, following[0]) if rolls and following else end, text

@@ -44,11 +44,11 @@ def call(settings: Settings, on_progress: ProgressListener, cancel: threading.Ev
     chat = connect(endpoint.base_url, api_key=api_key, model=endpoint.model, timeout_seconds=_CALL_SECONDS)
     sight = prove_sight(chat, cancel=cancel)
     answering = ", ".join(status.info.base_url for status in engine.statuses() if status.info)
-    served = _served(endpoint.base_url, api_key)
+    served = _served_models(endpoint.base_url, api_key)
     return RemoteEngineReport(answering, served, endpoint.model, sight.sees, engine.status().notices)
 
 
-def _served(base_url: str, api_key: str) -> tuple[str, ...]:
+def _served_models(base_url: str, api_key: str) -> tuple[str, ...]:
     try:
         return tuple(served_models(get_json(f"{base_url}/models", api_key=api_key, timeout_seconds=10.0)))
     except NoAnswer:  # it answers for a model without listing any

@@ -168,13 +168,13 @@ class MessageVideos:
             Cancelled: The client has left.
         """
         repository = open_videos(self._settings)
-        self._videos = [self._opened(part, repository) for part in video_parts(self._messages)]
+        self._videos = [self._open(part, repository) for part in video_parts(self._messages)]
 
-    def _opened(self, part: VideoPart, repository: VideoRepository) -> OpenedVideo:
+    def _open(self, part: VideoPart, repository: VideoRepository) -> OpenedVideo:
         if header := _DATA.match(part.url):
             name = f"video-{part.message + 1}-{part.part + 1}.{header[1] or 'mp4'}"
             path = Path(self._folder.name) / name
-            path.write_bytes(_decoded(part.url[header.end() :]))
+            path.write_bytes(_decode(part.url[header.end() :]))
             return OpenedVideo(part, path, name)
         if is_link(part.url):
             links = LinkFetcher(repository, self._settings.sources, is_open=True)
@@ -258,7 +258,7 @@ def _parts_of(message: object) -> Iterator[Mapping[str, Any]]:
     yield from (part for part in (content if isinstance(content, list) else ()) if isinstance(part, Mapping))
 
 
-def _decoded(data: str) -> bytes:
+def _decode(data: str) -> bytes:
     try:
         return base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError) as error:

@@ -184,9 +184,9 @@ class _Server:
             return await self._ask_about_videos(request, body, name)
         endpoint = self._ready()
         answer = await self._send(endpoint, "POST", request.url.path, {**body, "model": endpoint.model})
-        return await self._returned(answer, endpoint, name)
+        return await self._respond(answer, endpoint, name)
 
-    async def _returned(
+    async def _respond(
         self, answer: httpx.Response, endpoint: Endpoint, name: str, about: Mapping[str, Any] | None = None
     ) -> Response:
         """Return the engine's answer or stream to the client; `about` is added to an answer about videos."""
@@ -197,7 +197,7 @@ class _Server:
         if "event-stream" in media:
             return StreamingResponse(self._stream_lines(answer, endpoint.model, name, about), media_type=media)
         await answer.aread()
-        content = _renamed(answer.content, name)
+        content = _rename(answer.content, name)
         if about:
             content = _with_account(content, _warning(about, self._options.language), about)
         return Response(content, answer.status_code, media_type=media)
@@ -213,7 +213,7 @@ class _Server:
             with MessageVideos(body["messages"], settings, cancel) as videos:
                 await asyncio.to_thread(videos.open)
                 if videos.is_sought and self._options.takes_pictures:
-                    return await self._searched(videos, body, endpoint, name)
+                    return await self._search(videos, body, endpoint, name)
                 return await self._send_keyframes(videos, body, endpoint, name)
         except Cancelled as error:
             raise ClientDisconnect from error
@@ -242,7 +242,7 @@ class _Server:
             answer = await self._send(endpoint, "POST", _CHAT, forwarded)
             frames = sum(len(video.times) for video in sent)
             if answer.status_code < 400:
-                return await self._returned(answer, endpoint, name, _about(sent, in_words=in_words))
+                return await self._respond(answer, endpoint, name, _about(sent, in_words=in_words))
             await answer.aread()
             error = refused(answer.status_code, answer.headers, answer.text, model=endpoint.model)
             log.info("%d frames of videos were refused: %s", frames, error)
@@ -263,9 +263,7 @@ class _Server:
             return sees is False
         return not info.sees
 
-    async def _searched(
-        self, videos: MessageVideos, body: Mapping[str, Any], endpoint: Endpoint, name: str
-    ) -> Response:
+    async def _search(self, videos: MessageVideos, body: Mapping[str, Any], endpoint: Endpoint, name: str) -> Response:
         """Answer when, how often or whether something is seen by looking for it, as `framelens ask` does."""
         try:
             text = await asyncio.to_thread(videos.searched, endpoint, self._options.language)
@@ -476,7 +474,7 @@ def _converted_error(answer: httpx.Response, engine_name: str, name: str) -> _Re
     )
 
 
-def _renamed(content: bytes, name: str) -> bytes:
+def _rename(content: bytes, name: str) -> bytes:
     """Set the requested model name in a JSON answer; engines return its folder, or a name with a revision."""
     try:
         parsed = json.loads(content)
@@ -498,7 +496,7 @@ def _event(content: bytes, engine_name: str, name: str) -> bytes:
         parsed = {"error": content.decode(errors="replace").removeprefix(_BARE).removesuffix('"}')}
     error = parsed.get("error") if isinstance(parsed, dict) else None
     if not isinstance(error, str):
-        return _renamed(content, name)
+        return _rename(content, name)
     return json.dumps(_error(500, redact(error).replace(engine_name, name)), ensure_ascii=False).encode()
 
 

@@ -197,7 +197,7 @@ class Submissions:
             with self._room:
                 if cancel.is_set():
                     raise Cancelled
-                path, name = self._fetched(submission, report, cancel)
+                path, name = self._fetch(submission, report, cancel)
             self._queue(job_id, replace(submission, force=True), path, name)  # under the id that was returned
         except Exception as error:
             if self._fetches.get(job_id) is None:  # it was deleted, or the program ends
@@ -219,7 +219,7 @@ class Submissions:
         return videos.path(video), videos.name(video)
 
     @requires("analyst")  # the role of its user may have changed since
-    def _fetched(
+    def _fetch(
         self,
         submission: Submission,
         report: Callable[[tuple[int, int | None]], None],

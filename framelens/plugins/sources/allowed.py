@@ -22,7 +22,7 @@ def operator_sources(sources: SourceSettings, data_dir: Path) -> SourceSettings:
 
 def allowed_addresses(data_dir: Path) -> tuple[str, ...]:
     """Return the addresses that the operator has allowed on the page, as networks. Raises StorageError."""
-    return tuple(_allowed(data_dir).all())
+    return tuple(_records(data_dir).all())
 
 
 def may_allow(address: str) -> bool:
@@ -42,8 +42,8 @@ def allow(data_dir: Path, address: str) -> None:
         StorageError: It can't be kept.
     """
     if may_allow(address):
-        _allowed(data_dir).save(str(ipaddress.ip_network(address)), datetime.now(UTC).isoformat())
+        _records(data_dir).save(str(ipaddress.ip_network(address)), datetime.now(UTC).isoformat())
 
 
-def _allowed(data_dir: Path) -> ModelRecords[str]:
+def _records(data_dir: Path) -> ModelRecords[str]:
     return ModelRecords(data_dir, "allowed_addresses", str)

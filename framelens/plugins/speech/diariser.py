@@ -65,10 +65,10 @@ class SherpaDiariser(HubModel[SpeakerReference]):
                 child.ask(part)
                 if part.samples:
                     answer_of(SoundTaken, answers)
-            return answer_of(TurnsFound, _followed(answers, on_share)).turns
+            return answer_of(TurnsFound, _follow(answers, on_share)).turns
 
 
-def _followed(answers: Iterator[object], on_share: Callable[[float], object]) -> Iterator[object]:
+def _follow(answers: Iterator[object], on_share: Callable[[float], object]) -> Iterator[object]:
     """Yield the answers, and report the progress among them."""
     for answer in answers:
         if isinstance(answer, DiarisationProgress):

@@ -84,10 +84,12 @@ class SpeakerReference:
 
 def default_models() -> SpeakerReference:
     """Return the models that are downloaded, as they are on this machine. No network is used."""
-    return SpeakerReference("pyannote 3.0 + CAM++", _EMBEDDING[0], _cached(*_SEGMENTATION), _cached(*_EMBEDDING))
+    return SpeakerReference(
+        "pyannote 3.0 + CAM++", _EMBEDDING[0], _cached_file(*_SEGMENTATION), _cached_file(*_EMBEDDING)
+    )
 
 
-def _cached(hub_id: str, name: str) -> Path | None:
+def _cached_file(hub_id: str, name: str) -> Path | None:
     folder = find_in_cache(hub_id, lambda folder: (folder / name).is_file())
     return folder / name if folder else None
 

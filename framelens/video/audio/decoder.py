@@ -64,12 +64,12 @@ def pieces(
         DecodeError: No sound can be decoded.
     """
     cutter = AudioSegmenter()
-    for time, samples in _joined(_within(_blocks(info, start_seconds, language), start_seconds, end_seconds)):
+    for time, samples in _join(_within(_blocks(info, start_seconds, language), start_seconds, end_seconds)):
         yield from cutter.push(time, samples)
     yield from cutter.finish()
 
 
-def _joined(blocks: Iterator[Block]) -> Iterator[Block]:
+def _join(blocks: Iterator[Block]) -> Iterator[Block]:
     """Merge blocks to about a second each; a decoder's own are too small to process individually."""
     held: list[Samples] = []
     start, length = 0.0, 0
@@ -194,17 +194,17 @@ class TrackClock:
         """Return when the next frame begins, and whether it continues the previous frame."""
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
         time = self._time(frame)
-        continues = kind == self._kind and abs(time - self._expected()) <= GAP_SECONDS
+        continues = kind == self._kind and abs(time - self._expected_seconds()) <= GAP_SECONDS
         if not continues:
             self._kind, self._start, self._num_samples = kind, time, 0
         self._num_samples += frame.samples
         return time, continues
 
-    def _expected(self) -> float:
+    def _expected_seconds(self) -> float:
         return self._start + self._num_samples / float(str(self._kind[2])) if self._kind else 0.0
 
     def _time(self, frame: AudioFrame) -> float:
-        expected = self._expected()
+        expected = self._expected_seconds()
         if frame.pts is None or frame.time_base is None:
             return expected
         raw = frame.pts * frame.time_base.numerator / frame.time_base.denominator - self._origin

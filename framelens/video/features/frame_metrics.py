@@ -97,7 +97,7 @@ def facts_of(
 def main_colours(image: Image) -> tuple[ColourArea, ...]:
     """Return the colours that cover at least a twentieth of a BGR picture, largest first, at most four."""
     small = scaled(image, _SIZE)
-    names = _named(small)
+    names = _colour_indices(small)
     areas = []
     for number, name in enumerate(NAMES):
         mask = names == number
@@ -108,7 +108,7 @@ def main_colours(image: Image) -> tuple[ColourArea, ...]:
     return tuple(sorted(areas, key=lambda area: -area.share)[:_MOST_COLOURS])
 
 
-def _named(image: Image) -> NDArray[np.intp]:
+def _colour_indices(image: Image) -> NDArray[np.intp]:
     """Return the index in NAMES of each pixel's colour."""
     lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_BGR2Lab)
     lightness, a, b = (np.asarray(lab[..., channel]) for channel in range(3))

@@ -191,10 +191,10 @@ def _session(part: str, threads: int) -> InferenceSession:
     options.inter_op_num_threads = 1
     # Threads that spin while they wait for each other cost a fifth of the processor time and make nothing faster.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return InferenceSession(str(_bundled(part)), sess_options=options, providers=["CPUExecutionProvider"])
+    return InferenceSession(str(_bundled_model(part)), sess_options=options, providers=["CPUExecutionProvider"])
 
 
-def _bundled(part: str) -> Path:
+def _bundled_model(part: str) -> Path:
     """Return the wheel's model for one part."""
     spec = find_spec("rapidocr")
     folder = Path(spec.origin).parent / "models" if spec and spec.origin else Path("rapidocr")
@@ -219,7 +219,7 @@ def _lines_on(core: NDArray[np.float32]) -> Iterator[tuple[Corners, float]]:
         probability = _mean_within(core, (centre, (width, height), angle))
         growth = _GROWTH * width * height / (width + height)
         if probability >= _MAY_BE_LINE and min(width, height) + growth >= _LEAST_SIDE:
-            yield _ordered(cv2.boxPoints((centre, (width + growth, height + growth), angle))), probability
+            yield _order(cv2.boxPoints((centre, (width + growth, height + growth), angle))), probability
 
 
 def _mean_within(core: NDArray[np.float32], rectangle: cv2.typing.RotatedRect) -> float:
@@ -232,7 +232,7 @@ def _mean_within(core: NDArray[np.float32], rectangle: cv2.typing.RotatedRect) -
     return float(cv2.mean(part, inside)[0])
 
 
-def _ordered(corners: NDArray[Any]) -> Corners:
+def _order(corners: NDArray[Any]) -> Corners:
     """Return the corners of a rectangle, the top left first, clockwise."""
     by_left = corners[np.argsort(corners[:, 0])]
     left, right = (side[np.argsort(side[:, 1])] for side in (by_left[:2], by_left[2:]))

@@ -64,7 +64,7 @@ class TimelineMeter:
     def take(self, time_seconds: float, look: DetailedGlance, *, burst: float) -> None:
         """Record a sample, about eight a second; `burst` is how much new content it has, 0 … 1."""
         before_seconds, before = self._before or (time_seconds, look)
-        moved = _moved(before, look)
+        moved = _movement(before, look)
         motion = min(1.0, moved / max(time_seconds - before_seconds, _LEAST_SECONDS))
         self._before = time_seconds, look
         self._steps.add(time_seconds, burst, (motion, look.brightness, look.sharpness, colourfulness(look)))
@@ -74,7 +74,7 @@ class TimelineMeter:
     def still(self, from_seconds: float, until_seconds: float, look: DetailedGlance) -> None:
         """Record a frame that is shown for long: nothing changes until the next frame."""
         _, before = self._before or (from_seconds, look)
-        for seconds, moved in ((from_seconds, _moved(before, look)), (until_seconds, 0.0)):
+        for seconds, moved in ((from_seconds, _movement(before, look)), (until_seconds, 0.0)):
             self._black.take(seconds, look.is_black)
             self._still.take(seconds, look, moved)
 
@@ -94,7 +94,7 @@ class TimelineMeter:
         return self._steps.measures(end_seconds), tuple(sorted(stretches, key=lambda stretch: stretch.start_seconds))
 
 
-def _moved(before: Glance, after: Glance) -> float:
+def _movement(before: Glance, after: Glance) -> float:
     """Return the mean absolute difference of the cells' luma, 0 … 1."""
     return cv2.norm(before.levels[0], after.levels[0], cv2.NORM_L1) / (255 * NUM_CELLS)
 

@@ -343,7 +343,7 @@ class CandidateCollector:
         is_sample = may_open or self._keeps_next or time - self._sampled_seconds >= self._sample_seconds
         if is_sample or self._opening_windows:
             look = look_at(glance, picture.luma())
-            fresh += self._sampled(picture, look, may_open) if is_sample else []
+            fresh += self._sample(picture, look, may_open) if is_sample else []
             if self._keeps_next:
                 fresh.append(self._keep(self._segments.candidate(picture, look), self._opening_pool))
                 self._keeps_next = False
@@ -356,7 +356,7 @@ class CandidateCollector:
         assert self._last is not None
         picture, _ = self._last
         is_new = picture.time_seconds > self._sampled_seconds
-        fresh = self._sampled(picture, look, may_open=False) if is_new else []
+        fresh = self._sample(picture, look, may_open=False) if is_new else []
         before, self._sampled_seconds = self._sampled_seconds, time_seconds
         self._segments.rest(max(1, round((time_seconds - before) / self._sample_seconds)))
         return [*fresh, *(self._page_of(picture, look) if self.pages.push(time_seconds, look.luma) else [])]
@@ -414,7 +414,7 @@ class CandidateCollector:
         mixed = [*(boundary for boundary in boundaries if boundary.type != "page"), *self.pages.mixed()]
         return self._clarity.unclear([item.time_seconds for item in candidates], mixed)
 
-    def _sampled(self, picture: Picture, look: DetailedGlance, may_open: bool) -> list[Candidate]:
+    def _sample(self, picture: Picture, look: DetailedGlance, may_open: bool) -> list[Candidate]:
         self._sampled_seconds = picture.time_seconds
         self._clarity.push(picture.time_seconds, look)
         ended = self._segments.take(picture, look, opens=may_open)

@@ -51,13 +51,13 @@ def run(reader: FrameReader, options: ExtractOptions, *, shows: bool = True) -> 
     fast = paced(reader, options.selection)
     if fast is not None:
         return _closed_after(fast, options, shows=shows)
-    events = _surveyed(reader, options, shows=shows)
+    events = _survey(reader, options, shows=shows)
     return _noted_full(events) if options.selection.pace == "fast" else events
 
 
 def _closed_after(fast: AvReader, options: ExtractOptions, *, shows: bool) -> Iterator[Event]:
     with fast:
-        yield from _surveyed(fast, options, shows=shows)
+        yield from _survey(fast, options, shows=shows)
 
 
 def _noted_full(events: Iterator[Event]) -> Iterator[Event]:
@@ -70,10 +70,10 @@ def _noted_full(events: Iterator[Event]) -> Iterator[Event]:
             yield event
 
 
-def _surveyed(reader: FrameReader, options: ExtractOptions, *, shows: bool) -> Iterator[Event]:
+def _survey(reader: FrameReader, options: ExtractOptions, *, shows: bool) -> Iterator[Event]:
     selection = options.selection
     clip = Clip(_seek_reader(reader, selection.start_seconds), selection.start_seconds, selection.end_seconds)
-    return _automatic(clip, options, shows=shows) if selection.strategy == "auto" else _named(clip, options)
+    return _automatic(clip, options, shows=shows) if selection.strategy == "auto" else _by_times(clip, options)
 
 
 def full_pictures(
@@ -140,7 +140,7 @@ class _Check:
 def _automatic(clip: Clip, options: ExtractOptions, *, shows: bool) -> Iterator[Event]:
     """Yield the events of an automatic choice as `run` returns them."""
     check, is_whole = _Check(clip, options.selection), strategies.is_whole(options.selection)
-    keyframes, decode = yield from _chosen(clip, options, check, shows=shows)
+    keyframes, decode = yield from _choose(clip, options, check, shows=shows)
     if is_whole and _looked_as_for_times(clip, options.most_of(clip.info)):
         yield clip.result(decode, check.unconfirmed)
     if not is_whole:
@@ -164,7 +164,7 @@ def _seek_reader(reader: FrameReader, start_seconds: float) -> FrameReader:
         return reader
 
 
-def _named(clip: Clip, options: ExtractOptions) -> Iterator[Event]:
+def _by_times(clip: Clip, options: ExtractOptions) -> Iterator[Event]:
     selection, opening, max_side = options.selection, options.opening, options.max_side
     survey = create_survey(clip, frames=_FRAMES_FOR_TIMES, max_side=max_side, opening=opening)
     begins = strategies.Fetched((), ())
@@ -224,7 +224,7 @@ def fetch(
     return strategies.Fetched(tuple(keyframes), tuple(damaged))
 
 
-def _chosen(
+def _choose(
     clip: Clip, options: ExtractOptions, check: _Check, *, shows: bool
 ) -> Generator[Event, None, tuple[tuple[Keyframe, ...], DecodeSummary]]:
     """Survey a clip, yield the events meanwhile, and return the chosen frames, on the clip's own time axis.

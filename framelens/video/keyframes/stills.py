@@ -38,7 +38,7 @@ def new_stills(details: Details, times: Values, full_seconds: float) -> Values:
         return np.zeros((num, num))
     starts, lasts = _runs(same)
     stays = np.clip((times[lasts] - times[starts]) / full_seconds, 0, 1)
-    levels = np.clip(_arrived(details, starts) - _SAME_LEVELS, 0, _MOST_LEVELS) * stays
+    levels = np.clip(_arrivals(details, starts) - _SAME_LEVELS, 0, _MOST_LEVELS) * stays
     levels[np.maximum(np.append(0, shares), np.append(shares, 0)) < _STILL] = 0
     amounts = np.zeros((num, num))
     for index in range(num):
@@ -57,7 +57,7 @@ def _runs(same: Which) -> tuple[Places, Places]:
     return starts, np.minimum.accumulate(ends[::-1], axis=0)[::-1]
 
 
-def _arrived(details: Details, starts: Places) -> Levels:
+def _arrivals(details: Details, starts: Places) -> Levels:
     """Return how far each cell's content differs from the previous content; 0 where the content before that returns."""
     before = np.maximum(starts - 1, 0)
     earlier = np.take_along_axis(starts, before, axis=0)

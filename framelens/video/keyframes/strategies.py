@@ -282,7 +282,7 @@ def targets_of(result: SurveyResult, options: ExtractOptions, name: str) -> tupl
         VideoError: No frame matches the selection.
     """
     selection, frames, opening = options.selection, options.frames, options.opening
-    surveyed = _surveyed(result)
+    surveyed = _facts_of(result)
     if opening is not None and result.last[1] - result.first[1] >= opening.settled_seconds:  # it was reported
         start = surveyed.start_seconds
         begins = evenly(start, start + opening.seconds, opening.frames)
@@ -315,7 +315,7 @@ def _reason_for_none(selection: Selection, notices: Sequence[Notice]) -> str:
     return "codec_keyframes_unknown" if is_unknown else "range_without_codec_keyframes"
 
 
-def _surveyed(result: SurveyResult) -> SurveyFacts:
+def _facts_of(result: SurveyResult) -> SurveyFacts:
     decode, (first, start), (last, end) = result.decode, result.first, result.last
     step = (end - start) / (last - first) if last > first and not decode.is_variable_frame_rate else 0.0
     return SurveyFacts(

@@ -89,7 +89,7 @@ class Survey:
     def events(self) -> Iterator[SurveyProgress | KeyframeFound | OpeningRead]:
         """Decode everything; yield progress a few times a second, and pictures to show meanwhile."""
         reported = float("-inf")
-        for picture, glance in self._glanced():
+        for picture, glance in self._glances():
             yield from self._provisional_events(self._take(picture, glance))
             if picture.time_seconds >= self._opening_until:
                 self._opening_until = inf
@@ -108,7 +108,7 @@ class Survey:
         yield from self._provisional_events([*fresh, *self.collector.finish()])
         yield SurveyProgress(self._end_seconds, self._duration)
 
-    def _glanced(self) -> Iterator[tuple[Picture, Glance]]:
+    def _glances(self) -> Iterator[tuple[Picture, Glance]]:
         """Yield the frames with their glances, computed for a batch at a time: repeated code runs faster."""
         for pictures in ahead(_batches(self._reader.frames())):
             yield from zip(pictures, [glance_at(picture.levels()) for picture in pictures], strict=True)
@@ -137,22 +137,22 @@ class Survey:
 
     def shots_until(self, end_seconds: float) -> tuple[Shot, ...]:
         """Return the shots of [0, end_seconds) that are known by now."""
-        boundaries = self._joined()
+        boundaries = self._join()
         return shots_between(
             [boundary for boundary in boundaries if boundary.time_seconds < end_seconds], end_seconds, self._times
         )
 
     def unclear(self, candidates: Sequence[Candidate]) -> Which:
         """Return which candidates are blurred by a sweep, or within a gradual transition that is known by now."""
-        return self.collector.unclear(candidates, self._joined())
+        return self.collector.unclear(candidates, self._join())
 
-    def _joined(self) -> tuple[Boundary, ...]:
+    def _join(self) -> tuple[Boundary, ...]:
         return with_pages(self._ranges.whole(joined(self._cuts, self._graduals)), self.collector.pages.boundaries())
 
     def summary(self) -> DecodeSummary:
         """Return the results for the whole range, with notices; call after `events`."""
         self._ranges.finish()
-        boundaries = self._placed(self._joined())
+        boundaries = self._cut_exactly(self._join())
         measures, stretches = self._meter.finish(self._end_seconds)
         return DecodeSummary(
             frames_decoded=self._num_frames,
@@ -267,7 +267,7 @@ class Survey:
         elif len(self._loose) < _MOST_LOOSE:
             self._loose.append(cut)
 
-    def _placed(self, boundaries: Iterable[Boundary]) -> tuple[Boundary, ...]:
+    def _cut_exactly(self, boundaries: Iterable[Boundary]) -> tuple[Boundary, ...]:
         """Return the boundaries, each cut at the first frame of its shot where that is cheap to find."""
         exact = {**self._exact, **first_frames(self._reader.info, self._loose, self._num_frames)}
         times = (

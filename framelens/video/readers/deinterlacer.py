@@ -101,7 +101,7 @@ def uncombed(frame: VideoFrame, changes: PictureChanges) -> VideoFrame:
     if blocks is None:
         return frame
     changes.is_deinterlaced = True
-    return _deinterlaced(frame, blocks)
+    return _deinterlace(frame, blocks)
 
 
 def uncombed_image(image: Image, changes: PictureChanges) -> Image:
@@ -110,7 +110,7 @@ def uncombed_image(image: Image, changes: PictureChanges) -> Image:
     if blocks is None:
         return image
     changes.is_deinterlaced = True
-    frame = _deinterlaced(VideoFrame.from_ndarray(np.ascontiguousarray(image), "bgr24"), blocks)
+    frame = _deinterlace(VideoFrame.from_ndarray(np.ascontiguousarray(image), "bgr24"), blocks)
     return as_image(frame.to_ndarray(format="bgr24"))
 
 
@@ -215,9 +215,9 @@ def _near(blocks: _Blocks) -> _Blocks:
     return np.asarray(cv2.dilate(blocks.astype(np.uint8), np.ones((side, side), np.uint8)), np.bool_)
 
 
-def _deinterlaced(frame: VideoFrame, blocks: _Blocks) -> VideoFrame:
+def _deinterlace(frame: VideoFrame, blocks: _Blocks) -> VideoFrame:
     """Return the frame with its combed blocks interpolated from the field that is shown first, else the top field."""
-    whole = _interpolated(frame)
+    whole = _interpolate(frame)
     original = frame if whole.format.name == frame.format.name else reformatted(frame, format=whole.format.name)
     is_kept = np.repeat(np.repeat(~blocks, _BLOCK, axis=0), _BLOCK, axis=1).astype(np.uint8)
     rest = (frame.height - is_kept.shape[0], frame.width - is_kept.shape[1])
@@ -228,7 +228,7 @@ def _deinterlaced(frame: VideoFrame, blocks: _Blocks) -> VideoFrame:
     return with_tags_of(original, whole)
 
 
-def _interpolated(frame: VideoFrame) -> VideoFrame:
+def _interpolate(frame: VideoFrame) -> VideoFrame:
     """Return the frame in planes, with the lines of one field interpolated from the other."""
     graph = av.filter.Graph()
     graph.threads = 1

@@ -153,12 +153,12 @@ class PixelAspects:
         if self._fixed is not None:
             return float(self._fixed)
         if len(self._aspects) > 1 and frame is not None:
-            measured = _measured(frame)
+            measured = _measure(frame)
             return float(min(self._aspects, key=lambda aspect: abs(aspect - measured)))
         return float(self._aspects[0]) if self._aspects else 1.0
 
 
-def _measured(frame: VideoFrame) -> float:
+def _measure(frame: VideoFrame) -> float:
     """Return the pixel aspect of a frame, as exactly as its width in pixels is whole."""
     scale = f"w={_MEASURED_WIDTH}*sar:h=2:eval=frame:flags=neighbor"
     return filtered(frame, ("crop", "2:2"), ("scale", scale)).width / _MEASURED_WIDTH

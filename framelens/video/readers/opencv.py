@@ -85,7 +85,7 @@ class CvReader(base.FrameReader):
         os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "|".join(
             f"{key};{value}" for key, value in base.OPEN_OPTIONS.items()
         )
-        self._capture = _captured(path)
+        self._capture = _open_capture(path)
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         self._nominal_seconds = 1 / rate if rate > 0 else 1 / 25
         self._clock = base.Clock(self._nominal_seconds)
@@ -169,7 +169,7 @@ class CvReader(base.FrameReader):
         )
 
 
-def _captured(path: Path, *options: int) -> cv2.VideoCapture:
+def _open_capture(path: Path, *options: int) -> cv2.VideoCapture:
     return cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, options)
 
 
@@ -184,7 +184,7 @@ def _is_converted(path: Path, first: base.Image, crop: Crop) -> bool:
     OpenCV can't convert frames that are flagged as interlaced, and returns what happens to be in its memory, perhaps
     another picture of this very video.
     """
-    again, raw = _captured(path), _captured(path, cv2.CAP_PROP_CONVERT_RGB, 0)
+    again, raw = _open_capture(path), _open_capture(path, cv2.CAP_PROP_CONVERT_RGB, 0)
     for capture in (again, raw):
         capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
     (_, picture), (ok, luma) = again.read(), raw.read()

@@ -44,13 +44,13 @@ def demuxed(
 
     Times that are outliers are corrected, and added to `outliers` in seconds of the container.
     """
-    packets = _demuxed(container, *streams)
+    packets = _demux(container, *streams)
     if container.format.name == "gif":
         packets = _as_browsers_show(packets)
     return without_outliers(packets, [] if outliers is None else outliers)
 
 
-def _demuxed(container: InputContainer, *streams: _Stream) -> Iterator[Packet[_Stream]]:
+def _demux(container: InputContainer, *streams: _Stream) -> Iterator[Packet[_Stream]]:
     """Yield the packets of streams, or of all, of the first file.
 
     FFmpeg asks to try again where it finds no packet of a transport stream for long, as in a hole of zeros that a

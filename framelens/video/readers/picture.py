@@ -139,17 +139,17 @@ class AvPicture:
             changes.is_composited |= alpha is not None
             image = base.scaled(crop.cut(on_white(frame, alpha)), size)
         else:
-            image = _converted(frame, size)
+            image = _convert(frame, size)
         return self.orientation.applied(image)
 
 
 def on_white(frame: VideoFrame, alpha: base.Image | None) -> base.Image:
     """Return the whole frame as sRGB at its size, on white where its alpha channel says that it is transparent."""
-    image = _converted(frame, (frame.width, frame.height))
+    image = _convert(frame, (frame.width, frame.height))
     return image if alpha is None else transparency.composited(image, alpha)
 
 
-def _converted(frame: VideoFrame, size: tuple[int, int]) -> base.Image:
+def _convert(frame: VideoFrame, size: tuple[int, int]) -> base.Image:
     """Return the whole frame as sRGB at `size` (width, height)."""
     way = "AREA" if size[0] * size[1] < frame.width * frame.height else "BICUBIC"
     if tone_mapping.needs_mapping(frame):

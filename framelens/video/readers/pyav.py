@@ -354,15 +354,15 @@ class AvReader(base.FrameReader):
         before: VideoFrame | None = None
         for frame in frames:
             if before is not None and frame.pts is not None:
-                yield from self._repeated(before, frame.pts, slots)
+                yield from self._repeat(before, frame.pts, slots)
             yield frame
             before = frame
         if before is not None and base.is_whole_riff(self._path):
             slots.reach(self._stream.frames)
             self.reached_seconds = max(self.reached_seconds, float(self._stream.frames * self._unit))
-            yield from self._repeated(before, inf, slots)
+            yield from self._repeat(before, inf, slots)
 
-    def _repeated(self, frame: VideoFrame, until: float, slots: EmptySlots) -> Iterator[VideoFrame]:
+    def _repeat(self, frame: VideoFrame, until: float, slots: EmptySlots) -> Iterator[VideoFrame]:
         """Yield a frame in each empty slot between its own and `until`."""
         if frame.pts is None:
             return
@@ -388,7 +388,7 @@ class AvReader(base.FrameReader):
                 break
         if head:
             self._choose_times(head)
-        yield from (complete(self._timed(frame)) for frame in chain(head, frames))
+        yield from (complete(self._with_time(frame)) for frame in chain(head, frames))
 
     def _frames_as_stored(self) -> Iterator[VideoFrame]:
         for packet in self._packets():
@@ -430,7 +430,7 @@ class AvReader(base.FrameReader):
         self._rate = self._stream.guessed_rate or self._rate  # the average counts empty packets
         self._nominal_seconds = 1 / float(self._rate or 25)
 
-    def _timed(self, frame: VideoFrame) -> VideoFrame:
+    def _with_time(self, frame: VideoFrame) -> VideoFrame:
         """Return the frame, with a time if the container has no presentation times."""
         if self._times is not None:
             frame.pts, frame.duration = self._times.time(frame), 0
@@ -754,10 +754,10 @@ def _set_threads(stream: VideoStream) -> None:
 def _open_container(path: Path) -> InputContainer:
     name = printable_path(path.name)
     try:
-        container = _opened(path)
+        container = _open(path)
         if base.may_be_motion_jpeg(container, path):
             container.close()
-            container = _opened(path, "mjpeg")
+            container = _open(path, "mjpeg")
     except PermissionError as error:
         raise VideoError("video_no_permission", path=printable_path(path)) from error
     except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -774,7 +774,7 @@ def _open_container(path: Path) -> InputContainer:
     return container
 
 
-def _opened(path: Path, form: str | None = None) -> InputContainer:
+def _open(path: Path, form: str | None = None) -> InputContainer:
     """Open a file as the format that FFmpeg recognises, or as `form`."""
     options = base.OPEN_OPTIONS
     if track_header.has_outlying_times(path):

@@ -53,7 +53,7 @@ _LMS_TO_BT2020 = (
     (-0.025949900, -0.098913715, 1.124863614),
 )
 OWN_MATRICES = frozenset({_YCGCO, _ICTCP})
-"""Matrices that swscale doesn't know, and `_decoded` does."""
+"""Matrices that swscale doesn't know, and `_decode` does."""
 _RGB, _BT2020_CONSTANT = 0, 10
 _MATRICES = frozenset({_BT709, _UNKNOWN, 4, 5, 6, 7, _BT2020_MATRIX})
 """Matrices that swscale knows. It fails on others: reserved codes, which some recorders write, and rare codes."""
@@ -117,7 +117,7 @@ def _is_wide(frame: VideoFrame) -> bool:
 def converted(frame: VideoFrame, size: tuple[int, int], way: str) -> Image:
     """Return the frame at `size` (width, height) as sRGB, BGR, 8 bit."""
     if frame.colorspace in OWN_MATRICES:
-        codes = _decoded(frame, size, way)
+        codes = _decode(frame, size, way)
     else:
         wide = reformatted(frame, size, format="rgb48le", src_colorspace=matrix_of(frame), interpolation=way)
         codes = np.asarray(wide.to_ndarray(), np.uint16)
@@ -125,11 +125,11 @@ def converted(frame: VideoFrame, size: tuple[int, int], way: str) -> Image:
         return np.asarray(codes >> 8, np.uint8)[..., ::-1]
     image = np.empty(codes.shape, np.uint8)
     for top in range(0, len(codes), _BAND_LINES):  # a whole picture of 8K would take gigabytes
-        image[top : top + _BAND_LINES] = _mapped(codes[top : top + _BAND_LINES], frame)
+        image[top : top + _BAND_LINES] = _map_tones(codes[top : top + _BAND_LINES], frame)
     return image
 
 
-def _decoded(frame: VideoFrame, size: tuple[int, int], way: str) -> NDArray[np.uint16]:
+def _decode(frame: VideoFrame, size: tuple[int, int], way: str) -> NDArray[np.uint16]:
     """Return the codes of red, green and blue, or of the cone responses of ICtCp, at `size`."""
     matrix, primaries, transfer = frame.colorspace, frame.color_primaries, frame.color_trc
     frame.colorspace, frame.color_primaries, frame.color_trc = _BT709, _UNKNOWN, _UNKNOWN  # so that swscale only scales
@@ -145,7 +145,7 @@ def _decoded(frame: VideoFrame, size: tuple[int, int], way: str) -> NDArray[np.u
     return np.asarray(np.clip(codes, 0, 1) * 65535 + 0.5).astype(np.uint16)
 
 
-def _mapped(wide: NDArray[np.uint16], frame: VideoFrame) -> Image:
+def _map_tones(wide: NDArray[np.uint16], frame: VideoFrame) -> Image:
     light = _linear(frame.color_trc)[wide]
     if frame.colorspace == _ICTCP:
         light = np.maximum(cv2.transform(light, np.array(_LMS_TO_BT2020, np.float32)), 0)

@@ -81,7 +81,7 @@ class DissolveRanges:
     def add(self, reading: Boundary) -> None:
         """Add the reading of a dissolve."""
         self._waiting.append(reading)
-        self._ranges[reading] = _estimated(reading)
+        self._ranges[reading] = _estimate(reading)
 
     def finish(self) -> None:
         """Find the ranges of the last readings; call at the end of the video."""
@@ -107,12 +107,12 @@ class DissolveRanges:
             fitted = _fit(times, pictures, start, end)
             if fitted is not None and fitted[1] - fitted[0] <= _MOST_LONGER * (end - start):
                 return replace(reading, start_seconds=fitted[0], end_seconds=fitted[1])
-        estimated = _estimated(reading)
+        estimated = _estimate(reading)
         start, end = max(low, estimated.start_seconds), min(high, estimated.end_seconds)
         return replace(reading, start_seconds=start, end_seconds=end)
 
 
-def _estimated(reading: Boundary) -> Boundary:
+def _estimate(reading: Boundary) -> Boundary:
     """Return the range of a dissolve by its reading alone."""
     start, end = reading.start_seconds, reading.end_seconds
     beyond = _READ * (end - start)
@@ -124,7 +124,7 @@ def _fit(times: _Numbers, pictures: NDArray[np.float32], start: float, end: floa
     limits = (start - _BEYOND_SECONDS, start + _WITHIN_SECONDS), (end - _WITHIN_SECONDS, end + _BEYOND_SECONDS)
     best, off = (start, end), inf
     for _ in range(_ROUNDS):
-        values = _projected(times, pictures, *best)
+        values = _project(times, pictures, *best)
         coarse, fine = _STEPS_SECONDS
         starts, ends = (np.arange(*limit, coarse) for limit in limits)
         best, off = _best(times, values, starts, ends)
@@ -135,7 +135,7 @@ def _fit(times: _Numbers, pictures: NDArray[np.float32], start: float, end: floa
     return best if off <= _MOST_OFF else None
 
 
-def _projected(times: _Numbers, pictures: NDArray[np.float32], start: float, end: float) -> _Numbers:
+def _project(times: _Numbers, pictures: NDArray[np.float32], start: float, end: float) -> _Numbers:
     """Return the share of the second picture in each. What moves in a cell before or after the range is its noise."""
     begin, done = bisect_left(times, start - _CLEAR_SECONDS), bisect_left(times, end + _CLEAR_SECONDS)
     begin, done = max(1, begin), min(len(times) - 1, done)

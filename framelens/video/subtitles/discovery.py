@@ -144,8 +144,8 @@ def files_beside(video: Path) -> Iterator[Source]:
     videos = [entry.stem for entry in entries if entry.suffix.lower() in VIDEO_SUFFIXES]
     places = [(entry, False) for entry in entries]
     for sub in (entry for entry in entries if entry.name.lower() in _FOLDERS):
-        places += [(path, len(videos) == 1) for path in _listed(sub)]
-        places += [(path, True) for path in _listed(sub / video.stem)]
+        places += [(path, len(videos) == 1) for path in _list_files(sub)]
+        places += [(path, True) for path in _list_files(sub / video.stem)]
     sources = (_file(path, video, videos, folder, is_own=is_own) for path, is_own in places)
     order = [*_READ, *_AMBIGUOUS, *_UNREAD]
     yield from sorted(
@@ -198,7 +198,7 @@ def folders_beside(video: Path) -> list[Path]:
     return [folder, *(path for sub in subs for path in (sub, sub / video.stem) if path.is_dir())]
 
 
-def _listed(folder: Path) -> list[Path]:
+def _list_files(folder: Path) -> list[Path]:
     try:
         return sorted(folder.iterdir())
     except OSError:

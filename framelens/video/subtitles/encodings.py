@@ -206,13 +206,13 @@ def _is_mixed(left: str, right: str) -> bool:
     return (left.islower() and right.isupper()) or (left.isalpha() and right.isalpha() and is_other_script)
 
 
-def _ranked(letters: str, share: float = 1.0) -> dict[str, float]:
+def _rank(letters: str, share: float = 1.0) -> dict[str, float]:
     """Return the cost of letters by their rank: how frequent a letter is falls about like 1 / (rank + 2)."""
     unique = list(dict.fromkeys(letters))
     total = sum(1 / (rank + 2) for rank in range(len(unique)))
     return {letter: log((rank + 2) * total / share) for rank, letter in enumerate(unique)}
 
 
-_RANKS = [_ranked(alphabet) for alphabet in _ALPHABETS.values()]
-_RANKS += [_ranked(syllabary, 0.5) for syllabary in _SYLLABARIES.values()]
+_RANKS = [_rank(alphabet) for alphabet in _ALPHABETS.values()]
+_RANKS += [_rank(syllabary, 0.5) for syllabary in _SYLLABARIES.values()]
 _LANGUAGES = [frozenset(codes.split()) for codes in (*_ALPHABETS, *_SYLLABARIES)]

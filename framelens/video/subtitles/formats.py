@@ -184,7 +184,7 @@ def cues_of(blocks: Sequence[Block], *, is_webvtt: bool) -> Iterator[Timed]:
     """Yield the cues of SubRip or WebVTT without their markup; each line of captions that roll appears once."""
     tags = _ANY_TAG if is_webvtt else _TAG
     has_word_times = any(_WORD_TIME.search(line) for block in blocks for line in block.lines)
-    for block in _unrolled(blocks, has_word_times=has_word_times):
+    for block in _unroll(blocks, has_word_times=has_word_times):
         yield block.start, block.end, from_markup("\n".join(block.lines), tags)
 
 
@@ -300,7 +300,7 @@ def _clock(text: str) -> float | None:
     return clock_seconds(text)
 
 
-def _unrolled(blocks: Sequence[Block], *, has_word_times: bool) -> Iterator[Block]:
+def _unroll(blocks: Sequence[Block], *, has_word_times: bool) -> Iterator[Block]:
     """Yield the blocks of captions that roll with each line once: a block repeats lines that are still shown."""
     touching = [pair for pair in pairwise(blocks) if _touch(*pair)]
     num_repeating = sum(_num_repeated(*pair) > 0 for pair in touching)
@@ -417,12 +417,12 @@ def read_frames(text: str, frame_rate: float = 0.0) -> Iterator[Timed | Unread]:
         elif line.startswith("{DEFAULT}"):  # the style of all
             continue
         elif match:
-            yield int(match[1]) / rate, int(match[2] or 0) / rate, _piped(match[3])
+            yield int(match[1]) / rate, int(match[2] or 0) / rate, _split_at_pipes(match[3])
         elif line.strip():
             yield Unread(number, line)
 
 
-def _piped(text: str) -> str:
+def _split_at_pipes(text: str) -> str:
     """Return a text whose lines are between "|"; a slash, backslash or "_" before a line is its style."""
     return " ".join(filter(None, (from_markup(_SET.sub("", line).lstrip("/\\_")) for line in text.split("|"))))
 
@@ -449,7 +449,7 @@ def read_tenths(text: str, frame_rate: float = 0.0) -> Iterator[Timed | Unread]:
     """Yield the cues of MPL2, `[start][end]text` in tenths of a second."""
     for number, line in enumerate(text.splitlines(), 1):
         if match := _TENTHS.match(line):
-            yield int(match[1]) / 10, int(match[2] or 0) / 10, _piped(match[3])
+            yield int(match[1]) / 10, int(match[2] or 0) / 10, _split_at_pipes(match[3])
         elif line.strip():
             yield Unread(number, line)
 
@@ -459,7 +459,7 @@ def read_starts(text: str, frame_rate: float = 0.0) -> Iterator[Timed | Unread]:
     timed: list[Timed] = []
     for number, line in enumerate(text.splitlines(), 1):
         if match := _STARTS.match(line):
-            timed.append((clock_seconds(match[1]), 0.0, _piped(match[2])))
+            timed.append((clock_seconds(match[1]), 0.0, _split_at_pipes(match[2])))
         elif _TWO_CLOCKS.match(line):
             yield Unread(number, line)
     for (start, end, content), following in zip(timed, [*timed[1:], None], strict=False):

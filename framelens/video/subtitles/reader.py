@@ -38,7 +38,7 @@ def read(
     with container:
         inside = chain(tracks.tracks_in(container), tracks.captions_in(container, video, forms))
         sources = [*discovery.files_beside(info.path), *inside]
-    yield from map(Noticed, _unused(sources))
+    yield from map(Noticed, _unused_notices(sources))
     readable = discovery.ranked(
         [source for source in sources if source.is_used and not (file and source.path == file)], language
     )
@@ -81,7 +81,7 @@ def read(
             return
 
 
-def _unused(sources: Sequence[discovery.Source]) -> Iterator[Notice]:
+def _unused_notices(sources: Sequence[discovery.Source]) -> Iterator[Notice]:
     """Yield notices that name the subtitles that aren't read, with the reason."""
     if links := [source.label for source in sources if source.leads_out]:
         yield Notice("subtitles_lead_out", {"names": ", ".join(links)})

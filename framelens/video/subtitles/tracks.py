@@ -120,7 +120,7 @@ def from_track(
     with container:
         if source.track == video.index:
             if info.size_bytes <= _SMALL_BYTES or _has_captions(container, video):
-                yield from _captioned(container, video, forms, is_digital=source.label == _DIGITAL)
+                yield from _read_captions(container, video, forms, is_digital=source.label == _DIGITAL)
             return
         stream = next(candidate for candidate in container.streams if candidate.index == source.track)
         if not isinstance(stream, SubtitleStream):
@@ -128,9 +128,9 @@ def from_track(
             yield from cues_of(blocks, is_webvtt=True)
         elif stream.codec_context is None:
             for packet in _packets(container, stream):
-                yield from _shifted(packet, forms)
+                yield from _shift(packet, forms)
         elif stream.codec_context.codec.canonical_name == _CAPTION_TRACK:
-            yield from _captioned(container, stream, forms)
+            yield from _read_captions(container, stream, forms)
         elif (form := stream.codec_context.codec.canonical_name) in _TEXTS:
             events = filter(None, (_text_in(packet, form) for packet in _packets(container, stream)))
             timed = list(islice(events, MOST_CUES + 1))
@@ -195,7 +195,7 @@ def _packets(container: InputContainer, stream: Stream) -> Iterator[Packet[Strea
             yield packet
 
 
-def _shifted(packet: Packet[Stream], forms: SubtitleForms | None) -> Iterator[Timed | Unread]:
+def _shift(packet: Packet[Stream], forms: SubtitleForms | None) -> Iterator[Timed | Unread]:
     """Yield the texts of a TTML document, whose times count from the start of the track."""
     if packet.size:
         yield from plugin_reader(".ttml", forms)(bytes(packet).decode("utf-8", "replace"), 0.0)
@@ -219,7 +219,7 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         data = data[length:]
 
 
-def _captioned(
+def _read_captions(
     container: InputContainer, stream: Stream, forms: SubtitleForms | None, *, is_digital: bool = False
 ) -> Iterator[Timed]:
     pictures = _pictures_in(_packets(container, stream), is_coded=stream.type == "video")

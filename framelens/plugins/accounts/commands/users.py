@@ -54,7 +54,7 @@ run.command("list", help="cli.users_list")(json_option(_list))
 @json_option
 @with_store
 def _add(options: Options, store: Store) -> None:
-    password = None if options.no_password else _typed(options.account_name)
+    password = None if options.no_password else _read_password(options.account_name)
     account = Accounts(store).add(options.account_name, password, options.role)
     _report(options, _document(account), t("cli.users_added", name=account.name, role=_role_name(account.role)))
 
@@ -75,7 +75,7 @@ def _remove(options: Options, store: Store) -> None:
 def _password(options: Options, store: Store) -> None:
     accounts = Accounts(store)
     user = accounts.users.named(options.account_name)
-    accounts.set_password(user.name, _typed(user.name))
+    accounts.set_password(user.name, _read_password(user.name))
     _report(options, {"changed": user.name}, t("cli.users_changed_password", name=user.name))
 
 
@@ -89,7 +89,7 @@ def _role(options: Options, store: Store) -> None:
     _report(options, _document(account), t("cli.users_changed_role", name=account.name, role=_role_name(account.role)))
 
 
-def _typed(name: str) -> str:
+def _read_password(name: str) -> str:
     """Return a password that was typed twice, or the first line of standard input."""
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\r\n")

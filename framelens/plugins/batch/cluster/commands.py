@@ -88,7 +88,7 @@ def _with_ray(plan: ClusterPlan, network: ClusterNetwork, hosts: Sequence[str]) 
     token = "ray get-auth-token --generate"
     yield CommandBlock(Notice("cluster_head", {"host": head}, "info"), (*_environment(network, head), token, start))
     for worker in workers:
-        join = f"ray start --address={_joined(head, RAY_PORT)} --node-ip-address={worker} {cards}"
+        join = f"ray start --address={_host_and_port(head, RAY_PORT)} --node-ip-address={worker} {cards}"
         notice = Notice("cluster_worker", {"host": worker, "head": head}, "info")
         yield CommandBlock(notice, (*_environment(network, worker), join))
     lines = ("ray status", f"export VLLM_API_KEY={_KEY}", _serve(plan, head, network.port, {
@@ -97,7 +97,7 @@ def _with_ray(plan: ClusterPlan, network: ClusterNetwork, hosts: Sequence[str]) 
     yield CommandBlock(Notice("cluster_serve", {"host": head}, "info"), lines)
 
 
-def _joined(host: str, port: int) -> str:
+def _host_and_port(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 

@@ -155,7 +155,7 @@ def _shape(info: VideoInfo, canvas: Canvas | None) -> list[str]:
     """Return the filters that give frames their size, which is even, and RGB its usual colours."""
     colours = [_FROM_RGB] if _is_rgb(info) else []
     if canvas is None:
-        return [*colours, *_evened(info), "crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0"]
+        return [*colours, *_even_filters(info), "crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0"]
     scale = min(canvas.width / info.width, canvas.height / info.height)
     inside = f"{max(2, round(info.width * scale))}:{max(2, round(info.height * scale))}"
     mapped = [_FROM_HDR] if info.is_tone_mapped else []
@@ -163,7 +163,7 @@ def _shape(info: VideoInfo, canvas: Canvas | None) -> list[str]:
     return [*mapped, fitted, "setsar=1", f"pad={canvas.width}:{canvas.height}:(ow-iw)/2:(oh-ih)/2"]
 
 
-def _evened(info: VideoInfo) -> list[str]:
+def _even_filters(info: VideoInfo) -> list[str]:
     """Return the filters that give a frame of an odd size its last pixels once more."""
     right, bottom = info.width % 2, info.height % 2
     if not (right or bottom):

@@ -37,10 +37,10 @@ Format: Start,End,Style,Text
 
 def subtitle_filter(path: Path) -> str:
     """Return the filter that draws the subtitles of a file."""
-    return f"subtitles=f={_escaped(path)}:fontsdir={_escaped(own_face().path.parent)}"
+    return f"subtitles=f={_escape(path)}:fontsdir={_escape(own_face().path.parent)}"
 
 
-def _escaped(path: Path) -> str:
+def _escape(path: Path) -> str:
     """Return a path as a value in a chain of filters, where characters are escaped twice."""
     option = re.sub(r"([\\':])", r"\\\1", path.absolute().as_posix())
     return re.sub(r"([\\'\[\],;])", r"\\\1", option)
@@ -56,7 +56,7 @@ def written(cues: Sequence[Cue], size: tuple[int, int], start_seconds: float) ->
     )
     lines = [_HEAD.format(width=width, height=height, style=style)]
     for cue in cues:
-        text = r"\N".join([*_wrapped(cue.text, font, _SHARE_OF_WIDTH * width)][:_MOST_LINES])
+        text = r"\N".join([*_wrap(cue.text, font, _SHARE_OF_WIDTH * width)][:_MOST_LINES])
         edges = (max(0.0, seconds - start_seconds) for seconds in (cue.start_seconds, cue.end_seconds))
         lines.append(
             "Dialogue: {},{},Default,{}\n".format(
@@ -71,7 +71,7 @@ def _line_height(font: ImageFont.FreeTypeFont) -> int:
     return sum(font.getmetrics())
 
 
-def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: float) -> Iterator[str]:
+def _wrap(text: str, font: ImageFont.FreeTypeFont, width: float) -> Iterator[str]:
     """Yield lines of at most this width, broken at spaces, and between the letters of East Asian scripts."""
     drawable = own_face().code_points
     for line in text.splitlines():

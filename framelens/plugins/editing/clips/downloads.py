@@ -213,7 +213,7 @@ def _reel(order: ClipOrder, folder: Path) -> _Made:
 
 
 def _clips(order: ClipOrder, folder: Path) -> _Made:
-    return _clip(order, folder) if len(order.pieces) == 1 else _zipped(order, folder)
+    return _clip(order, folder) if len(order.pieces) == 1 else _zip_clips(order, folder)
 
 
 def _cuts(source: ClipSource, order: ClipOrder, folder: Path) -> Iterator[CutPiece]:
@@ -240,7 +240,7 @@ def _name(piece: Piece, clip: VideoClip, source: ClipSource) -> str:
     return clip_name(clip.path, clip.mode, *edges, clip.path.parent, title=title)
 
 
-def _zipped(order: ClipOrder, folder: Path) -> _Made:
+def _zip_clips(order: ClipOrder, folder: Path) -> _Made:
     """Write the clips into a ZIP, each deleted when it is in it, with a list of the pieces that are left out.
 
     Clips of several videos are in a folder for each video.

@@ -131,7 +131,7 @@ def run(options: Options) -> int:
     if options.json:
         print_json(_document(clip, options.start or 0.0, options.end))
     else:
-        print(_done(clip))
+        print(_result_line(clip))
     return 0
 
 
@@ -282,7 +282,7 @@ def _cut_pieces(pieces: list[Piece], path: Path, options: Options, cancel: threa
                 print(f"{name[0]} {name[1]}: {error_text(cut.error)}", file=sys.stderr, flush=True)
             elif cut.clip and not options.json:
                 with suppress(BrokenPipeError):
-                    print(f"{number}/{len(pieces)} {_done(cut.clip)}", flush=True)
+                    print(f"{number}/{len(pieces)} {_result_line(cut.clip)}", flush=True)
     if options.json:
         print_json(rows)
     return worst_exit_code(codes)
@@ -401,6 +401,6 @@ def _document(clip: VideoClip, start_seconds: float, end_seconds: float | None) 
     return {"path": str(clip.path), "mode": clip.mode, **times, **requested, "num_frames": clip.num_frames}
 
 
-def _done(clip: VideoClip) -> str:
+def _result_line(clip: VideoClip) -> str:
     values = {"start": clock(clip.start_seconds), "end": clock(clip.end_seconds), "count": clip.num_frames}
     return t(f"cli.clip_done_{clip.mode}", path=shown_path(clip.path), **values)

@@ -194,14 +194,13 @@ def _lines(analysis: Analysis) -> list[str]:
     titles = [chapter.title for chapter in chapters]
     if starts and starts[0]:  # only a part of the video was analysed
         starts, titles = [0, *starts], [_title(analysis), *titles]
-    groups = _grouped(starts, _end(analysis, chapters))
+    groups = _group(starts, _end(analysis, chapters))
     return [
-        f"{clock(starts[group[0]], digits=0, form='m')} {_joined([titles[index] for index in group])}"
-        for group in groups
+        f"{clock(starts[group[0]], digits=0, form='m')} {_join([titles[index] for index in group])}" for group in groups
     ]
 
 
-def _grouped(starts: Sequence[int], end: float) -> list[list[int]]:
+def _group(starts: Sequence[int], end: float) -> list[list[int]]:
     """Group the indices of chapters that are merged into one chapter."""
     groups: list[list[int]] = []
     for index, start in enumerate(starts):
@@ -215,7 +214,7 @@ def _grouped(starts: Sequence[int], end: float) -> list[list[int]]:
     return groups
 
 
-def _joined(titles: Sequence[str]) -> str:
+def _join(titles: Sequence[str]) -> str:
     """Join titles; of more than two only the first and the last."""
     named = " · ".join(titles) if len(titles) < 3 else f"{titles[0]} … {titles[-1]}"
     return shortened(named, _LONGEST_YOUTUBE_TITLE)

@@ -125,7 +125,7 @@ def _find_entry(name: str, catalogue: Catalogue) -> CatalogueEntry:
     return entry
 
 
-def _placed(entry: CatalogueEntry, name: str) -> CatalogueEntry:
+def _with_path(entry: CatalogueEntry, name: str) -> CatalogueEntry:
     """Return an entry whose id can be copied into settings: of a folder its path."""
     if entry.family:
         return entry
@@ -139,7 +139,7 @@ def _placed(entry: CatalogueEntry, name: str) -> CatalogueEntry:
 def _fit(options: Options, catalogue: Catalogue, settings: Settings) -> Any:
     entries = tuple(catalogue.by_id.values())
     if options.model:
-        entries = (_placed(_find_entry(options.model, catalogue), options.model),)
+        entries = (_with_path(_find_entry(options.model, catalogue), options.model),)
     hardware = _parse_hardware(options.fit, options.cards)
     proposals = hardware.proposals(entries)
     if options.model and not proposals:

@@ -68,7 +68,7 @@ def job_result(job: JobSnapshot) -> schemas.AnalysisResult:
         value.keyframes = [round(frame.time_seconds, 3) for frame in analysis.keyframes]
         value.model = analysis.answered_by
         value.findings = len(analysis.findings)
-        value.quoted = _quoted(job.name, analysis)
+        value.quoted = _quote(job.name, analysis)
     return value
 
 
@@ -81,7 +81,7 @@ def _answer(analysis: Analysis) -> list[schemas.FoundStatement]:
     return [schemas.FoundStatement(text=answer.answer, times=times[:MOST_FINDINGS])]
 
 
-def _quoted(name: str, analysis: Analysis) -> schemas.AnalysisQuoted:
+def _quote(name: str, analysis: Analysis) -> schemas.AnalysisQuoted:
     times = {frame.number: clock(frame.time_seconds) for frame in analysis.keyframes}
 
     def statements(findings: Sequence[Finding]) -> list[schemas.FoundStatement]:

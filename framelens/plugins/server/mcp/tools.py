@@ -122,7 +122,7 @@ class McpTools:
         self._analyses: dict[AnalysisRequest, str] = {}
         self._cancelled: set[str] = set()
         self._answers: dict[_Question, _Answer] = {}
-        begin = partial(ToolCall, services, self._source, self._allowed)
+        begin = partial(ToolCall, services, self._source, self._allowed_path)
         self.of_plugins = list(_tools_of_plugins(begin))
 
     def close(self) -> None:
@@ -140,7 +140,7 @@ class McpTools:
     ) -> Annotated[CallToolResult, schemas.ListResult]:
         """List stored reports, the newest first, or the videos and folders in a folder."""
         if folder:
-            return result(_folder(self._allowed(folder)))
+            return result(_folder(self._allowed_path(folder)))
         self.services.jobs.indexing.catch_up()
         entries, total = self._find(LibraryQuery(), "newest", offset, limit)
         reports = [results.entry_of(entry, self.services.jobs.state_of(entry)) for entry in entries]
@@ -207,7 +207,7 @@ class McpTools:
         if (format := format_named(format)) not in FORMATS:
             raise ConfigError("formats_unknown", given=format[:80], known=", ".join(FORMATS))
         if folder:
-            target = self._allowed(folder)
+            target = self._allowed_path(folder)
             with storage_errors("report_not_written", target):
                 target.mkdir(parents=True, exist_ok=True)
                 with held_folder(target) as here:
@@ -376,7 +376,7 @@ class McpTools:
             video = file_of(video)
         is_path = Path(video).name != video or bool(Path(video).suffix)
         is_here = os.path.exists(video) and self._inside(Path(video).absolute()) is not None  # noqa: PTH110 - raises nothing
-        return self._allowed(video) if is_path or is_here else None
+        return self._allowed_path(video) if is_path or is_here else None
 
     def _links(self) -> LinkFetcher:
         """Return what fetches videos from links: with roots, from listed addresses alone."""
@@ -395,7 +395,7 @@ class McpTools:
             pass
         return False
 
-    def _allowed(self, text: str) -> Path:
+    def _allowed_path(self, text: str) -> Path:
         if "\0" in text:
             raise InputError("path_empty")
         path = Path(typed_path(text)).absolute()

@@ -67,7 +67,7 @@ class Access:
                 if not is_public:
                     key, user = await run_in_threadpool(self._admit, headers)
                     scope = {**scope, "state": {**scope.get("state", {}), "key": key}}
-                    receive = await _bounded(scope, headers, receive)
+                    receive = await _bound_body(scope, headers, receive)
                 with as_user(user):
                     await self._app(scope, receive, send_protected)
             except AppError as error:
@@ -101,7 +101,7 @@ def problem_response(error: AppError, **members: object) -> Response:
     return Response(body, problem.status, media_type="application/problem+json", headers=headers)
 
 
-async def _bounded(scope: Scope, headers: Headers, receive: Receive) -> Receive:
+async def _bound_body(scope: Scope, headers: Headers, receive: Receive) -> Receive:
     """Read the body, unless its route does so piece by piece, and return a `receive` that yields it.
 
     Raises:

@@ -55,7 +55,7 @@ def submit_job(body: NewJob, services: ServicesDep, key: KeyDep, response: Respo
         start=body.start_seconds,
         end=body.end_seconds,
         pace=body.pace,
-        spelling=_spelled,
+        spelling=_spell,
     )
     request = build_request(
         Path("-"),
@@ -221,6 +221,6 @@ def delete_job(job_id: str, services: ServicesDep) -> None:
             raise removed.error
 
 
-def _spelled(name: str, value: object) -> str:
+def _spell(name: str, value: object) -> str:
     field = _FIELDS.get(name, name)
     return field if value is None else f"{field} = {value}"

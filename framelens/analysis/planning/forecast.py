@@ -91,7 +91,7 @@ class StatsRecorder:
                 self._measured_at = time.monotonic()
             case Answered(analysis) | Finished(analysis):
                 self._note_answers(analysis)
-                if self._is_read and isinstance(event, Finished):
+                if self._is_read and isinstance(event, Finished) and analysis.decode.decoded_share == 1:
                     self._note_reading(analysis)
             case _:
                 pass

@@ -32,9 +32,10 @@ from framelens.video.seeking import AccurateSeeker, InaccurateSeekError
 
 _LONG_SECONDS = 1800.0
 """Length from which a video is surveyed at the fast pace by itself, if most of it is still."""
-_MOSTLY = 0.5
+_MOSTLY_STILL = 0.5
+"""Share of a video that is still, from which most of it is."""
 _WORTH_SHARE = 0.7
-"""Largest share of the packets for which the fast pace pays: it reads the file twice and the chosen frames again."""
+"""Largest share of the packets for which the fast pace pays: it lists the packets and decodes key frames before."""
 _MACROBLOCK_PIXELS = 256
 _STILL_BYTES = 0.25
 """Most bytes of the median predicted frame of a still group, for each macroblock. Slides, screens and whiteboards have
@@ -48,7 +49,7 @@ _AROUND = 8
 _LEAST_BYTES = 0.1
 """Least bytes of an outstanding packet for each macroblock: less is a pointer or a cursor."""
 _SETTLES_SECONDS = 2.5
-"""Time that is decoded after an outstanding packet: a page is one when it has stood for two seconds."""
+"""Time that is decoded after an outstanding packet: a page is one after two seconds."""
 _LONGEST_SECONDS = 30.0
 """A longer still group is decoded."""
 _CHANGED_LEVELS, _CHANGED_CELLS = 6, 3
@@ -66,12 +67,10 @@ class Pacing:
     Attributes:
         until: See DecodePlan.
         share: Share of the packets that are decoded, key frames included.
-        still_share: Share of the frames that are in still groups.
     """
 
     until: dict[int, float]
     share: float
-    still_share: float
 
 
 def paced(reader: FrameReader, selection: Selection) -> AvReader | None:
@@ -82,18 +81,23 @@ def paced(reader: FrameReader, selection: Selection) -> AvReader | None:
     """
     video, pace = reader.info, selection.pace
     is_long = (video.duration_seconds_from_header or 0.0) >= _LONG_SECONDS
-    if reader.name != AvReader.name or not is_whole(selection) or not (pace == "fast" or (pace == "auto" and is_long)):
+    may_be_fast = pace == "fast" or (pace == "auto" and is_long)
+    if reader.name != AvReader.name or not is_whole(selection) or not may_be_fast:
         return None
-    pacing = pacing_of(video)
-    if pacing is None or pacing.share > _WORTH_SHARE or (pace == "auto" and pacing.still_share <= _MOSTLY):
+    pacing = pacing_of(video, least_still=0.0 if pace == "fast" else _MOSTLY_STILL)
+    if pacing is None or pacing.share > _WORTH_SHARE:
         return None
     fast = AvReader(video.path, every_frame=False, until=pacing.until)
     fast.decoded_share = pacing.share
     return fast
 
 
-def pacing_of(video: VideoInfo) -> Pacing | None:
+def pacing_of(video: VideoInfo, least_still: float = 0.0) -> Pacing | None:
     """Return what a fast survey of a video decodes; None if its packets can't say.
+
+    Args:
+        video: The video.
+        least_still: The share of its frames that are in still groups must be larger.
 
     Raises:
         VideoError: The file is not a video any more.
@@ -105,9 +109,12 @@ def pacing_of(video: VideoInfo) -> Pacing | None:
             packets, unit = seeker.packets, seeker.unit_seconds
     except InaccurateSeekError:
         return None
+    if not packets.groups:
+        return None
     groups = _Groups(packets, unit, video.width * video.height / _MACROBLOCK_PIXELS)
     still = groups.still()
-    if not any(still):
+    lengths = np.diff([*groups.begin, len(packets.pts)])
+    if lengths[np.array(still, bool)].sum() <= least_still * lengths.sum():
         return None
     levels = _key_levels(video, groups, still)
     edges = 0, len(still) - 1
@@ -115,9 +122,7 @@ def pacing_of(video: VideoInfo) -> Pacing | None:
         groups.key(index): groups.last_to_decode(index, levels) if is_still and index not in edges else inf
         for index, is_still in enumerate(still)
     }
-    share = groups.decoded_share(until)
-    lengths = np.diff([*groups.begin, len(packets.pts)])
-    return Pacing(until, share, float(lengths[np.array(still)].sum() / lengths.sum()))
+    return Pacing(until, groups.decoded_share(until))
 
 
 class _Groups:

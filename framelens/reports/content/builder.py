@@ -114,14 +114,16 @@ def sections(analysis: Analysis, *, is_shared: bool = True) -> dict[str, Section
 
 
 def head(analysis: Analysis) -> Iterator[Block]:
-    """Yield a line with the video's name, its length and timecode, and the date of the report."""
+    """Yield a line with the video's name, its length and timecode, what a quick look decoded, and the report's date."""
     seconds = analysis.decode.readable_seconds
     (length,) = labels.clocks([seconds], digits=0 if seconds >= 1 else 1)
     timecode = f"{t('report.timecode')} {analysis.video.timecode}" if analysis.video.timecode else ""
     facts = _video_facts(analysis.video) if analysis.is_measured_only else ()
     name = single_line(analysis.video.name)
     shown_name = "" if labels.headline(analysis) == labels.one_line(name) else name
-    about = (shown_name, length, *facts, timecode, labels.local_minute(analysis.created))
+    share = analysis.decode.decoded_share
+    looked = t("report.quick_look", percent=f"{100 * share:.0f}") if share < 1 else ""
+    about = (shown_name, length, *facts, looked, timecode, labels.local_minute(analysis.created))
     yield Paragraph(text_line(" · ".join(filter(None, about))), "quiet")
     if link := analysis.link:
         source = t("report.fetched", url=link.url, when=labels.local_minute(link.retrieved))

@@ -159,3 +159,10 @@ def test_measured_shares_are_percentages(language: str, line: str) -> None:
     made = replace(made, facts=facts)
     assert line in FORMATS["markdown"].to_bytes(made, language, appendix=True).decode()  # type: ignore[arg-type]
     assert line not in FORMATS["markdown"].to_bytes(made, language).decode()  # type: ignore[arg-type]
+
+
+def test_head_says_what_a_quick_look_decoded() -> None:
+    seen = replace(done(), decode=replace(DECODE, decoded_share=0.114))
+    assert "quick look, 11 % decoded" in str(list(sections(seen)["head"]()))
+    assert "quick look" not in str(list(sections(done())["head"]()))
+    assert all(document["source"]["decoded_share"] == 1 for document in both())  # type: ignore[index]

@@ -7,7 +7,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
+from playwright.sync_api import TimeoutError as SlowPage
 
 from tests.cards import write_card_video
 from tests.forked_workers import ForkedPopen
@@ -266,10 +267,16 @@ def log_out(page: Page) -> None:
 
 
 def open_details(page: Page, tab: str) -> None:
-    """Unfold the details of a report at a tab."""
-    if not page.get_by_role("tab", name=tab).is_visible():
-        page.locator(".st-key-details summary").click()
-    page.get_by_role("tab", name=tab).click()
+    """Unfold the details of a report at a tab; a run of the page may fold them again, and then once more."""
+    shown = page.get_by_role("tab", name=tab)
+    for _ in range(4):
+        if shown.is_visible():
+            break
+        if not page.locator(".st-key-details details[open]").count():
+            page.locator(".st-key-details summary").click()
+        with suppress(SlowPage):
+            shown.wait_for(timeout=10_000)
+    shown.click()
 
 
 def press_in_menu(page: Page, name: str) -> None:

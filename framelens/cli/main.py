@@ -26,7 +26,7 @@ from framelens.cli.grammar import Group, Options, add_common_options, flag
 from framelens.core import own_version
 from framelens.core.domain import Language
 from framelens.core.errors import AppError, Cancelled, ConfigError, StorageError
-from framelens.core.files import typed_path
+from framelens.core.files import reason_of, typed_path
 from framelens.i18n import error_text, in_language, t
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         terminal.discard(sys.stdout)
         with in_language(_requested_language(words)):
-            return _fail(StorageError("output_refused", reason=error.strerror or str(error)))
+            return _fail(StorageError("output_refused", reason=reason_of(error)))
 
 
 def interrupted() -> int:

@@ -240,6 +240,11 @@ def numbered(name: str) -> Iterator[str]:
     return chain([name], (f"{name}-{number}" for number in count(2)))
 
 
+def reason_of(error: BaseException) -> str:
+    """Return the operating system's message for an error."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
 def is_same_file(path: Path, other: Path) -> bool:
     """Return whether two paths lead to the same file, through links, other spellings or another case of letters."""
     try:

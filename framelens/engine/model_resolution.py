@@ -14,7 +14,7 @@ from pathlib import Path
 
 from framelens.core.engines.model_hub import model_on_page
 from framelens.core.errors import ModelNotFound
-from framelens.core.files import typed_path
+from framelens.core.files import reason_of, typed_path
 from framelens.engine.hub_cache import find_in_cache, in_cache
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(?:/[A-Za-z0-9_][\w.-]{0,95})?")
@@ -147,7 +147,7 @@ def check_model_folder(path: Path, *, needs_tokenizer: bool = True, allow_pickle
     except FileNotFoundError as error:
         raise ModelNotFound("model_folder_missing", model=str(path), existing=str(_existing_parent(path))) from error
     except OSError as error:
-        raise ModelNotFound("model_unreadable", model=str(path), reason=error.strerror or str(error)) from error
+        raise ModelNotFound("model_unreadable", model=str(path), reason=reason_of(error)) from error
     except ValueError as error:
         raise ModelNotFound("model_config_broken", model=str(path), reason=str(error)) from error
     if needs_tokenizer and not any(_TOKENIZER.fullmatch(name) for name in names):
@@ -224,7 +224,7 @@ def _safetensors_fault(file: Path) -> str | None:
             header = json.loads(stream.read(header_length))
         end = max((tensor["data_offsets"][1] for key, tensor in header.items() if key != "__metadata__"), default=0)
     except OSError as error:
-        return error.strerror or str(error)
+        return reason_of(error)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError):
         return "header"
     expected = 8 + header_length + end

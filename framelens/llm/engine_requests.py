@@ -1,20 +1,29 @@
-"""Requests to an engine for other than chat, such as embeddings and transcriptions, whose answers are JSON."""
+"""Requests to an engine that are no chat of our own: embeddings and transcriptions, and those of other programs."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Generator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import httpx
 import openai
 
 from framelens.core.errors import EngineBusy
-from framelens.http_client import on_request_loop, request_loop
+from framelens.http_client import (
+    PooledClient,
+    authorization,
+    on_request_loop,
+    request_loop,
+    request_timeout,
+    response_limits,
+)
 from framelens.llm.client import EngineClient
 from framelens.llm.error_mapping import engine_error
+from framelens.llm.limits import limits_of
 from framelens.llm.refusals import is_refusal, message_in, read_json, refused
 from framelens.llm.retries import repeated
 
@@ -86,3 +95,29 @@ class EngineRequests:
             raise refusal
 
         return await repeated(sent)
+
+
+class Forwarder:
+    """Client that passes requests on as they are, within the limits of time and bytes of their responses.
+
+    It belongs to the event loop that runs when it is made.
+    """
+
+    def __init__(self, timeout_seconds: float) -> None:
+        self._seconds = timeout_seconds
+        self._http = PooledClient(trust_env=False, loop=asyncio.get_running_loop())
+
+    async def send(self, method: str, url: str, api_key: str, body: Mapping[str, Any] | None) -> httpx.Response:
+        """Return the response, whose body is still to be read.
+
+        Raises:
+            httpx.HTTPError: The engine doesn't answer.
+        """
+        headers, timeout = authorization(api_key), request_timeout(self._seconds)
+        request = self._http.build_request(method, url, json=body, headers=headers, timeout=timeout)
+        with response_limits(limits_of(url, body, self._seconds)):
+            return await self._http.send(request, stream=True)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()

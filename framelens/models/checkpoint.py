@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from framelens.core.errors import ModelNotFound
+from framelens.core.files import reason_of
 from framelens.core.units import gib_text
 from framelens.models.architecture import Shape
 from framelens.models.config import read_shape
@@ -30,7 +31,7 @@ def read_config(folder: Path) -> Any:
         names = ", ".join(sorted(file.name for file in folder.iterdir())[:8])
         raise ModelNotFound("model_config_missing", model=str(folder), files=names or "-") from error
     except OSError as error:
-        raise ModelNotFound("model_unreadable", model=str(folder), reason=error.strerror or str(error)) from error
+        raise ModelNotFound("model_unreadable", model=str(folder), reason=reason_of(error)) from error
     except ValueError as error:
         raise ModelNotFound("model_config_broken", model=str(folder), reason=str(error)) from error
 

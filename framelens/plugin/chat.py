@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from framelens.llm.dialects import Rule as Rule
     from framelens.llm.dialects import StreamDialect as StreamDialect
     from framelens.llm.engine_requests import EngineRequests as EngineRequests
-    from framelens.llm.forwarding import Forwarder as Forwarder
+    from framelens.llm.engine_requests import Forwarder as Forwarder
     from framelens.llm.messages import data_url as data_url
     from framelens.llm.messages import picture_part as picture_part
     from framelens.llm.messages import text_part as text_part

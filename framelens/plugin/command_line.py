@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from framelens.cli.common import json_option as json_option
     from framelens.cli.common import print_json as print_json
     from framelens.cli.common import quiet_option as quiet_option
+    from framelens.cli.common import split_list as split_list
     from framelens.cli.common import subtitles_option as subtitles_option
     from framelens.cli.common import use_language as use_language
     from framelens.cli.common import whole_number as whole_number

@@ -9,8 +9,10 @@ if TYPE_CHECKING:
     from framelens.core.files import absolute as absolute
     from framelens.core.files import file_address as file_address
     from framelens.core.files import is_inside as is_inside
+    from framelens.core.files import is_same_file as is_same_file
     from framelens.core.files import new_id as new_id
     from framelens.core.files import readable as readable
+    from framelens.core.files import reason_of as reason_of
     from framelens.core.files import restored as restored
     from framelens.core.files import shown_path as shown_path
     from framelens.core.files import storable as storable

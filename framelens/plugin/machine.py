@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from framelens.engine.check_findings import CheckFinding as CheckFinding
     from framelens.engine.check_findings import Fix as Fix
     from framelens.engine.check_findings import Severity as Severity
+    from framelens.engine.diagnostics.checks import doctor_finding as doctor_finding
     from framelens.engine.diagnostics.checks import old_cards as old_cards
     from framelens.engine.diagnostics.facts import ModelFacts as ModelFacts
     from framelens.engine.diagnostics.facts import SystemFacts as SystemFacts

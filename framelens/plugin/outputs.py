@@ -12,9 +12,13 @@ if TYPE_CHECKING:
     from framelens.cli.report_output import names_folder as names_folder
     from framelens.cli.report_output import overwrite_option as overwrite_option
     from framelens.cli.report_output import typed_output as typed_output
+    from framelens.core.files import cut_to_bytes as cut_to_bytes
     from framelens.core.files import fitting_name as fitting_name
     from framelens.core.files import free_path as free_path
+    from framelens.core.files import name_key as name_key
+    from framelens.core.files import numbered as numbered
     from framelens.core.files import safe_file_name as safe_file_name
+    from framelens.core.files import safe_stem as safe_stem
     from framelens.core.files import unused_name as unused_name
     from framelens.reports.files import atomic_write as atomic_write
     from framelens.reports.files import check_replaceable as check_replaceable

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from framelens.reports.json.encoding import json_text as json_text
     from framelens.reports.json.writer import form_of as form_of
     from framelens.reports.json.writer import without_pictures as without_pictures
+    from framelens.reports.subtitles import ass_clock as ass_clock
     from framelens.reports.text.csv_table import csv_table as csv_table
     from framelens.reports.text.overview import Overview as Overview
     from framelens.reports.text.overview import OverviewSection as OverviewSection

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from framelens.core.domain import SpeakerTurn as SpeakerTurn
     from framelens.core.domain import SpeechSpans as SpeechSpans
     from framelens.core.domain import Spoken as Spoken
+    from framelens.core.domain import seconds_of as seconds_of
     from framelens.core.domain import speech_between as speech_between
     from framelens.engine.recognisers import LocalDiariser as LocalDiariser
     from framelens.engine.recognisers import LocalModel as LocalModel

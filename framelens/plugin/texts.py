@@ -10,9 +10,12 @@ if TYPE_CHECKING:
     from framelens.core.files import single_line as single_line
     from framelens.core.units import GIB as GIB
     from framelens.core.units import clock as clock
+    from framelens.core.units import extrapolated_seconds as extrapolated_seconds
     from framelens.core.units import foreign_number as foreign_number
+    from framelens.core.units import gib_number as gib_number
     from framelens.core.units import gib_text as gib_text
     from framelens.core.units import human_size as human_size
+    from framelens.core.units import rounded_time as rounded_time
     from framelens.i18n import aside as aside
     from framelens.i18n import labelled as labelled
     from framelens.i18n import sentences as sentences
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from framelens.reports.content.page_text import joined as joined
     from framelens.reports.content.page_text import length_clock as length_clock
     from framelens.reports.content.page_text import plain as plain
+    from framelens.reports.content.page_text import remaining as remaining
     from framelens.reports.content.page_text import short_model_name as short_model_name
 
 else:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framelens.core.errors import InputError
-from framelens.core.files import readable
+from framelens.core.files import readable, reason_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -29,7 +29,7 @@ def read_image(path: Path) -> tuple[str, bytes]:
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
     except OSError as error:
-        raise InputError("image_not_found", path=str(path), reason=error.strerror or str(error)) from error
+        raise InputError("image_not_found", path=str(path), reason=reason_of(error)) from error
     return readable(path.name), data
 
 

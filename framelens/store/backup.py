@@ -23,21 +23,13 @@ from pathlib import Path
 from framelens.core import own_version
 from framelens.core.codec import from_builtins
 from framelens.core.errors import ConfigError, InputError, StorageError
-from framelens.core.files import make_private_folder, private_opener, shown_path
+from framelens.core.files import make_private_folder, private_opener, reason_of, shown_path
 from framelens.core.redaction import is_secret
 from framelens.core.units import human_size
 from framelens.store import database
 from framelens.store.audit import AuditLog
 from framelens.store.database import DATABASE
-from framelens.store.fs_utils import (
-    KEPT_FREE_BYTES,
-    disk_errors,
-    own_secret,
-    read_json,
-    reason_of,
-    sync_folder,
-    write_json,
-)
+from framelens.store.fs_utils import KEPT_FREE_BYTES, disk_errors, own_secret, read_json, sync_folder, write_json
 from framelens.store.schema import VERSION
 
 _MANIFEST = "manifest.json"

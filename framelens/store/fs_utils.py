@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from framelens.core.errors import StorageError
-from framelens.core.files import make_private_folder, private_opener, restrict_to_owner, write_private
+from framelens.core.files import make_private_folder, private_opener, reason_of, restrict_to_owner, write_private
 from framelens.core.redaction import redact
 
 # Files that FrameLens writes to the data folder. Templates and models there are the user's own files.
@@ -79,11 +79,6 @@ def storage_errors(key: str, path: Path) -> Iterator[None]:
         if error.errno in DISK_FULL:
             raise StorageError("file_no_room", path=str(path)) from error
         raise StorageError(key, path=str(path), reason=reason_of(error)) from error
-
-
-def reason_of(error: BaseException) -> str:
-    """Return the operating system's message for an error."""
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def write_json(path: Path, record: Mapping[str, object]) -> None:

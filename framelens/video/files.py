@@ -23,7 +23,7 @@ from typing import BinaryIO
 
 from framelens.core.errors import Cancelled, VideoError
 from framelens.core.events import HashProgress, value_of
-from framelens.core.files import address_in, shown_path
+from framelens.core.files import address_in, reason_of, shown_path
 
 _PIECE_BYTES = 1 << 20  # read at a time
 _LONG_BYTES = 256 << 20
@@ -260,7 +260,7 @@ def hashed(path: Path, cancel: threading.Event | None = None) -> Generator[HashP
     except PermissionError as error:
         raise VideoError("video_no_permission", path=printable_path(path)) from error
     except OSError as error:
-        raise VideoError("video_read_failed", path=printable_path(path), reason=error.strerror or str(error)) from error
+        raise VideoError("video_read_failed", path=printable_path(path), reason=reason_of(error)) from error
     return digest.hexdigest()
 
 

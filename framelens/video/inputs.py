@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from framelens.core.errors import AppError, VideoError
-from framelens.core.files import absolute, address_in, typed_path
+from framelens.core.files import absolute, address_in, reason_of, typed_path
 from framelens.video.files import VIDEO_SUFFIXES, is_video_name, printable_path
 from framelens.video.sources import file_of
 from framelens.video.subtitles.encodings import UnknownEncodingError, decoded, decoded_texts
@@ -106,7 +106,7 @@ def _listed(word: str) -> Iterator[Input]:
     try:
         names = _lines_of(_read_list(word, path), path.absolute().parent)
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = reason_of(error)
         yield Input(path.absolute(), VideoError("list_unreadable", path=printable_path(path), reason=reason))
         return
     except AppError as error:
@@ -198,7 +198,7 @@ def _videos_below(folder: Path) -> Iterator[Input]:
     yield from map(Input, sorted(videos, key=_sort_key))
     for error in refused:
         path = Path(str(error.filename or folder))
-        reason = error.strerror or str(error)
+        reason = reason_of(error)
         yield Input(path, VideoError("folder_unreadable", path=printable_path(path), reason=reason))
     if not videos and not refused:
         yield Input(folder, VideoError("folder_without_videos", path=printable_path(folder)))

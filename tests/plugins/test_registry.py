@@ -136,7 +136,7 @@ def test_unknown_addresses_and_names_are_told(use_plugins: Use, monkeypatch: pyt
     use_plugins(**{name: {"sources": {"dir:": "os.path:join"}} for name in ("first", "second")})
     list(registry.unique("sources"))
     assert registry.left_out("second") == {"source dir:": "first has this name"}
-    # Names that no plugin has are told.
+    # Names that no plugin has are reported.
     monkeypatch.setattr(registry.config, "plugin_names", lambda: frozenset({"mine", "nosuch"}))
     monkeypatch.setattr(registry, "states", lambda: (registry.PluginState("mine", "", is_used=False),))
     assert registry.unknown_names() == ["nosuch"]

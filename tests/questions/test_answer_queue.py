@@ -22,7 +22,7 @@ def places(queue: AnswerQueue, *conversations: str) -> list[int]:
 
 
 def test_conversations_and_places_take_turns() -> None:
-    # Places are told in the order of arrival.
+    # Places are in the order of arrival.
     queue, never = AnswerQueue(), threading.Event()
     with queue.joined("first") as first:
         assert list(first.wait(1, never)) == [Queued(0)]

@@ -16,8 +16,9 @@ from typing import BinaryIO
 from framelens.core.child_environment import reader_environment
 from framelens.core.domain import Analysis
 from framelens.core.errors import InputError
+from framelens.core.files import reason_of
 from framelens.jobs.stored import import_worker
-from framelens.store.fs_utils import disk_errors, reason_of
+from framelens.store.fs_utils import disk_errors
 
 _log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from framelens import AppError, Cancelled, InputError, Language, StorageError
 from framelens.plugin import as_user, current_user, requires
 from framelens.plugin.analyses import UNKNOWN_PATH, AnalysisRequest, Jobs
 from framelens.plugin.files import new_id
-from framelens.plugin.outputs import safe_file_name, unused_name
+from framelens.plugin.outputs import safe_stem, unused_name
 from framelens.plugin.processes import BackgroundTasks
 from framelens.plugin.reports import FORMATS, ReportFile, files_of, shareable_value
 from framelens.plugin.storage import Failure, Store
@@ -181,7 +181,7 @@ def bundle(batch: Batch, jobs: Jobs, settings: Settings, language: Language) -> 
     for result in results_of(batch, jobs, settings):
         files = {}
         if result.state not in ("failed", "pending") and (analysis := jobs.snapshot(result.video.job_id).analysis):
-            stem = unused_name(Path(safe_file_name(result.video.name)).stem, names)
+            stem = unused_name(safe_stem(result.video.name), names)
             files = {_FORMAT: f"{REPORTS}/{stem}{FORMATS[_FORMAT].suffix}"}
             yield from files_of(_FORMAT, analysis, language, files[_FORMAT])
         video = replace(result.video, path=Path(result.video.name))

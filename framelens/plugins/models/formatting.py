@@ -3,7 +3,7 @@
 from framelens.plugin import t
 from framelens.plugin.machine import Device
 from framelens.plugin.models import CatalogueEntry, GpuCard, MemoryEstimate, MemoryNeed, NumberFormat, Shape
-from framelens.plugin.texts import GIB, gib_text
+from framelens.plugin.texts import gib_number, gib_text
 
 _SEVEN_BILLION = 7_615_616_512  # parameters of Qwen2.5-7B
 
@@ -21,7 +21,7 @@ def why_not(entry: CatalogueEntry, card: GpuCard | None) -> str:
     if card is not None and entry.shape.quantisation is not None and least is not None and card.runs < least:
         return t("models.needs_card", capability=least)
     device: Device = "gpu" if card else "cpu"
-    return t("models.needs", gib=f"{MemoryNeed.least_of(entry.shape, device) / GIB:.1f}")
+    return t("models.needs", gib=gib_number(MemoryNeed.least_of(entry.shape, device)))
 
 
 def parameters_text(shape: Shape, *, named: bool = False) -> str:

@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 from framelens import EngineError
+from framelens.plugin.files import reason_of
 from framelens.plugin.processes import in_thread
 
 _WAKE_SECONDS = 0.5
@@ -21,8 +22,7 @@ def open_socket(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
         listener.listen()
     except (OSError, OverflowError) as error:  # OverflowError: no such port
-        reason = getattr(error, "strerror", None) or str(error)
-        raise EngineError("serve_address", host=host, port=port, reason=reason) from error
+        raise EngineError("serve_address", host=host, port=port, reason=reason_of(error)) from error
     return listener
 
 

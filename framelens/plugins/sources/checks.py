@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from framelens.plugin import Settings
-from framelens.plugin.machine import CheckFinding
+from framelens.plugin.machine import CheckFinding, doctor_finding
 from framelens.plugins.sources import ytdlp
 from framelens.plugins.sources.allowed import allowed_addresses
 
@@ -11,14 +11,14 @@ from framelens.plugins.sources.allowed import allowed_addresses
 def checks(settings: Settings) -> Iterator[CheckFinding]:
     """Yield the allowed addresses, and the finding about yt-dlp: an old or missing one limits links to files."""
     if allowed := allowed_addresses(settings.data_dir):
-        yield CheckFinding("doctor_links_allowed", {"addresses": ", ".join(allowed)}, "tells", table="notice")
+        yield doctor_finding("links_allowed", "tells", addresses=", ".join(allowed))
     version = ytdlp.version()
     if not version:
-        yield CheckFinding("doctor_links_missing", {"command": ytdlp.INSTALL}, "tells", table="notice")
+        yield doctor_finding("links_missing", "tells", command=ytdlp.INSTALL)
         return
     days = ytdlp.age_days(version)
     about = {"version": version, "days": "?" if days is None else days}
     if ytdlp.is_old(version):
-        yield CheckFinding("doctor_links_old", about, "hinders", table="notice")
+        yield doctor_finding("links_old", "hinders", **about)
     else:
-        yield CheckFinding("doctor_links", about, "tells", table="notice")
+        yield doctor_finding("links", "tells", **about)

@@ -22,6 +22,7 @@ from framelens.plugin.speech import (
     SpeechModelName,
     SpeechSpans,
     Spoken,
+    seconds_of,
     speech_between,
 )
 from framelens.plugin.storage import ModelRecords
@@ -130,7 +131,7 @@ class WorkerRecogniser(HubModel[WhisperReference | SherpaReference]):
         began, speech_seconds = time.monotonic(), 0.0
         for part in parts(pieces):
             own = speech_between(speech, part.start_seconds, part.end_seconds)
-            speech_seconds += sum(end - start for start, end in own)
+            speech_seconds += seconds_of(own)
             child.ask(replace(part, speech=own))
             answer = answer_of(WordsHeard, answers)
             yield Spoken(answer.end_seconds, tuple(cues_of(answer.words)))

@@ -31,6 +31,7 @@ from framelens.core.files import (
     is_inside,
     local_path,
     make_private_folder,
+    reason_of,
     safe_file_name,
     shown_name,
     shown_path,
@@ -44,7 +45,6 @@ from framelens.store.fs_utils import (
     disk_errors,
     own_secret,
     read_json,
-    reason_of,
     remove_scratch,
     write_json,
 )

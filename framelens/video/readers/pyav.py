@@ -35,11 +35,11 @@ from framelens.video.files import VIDEO_SUFFIXES, printable_path
 from framelens.video.limits import check_pixels, move_on
 from framelens.video.readers import base, damage, tone_mapping, track_header
 from framelens.video.readers.damage import Damage
-from framelens.video.readers.decode_plan import DecodePlan
 from framelens.video.readers.geometry import Orientation, PixelAspects
 from framelens.video.readers.joined_files import is_followed
 from framelens.video.readers.packets import (
     PACKET_SECONDS,
+    DecodePlan,
     DecodingTimes,
     DisplayOrder,
     DisposableFrames,

@@ -85,7 +85,7 @@ def test_parts_follow_from_the_number_of_frames() -> None:
 
 
 def test_nothing_is_told_before_the_first_run() -> None:
-    # Of an engine that has answered nothing no time is told.
+    # An engine that has answered nothing has no time.
     forecast = reported(known=KnownTimings())
     assert (forecast.seconds, forecast.reading_seconds, forecast.in_flight) == (None, None, None)
     assert not forecast.is_exact

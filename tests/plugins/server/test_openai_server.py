@@ -245,7 +245,7 @@ def test_endless_answer_of_the_engine_is_an_error(flood: scripted.Flood, status:
 
 @pytest.mark.slow
 def test_endless_stream_of_the_engine_ends_with_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("framelens.llm.forwarding.limits_of", lambda *_: ResponseLimits(most_bytes=2**20))
+    monkeypatch.setattr("framelens.llm.engine_requests.limits_of", lambda *_: ResponseLimits(most_bytes=2**20))
     with (
         scripted.serve(scripted.saying("fine")) as far,
         served(RemoteEngine(far.base_url, "key", "model"), "m") as address,

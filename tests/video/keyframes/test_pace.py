@@ -19,7 +19,7 @@ from framelens.video.keyframes import pipeline
 from framelens.video.keyframes.options import ExtractOptions
 from framelens.video.keyframes.pace import pacing_of
 from framelens.video.readers import open_reader
-from framelens.video.readers.decode_plan import DecodePlan
+from framelens.video.readers.packets import DecodePlan
 from framelens.video.readers.pyav import AvReader
 from tests.media import Image, moving, textured, write_video
 

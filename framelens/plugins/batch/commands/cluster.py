@@ -24,6 +24,7 @@ from framelens.plugin.command_line import (
     json_option,
     option,
     print_json,
+    split_list,
     use_language,
     whole_number,
     wide_console,
@@ -31,7 +32,7 @@ from framelens.plugin.command_line import (
 from framelens.plugin.machine import CheckFinding
 from framelens.plugin.models import Catalogue, GpuCard
 from framelens.plugin.storage import to_json
-from framelens.plugin.texts import GIB
+from framelens.plugin.texts import gib_number
 from framelens.plugins.batch.cluster.check import (
     LINK_COLUMNS,
     NODE_COLUMNS,
@@ -67,10 +68,6 @@ port_option = option(
 )
 
 
-def _parse_hosts(text: str) -> tuple[str, ...]:
-    return tuple(text.replace(",", " ").split())
-
-
 @run.command("plan", help="cli.cluster_plan")
 @option("--gpus", required=True, metavar="NODESxCARDS", help="cli.cluster_gpus")
 @option("--model", required=True, metavar="MODEL", help="cli.cluster_model")
@@ -83,7 +80,7 @@ def _parse_hosts(text: str) -> tuple[str, ...]:
 @option("--tensor-parallel", type=whole_number(1, _MOST_CARDS), metavar="N", help="cli.cluster_tensor")
 @option("--copies", type=whole_number(1, _MOST_CARDS), metavar="N", help="cli.cluster_copies")
 @option("--network", default="eth0", metavar="INTERFACE", help="cli.cluster_network")
-@option("--hosts", type=_parse_hosts, multiple=True, metavar="IP,IP,…", help="cli.cluster_hosts")
+@option("--hosts", type=split_list, multiple=True, metavar="IP,IP,…", help="cli.cluster_hosts")
 @port_option
 @json_option
 def _plan(options: Options) -> int:
@@ -135,7 +132,7 @@ def _plan_document(plan: ClusterPlan, blocks: tuple[CommandBlock, ...]) -> dict[
         "nodes_per_copy": plan.layout.nodes,
         "copies": plan.layout.copies,
         "idle_cards": plan.layout.idle,
-        "card_gib_needed": round(plan.proposal.sum.card_bytes / GIB, 1),
+        "card_gib_needed": float(gib_number(plan.proposal.sum.card_bytes)),
         "requests_in_cache": round(plan.requests, 1),
         "config": dict(plan.proposal.config),
         "reasons": [{"key": reason.key, "text": notice_text(reason)} for reason in plan.reasons],

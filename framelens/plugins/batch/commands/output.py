@@ -12,10 +12,10 @@ from framelens import AppError, error_text
 from framelens.plugin import t
 from framelens.plugin.command_line import Options, worst_exit_code
 from framelens.plugin.files import printable_path
-from framelens.plugin.outputs import safe_file_name, storage_errors, unused_name, written
+from framelens.plugin.outputs import name_key, numbered, safe_stem, storage_errors, unused_name, written
 from framelens.plugin.reports import FORMATS, files_of
 from framelens.plugin.storage import Failure, to_document
-from framelens.plugin.texts import span
+from framelens.plugin.texts import extrapolated_seconds, span
 from framelens.plugins.batch.batch import BatchVideo
 from framelens.plugins.batch.commands.progress import BatchProgress
 from framelens.plugins.batch.loop import BatchEvent, BatchHalted, BatchLoop, VideoBegun, VideoEnded
@@ -146,8 +146,9 @@ class BatchOutput:
     def _free_stem(self, video: BatchVideo) -> str:
         """Return a name for report files that neither another video nor a file of somebody else has."""
         folder = self._folder / REPORTS
-        while any(folder.glob(f"{escape(stem := unused_name(Path(safe_file_name(video.name)).stem, self._stems))}.*")):
-            pass
+        stems = (stem for stem in numbered(safe_stem(video.name)) if name_key(stem) not in self._stems)
+        stem = next(stem for stem in stems if not any(folder.glob(f"{escape(stem)}.*")))
+        self._stems.add(name_key(stem))
         return stem
 
     def _show_ended(self, ended: VideoEnded) -> None:
@@ -177,7 +178,7 @@ class BatchOutput:
         mean = max(1.0, sum(sizes.values()) / len(sizes))
         done = sum(sizes[video] + mean for video, is_new in self._ended.items() if is_new)
         left = sum(size + mean for video, size in sizes.items() if video not in self._ended)
-        return (time.monotonic() - self._began) * left / done if done else None
+        return extrapolated_seconds(time.monotonic() - self._began, done, left)
 
     def _say_ended(self, ended: VideoEnded, result: VideoResult, left: float | None) -> None:
         video, error, total = ended.video, ended.error, len(self._results)

@@ -14,7 +14,7 @@ from framelens import AppError, InputError
 from framelens.plugin import t
 from framelens.plugin.analyses import AnalysisRequest, JobSnapshot, partial_text
 from framelens.plugin.reports import shortened
-from framelens.plugin.texts import error_words, joined, length_clock, plain, single_line, span
+from framelens.plugin.texts import error_words, joined, length_clock, plain, remaining, single_line
 from framelens.plugin_page import PICTURE_SIDE, PageTools, SaveButton, SaveGroup
 from framelens.plugins.batch.page_batches import PageBatches
 from framelens.plugins.batch.results import WORKING, VideoStatus, counts_of, status_of, title_of
@@ -107,8 +107,7 @@ def _draw_progress(ui: PageTools, batch_id: str) -> None:
     live = _live_jobs(ui, statuses)
     ended, total = sum(status.is_over for status in statuses), len(statuses)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        seconds = _seconds_left(ui, statuses)
-        left = "" if seconds is None else t("ui.left", time=span(seconds, seconds))
+        left = remaining(_seconds_left(ui, statuses))
         st.markdown(plain(joined(counts_text(counts_of(statuses), total), left)))
         with st.container(horizontal=True, gap="small", width="content"):
             conflicts = _draw_actions(ui, batch, statuses)

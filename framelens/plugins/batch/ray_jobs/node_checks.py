@@ -19,7 +19,7 @@ from framelens.plugin.analyses import AnalysisRequest, Templates, conditions
 from framelens.plugin.engines import build_engine, check_folder
 from framelens.plugin.models import resolve_model
 from framelens.plugin.storage import Failure
-from framelens.plugin.texts import GIB
+from framelens.plugin.texts import GIB, gib_number
 from framelens.plugins.batch.ray_jobs.node_analyser import node_settings
 
 _LEAST_FREE_BYTES = GIB
@@ -101,7 +101,7 @@ def _faults(own: NodeFacts, nodes: Sequence[NodeFacts]) -> Iterator[AppError]:
         if node.model:
             yield ModelNotFound("ray_model", host=node.host, reason=error_text(node.model.as_error()))
         if node.free_bytes < _LEAST_FREE_BYTES:
-            yield StorageError("ray_disk", host=node.host, folder=node.folder, free=f"{node.free_bytes / GIB:.1f}")
+            yield StorageError("ray_disk", host=node.host, folder=node.folder, free=gib_number(node.free_bytes))
 
 
 def _differences(node: NodeFacts, own: NodeFacts, first: NodeFacts) -> Iterator[tuple[str, str, str]]:

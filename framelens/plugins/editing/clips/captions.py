@@ -9,8 +9,7 @@ from pathlib import Path
 from PIL import ImageFont
 
 from framelens import Cue
-from framelens.plugin.reports import own_face
-from framelens.plugin.texts import clock
+from framelens.plugin.reports import ass_clock, own_face
 
 _LINES_OF_HEIGHT, _SIGNS_OF_WIDTH = 18, 16
 """A letter is as high as an eighteenth of the picture, and a sixteenth of its width at most."""
@@ -58,11 +57,7 @@ def written(cues: Sequence[Cue], size: tuple[int, int], start_seconds: float) ->
     for cue in cues:
         text = r"\N".join([*_wrap(cue.text, font, _SHARE_OF_WIDTH * width)][:_MOST_LINES])
         edges = (max(0.0, seconds - start_seconds) for seconds in (cue.start_seconds, cue.end_seconds))
-        lines.append(
-            "Dialogue: {},{},Default,{}\n".format(
-                *(clock(edge, digits=2, form="hh").removeprefix("0") for edge in edges), text
-            )
-        )
+        lines.append("Dialogue: {},{},Default,{}\n".format(*map(ass_clock, edges), text))
     return "".join(lines)
 
 

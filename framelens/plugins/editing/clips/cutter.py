@@ -17,10 +17,17 @@ from typing import Self
 
 from framelens import AppError, Cancelled, ConfigError, Cue, DecodeError, StorageError, VideoError
 from framelens.plugin.files import check_file, printable_path
-from framelens.plugin.outputs import check_replaceable, fitting_name, free_path, safe_file_name, storage_errors
+from framelens.plugin.outputs import (
+    check_replaceable,
+    cut_to_bytes,
+    fitting_name,
+    free_path,
+    safe_file_name,
+    storage_errors,
+)
 from framelens.plugin.processes import FfmpegError, TimedVideo, TimesReader, run_ffmpeg
 from framelens.plugin.reports import one_line
-from framelens.plugin.texts import clock
+from framelens.plugin.texts import clock, rounded_time
 from framelens.plugins.editing.clips import arguments, captions
 from framelens.plugins.editing.clips.arguments import Canvas
 from framelens.plugins.editing.clips.pieces import Piece
@@ -92,7 +99,7 @@ def clip_name(
     start, end = ("end" if time is None else clock(time).replace(":", "-") for time in times)
     rest = f"_{start}_{end}{suffix_of(path, mode)}"
     if stem := re.sub(r"[/\\]", "_", one_line(title)):
-        return safe_file_name(stem.encode()[:_TITLE_BYTES].decode(errors="ignore").strip() + rest)
+        return safe_file_name(cut_to_bytes(stem, _TITLE_BYTES).strip() + rest)
     return fitting_name(path.stem, rest, folder)
 
 
@@ -275,7 +282,9 @@ class _Cutter:
             check_replaceable(output)
             plan, num_frames, scratch = self.part(request)
             scratch.replace(output)
-        return VideoClip(output, request.mode, round(plan.start_seconds, 6), round(plan.end_seconds, 6), num_frames)
+        return VideoClip(
+            output, request.mode, rounded_time(plan.start_seconds), rounded_time(plan.end_seconds), num_frames
+        )
 
     def part(self, request: _Request) -> tuple[ClipPlan, int, Path]:
         """Write a clip into the next file; return its plan, the number of its frames, and the file."""

@@ -17,7 +17,7 @@ from framelens import Cue, InputError, StorageError, error_text
 from framelens.plugin import t
 from framelens.plugin.analyses import video_for
 from framelens.plugin.api import Export
-from framelens.plugin.outputs import disk_errors, safe_file_name, unused_name
+from framelens.plugin.outputs import disk_errors, safe_stem, unused_name
 from framelens.plugin.processes import cancel_event
 from framelens.plugin.texts import attributed, labelled
 from framelens.plugins.editing.clips.cutter import CutPiece, VideoClip, clip_name, cut_pieces, cut_reel
@@ -209,7 +209,7 @@ def _reel(order: ClipOrder, folder: Path) -> _Made:
     cues = {source.path: source.cues for source in order.sources}
     has_chapters, cancel = order.how.has_chapters, cancel_event()
     cut_reel(first.path, order.pieces, target, cues_of=cues.__getitem__, has_chapters=has_chapters, cancel=cancel)
-    return f"{Path(safe_file_name(first.name)).stem}.reel.mp4", _TYPES[".mp4"], target
+    return f"{safe_stem(first.name)}.reel.mp4", _TYPES[".mp4"], target
 
 
 def _clips(order: ClipOrder, folder: Path) -> _Made:
@@ -236,7 +236,7 @@ def _name(piece: Piece, clip: VideoClip, source: ClipSource) -> str:
         edges: tuple[float, float | None] = piece.start_seconds, piece.end_seconds
     else:
         edges = clip.start_seconds, clip.end_seconds
-    title = piece.name or Path(safe_file_name(source.name)).stem
+    title = piece.name or safe_stem(source.name)
     return clip_name(clip.path, clip.mode, *edges, clip.path.parent, title=title)
 
 
@@ -250,7 +250,7 @@ def _zip_clips(order: ClipOrder, folder: Path) -> _Made:
     errors, taken = [], set[str]()
     with ZipFile(target, "w", ZIP_STORED) as archive:
         for source in order.sources:
-            prefix = f"{unused_name(Path(safe_file_name(source.name)).stem, taken)}/" if len(order.sources) > 1 else ""
+            prefix = f"{unused_name(safe_stem(source.name), taken)}/" if len(order.sources) > 1 else ""
             for cut in _cuts(source, order, folder):
                 if cut.clip:
                     name = Path(_name(cut.piece, cut.clip, source))
@@ -263,7 +263,7 @@ def _zip_clips(order: ClipOrder, folder: Path) -> _Made:
             archive.writestr(f"{t('library.export_left_out')}.txt", "\n".join((*left_out, "")))
     if len(errors) == len(order.pieces):
         raise errors[0]
-    return f"{Path(safe_file_name(order.sources[0].name)).stem}.clips.zip", "application/zip", target
+    return f"{safe_stem(order.sources[0].name)}.clips.zip", "application/zip", target
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from pathlib import Path
 from framelens import ConfigError, InputError
 from framelens.plugin import t
 from framelens.plugin.command_line import parse_seconds
-from framelens.plugin.files import absolute, shown_path, typed_path
+from framelens.plugin.files import absolute, is_same_file, reason_of, shown_path, typed_path
 from framelens.plugin.reports import one_line
 from framelens.plugin.texts import clock
 from framelens.plugins.editing.clips.pieces import Piece
@@ -79,8 +79,7 @@ def read(path: Path, video: Path, player_start_seconds: float) -> list[Piece]:
         with path.open("rb") as file:
             text = file.read(_MOST_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = str(getattr(error, "strerror", None) or error)
-        raise InputError("clip_list_unreadable", path=shown_path(path), reason=reason) from error
+        raise InputError("clip_list_unreadable", path=shown_path(path), reason=reason_of(error)) from error
     suffix = path.suffix.lower()
     rows = (
         _of_project(path, text, player_start_seconds)
@@ -106,8 +105,7 @@ def read(path: Path, video: Path, player_start_seconds: float) -> list[Piece]:
 def _other(named: str, listed: Path, video: Path) -> Path | None:
     """Return the file that a list names, None if it is the given video."""
     path = absolute(listed.parent / Path(typed_path(named))) if named else video
-    is_there = path.exists() and video.exists()
-    is_video = path.samefile(video) if is_there else path.name == video.name and not path.exists()
+    is_video = is_same_file(path, video) or (path.name == video.name and not path.exists())
     return None if is_video else path
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 from framelens.plugin import Settings, t
 from framelens.plugin.machine import HardwareProfile
 from framelens.plugin.models import Catalogue, MemoryEstimate, ModelCandidate, Proposal
-from framelens.plugin.texts import GIB, human_size, joined, plain
+from framelens.plugin.texts import gib_number, human_size, joined, plain
 from framelens.plugin_page import ButtonKind, PageTools
 from framelens.plugins.models.panels.current_model import is_changing
 
@@ -51,8 +51,8 @@ def _why(card: Card, candidate: ModelCandidate, best: ModelCandidate) -> str:
         values["times"] = best.entry.shape.active_parameters / candidate.entry.shape.active_parameters
     if candidate.need:
         values |= {
-            "needs": f"{candidate.need.least_bytes / GIB:.1f}",
-            "there": f"{candidate.need.there_bytes / GIB:.1f}",
+            "needs": gib_number(candidate.need.least_bytes),
+            "there": gib_number(candidate.need.there_bytes),
         }
     return t(f"models.card.{card}_why", **values)
 

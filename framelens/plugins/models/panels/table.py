@@ -15,7 +15,7 @@ from framelens.plugin import language, t
 from framelens.plugin.engines import config_text
 from framelens.plugin.machine import HardwareProfile, memory_bytes
 from framelens.plugin.models import Catalogue, CatalogueEntry, GpuCard, MemoryNeed, NumberFormat, Proposal
-from framelens.plugin.texts import GIB, joined, plain
+from framelens.plugin.texts import GIB, gib_number, joined, plain
 from framelens.plugin_page import PageTools
 from framelens.plugins.models.formatting import parameters_text, why_not
 from framelens.plugins.models.panels.form_state import form_state
@@ -98,7 +98,7 @@ def _profiles(ours: HardwareProfile) -> dict[str, HardwareProfile]:
 
 def _row(proposal: Proposal, hardware: HardwareProfile, used: str) -> ModelRow:
     needed, available = proposal.sum.card_bytes, hardware.bytes_each
-    amounts = {"needs": f"{needed / GIB:.1f}", "there": f"{available / GIB:.4g}"}
+    amounts = {"needs": gib_number(needed), "there": f"{available / GIB:.4g}"}
     return ModelRow(
         id=proposal.entry.id,
         name=proposal.entry.name,

@@ -69,7 +69,7 @@ def test_plans_need_a_video_and_an_engine_that_answered(page: AppTest, services:
     # Without a video nothing is planned.
     page.run()
     assert "about" not in texts(page)
-    # The time is told of an engine that has answered before.
+    # An engine that has answered before has a time.
     install(with_bench(services, planner=quick_planner()))
     with_sample(page)
     assert "Automatic: about 8 frames · about " in texts(page)

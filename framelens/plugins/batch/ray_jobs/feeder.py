@@ -68,25 +68,33 @@ class RayFeeder:
         ray.shutdown()
 
     def check(self, request: AnalysisRequest, paths: Sequence[Path]) -> list[AppError]:
-        """Check all nodes at the same time, and return what would keep them from the results of this machine."""
+        """Check all nodes at the same time, and return what would keep them from the results of this machine.
+
+        A node that has just died is still in Ray's list. It gets no videos. Raises EngineError if no other is there.
+        """
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        inspect = ray.remote(num_cpus=0, max_retries=0)(inspect_node)
-        answers = {
-            node["NodeManagerHostname"]: inspect.options(
-                scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            ).remote(self.variables, request, sample(paths))
-            for node in self._nodes()
-        }
+        nodes, inspect = self._nodes(), ray.remote(num_cpus=0, max_retries=0)(inspect_node)
+        answers = [
+            inspect.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote(
+                self.variables, request, sample(paths)
+            )
+            for node in nodes
+        ]
         facts, faults = [], list[AppError]()
-        for host, answer in answers.items():
+        for node, answer in zip(nodes, answers, strict=True):
+            host = node["NodeManagerHostname"]
             try:
                 facts.append(ray.get(answer))
+            except (ray.exceptions.TaskUnschedulableError, ray.exceptions.NodeDiedError):
+                log.warning("the node %s has left the cluster", host)
+                self._ill[node["NodeID"]] = EngineError("ray_no_nodes")
             except Exception as error:
                 log.exception("the node %s could not be checked", host)
                 reason = str(error).strip().splitlines()[-1][:300]
                 faults.append(EngineError("ray_node_unusable", host=host, reason=reason))
+        self._nodes()
         return [*faults, *find_faults(facts_of(self.settings, request), facts, request.language)]
 
     def capacity(self) -> int:

@@ -4,9 +4,10 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -16,12 +17,17 @@ from framelens.core.codec import Failure
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import AppError, Cancelled, EngineError, VideoError
 from framelens.plugins.batch.ray_jobs.feeder import RayFeeder
+from framelens.plugins.batch.ray_jobs.node_checks import facts_of
 
 Answer = Callable[[], Any]
 
 
 class ActorDied(Exception):
     """Ray's error about an actor that has ended."""
+
+
+class NodeGone(Exception):
+    """Ray's error about a node that is still in its list."""
 
 
 class FakeRay:
@@ -32,13 +38,18 @@ class FakeRay:
         self.ids = [f"node{number}" for number in range(nodes)]
         self.started: list[str] = []
         self.killed = 0
-        self.exceptions = SimpleNamespace(RayError=ActorDied)
+        self.exceptions = SimpleNamespace(RayError=ActorDied, TaskUnschedulableError=NodeGone, NodeDiedError=NodeGone)
+        self.__path__: list[str] = []
 
     def nodes(self) -> list[dict[str, Any]]:
-        return [{"NodeID": one, "Alive": True, "Resources": {"CPU": 2.0}} for one in self.ids]
+        alive = {"Alive": True, "Resources": {"CPU": 2.0}, "NodeManagerHostname": "vm"}
+        return [{"NodeID": node, **alive} for node in self.ids]
 
-    def remote(self, kind: type) -> Any:
-        return SimpleNamespace(options=self._options)
+    def remote(self, kind: type | None = None, **resources: Any) -> Any:
+        if kind:
+            return SimpleNamespace(options=self._options)
+        task = SimpleNamespace(remote=lambda *given: self.answers.pop(0))
+        return lambda function: SimpleNamespace(options=lambda **options: task)
 
     def _options(self, **resources: Any) -> Any:
         ill = resources.get("label_selector", {}).get("ray.io/node-id", "")
@@ -77,7 +88,10 @@ def gives(error: AppError | None = None) -> Answer:
 def feed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[RayFeeder, FakeRay]]:
     def open_feeder(*answers: Answer, nodes: int = 2) -> tuple[RayFeeder, FakeRay]:
         ray = FakeRay(list(answers), nodes)
-        monkeypatch.setitem(sys.modules, "ray", ray)
+        strategies: Any = SimpleNamespace(NodeAffinitySchedulingStrategy=lambda node, soft: node)
+        monkeypatch.setitem(sys.modules, "ray", cast(Any, ray))
+        monkeypatch.setitem(sys.modules, "ray.util", cast(Any, SimpleNamespace(__path__=[])))
+        monkeypatch.setitem(sys.modules, "ray.util.scheduling_strategies", strategies)
         cluster: Any = None
         return RayFeeder(cluster, config.load({}, Path(os.devnull)), {}, use_model=False), ray
 
@@ -127,3 +141,20 @@ def test_a_stop_ends_the_actor(feed: Any) -> None:
     with pytest.raises(Cancelled):
         feeder.analyse(Task(TASK.request, "job", Control(cancel=cancelled)))
     assert ray.killed == 1
+
+
+def leaves() -> None:
+    raise NodeGone
+
+
+def test_a_node_that_has_just_died_is_left_out(feed: Any) -> None:
+    well = facts_of(config.load({}, Path(os.devnull)), TASK.request)
+    feeder, ray = feed(leaves, lambda: replace(well, free_bytes=2**40), gives())
+    assert feeder.check(TASK.request, []) == []
+    assert feeder.analyse(TASK).failure is None and ray.started == ["node1"]
+    # Both have the same host name, and the second is looked at as well.
+    feeder, _ = feed(lambda: replace(well, free_bytes=2**40), lambda: replace(well, free_bytes=1))
+    assert [error.key for error in feeder.check(TASK.request, [])] == ["ray_disk"]
+    feeder, _ = feed(leaves, leaves)
+    with pytest.raises(EngineError, match="ray_no_nodes"):
+        feeder.check(TASK.request, [])

@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from framelens.core.corrections import Authorship, Correction
 from framelens.core.evidence import Moments
 from framelens.core.links import Link
 from framelens.core.units import counted, rounded_time
@@ -405,12 +406,14 @@ class Finding:
     Attributes:
         issues: What could not be verified (keys under `unverified.` in i18n); empty if every citation holds.
         fields: Further values that the template asks for, by key: a kind of event, a place, a severity.
+        person: Who wrote it instead of the model, None for the model's words.
     """
 
     text: str
     frames: tuple[int, ...]
     issues: tuple[str, ...] = ()
     fields: Mapping[str, str] = field(default_factory=dict)
+    person: Authorship | None = None
 
 
 @dataclass(frozen=True)
@@ -426,7 +429,7 @@ class Chapter:
     """A chapter of the video by the model.
 
     `first_frame` is the number of its first keyframe; `start_seconds` and `end_seconds` are set by the app, without
-    gaps.
+    gaps. `person` says who wrote its texts instead of the model, if somebody did.
     """
 
     title: str
@@ -434,6 +437,7 @@ class Chapter:
     first_frame: int
     start_seconds: float
     end_seconds: float
+    person: Authorship | None = None
 
 
 @dataclass(frozen=True)
@@ -714,6 +718,7 @@ class ReportedAnswer:
         described: Numbers of the pictures that were described as measured facts in words.
         searches: What was found for it, video by video.
         settings: Settings that the question was asked with, by name.
+        person: Who wrote the answer instead of the model, None for the model's words.
     """
 
     question: str
@@ -736,6 +741,7 @@ class ReportedAnswer:
     usage: Usage = field(default_factory=Usage)
     seconds: float = 0.0
     settings: Mapping[str, str | int | float | None] = field(default_factory=dict)
+    person: Authorship | None = None
 
     @property
     def is_found(self) -> bool:
@@ -777,6 +783,34 @@ class ReportedConversation:
     pictures: tuple[ReportedPicture, ...] = ()
 
 
+@dataclass(frozen=True)
+class Corrections:
+    """What people changed in a report (`framelens.core.corrected_report.corrected`).
+
+    Attributes:
+        log: All of it, in the order in which it was done.
+        originals: The answers of the model that were changed, as it gave them.
+        title: The title of a person.
+        note: A note to the reader.
+        answer: The model's answer to the question, if a person wrote another.
+        added: Statements that people added, by time.
+        unmatched: Numbers of the corrections in force whose item is no longer in the report.
+    """
+
+    log: tuple[Correction, ...]
+    originals: tuple[ChunkResult, ...] = ()
+    title: Finding | None = None
+    note: Finding | None = None
+    answer: ReportedAnswer | None = None
+    added: tuple[Finding, ...] = ()
+    unmatched: tuple[int, ...] = ()
+
+    @property
+    def authors(self) -> tuple[str, ...]:
+        """Return the names of the people, each once; "" for somebody without a name."""
+        return tuple(dict.fromkeys(entry.author for entry in self.log))
+
+
 @dataclass(frozen=True, repr=False)
 class Analysis:
     """A finished analysis: every report is a pure function of it.
@@ -790,6 +824,7 @@ class Analysis:
             a question, and before it was asked.
         conversations: Conversations about it that a report has, the oldest first; not stored with it.
         link: Where the video was fetched from; None for any other file.
+        corrections: What people changed in the report, with which all of it is in agreement; not stored with it.
     """
 
     id: str
@@ -814,6 +849,7 @@ class Analysis:
     answer: ReportedConversation | None = None
     conversations: tuple[ReportedConversation, ...] = ()
     link: Link | None = None
+    corrections: Corrections | None = None
 
     def __repr__(self) -> str:
         counts = f"{counted(len(self.keyframes), 'keyframe')}, {counted(len(self.findings), 'finding')}"
@@ -888,8 +924,13 @@ class Analysis:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Return the statements about frames, in the order of the chunks."""
-        return tuple(finding for chunk in self.chunks for finding in chunk.findings)
+        """Return the statements about frames, in the order of the chunks, and those that people added."""
+        return (*(finding for chunk in self.chunks for finding in chunk.findings), *self.added)
+
+    @property
+    def added(self) -> tuple[Finding, ...]:
+        """Return the statements that people added."""
+        return self.corrections.added if self.corrections else ()
 
     @property
     def overview(self) -> tuple[Finding, ...]:
@@ -903,7 +944,9 @@ class Analysis:
 
     @property
     def title(self) -> str:
-        """Return the model's headline; "" without a headline, or if the answer repeats itself or was cut off."""
+        """Return the headline of a person or the model; "" without one, or if the answer was cut off or repeats itself."""
+        if self.corrections and self.corrections.title:
+            return self.corrections.title.text
         return self.whole.title if self.whole and not self.whole.is_broken else ""
 
     @property

@@ -191,9 +191,9 @@ class AnalysisRun:
         if job.is_no_video:
             self._jobs.remove(self.job_id)
         path = self._request.path
-        if self.was_finished and job.analysis and job.analysis.video.path.name != path.name:
-            video = replace(job.analysis.video, path=path, name=readable(path.name))
-            return replace(job, progress=job.progress.with_report(replace(job.analysis, video=video)))
+        if self.was_finished and job.written and job.written.video.path.name != path.name:
+            video = replace(job.written.video, path=path, name=readable(path.name))
+            return replace(job, progress=job.progress.with_report(replace(job.written, video=video)))
         return job
 
 

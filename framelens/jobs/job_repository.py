@@ -12,6 +12,7 @@ from framelens.core.domain import ChunkResult
 from framelens.core.errors import AppError, InputError
 from framelens.core.roles import sees
 from framelens.jobs.snapshot import JobSnapshot, from_row, to_row, with_pictures, with_results
+from framelens.store.corrections import log_of
 from framelens.store.database import Row, Store, reading_record
 from framelens.store.locks import ProcessLock
 
@@ -101,7 +102,9 @@ class JobRepository:
         """Build the job of this row with its images and answers."""
         with reading_record(row.id):
             results = [from_json(text, ChunkResult) for text in self._store.results(row.id).values()]
-        return with_results(with_pictures(self.read_brief(row), self._store.frames(row.id)), results)
+            log = log_of(self._store, row.id)
+        job = with_results(with_pictures(self.read_brief(row), self._store.frames(row.id)), results)
+        return replace(job, corrections=log)
 
     def read_brief(self, row: Row) -> JobSnapshot:
         """Build the job of this row without images and answers."""

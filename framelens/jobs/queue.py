@@ -29,6 +29,7 @@ from framelens.jobs.job_repository import JobRepository
 from framelens.jobs.snapshot import AT_WORK, JobSnapshot, State, imported_job, pictures_of, to_row
 from framelens.jobs.stored.library_entries import SearchIndexer
 from framelens.jobs.worker import ActiveJob, ActiveJobs, Listener, Worker
+from framelens.store import corrections
 from framelens.store.audit import AuditLog
 from framelens.store.database import Row, Store
 from framelens.store.library_index import LibraryEntry, LibraryIndex
@@ -470,6 +471,13 @@ class Jobs:
             renamed = self._change_stored(job_id, lambda job: job.with_speakers(names))
         self.indexing.index(renamed)
 
+    def corrected(self, job_id: str) -> JobSnapshot:
+        """Return a job whose log of corrections has grown, after making its words findable."""
+        self._repository.forget(job_id)
+        job = self.snapshot(job_id)
+        self.indexing.index(job)
+        return job
+
     def _change_stored(self, job_id: str, change: Callable[[JobSnapshot], JobSnapshot]) -> JobSnapshot:
         """Save a job that is over with a change, and return it. Raises InputError as `rename` does."""
         job, row = self._repository.get_stored(job_id), self._store.get(job_id)
@@ -509,6 +517,7 @@ class Jobs:
         self._store.save_frames(job.id, pictures_of(job).items())
         for result in job.progress.results:
             self._store.save_result(job.id, result.number, to_json(result))
+        corrections.append(self._store, job.id, lambda log: job.corrections[len(log) :])
         self.indexing.index(job)
         self.audit.record("import", job.id, job.name)
         return job.id

@@ -14,6 +14,8 @@ from framelens.analysis.planning.frame_budget import SURELY_ONE_PART
 from framelens.analysis.task import facts_incomplete
 from framelens.core.analysis_state import AnalysisState, AnalysisUpdate, in_order
 from framelens.core.codec import Failure, from_builtins, to_json
+from framelens.core.corrected_report import as_written, corrected
+from framelens.core.corrections import Correction
 from framelens.core.domain import UNKNOWN_PATH, Analysis, AnalysisRequest, ChunkResult, Notice
 from framelens.core.errors import AppError, Cancelled, EngineError, VideoError
 from framelens.core.events import AnswerChanged, Answered, AnswerStep, ChunkDone, Finished, Stage
@@ -82,6 +84,7 @@ class JobSnapshot:
         again: Numbers of the stored answers that are to be replaced.
         user_id: Id of the job's owner, "" without an owner.
         reached: The highest share of the work that this run has reached; counts of a stage may fall.
+        corrections: What people changed in its report; stored in a table of its own.
     """
 
     id: str
@@ -99,11 +102,17 @@ class JobSnapshot:
     again: tuple[int, ...] = ()
     user_id: str = ""
     reached: float = 0.0
+    corrections: tuple[Correction, ...] = ()
+
+    @property
+    def written(self) -> Analysis | None:
+        """Return the report as the model wrote it so far; until it exists, the report of an earlier run."""
+        return self.progress.report or (self.earlier and self.earlier.with_results(self.progress.results))
 
     @cached_property
     def analysis(self) -> Analysis | None:
-        """Return the report with the answers so far; until it exists, the report of an earlier run."""
-        return self.progress.report or (self.earlier and self.earlier.with_results(self.progress.results))
+        """Return the report so far with the corrections of people."""
+        return self.written and corrected(self.written, self.corrections)
 
     @property
     def error(self) -> AppError | None:
@@ -206,8 +215,8 @@ class JobSnapshot:
         """Return the snapshot reset for another run, which continues from the frames, transcript and answers so far."""
         before = self.progress
         if self.lacks_only_facts:
-            assert self.analysis
-            return replace(self, state="measuring", progress=AnalysisState.of(self.analysis), failure=None)
+            assert self.written
+            return replace(self, state="measuring", progress=AnalysisState.of(self.written), failure=None)
         progress = AnalysisState(
             video=before.video,
             decode=before.decode,
@@ -218,7 +227,7 @@ class JobSnapshot:
             answer=before.answer,
             seconds_by_stage=before.seconds_by_stage,
         )
-        earlier = self.analysis and replace(self.analysis, notices=_without_pending(self.analysis.notices))
+        earlier = self.written and replace(self.written, notices=_without_pending(self.written.notices))
         return replace(self, state="queued", progress=progress, earlier=earlier, failure=None, reached=0.0)
 
     def without_answers(self, conditions: Mapping[str, str]) -> JobSnapshot:
@@ -317,7 +326,7 @@ def _no_usable_answer(analysis: Analysis) -> EngineError:
 def to_row(job: JobSnapshot, owner: str, same: str = "") -> Row:
     """Build the row of a job that belongs to the process `owner`; images and results are stored in other tables."""
     bare = with_pictures(with_results(job, ()), {})
-    bare = replace(bare, progress=replace(bare.progress, found=(), opening=()))
+    bare = replace(bare, progress=replace(bare.progress, found=(), opening=()), corrections=())
     return Row(job.id, job.created, job.name, job.state, owner, to_json(bare), job.priority, same, job.user_id)
 
 
@@ -339,7 +348,8 @@ def from_row(row: Row, *, is_alive: bool) -> JobSnapshot:
 def imported_job(analysis: Analysis) -> JobSnapshot:
     """Build a finished job of the user from a report of another machine. Its id and time are kept if they are valid."""
     job_id = analysis.id if _ID.fullmatch(analysis.id) else new_id()
-    analysis = replace(analysis, id=job_id, request=replace(analysis.request, path=UNKNOWN_PATH))
+    log = analysis.corrections.log if analysis.corrections else ()
+    analysis = replace(as_written(analysis), id=job_id, request=replace(analysis.request, path=UNKNOWN_PATH))
     state = analysis.outcome
     return JobSnapshot(
         id=job_id,
@@ -351,6 +361,7 @@ def imported_job(analysis: Analysis) -> JobSnapshot:
         progress=AnalysisState.of(analysis),
         conditions=dict(analysis.conditions),
         user_id=current_user().id,
+        corrections=log,
     )
 
 

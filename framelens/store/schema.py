@@ -6,10 +6,22 @@ A folder of a version from before the first release is refused, never changed.
 import sqlite3
 from collections.abc import Iterator
 
-VERSION = 1
+VERSION = 2
 """Version of the tables, SQLite's user_version of a file."""
 _APPLICATION_ID = 0x464C454E
 """SQLite's application_id of our files, "FLEN"; files from before the first release have none."""
+_STEPS = {
+    1: """
+-- What people changed in reports: entries of a log that only grows (framelens.core.corrections).
+CREATE TABLE corrections (
+    job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (job_id, number)
+);
+""",
+}
+"""Statements by the version that they follow; a new file has all of them."""
 _TABLES = """
 CREATE TABLE jobs (
     id TEXT PRIMARY KEY,
@@ -251,13 +263,13 @@ CREATE TABLE model_records (
 
 
 def create_tables(connection: sqlite3.Connection) -> None:
-    """Create the tables in a new file, in a transaction; another process may be doing the same."""
-    if version_of(connection):
+    """Create the tables that a file lacks, in a transaction; another process may be doing the same."""
+    if version_of(connection) == VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if not version_of(connection):
-            for statement in _statements():
+        if (version := version_of(connection)) != VERSION:
+            for statement in _statements(version):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {VERSION}")
@@ -276,10 +288,11 @@ def version_of(connection: sqlite3.Connection) -> int:
     return -1 if version and application != _APPLICATION_ID else version
 
 
-def _statements() -> Iterator[str]:
-    """Yield the statements; a trigger's statements are part of the trigger."""
+def _statements(version: int) -> Iterator[str]:
+    """Yield the statements for a file of this version, 0 for a new one; a trigger's statements are part of it."""
+    steps = (text for before, text in _STEPS.items() if before >= version)
     statement = ""
-    for piece in _TABLES.split(";"):
+    for piece in "".join((*([] if version else [_TABLES]), *steps)).split(";"):
         statement += piece + ";"
         if sqlite3.complete_statement(statement):
             yield statement

@@ -202,7 +202,12 @@ def test_a_job_that_an_earlier_version_stored_is_kept() -> None:
     stored = json.loads(text)
     later = dict.fromkeys(("hashing", "answer", "answer_step", "counted_since", "hearing"))
     del stored["progress"]["survey_since"]
-    newer = {"user_id": "", "reached": 0.0, "progress": {**stored["progress"], **later, "written": 0}}
+    newer = {
+        "user_id": "",
+        "reached": 0.0,
+        "corrections": [],
+        "progress": {**stored["progress"], **later, "written": 0},
+    }
     assert json.loads(to_row(job, "").document) == {**stored, **newer}
 
 

@@ -13,7 +13,7 @@ from functools import partial
 from io import BytesIO
 
 from framelens.core.background_task import BackgroundTask
-from framelens.core.domain import Analysis, Finding, Keyframe, times_of
+from framelens.core.domain import Analysis, ChunkResult, Finding, Keyframe, times_of
 from framelens.core.errors import AppError, Cancelled
 from framelens.core.files import readable, single_line, storable
 from framelens.core.outline import title_of
@@ -119,7 +119,7 @@ def about(job: JobSnapshot) -> EntrySummary:
         language=job.request.language,
         mode=analysis.mode if analysis else "",
         num_frames=len(job.progress.keyframes),
-        num_findings=sum(len(result.findings) for result in job.progress.results if result.is_chunk),
+        num_findings=sum(len(part.findings) for part in _parts(job)) + len(analysis.added if analysis else ()),
         sha256=analysis.sha256 if analysis else "",
         path=str(storable(job.request.path)),
         title=single_line(_title(analysis)) if analysis else "",
@@ -141,14 +141,17 @@ def passages(job: JobSnapshot) -> Iterator[Passage]:
     with in_language(job.request.language):
         answer = tuple(_of_answer(job.analysis))
     yield from answer
+    yield from _passage("summary", job.analysis.title if job.analysis else "", None)
     whole = job.analysis.whole if job.analysis else None
     if whole:
-        yield from _passage("summary", job.analysis.title if job.analysis else "", None)
         yield from _of_findings("answer", whole.reply, times)
         yield from _of_findings("summary", whole.overview, times)
         for chapter in whole.chapters:
             yield from _passage("chapter", named(label=chapter.title, value=chapter.text), chapter.start_seconds)
-    for part in (result for result in job.progress.results if result.is_chunk):
+    if corrections := job.analysis.corrections if job.analysis else None:
+        yield from _of_findings("summary", [corrections.note] if corrections.note else (), times)
+        yield from _of_findings("finding", corrections.added, times)
+    for part in _parts(job):
         own = part.findings if part is whole else (*part.findings, *part.overview)
         yield from _of_findings("finding", own, times)
         for subject in part.subjects:
@@ -157,6 +160,11 @@ def passages(job: JobSnapshot) -> Iterator[Passage]:
         yield from _passage("said", cue.text, cue.start_seconds)
     for facts in job.progress.facts:
         yield from _passage("screen", " · ".join(line.text for line in facts.texts), times.get(facts.number))
+
+
+def _parts(job: JobSnapshot) -> Sequence[ChunkResult]:
+    """Return the answers about parts of the video, with the corrections of people."""
+    return job.analysis.chunks if job.analysis else [result for result in job.progress.results if result.is_chunk]
 
 
 def cover(job: JobSnapshot) -> bytes:

@@ -9,9 +9,10 @@ from framelens.core.domain import Analysis
 from framelens.core.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from framelens.jobs.queue import Jobs
+    from framelens.jobs.stored.corrections import CorrectionOutcome, Draft
     from framelens.jobs.stored.speakers import SpeakerSummary
     from framelens.questions.conversation import Conversation
     from framelens.questions.repository import ConversationRepository
@@ -72,6 +73,14 @@ class StoredReports:
         from framelens.jobs.stored.speakers import name_speakers
 
         return name_speakers(self._jobs, self._store.folder, job_id, names)
+
+    def correct(
+        self, job_id: str, drafts: Sequence[Draft], *, revision: int | None = None, author: str = ""
+    ) -> CorrectionOutcome:
+        """Correct a report; see `framelens.jobs.stored.corrections.correct`."""
+        from framelens.jobs.stored.corrections import correct
+
+        return correct(self._store, self._jobs, job_id, drafts, revision=revision, author=author)
 
     def video_names(self, conversation: Conversation) -> dict[str, str]:
         """Return the names of the videos that a conversation is about, by the ids of their analyses."""

@@ -1,0 +1,140 @@
+"""Log of the corrections that people made to a report, and what is in force after it.
+
+The log only grows: an undo is an entry of its own. What the report then says is in framelens.core.corrected_report.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+CorrectionKind = Literal["replace", "strike", "add", "restore", "undo", "redo"]
+MOST_CORRECTIONS = 5000
+"""Limit of the log of a report."""
+MOST_CHARACTERS = 4000
+"""Limit of a text that a person writes."""
+LONGEST_AUTHOR = 60
+
+
+@dataclass(frozen=True)
+class Authorship:
+    """Who wrote a statement in place of the model, and when.
+
+    Attributes:
+        name: Name of the person, "" if it isn't known.
+        created: ISO time in UTC.
+        original: The model's words, "" for an addition.
+        time_seconds: Time that the person named, None if the statement rests on frames.
+    """
+
+    name: str
+    created: str
+    original: str = ""
+    time_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Correction:
+    """An entry of the log.
+
+    Attributes:
+        number: Number in the log, from 1.
+        created: ISO time in UTC.
+        author: Name of the person, "" if it isn't known.
+        kind: "restore" returns to the model's words; "undo" and "redo" have the number of a correction as target.
+        target: Key of an item of the report (`framelens.core.corrected_report.items_of`); "" for "add".
+        text: The new text. The first line of a chapter is its title.
+        was: The model's words, by which the item is found again.
+        frames: Numbers of the frames that the text rests on.
+        time_seconds: Time that it names instead.
+        issues: What could not be verified when it was written.
+        revision: Length of the log that its author had seen.
+        is_proposal: Another person had changed the same item meanwhile, so that it waits for a decision.
+    """
+
+    number: int
+    created: str
+    author: str
+    kind: CorrectionKind
+    target: str = ""
+    text: str = ""
+    was: str = ""
+    frames: tuple[int, ...] = ()
+    time_seconds: float | None = None
+    issues: tuple[str, ...] = ()
+    revision: int = 0
+    is_proposal: bool = False
+
+    @property
+    def is_step(self) -> bool:
+        """Return whether it moves within the log and changes nothing by itself."""
+        return self.kind in ("undo", "redo")
+
+    @property
+    def key(self) -> str:
+        """Return the key of the item that it is about."""
+        return f"a{self.number}" if self.kind == "add" else self.target
+
+    def authorship(self, original: str = "") -> Authorship:
+        """Return who wrote it, in place of the model's words `original`."""
+        return Authorship(self.author, self.created, original, self.time_seconds)
+
+
+def in_force(log: Sequence[Correction]) -> dict[str, Correction]:
+    """Return the corrections in force by the keys of their items, in the order of the log."""
+    state: dict[str, Correction] = {}
+    for correction in _active(log):
+        earlier = state.pop(correction.key, None)
+        if correction.key.startswith("a") and correction.key != "answer":
+            if correction.kind == "add" or (correction.kind == "replace" and earlier):
+                state[correction.key] = replace(correction, kind="add")
+        elif correction.kind != "restore":
+            state[correction.key] = correction
+    return state
+
+
+def rivals(log: Sequence[Correction], key: str, revision: int) -> tuple[Correction, ...]:
+    """Return the corrections in force of this item that were made after the log had `revision` entries."""
+    return tuple(correction for correction in _active(log) if correction.key == key and correction.number > revision)
+
+
+def proposals(log: Sequence[Correction]) -> tuple[Correction, ...]:
+    """Return the proposals about whose items nobody has decided since."""
+    latest = {correction.key: correction.number for correction in _active(log)}
+    undone = _undone(log)
+    waiting = (correction for correction in log if correction.is_proposal and correction.number not in undone)
+    return tuple(
+        correction
+        for correction in waiting
+        if latest.get(correction.key, 0) < correction.number  # a later correction is the decision
+    )
+
+
+def undoable(log: Sequence[Correction], author: str) -> Correction | None:
+    """Return the person's last correction in force, None without one."""
+    return next((entry for entry in reversed(list(_active(log))) if entry.author == author), None)
+
+
+def redoable(log: Sequence[Correction], author: str) -> Correction | None:
+    """Return the correction that the person has undone last and not replaced by another since, None without one."""
+    undone = _undone(log)
+    by_number = {entry.number: entry for entry in log}
+    for entry in reversed([entry for entry in log if entry.author == author]):
+        if not entry.is_step:
+            return None
+        if entry.kind == "undo" and int(entry.target) in undone:
+            return by_number[int(entry.target)]
+    return None
+
+
+def _active(log: Sequence[Correction]) -> Iterator[Correction]:
+    """Yield the corrections that count: no steps, no proposals, and nothing that was undone."""
+    undone = _undone(log)
+    return (entry for entry in log if not (entry.is_step or entry.is_proposal or entry.number in undone))
+
+
+def _undone(log: Sequence[Correction]) -> set[int]:
+    undone: set[int] = set()
+    for entry in log:
+        if entry.is_step and entry.target.isdecimal():
+            (undone.add if entry.kind == "undo" else undone.discard)(int(entry.target))
+    return undone

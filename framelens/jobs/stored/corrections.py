@@ -1,0 +1,203 @@
+"""Corrections of reports: checked, appended to the log of a report, and made findable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from framelens.analysis.parsing import citations
+from framelens.core.corrected_report import ReportItem, corrected, items_of
+from framelens.core.corrections import (
+    LONGEST_AUTHOR,
+    MOST_CHARACTERS,
+    MOST_CORRECTIONS,
+    Correction,
+    CorrectionKind,
+    redoable,
+    rivals,
+    undoable,
+)
+from framelens.core.domain import Analysis, times_of
+from framelens.core.errors import InputError, StorageError
+from framelens.core.files import readable, single_line
+from framelens.core.roles import current_user, require_role
+from framelens.core.units import clock
+from framelens.store import corrections
+
+if TYPE_CHECKING:
+    from framelens.jobs.queue import Jobs
+    from framelens.store.database import Store
+
+_SAME_SECONDS = 0.05
+"""A time that is as near to a keyframe's names its frame."""
+_NEEDS_FRAME = frozenset(("finding", "summary", "reply", "added"))
+"""Kinds of statements that rest on frames; one without any is marked."""
+_LONG = frozenset(("note", "chapter", "answer"))
+"""Kinds of items whose text may have several lines."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a person wants to change; the fields are those of `Correction`. Without frames and time a text keeps its own."""
+
+    kind: CorrectionKind
+    target: str = ""
+    text: str = ""
+    frames: tuple[int, ...] = ()
+    time_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class CorrectionOutcome:
+    """What became of drafts.
+
+    Attributes:
+        analysis: The report after them.
+        rivals: Corrections of others that were made meanwhile; a draft about the same item waits as a proposal.
+    """
+
+    analysis: Analysis
+    rivals: tuple[Correction, ...] = ()
+
+
+def correct(
+    store: Store, jobs: Jobs, job_id: str, drafts: Sequence[Draft], *, revision: int | None = None, author: str = ""
+) -> CorrectionOutcome:
+    """Append corrections to the log of a finished report, all or nothing.
+
+    Args:
+        store: The store.
+        jobs: The queue, which has the report.
+        job_id: The report.
+        drafts: The corrections, in their order.
+        revision: Length of the log that the person has seen, None for all of it.
+        author: Name of the person where there are no accounts; a user with an account writes in the account's name.
+
+    Raises:
+        InputError: "job_unknown", "job_still_runs", "no_report_yet", "role_analyst", or a draft can't be applied.
+        StorageError: The log can't be written, or is full ("corrections_many").
+    """
+    require_role("analyst")
+    author = single_line(current_user().name or author)
+    if len(author) > LONGEST_AUTHOR:
+        raise InputError("correction_author_long", most=LONGEST_AUTHOR)
+    job = jobs.snapshot(job_id)
+    if job.written is None:
+        raise InputError("no_report_yet", id=job_id)
+    if not job.is_over:
+        raise InputError("job_still_runs", name=job.name)
+    written, met = job.written, list[Correction]()
+
+    def make(log: corrections.Log) -> Sequence[Correction]:
+        return _entries(written, log, drafts, len(log) if revision is None else revision, author, met)
+
+    corrections.append(store, job_id, make)
+    changed = jobs.corrected(job_id)
+    jobs.audit.record("correct", job_id, job.name)
+    assert changed.analysis
+    return CorrectionOutcome(changed.analysis, tuple(dict.fromkeys(met)))
+
+
+def _entries(
+    written: Analysis,
+    log: corrections.Log,
+    drafts: Sequence[Draft],
+    revision: int,
+    author: str,
+    met: list[Correction],
+) -> Sequence[Correction]:
+    """Return the entries for drafts, and add the corrections of others that they meet to `met`."""
+    if len(log) + len(drafts) > MOST_CORRECTIONS:
+        raise StorageError("corrections_many", most=MOST_CORRECTIONS)
+    seen, created = log, datetime.now(UTC).isoformat(timespec="milliseconds")
+    for draft in drafts:
+        entry = Correction(len(log) + 1, created, author, draft.kind, draft.target, revision=revision)
+        if entry.is_step:
+            entry = _step(entry, log)
+        else:
+            entry = _checked(draft, entry, _items(written, log), written)
+            others = rivals(seen, entry.key, revision)
+            met += others
+            entry = replace(entry, is_proposal=bool(others))
+        log = (*log, entry)
+    return log[len(seen) :]
+
+
+def _items(written: Analysis, log: corrections.Log) -> dict[str, ReportItem]:
+    return {item.key: item for item in items_of(corrected(written, log))}
+
+
+def _step(entry: Correction, log: corrections.Log) -> Correction:
+    """Return an undo or redo with the correction that it is about. Raises InputError if there is none."""
+    choose: Callable[..., Correction | None] = undoable if entry.kind == "undo" else redoable
+    if (step := choose(log, entry.author)) is None:
+        raise InputError(f"correction_nothing_to_{entry.kind}")
+    return replace(entry, target=str(step.number))
+
+
+def _checked(draft: Draft, entry: Correction, items: dict[str, ReportItem], written: Analysis) -> Correction:
+    """Return an entry with the text and evidence of a draft, checked. Raises InputError if it can't be applied."""
+    if draft.kind == "add":
+        entry, item = replace(entry, target=""), ReportItem("", "added", "", "")
+    elif (target := items.get(draft.target)) is None:
+        raise InputError("correction_target_unknown", given=draft.target[:40])
+    else:
+        item = target
+    entry = replace(entry, was=item.original)
+    fits = {
+        "replace": item.kind != "picture",
+        "strike": item.kind not in ("title", "answer"),
+        "restore": item.kind == "picture" or bool(item.original),
+    }
+    if not fits.get(draft.kind, True):
+        raise InputError(f"correction_{draft.kind}_unfit", target=draft.target)
+    return entry if draft.kind in ("strike", "restore") else _with_evidence(draft, entry, item, written)
+
+
+def _with_evidence(draft: Draft, entry: Correction, item: ReportItem, written: Analysis) -> Correction:
+    """Return an entry with its text, the frames or time that it rests on, and what could not be verified."""
+    text = readable(draft.text).strip()
+    text = text if item.kind in _LONG else " ".join(text.split())
+    if not text:
+        raise InputError("correction_empty")
+    if len(text) > MOST_CHARACTERS:
+        raise InputError("correction_long", most=MOST_CHARACTERS, count=len(text))
+    times = _times(item, written)
+    if unknown := [number for number in draft.frames if number not in times]:
+        raise InputError("correction_frame_unknown", given=unknown[0], last=max(times, default=0))
+    frames, seconds = _evidence(draft, item, times, written.decode.readable_seconds)
+    if item.kind == "chapter":
+        return replace(entry, text=text)
+    named = times if seconds is None else {**times, 0: seconds}
+    checked = citations.finding(text, frames if seconds is None else (*frames, 0), named)
+    ignored = () if item.kind in _NEEDS_FRAME else ("no_frame",)
+    return replace(
+        entry,
+        text=text,
+        frames=tuple(number for number in checked.frames if number),
+        time_seconds=seconds,
+        issues=tuple(issue for issue in checked.issues if issue not in ignored),
+    )
+
+
+def _times(item: ReportItem, written: Analysis) -> dict[int, float]:
+    """Return the seconds of the pictures that an item may cite, by number."""
+    if item.kind == "answer" and written.answer:
+        return {picture.number: picture.time_seconds for picture in written.answer.pictures}
+    return times_of(written.keyframes)
+
+
+def _evidence(
+    draft: Draft, item: ReportItem, times: dict[int, float], end_seconds: float
+) -> tuple[tuple[int, ...], float | None]:
+    """Return the frames of a text and the time that it names: the draft's, or without both those of the item."""
+    seconds = draft.time_seconds
+    if seconds is None:
+        kept = item.correction.time_seconds if item.correction else None
+        return (draft.frames, None) if draft.frames else (item.frames if item.kind != "chapter" else (), kept)
+    if not 0 <= seconds <= end_seconds:
+        raise InputError("correction_time_outside", given=clock(max(0.0, seconds)), end=clock(end_seconds))
+    nearest = [number for number, at in times.items() if abs(at - seconds) < _SAME_SECONDS]
+    return (tuple(dict.fromkeys((*draft.frames, *nearest))), None) if nearest else (draft.frames, seconds)

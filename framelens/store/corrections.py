@@ -1,0 +1,31 @@
+"""Corrections of reports in the database: a log for each report, which only grows."""
+
+from collections.abc import Callable, Sequence
+
+from framelens.core.codec import from_json, to_json
+from framelens.core.corrections import Correction
+from framelens.store.database import Store
+
+Log = tuple[Correction, ...]
+
+
+def log_of(store: Store, job_id: str) -> Log:
+    """Return the log of a report in its order. Raises StorageError, and ValueError for a damaged entry."""
+    rows = store.select("SELECT document FROM corrections WHERE job_id = ? ORDER BY number", job_id)
+    return tuple(from_json(text, Correction) for (text,) in rows)
+
+
+def append(store: Store, job_id: str, make: Callable[[Log], Sequence[Correction]]) -> Log:
+    """Append what `make` returns for the log as it is, all or nothing, and return the whole log.
+
+    No other program appends in between, so the numbers that `make` gives are free.
+
+    Raises:
+        StorageError: The database refuses.
+    """
+    with store.changing() as connection:
+        log = log_of(store, job_id)
+        added = tuple(make(log))
+        rows = ((job_id, entry.number, to_json(entry)) for entry in added)
+        connection.executemany("INSERT INTO corrections VALUES (?, ?, ?)", rows)
+    return (*log, *added)

@@ -98,7 +98,7 @@ def rivals(log: Sequence[Correction], key: str, revision: int) -> tuple[Correcti
 
 
 def proposals(log: Sequence[Correction]) -> tuple[Correction, ...]:
-    """Return the proposals about whose items nobody has decided since."""
+    """Return the proposals that no later correction of their items has decided."""
     latest = {correction.key: correction.number for correction in _active(log)}
     undone = _undone(log)
     waiting = (correction for correction in log if correction.is_proposal and correction.number not in undone)

@@ -944,7 +944,7 @@ class Analysis:
 
     @property
     def title(self) -> str:
-        """Return the headline of a person or the model; "" without one, or if the answer was cut off or repeats itself."""
+        """Return the headline, "" without one: a person's, or that of an answer that is whole."""
         if self.corrections and self.corrections.title:
             return self.corrections.title.text
         return self.whole.title if self.whole and not self.whole.is_broken else ""

@@ -16,7 +16,7 @@ def log_of(store: Store, job_id: str) -> Log:
 
 
 def append(store: Store, job_id: str, make: Callable[[Log], Sequence[Correction]]) -> Log:
-    """Append what `make` returns for the log as it is, all or nothing, and return the whole log.
+    """Append what `make` returns for the log so far, all or nothing, and return the whole log.
 
     No other program appends in between, so the numbers that `make` gives are free.
 

@@ -40,7 +40,7 @@ _LONG = frozenset(("note", "chapter", "answer"))
 
 @dataclass(frozen=True)
 class Draft:
-    """What a person wants to change; the fields are those of `Correction`. Without frames and time a text keeps its own."""
+    """What a person wants to change, in fields of `Correction`; without frames and time a text keeps its own."""
 
     kind: CorrectionKind
     target: str = ""

@@ -18,7 +18,8 @@ from framelens.plugin_page import ActionState
 _KEY = "framelens"
 FORM: dict[str, object] = {
     "question": "", "template": "describe", "report_language": "page", "strategy": "auto", "is_automatic": True,
-    "frames": 16, "frames_most": MOST_FRAMES, "every": 5.0, "is_quick": False, "side": 0, "speakers": -1,
+    "frames": 16, "frames_most": MOST_FRAMES, "every": 5.0, "is_quick": False, "time_limit": None, "side": 0,
+    "speakers": -1,
 }  # fmt: skip
 """Values of the request form's widgets for a new video, by their keys; 0 and "page" leave the choice open, and
 -1 separates no speakers."""

@@ -34,7 +34,8 @@ _KEY = "player"
 _WORDS = (
     *("strip", "sorry", "keys", "keys_help", "range", "range_help", "range_clear", "range_is"),
     *("zoom_in", "zoom_out", "still", "no_still", "change"),
-    *("shot", "chapter", "search", "cut", "dissolve", "fade", "wipe", "page", "black", "frozen", "flashing", "silent"),
+    *("shot", "chapter", "search", "cut", "dissolve", "fade", "wipe", "page", "black", "frozen"),
+    *("flashing", "silent", "skipped"),
 )
 _PLACEHOLDERS = {name: f"{{{name}}}" for name in ("start", "end", "seconds", "time")}
 _DEFAULT_FRAME_RATE = 25.0

@@ -194,13 +194,14 @@ function paintGlyph(pen, type, x, y, colours) {
   }
 }
 
-// Black is a full line, frozen a dashed one, flashing a dotted one, silent a thin one.
+// Black is a full line, frozen a dashed one, flashing a dotted one, silent a thin one, what was not looked at is hatched.
 function paintStretch(pen, type, start, end, top, colours) {
   const [dash, gap, thickness] = {
     black: [Infinity, 0, 4],
     frozen: [6, 3, 4],
     flashing: [2, 2, 4],
     silent: [Infinity, 0, 2],
+    skipped: [1, 3, 10],
   }[type];
   pen.fillStyle = colours[type];
   for (let x = start; x < Math.max(end, start + 2); x += dash + gap) {
@@ -229,6 +230,7 @@ function coloursOf(element) {
     frozen: colour("blue-color", "#2563eb"),
     flashing: colour("orange-color", "#d97706"),
     silent: colour("red-color", "#dc2626"),
+    skipped: text,
   };
 }
 

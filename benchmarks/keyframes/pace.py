@@ -15,8 +15,7 @@ from benchmarks.keyframes.table import markdown
 from benchmarks.keyframes.tools import ffmpeg_null
 from framelens.core.domain import Pace, Selection
 from framelens.core.events import KeyframesChosen
-from framelens.video.keyframes import pace as pace_module
-from framelens.video.keyframes import pipeline
+from framelens.video.keyframes import groups, pipeline
 from framelens.video.keyframes.options import ExtractOptions
 from framelens.video.readers import open_reader
 
@@ -52,8 +51,8 @@ def pace_table(folder: Path, judge: Judge) -> Iterator[str]:
 
 def _surveyed(path: Path, frames: int, least: float | None) -> tuple[KeyframesChosen, Cost]:
     pace: Pace = "full" if least is None else "fast"
-    before = pace_module._LEAST_BYTES
-    pace_module._LEAST_BYTES = before if least is None else least
+    before = groups._LEAST_BYTES
+    groups._LEAST_BYTES = before if least is None else least
     choices: list[KeyframesChosen] = []
 
     def run() -> None:
@@ -64,5 +63,5 @@ def _surveyed(path: Path, frames: int, least: float | None) -> tuple[KeyframesCh
     try:
         spent = cost(run)
     finally:
-        pace_module._LEAST_BYTES = before
+        groups._LEAST_BYTES = before
     return choices[0], spent

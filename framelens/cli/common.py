@@ -52,6 +52,7 @@ selection_options = together(
     option("--every", type=parse_interval, metavar="SECONDS", help="cli.every"),
     option("--at", type=parse_times, multiple=True, metavar="T,T,…", help="cli.at"),
     option("--pace", type=Choice(get_args(Pace)), default="auto", help="cli.pace"),
+    option("--time-limit", type=parse_interval, metavar="T", help="cli.time_limit"),
     range_options,
 )
 """Options for choosing frames and a range; each command has `--frames` with its own text."""
@@ -73,6 +74,7 @@ def parse_selection(options: Options) -> Selection:
         start=options.start,
         end=options.end,
         pace=options.pace,
+        time_limit=options.time_limit,
         spelling=_option_text,
     )
 

@@ -20,7 +20,7 @@ COMMAND_GROUPS = {
 }
 """The groups of commands, those of the built-in plugins among them."""
 _OPTION_GROUPS = {
-    "frames": ("--strategy", "--every", "--at", "--start", "--end", "--pace"),
+    "frames": ("--strategy", "--every", "--at", "--start", "--end", "--pace", "--time-limit"),
     "speech": ("--subtitles", "--speakers", "--burn-subtitles"),
     "report": ("--all-findings", "--all-chapters", "--all-intervals", "--report", "--margin", "--chapters"),
     "answer": (

@@ -26,7 +26,7 @@ Language = Literal["zh", "en"]
 AnswerMode = Literal["messages", "text", "none"]
 AnswerState = Literal["complete", "stopped", "failed"]
 BoundaryType = Literal["cut", "dissolve", "fade", "wipe", "page"]
-StretchType = Literal["black", "frozen", "flashing", "silent"]
+StretchType = Literal["black", "frozen", "flashing", "silent", "skipped"]
 Reason = Literal["first", "shot", "change", "even", "last", "interval", "codec", "asked"]
 Strategy = Literal["auto", "uniform", "every", "scenes", "codec", "times"]
 Pace = Literal["auto", "fast", "full"]
@@ -228,7 +228,8 @@ class Selection:
     `times_seconds`.
 
     The pace is how much of the video the survey decodes: "full", or "fast" where its packets say that nothing happens
-    in parts of it; "auto" is fast for a long video most of which is still.
+    in parts of it; "auto" is fast for a long video most of which is still. With `limit_seconds` the survey decodes what
+    its packets say most of, until the time is over.
     """
 
     strategy: Strategy = "auto"
@@ -237,6 +238,7 @@ class Selection:
     start_seconds: float = 0.0
     end_seconds: float | None = None
     pace: Pace = "auto"
+    limit_seconds: float | None = None
 
     def __post_init__(self) -> None:
         _positive(self, start_seconds=self.start_seconds, times_seconds=min(self.times_seconds, default=0.0))
@@ -244,6 +246,8 @@ class Selection:
             raise ValueError(f"strategy {self.strategy!r} does not go with every_seconds {self.every_seconds}")
         if (self.strategy == "times") != bool(self.times_seconds):
             raise ValueError(f"strategy {self.strategy!r} does not go with {len(self.times_seconds)} times")
+        if self.limit_seconds is not None and not self.limit_seconds > 0:
+            raise ValueError(f"the time limit {self.limit_seconds} is not above 0")
         if self.end_seconds is not None and self.end_seconds <= self.start_seconds:
             raise ValueError(f"the range ends at {self.end_seconds}, not after its start {self.start_seconds}")
 
@@ -335,7 +339,10 @@ class Measures:
 
 @dataclass(frozen=True)
 class Stretch:
-    """A segment [start_seconds, end_seconds) in which the picture is black, frozen or flashing, or the sound silent."""
+    """A segment [start_seconds, end_seconds) in which the picture is black, frozen or flashing, or the sound silent.
+
+    There was no time to look at a "skipped" one, except at single pictures.
+    """
 
     start_seconds: float
     end_seconds: float

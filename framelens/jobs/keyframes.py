@@ -58,6 +58,7 @@ def build_selection(
     start: float,
     end: float | None,
     pace: Pace = "auto",
+    time_limit: float | None = None,
     spelling: Spelling,
 ) -> Selection:
     """Build the selection; `every` or `at` imply their strategy.
@@ -69,6 +70,7 @@ def build_selection(
         start: Start of the range in seconds.
         end: End of the range in seconds, None for the video's.
         pace: How much of the video is decoded.
+        time_limit: Most seconds that looking through the video takes, None for no limit.
         spelling: How messages write an option.
 
     Raises:
@@ -93,7 +95,7 @@ def build_selection(
     if end is not None and end <= start:
         names = {"start_option": spelling("start", None), "end_option": spelling("end", None)}
         raise ConfigError("range_reversed", start=f"{start:g}", end=f"{end:g}", **names)
-    return Selection(strategy, every, tuple(at), start, end, pace)
+    return Selection(strategy, every, tuple(at), start, end, pace, time_limit)
 
 
 def _missing(spelling: Spelling, strategy: str, option: str, example: object) -> ConfigError:

@@ -78,6 +78,7 @@ def selection_of(
     start: Time,
     end: Time | None,
     pace: Pace = "auto",
+    time_limit: Time | None = None,
 ) -> Selection:
     """Return how frames are chosen.
 
@@ -91,5 +92,6 @@ def selection_of(
         start=parse_seconds(str(start)),
         end=None if end is None else parse_seconds(str(end)),
         pace=pace,
+        time_limit=None if time_limit is None else parse_interval(str(time_limit)),
         spelling=lambda name, value: name if value is None else f"{name}={value!r}",
     )

@@ -127,6 +127,7 @@ def keyframes(
     start: Time = 0.0,
     end: Time | None = None,
     pace: Pace = "auto",
+    time_limit: Time | None = None,
     cancel: threading.Event | None = None,
     session: Session | None = None,
     **own: Unpack[SessionOptions],
@@ -147,6 +148,8 @@ def keyframes(
         end: End of the range; by default the video's.
         pace: "full" decodes the whole video; "fast" leaves out parts of which its packets say that nothing happens;
             "auto" is fast for a video of more than half an hour most of which is still.
+        time_limit: Most time for looking through the video, such as "10m". Parts with most that is new come first;
+            `decode.stretches` names those that were not looked at.
         cancel: Stops the call within a second once it is set.
         session: The session to use.
         own: Arguments of a session of the call's own; beside `session` the `language` of errors alone.
@@ -159,7 +162,7 @@ def keyframes(
     assert session
     settings, file = session.settings, session._video_path(path, cancel)
     session._open_log()
-    selection = selection_of(strategy, every, at, start, end, pace)
+    selection = selection_of(strategy, every, at, start, end, pace, time_limit)
     fit = partial(frames_that_fit, settings, file)
     most = frame_limit(frame_number(frames), selection.strategy, KEYFRAMES, fit)
     updates, reused = open_updates(settings, file, most, selection, cancel)
@@ -181,6 +184,7 @@ def analyse_events(
     start: Time = 0.0,
     end: Time | None = None,
     pace: Pace = "auto",
+    time_limit: Time | None = None,
     use_model: bool = True,
     fresh: bool = False,
     subtitles: PathLike | None = None,
@@ -206,6 +210,7 @@ def analyse_events(
         start: Start of the range.
         end: End of the range; by default the video's.
         pace: How much of the video is decoded, see `keyframes`.
+        time_limit: Most time for looking through the video, see `keyframes`.
         use_model: Ask a model; without it, a report has shots, frames, text on the screen and measurements.
         fresh: Analyse even if the same was analysed before.
         subtitles: Subtitle file to use before subtitles in the video and beside it.
@@ -237,7 +242,7 @@ def analyse_events(
         question=question,
         language=language(),
         use_model=use_model,
-        selection=selection_of(strategy, every, at, start, end, pace),
+        selection=selection_of(strategy, every, at, start, end, pace, time_limit),
         frames=frame_number(frames),
         subtitles=None if subtitles is None else file_path(subtitles),
         speakers=speakers,

@@ -53,6 +53,8 @@ def draw() -> None:
         options: Options = {"step": 1.0, "format": "%g", "key": "every", "persist_state": "session"}
         st.number_input(t("ui.every"), 0.04, 86_400.0, 5.0, **options)
     st.toggle(t("ui.quick_look"), key="is_quick", help=t("ui.quick_look_help"), persist_state="session")
+    limit: Options = {"placeholder": t("ui.time_limit_empty"), "persist_state": "session", "width": _FIELD_WIDTH}
+    st.number_input(t("ui.time_limit"), 0.1, 1440.0, None, 1.0, key="time_limit", help=t("ui.time_limit_help"), **limit)
     st.caption(t("ui.range_part"))
     with st.container(horizontal=True):
         draw_time_range()
@@ -73,7 +75,8 @@ def read_choice() -> FrameChoice:
     adapts = is_automatic()
     frames = MOST_FRAMES if adapts else int(_value(_number_key(strategy)))
     pace: Pace = "fast" if _value("is_quick") else "auto"
-    selection = Selection(strategy, every, start_seconds=start, end_seconds=end, pace=pace)
+    minutes = _value("time_limit")
+    selection = Selection(strategy, every, (), start, end, pace, minutes and 60 * minutes)
     return FrameChoice(selection, frames, adapts, _value("side") or None)
 
 

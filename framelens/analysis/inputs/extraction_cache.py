@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from framelens.core.codec import receive, send, to_builtins
-from framelens.core.domain import FrameFacts, Keyframe, Pace, ScreenText, Selection, VideoInfo
+from framelens.core.domain import FrameFacts, Keyframe, ScreenText, Selection, VideoInfo
 from framelens.core.errors import DecodeError
 from framelens.core.events import (
     FactsMeasured,
@@ -187,7 +187,7 @@ class ExtractionCache:
             extraction = _Extraction(_with_path(interrupted, path))
             return chain(extraction.events, extraction.rest(path, options, texts=texts, cancel=cancel))
         selection = options.selection
-        survey = before.get(_survey_at(selection.pace), SurveyResult) if before and names_times(selection) else None
+        survey = before.get(_survey_of(selection), SurveyResult) if before and names_times(selection) else None
         if survey:
             return extract_named(path, survey, options, texts=texts, cancel=cancel)
         return extract(
@@ -295,9 +295,9 @@ def open_extraction_cache(data_dir: Path) -> ExtractionCache:
     return ExtractionCache(open_extractions(data_dir))
 
 
-def _survey_at(pace: Pace) -> tuple[object, ...]:
+def _survey_of(selection: Selection) -> tuple[object, ...]:
     """Return the subject of the survey of a whole video."""
-    return "survey", pace
+    return "survey", selection.pace, selection.limit_seconds
 
 
 def _thumbnails_of(selection: Selection) -> tuple[object, ...]:
@@ -397,7 +397,7 @@ class StoredExtraction:
         """Cache the results of a survey."""
         for survey in surveys:
             is_result, selection = isinstance(survey, SurveyResult), options.selection
-            self.keep(_survey_at(selection.pace) if is_result else _thumbnails_of(selection), survey)
+            self.keep(_survey_of(selection) if is_result else _thumbnails_of(selection), survey)
 
     def interrupted(self, options: ExtractOptions) -> list[VideoEvent]:
         """Return the events of an extraction that reads text and was interrupted, with the facts it had measured."""

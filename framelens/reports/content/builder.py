@@ -122,7 +122,9 @@ def head(analysis: Analysis) -> Iterator[Block]:
     name = single_line(analysis.video.name)
     shown_name = "" if labels.headline(analysis) == labels.one_line(name) else name
     share = analysis.decode.decoded_share
-    looked = t("report.quick_look", percent=f"{100 * share:.0f}") if share < 1 else ""
+    is_limited = analysis.request.selection.limit_seconds is not None
+    key = "report.limited_look" if is_limited else "report.quick_look"
+    looked = t(key, percent=f"{100 * share:.0f}") if share < 1 else ""
     about = (shown_name, length, *facts, looked, timecode, labels.local_minute(analysis.created))
     yield Paragraph(text_line(" · ".join(filter(None, about))), "quiet")
     if link := analysis.link:

@@ -11,7 +11,7 @@ from itertools import groupby
 from statistics import fmean
 from typing import Literal
 
-from framelens.core.domain import Boundary, DecodeSummary, Keyframe, Measures, Shot
+from framelens.core.domain import Boundary, DecodeSummary, Keyframe, Measures, Shot, Stretch
 
 Footage = Literal["film", "camera"]
 _FILM_SHOT_SECONDS = 60.0
@@ -116,11 +116,17 @@ def motion_limit(motion: Sequence[float]) -> float:
     return max(_LEAST_MOTION, _MOVES * min(noise, _MOST_NOISE))
 
 
-def quiet_spans(activities: Sequence[Activity], start_seconds: float, end_seconds: float) -> list[tuple[float, float]]:
-    """List the spans of [start_seconds, end_seconds) without activity, as long as a pause at least."""
-    starts = [start_seconds, *(activity.end_seconds for activity in activities)]
-    ends = [*(activity.start_seconds for activity in activities), end_seconds]
-    return [(start, end) for start, end in zip(starts, ends, strict=True) if end - start >= _PAUSE_SECONDS]
+def quiet_spans(
+    others: Sequence[Activity | Stretch], start_seconds: float, end_seconds: float
+) -> list[tuple[float, float]]:
+    """List the spans of [start_seconds, end_seconds) outside all others, as long as a pause at least."""
+    spans, reached = [], start_seconds
+    parts = sorted((part.start_seconds, part.end_seconds) for part in others)
+    for start, end in (*parts, (end_seconds, end_seconds)):
+        if start - reached >= _PAUSE_SECONDS:
+            spans.append((reached, start))
+        reached = max(reached, end)
+    return spans
 
 
 def light_changes(measures: Measures | None) -> tuple[LightChange, ...]:

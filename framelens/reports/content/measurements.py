@@ -217,8 +217,11 @@ def _camera(analysis: Analysis, most: int | None) -> Iterator[Block]:
     moves = activities(decode.measures, end)
     yield Heading(2, text_line(t("report.moves")), "moves")
     moving = sum(activity.end_seconds - activity.start_seconds for activity in moves)
-    quiet = quiet_spans(moves, start, end)
-    key = "report.moves_never" if not moves else "report.moves_always" if not quiet else "report.moves_about"
+    skipped = [stretch for stretch in decode.stretches if stretch.type == "skipped"]
+    quiet = quiet_spans([*moves, *skipped], start, end)
+    is_always = not (skipped or quiet)
+    never = "report.moves_never_seen" if skipped else "report.moves_never"
+    key = never if not moves else "report.moves_always" if is_always else "report.moves_about"
     values = {"n": len(moves), "time": exactly(moving), "length": exactly(end - start)}
     yield Paragraph(text_line(t(key, **values)))
     shown = set(_spread_evenly(sorted(moves, key=lambda activity: activity.start_seconds), most))

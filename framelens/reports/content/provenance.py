@@ -124,13 +124,14 @@ def layout_text(layout: Layout) -> str:
 
 
 def _choice(selection: Selection) -> str:
-    """Describe the selection: the strategy, and the range if it isn't the whole video."""
+    """Describe the selection: the strategy, the range if it isn't the whole video, and the time limit."""
     start, end = selection.start_seconds, selection.end_seconds
     if end is not None:
         span = f"{clock(start)} – {clock(end)}"
     else:
         span = t("ui.range_from", start=clock(start)) if start else ""
-    return " · ".join(filter(None, (t(f"strategy.{selection.strategy}"), span)))
+    limit = t("report.time_limit", time=clock(selection.limit_seconds)) if selection.limit_seconds else ""
+    return " · ".join(filter(None, (t(f"strategy.{selection.strategy}"), span, limit)))
 
 
 def aigc(analysis: Analysis) -> dict[str, str] | None:

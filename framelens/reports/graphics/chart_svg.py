@@ -14,6 +14,8 @@ WIDTH, HEIGHT = 960, 148
 _CHAPTERS, _SHOTS, _CURVE, _SILENCE = (0, 24), (28, 20), (52, 64), (110, 6)
 """Top and height of each row, in units of the view box. Silence lies at the foot of the curve: a picture can be black
 or frozen meanwhile."""
+_STRETCH_ROWS: dict[StretchType, tuple[tuple[int, int], float]] = {"silent": (_SILENCE, 1.0), "skipped": (_CURVE, 0.85)}
+"""Row and opacity of a segment, if not a third over the curve. Nothing is known of what was not looked at."""
 _SCALE_Y = 140
 _LETTERS = 12
 _TEMPLATE = b"""
@@ -38,6 +40,7 @@ class Palette:
         ("frozen", "#6b7280"),
         ("flashing", "#b91c1c"),
         ("silent", "#2f5d8a"),
+        ("skipped", "#ffffff"),
     )
 
 
@@ -71,7 +74,7 @@ def _shapes(chart: TimelineChart, palette: Palette, *, links: bool) -> Iterator[
     yield _curve(chart, palette.curve)
     colours = dict(palette.stretches)
     for kind, band in chart.stretches:
-        row, opacity = (_SILENCE, 1.0) if kind == "silent" else (_CURVE, 0.35)
+        row, opacity = _STRETCH_ROWS.get(kind, (_CURVE, 0.35))
         yield _rect(band, *row, colours[kind], opacity=opacity)
     for tick in chart.frames:
         line = _tick(_x(tick.at), palette.tick)

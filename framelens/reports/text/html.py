@@ -38,6 +38,7 @@ _PALETTE = Palette(
         ("frozen", "var(--quiet)"),
         ("flashing", "var(--error)"),
         ("silent", "var(--chapter)"),
+        ("skipped", "var(--soft)"),
     ),
 )
 

@@ -39,6 +39,7 @@ needs longer segments, such as the 2 s of ffmpeg's blackdetect, and finds them a
 _DIM = 0.12
 """Most brightness of a black picture, as in frame_signature; it locates the edges to the frame."""
 _FROZEN_SECONDS = 1.0  # shortest frozen segment.
+_SKIPPED_SECONDS = 1.0  # shortest part that was not looked at.
 _APART = 3.5
 """A cell that is further from its value at the segment's start has changed; coding alone moved no cell by more than 3
 of 255."""
@@ -60,6 +61,8 @@ class TimelineMeter:
         self._steps = _Steps()
         self._black, self._still, self._flashes = Blackness(), Stillness(), Flashes()
         self._before: tuple[float, DetailedGlance] | None = None
+        self._skipped: list[tuple[float, float]] = []
+        self.skipped_seconds = 0.0
 
     def take(self, time_seconds: float, look: DetailedGlance, *, burst: float) -> None:
         """Record a sample, about eight a second; `burst` is how much new content it has, 0 … 1."""
@@ -82,6 +85,27 @@ class TimelineMeter:
         """Record that frames after a time aren't read: whether the picture is still there is not known."""
         self._still.interrupt(time_seconds)
 
+    def skip(self, start_seconds: float, end_seconds: float) -> None:
+        """Record a part that was not looked at; a single frame between two of them doesn't part them."""
+        if end_seconds - start_seconds < _SKIPPED_SECONDS:
+            return
+        self._still.interrupt(start_seconds)
+        self._black.off(start_seconds)
+        self.skipped_seconds += end_seconds - start_seconds
+        if self._skipped and start_seconds - self._skipped[-1][1] < _GAP_SECONDS:
+            start_seconds, _ = self._skipped.pop()
+        self._skipped.append((start_seconds, end_seconds))
+        if len(self._skipped) > MOST_STRETCHES:
+            self._join_nearest()
+
+    def _join_nearest(self) -> None:
+        """Join the two skipped parts with the shortest time between them: rather too much is named than too little."""
+        index = min(
+            range(1, len(self._skipped)), key=lambda place: self._skipped[place][0] - self._skipped[place - 1][1]
+        )
+        (start, _), (_, end) = self._skipped[index - 1 : index + 1]
+        self._skipped[index - 1 : index + 1] = [(start, end)]
+
     def light(self, time_seconds: float, brightness: float) -> None:
         """Record the mean luma, 0 … 1, of a decoded frame: before `take` if the frame is also a sample."""
         self._black.light(time_seconds, brightness)
@@ -90,7 +114,8 @@ class TimelineMeter:
     def finish(self, end_seconds: float) -> tuple[Measures | None, tuple[Stretch, ...]]:
         """Return the Measures (None without samples) and the segments by their start, if the video ends here."""
         detectors = (self._black, self._still, self._flashes)
-        stretches = (stretch for detector in detectors for stretch in detector.until(end_seconds))
+        stretches = [stretch for detector in detectors for stretch in detector.until(end_seconds)]
+        stretches += [Stretch(start, end, "skipped") for start, end in self._skipped]
         return self._steps.measures(end_seconds), tuple(sorted(stretches, key=lambda stretch: stretch.start_seconds))
 
 

@@ -26,9 +26,9 @@ from framelens.video.keyframes.options import ExtractOptions, Opening, adapted_f
 from framelens.video.keyframes.pace import paced
 from framelens.video.keyframes.selector import SelectedFrame, choose
 from framelens.video.keyframes.survey import OpeningRead, Survey
+from framelens.video.keyframes.time_limit import Deadline, EarlyEnd, timed
 from framelens.video.readers import open_reader
 from framelens.video.readers.base import JPEG_QUALITY, FrameReader, as_jpeg
-from framelens.video.readers.pyav import AvReader
 from framelens.video.seeking import InaccurateSeekError, SeekReader, pictures_at
 
 _FULL_QUALITY = 95  # of JPEG.
@@ -48,16 +48,18 @@ def run(reader: FrameReader, options: ExtractOptions, *, shows: bool = True) -> 
     Raises:
         VideoError: The range contains no frame, or no frame matches the selection.
     """
-    fast = paced(reader, options.selection)
-    if fast is not None:
-        return _closed_after(fast, options, shows=shows)
-    events = _survey(reader, options, shows=shows)
-    return _noted_full(events) if options.selection.pace == "fast" else events
+    selection = options.selection
+    deadline = Deadline(selection.limit_seconds) if selection.limit_seconds else None
+    other = timed(reader, selection, deadline) if deadline else paced(reader, selection)
+    if other is not None:
+        return _closed_after(other, options, shows=shows)
+    events = _survey(reader, options, deadline, shows=shows)
+    return _noted_full(events) if selection.pace == "fast" and not deadline else events
 
 
-def _closed_after(fast: AvReader, options: ExtractOptions, *, shows: bool) -> Iterator[Event]:
-    with fast:
-        yield from _survey(fast, options, shows=shows)
+def _closed_after(reader: FrameReader, options: ExtractOptions, *, shows: bool) -> Iterator[Event]:
+    with reader:
+        yield from _survey(reader, options, shows=shows)
 
 
 def _noted_full(events: Iterator[Event]) -> Iterator[Event]:
@@ -70,9 +72,13 @@ def _noted_full(events: Iterator[Event]) -> Iterator[Event]:
             yield event
 
 
-def _survey(reader: FrameReader, options: ExtractOptions, *, shows: bool) -> Iterator[Event]:
+def _survey(
+    reader: FrameReader, options: ExtractOptions, deadline: Deadline | None = None, *, shows: bool
+) -> Iterator[Event]:
     selection = options.selection
-    clip = Clip(_seek_reader(reader, selection.start_seconds), selection.start_seconds, selection.end_seconds)
+    reader = _seek_reader(reader, selection.start_seconds)
+    reader = EarlyEnd(reader, deadline) if deadline else reader
+    clip = Clip(reader, selection.start_seconds, selection.end_seconds)
     return _automatic(clip, options, shows=shows) if selection.strategy == "auto" else _by_times(clip, options)
 
 
@@ -95,7 +101,7 @@ def full_pictures(
 
 
 class _Check:
-    """Check of a surveyed clip with a second decoder."""
+    """Check of a surveyed clip with a second decoder, for which a time limit leaves no time."""
 
     def __init__(self, clip: Clip, selection: Selection) -> None:
         self._clip, self._selection = clip, selection
@@ -131,6 +137,8 @@ class _Check:
         return damaged_spans(self._seconds, self._clip.whole_frames)
 
     def _find(self, survey: Survey) -> None:
+        if self._selection.limit_seconds:
+            return
         clip = self._clip
         self._seconds = survey.suspects.damaged_seconds(
             clip.info, num_reported=clip.num_damaged, offset_seconds=clip.first[1]

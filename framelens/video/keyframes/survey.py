@@ -171,6 +171,8 @@ class Survey:
         )
 
     def _take(self, picture: Picture, glance: Glance) -> list[Candidate]:
+        if picture.gap == "skipped":
+            self._meter.skip(self._end_seconds, picture.time_seconds)
         self._num_frames = picture.index + 1
         self._end_seconds = picture.time_seconds + picture.duration_seconds
         self._num_damaged_parts += picture.is_damaged and not self._was_damaged
@@ -193,8 +195,8 @@ class Survey:
 
     def _look(self, picture: Picture, glance: Glance) -> list[Candidate]:
         self._times.append(picture.time_seconds)
-        fresh = self._rest(picture) if picture.unread_seconds else []
-        if not picture.unread_seconds:
+        fresh = self._rest(picture) if picture.gap == "still" else []
+        if not picture.gap:
             self._meter_still(picture.time_seconds)
         self._shown = picture, glance
         self.suspects.push(picture, glance)
@@ -301,7 +303,8 @@ class Survey:
         declared, reached = reader.declared_seconds, reader.reached_seconds
         if reader.num_damaged and ends_in_zeros(reader.info.path):
             reached = min(reached, start + self._end_seconds)
-        if declared and declared - reached > max(_MISSING_SECONDS, _MISSING_SHARE * declared):
+        early = reader.ended_early_seconds
+        if not early and declared and declared - reached > max(_MISSING_SECONDS, _MISSING_SHARE * declared):
             readable, whole = clock(self._end_seconds, digits=1, form="m"), clock(declared - start, digits=1, form="m")
             yield Notice("truncated", {"readable": readable, "declared": whole})
         if reader.num_damaged:
@@ -329,8 +332,14 @@ class Survey:
             yield Notice("composited", level="info")
         if reader.loses_alpha:
             yield Notice("alpha_lost")
-        if reader.decoded_share < 1:
-            yield Notice("surveyed_fast", {"percent": f"{100 * reader.decoded_share:.0f}"}, "info")
+        percent = f"{100 * reader.decoded_share:.0f}"
+        if early:
+            length = max(early, reader.info.duration_seconds_from_header or 0.0)
+            yield Notice("ended_early", {"time": clock(early, digits=0), "whole": clock(length, digits=0)})
+        elif self._meter.skipped_seconds:
+            yield Notice("time_limited", {"percent": percent, "time": clock(self._meter.skipped_seconds, digits=0)})
+        elif reader.decoded_share < 1:
+            yield Notice("surveyed_fast", {"percent": percent}, "info")
         if reader.name != FIRST_READER:
             yield Notice("second_reader", {"reader": reader.name}, "info")
 

@@ -108,6 +108,10 @@ class PictureChanges:
     is_followed: bool = False
 
 
+Gap = Literal["", "still", "skipped"]
+"""Why frames were left out: their packets show nothing new, or there was no time for them."""
+
+
 class Picture(Protocol):
     """Decoded frame. Holding it costs `num_bytes`; the picture is converted only on request."""
 
@@ -132,8 +136,8 @@ class Picture(Protocol):
         """Return whether the codec stored the frame whole (intra-coded, a keyframe); False if unknown."""
 
     @property
-    def unread_seconds(self) -> float:
-        """Return the seconds since the last frame that was read, if frames between were left out by a DecodePlan."""
+    def gap(self) -> Gap:
+        """Return why a DecodePlan left out the frames between the last picture and this one, "" if it didn't."""
 
     @property
     def num_bytes(self) -> int:
@@ -174,7 +178,6 @@ class FrameReader(OpenedFile, Protocol):
         changes: What was done to the pictures that were shown until now.
         mapped_colours: The transfer and gamut of a video whose pictures are shown tone-mapped, such as "HLG, BT.2020".
         loses_alpha: Whether the file announces an alpha channel that the decoder leaves out.
-        decoded_share: Share of the packets that are decoded; less than 1 where a DecodePlan leaves out others.
     """
 
     name: str
@@ -182,7 +185,16 @@ class FrameReader(OpenedFile, Protocol):
     changes: PictureChanges
     mapped_colours: str = ""
     loses_alpha: bool = False
-    decoded_share: float = 1.0
+
+    @property
+    def decoded_share(self) -> float:
+        """Return the share of the packets that were decoded; less than 1 where a DecodePlan left out others."""
+        return 1.0
+
+    @property
+    def ended_early_seconds(self) -> float | None:
+        """Return the seconds that were read until the time was over, None if it wasn't."""
+        return None
 
     @property
     def declared_seconds(self) -> float | None:
@@ -234,12 +246,22 @@ class WrappedReader(FrameReader):
     def __init__(self, reader: FrameReader) -> None:
         self.name, self.info = reader.name, reader.info
         self.changes, self.mapped_colours = reader.changes, reader.mapped_colours
-        self.loses_alpha, self.decoded_share = reader.loses_alpha, reader.decoded_share
+        self.loses_alpha = reader.loses_alpha
         self._reader = reader
 
     def close(self) -> None:
         """Close the other reader."""
         self._reader.close()
+
+    @property
+    def decoded_share(self) -> float:
+        """Return the share of the packets that were decoded."""
+        return self._reader.decoded_share
+
+    @property
+    def ended_early_seconds(self) -> float | None:
+        """Return the seconds that were read until the time was over, None if it wasn't."""
+        return self._reader.ended_early_seconds
 
     @property
     def declared_seconds(self) -> float | None:

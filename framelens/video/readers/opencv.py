@@ -43,7 +43,7 @@ class CvPicture:
     changes: base.PictureChanges
     is_damaged: bool = False
     is_whole: bool = False
-    unread_seconds: float = 0.0
+    gap: base.Gap = ""
 
     @property
     def num_bytes(self) -> int:

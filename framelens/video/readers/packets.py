@@ -25,6 +25,7 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.frame import VideoFrame
 
+from framelens.video.readers.base import Gap
 from framelens.video.readers.joined_files import FirstFile
 from framelens.video.readers.outliers import without_outliers
 
@@ -211,7 +212,8 @@ class DecodePlan:
     """Frames to decode; call `takes` for every packet, in decoding order.
 
     A group begins with a key frame after which no frame refers to one before it. What is decoded of it ends with a
-    frame that is shown later than all before it, so that nothing that is decoded refers to what isn't.
+    frame that is shown later than all before it, so that nothing that is decoded refers to what isn't. All else is left
+    out because it is still.
 
     Args:
         until: For the timestamp of each such key frame, the timestamp of the last frame to decode, inf for the whole
@@ -221,31 +223,52 @@ class DecodePlan:
     def __init__(self, until: Mapping[int, float]) -> None:
         self._until = until
         self._key, self._last, self._follows_whole = -inf, inf, True
-        self._left_out = False
-        self._after_gaps: set[int] = set()
+        self._rest: Gap = "still"
+        self._gap: Gap = ""
+        self._gaps: dict[int, Gap] = {}
+        self._num_taken = self._num_packets = 0
+
+    @property
+    def decoded_share(self) -> float:
+        """Return the share of the packets until now that were decoded."""
+        return self._num_taken / max(1, self._num_packets)
+
+    def ending(self, key_pts: int) -> tuple[float, Gap] | None:
+        """Return the last frame to decode of the group that a key frame begins, and why the rest is left out.
+
+        -inf leaves out the key frame, too. Return None if the key frame begins no group.
+        """
+        last = self._until.get(key_pts)
+        return None if last is None else (last, "still")
 
     def takes(self, packet: Packet[Stream]) -> bool:
         """Return whether to decode the frame of a packet."""
-        if packet.pts is None:
-            return True
-        if packet.is_keyframe and packet.pts in self._until:
-            if self._left_out:
-                self._after_gaps.add(packet.pts)
-            self._follows_whole = not self._left_out
-            self._key, self._last, self._left_out = packet.pts, self._until[packet.pts], False
-            return True
-        if packet.pts < self._key:  # shown before the key frame, of which it may refer to frames before
-            return self._follows_whole
-        is_taken = packet.pts <= self._last
-        self._left_out |= not is_taken
+        is_taken = self._takes(packet)
+        self._num_packets += 1
+        self._num_taken += is_taken
         return is_taken
 
-    def ends_gap(self, pts: int | None) -> bool:
-        """Return whether a decoded frame is the first after frames that were left out; call it once for each frame."""
-        if pts not in self._after_gaps:
-            return False
-        self._after_gaps.discard(pts)
-        return True
+    def _takes(self, packet: Packet[Stream]) -> bool:
+        pts = packet.pts
+        if pts is None:
+            return True
+        if packet.is_keyframe and (ending := self.ending(pts)):
+            self._follows_whole = not self._gap
+            self._key, (self._last, self._rest) = pts, ending
+            if is_taken := pts <= self._last:
+                self._gaps.update({pts: self._gap} if self._gap else {})
+                self._gap = ""
+        elif pts < self._key:  # shown before the key frame, of which it may refer to frames before
+            return self._follows_whole
+        else:
+            is_taken = pts <= self._last
+        if not is_taken and self._gap != "skipped":
+            self._gap = self._rest
+        return is_taken
+
+    def gap_before(self, pts: int | None) -> Gap:
+        """Return why frames before a decoded frame were left out, "" if none were; call it once for each frame."""
+        return "" if pts is None else self._gaps.pop(pts, "")
 
 
 class DecodingTimes:

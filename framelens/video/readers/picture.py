@@ -87,7 +87,7 @@ class AvPicture:
     presentation: Presentation = field(default_factory=Presentation)
     is_damaged: bool = False
     orientation: Orientation = UPRIGHT
-    unread_seconds: float = 0.0
+    gap: base.Gap = ""
 
     def __post_init__(self) -> None:
         tone_mapping.with_known_matrix(self.frame)

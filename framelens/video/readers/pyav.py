@@ -9,7 +9,7 @@ import errno
 import os
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import chain, pairwise
 from math import inf
@@ -120,13 +120,13 @@ class AvReader(base.FrameReader):
     num_damaged = 0
     reached_seconds = 0.0
 
-    def __init__(self, path: Path, *, every_frame: bool = True, until: Mapping[int, float] | None = None) -> None:
+    def __init__(self, path: Path, *, every_frame: bool = True, plan: DecodePlan | None = None) -> None:
         """Open `path` and decode its first frame.
 
         Args:
             path: The video file.
             every_frame: Decode all frames, also those that no other depends on.
-            until: Decode only what this names, see DecodePlan.
+            plan: What to decode, None for everything.
 
         Raises:
             VideoError: The file is not a video.
@@ -140,7 +140,7 @@ class AvReader(base.FrameReader):
             self._stream = video_stream(self._container, path)
             check_pixels(path.name, self._stream.width, self._stream.height)  # before a picture is decoded
             _set_threads(self._stream)
-            self._plan = None if until is None else DecodePlan(until)
+            self._plan = plan
             self._unit = self._stream.time_base or Fraction(1, 1000)
             self._presentation = presentation_of(path, self._container, self._stream)
             self.changes = self._presentation.changes
@@ -199,6 +199,11 @@ class AvReader(base.FrameReader):
         self._container.close()
 
     @property
+    def decoded_share(self) -> float:
+        """Return the share of the packets that were decoded; less than 1 where a DecodePlan left out others."""
+        return self._plan.decoded_share if self._plan else 1.0
+
+    @property
     def declared_seconds(self) -> float | None:
         """Return the end according to the file; None if it doesn't say, or by times that can't be believed."""
         is_doubtful = self._clocks.have_restarted or self.changes.outliers_seconds
@@ -246,9 +251,9 @@ class AvReader(base.FrameReader):
             time = self._clock.stamp(raw)
             self._pace.push(time)
             before, index = index, self._display_index(frame, index)
-            ends_gap = self._plan is not None and self._plan.ends_gap(frame.pts)
-            self._wants_all |= not ends_gap and index > before + 1 and time - last > _WIDEST_GAP_SECONDS
-            unread, last = time - last if ends_gap else 0.0, time
+            gap: base.Gap = self._plan.gap_before(frame.pts) if self._plan else ""
+            self._wants_all |= not gap and index > before + 1 and time - last > _WIDEST_GAP_SECONDS
+            last = time
             is_damaged = damage.shows(
                 time,
                 num_reported=self.num_damaged - self._num_messages,
@@ -258,7 +263,7 @@ class AvReader(base.FrameReader):
             )
             if self._is_late(raw):
                 self.changes.has_late_frames = is_damaged = True
-            yield AvPicture(frame, index, time, length, self._presentation, is_damaged, orientation, unread)
+            yield AvPicture(frame, index, time, length, self._presentation, is_damaged, orientation, gap)
 
     def _keep_disposable(self, frame: VideoFrame, raw: float | None, length: float) -> None:
         self._disposable_pts.discard(frame.pts or 0)

@@ -145,7 +145,7 @@ def test_a_plan_takes_groups_up_to_their_last_frame() -> None:
     ]
     taken = [pts for pts, is_key in shown if plan.takes(packet(pts, is_key=is_key))]
     assert taken == [0, 1, 2, 5, 10, 11]
-    assert [pts for pts in taken if plan.ends_gap(pts)] == [5, 10]
+    assert [pts for pts in taken if plan.gap_before(pts)] == [5, 10]
 
 
 def packet(pts: int, *, is_key: bool) -> Packet[Stream]:

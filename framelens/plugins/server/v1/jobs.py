@@ -55,6 +55,7 @@ def submit_job(body: NewJob, services: ServicesDep, key: KeyDep, response: Respo
         start=body.start_seconds,
         end=body.end_seconds,
         pace=body.pace,
+        time_limit=body.time_limit_seconds,
         spelling=_spell,
     )
     request = build_request(

@@ -5,7 +5,7 @@ model's text can load or link.
 """
 
 import base64
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
@@ -172,12 +172,14 @@ class Renderer:
         *,
         range_action: RangeAction | None = None,
         intervals: Iterable[VideoRange] = (),
+        left_out: Container[int] = (),
     ) -> None:
         """Create a renderer.
 
         Args:
             job_id: The job.
             frames: Its frames.
+            left_out: Numbers of the frames whose pictures a person has left out.
             actions: Buttons by the anchors of headings.
             range_action: What can be done with a range of the video, None if nothing can.
             intervals: Intervals of the answers in the report; each is shown by the picture of its first frame.
@@ -186,6 +188,7 @@ class Renderer:
         self._frames = {frame.number: frame for frame in frames}
         self._actions = actions or {}
         self._range_action = range_action
+        self._left_out = left_out
         self._intervals = {interval.start_seconds: interval for interval in intervals}
 
     @property
@@ -281,9 +284,9 @@ class Renderer:
 
     def _finding(self, item: FindingItem) -> Value:
         cited = [self._frames[number] for number in item.frames if number in self._frames]
-        times = [frame.time_seconds for frame in cited]
+        times = [frame.time_seconds for frame in cited] or [at for span in item.times if (at := span.at_seconds)]
         return {
-            "pictures": [self.picture(frame) for frame in cited[:_MAX_PICTURES]],
+            "pictures": self._pictures(cited),
             "lead": spans(item.times),
             "line": spans(item.line),
             "fields": [{"label": label, "text": value} for label, value in item.fields],
@@ -304,8 +307,11 @@ class Renderer:
 
     def _cited_pictures(self, line: Line) -> list[Value]:
         """List small pictures of the first few frames that a line cites."""
-        cited = [self._frames[span.frame] for span in line if span.frame in self._frames]
-        return [self.picture(frame) for frame in cited[:_MAX_PICTURES]]
+        return self._pictures([self._frames[span.frame] for span in line if span.frame in self._frames])
+
+    def _pictures(self, cited: Sequence[Keyframe]) -> list[Value]:
+        """List small pictures of the first few frames, without those that a person has left out."""
+        return [self.picture(frame) for frame in cited if frame.number not in self._left_out][:_MAX_PICTURES]
 
     def _thumbnail(self, block: PictureBlock) -> Value:
         """Convert a picture of a conversation: a keyframe of the job, or a picture that no route serves."""
@@ -342,12 +348,14 @@ class Renderer:
 
 def spans(line: Iterable[Span]) -> list[Value]:
     """Convert the spans of a line."""
-    return [
-        {"text": span.text}
-        | ({} if span.style == "plain" else {"style": span.style})
-        | ({} if span.at_seconds is None else {"at": span.at_seconds})
-        for span in line
-    ]
+    return [_span(span) for span in line]
+
+
+def _span(span: Span) -> Value:
+    value: Value = {"text": span.text}
+    value |= {} if span.style == "plain" else {"style": span.style}
+    value |= {} if span.at_seconds is None else {"at": span.at_seconds}
+    return value | ({"was": t("ui.model_words", text=span.was)} if span.was else {})
 
 
 def draw(

@@ -35,17 +35,24 @@ function chips(text, marks) {
 // A line of a report: its spans of text, times and doubts. `differs` marks what a compared report says otherwise;
 // `opens` is the frame at a time of another video than the player's.
 function spansOf(line, marks, notify) {
-  return line.map(({ text, style, at, opens, differs }) => {
+  return line.map(({ text, style, at, opens, differs, was }) => {
     if (at !== undefined || opens !== undefined) {
       const chip = opens === undefined ? timeChip(text, at) : chipOf(text, () => notify("open", opens));
       chip.classList.toggle("strong", style === "strong");
       return chip;
     }
+    if (style === "person") return personOf(text, was);
     if (style === "doubt") return element("span", { className: "flag", textContent: `⚠️ ${text}` });
     if (differs) return element("mark", { textContent: text });
     if (style === "said") return element("span", {}, ...inline(text, marks));
     return element(style === "strong" ? "strong" : "span", { textContent: text });
   });
+}
+
+// Who wrote a sentence instead of the model; a click shows the model's words.
+function personOf(text, was) {
+  if (!was) return element("span", { className: "person", textContent: text });
+  return element("details", { className: "person" }, element("summary", { textContent: text }), was);
 }
 
 function fieldsOf(fields) {

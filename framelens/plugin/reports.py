@@ -10,13 +10,16 @@ if TYPE_CHECKING:
     from framelens.core.domain import ReportedConversation as ReportedConversation
     from framelens.core.images import smaller as smaller
     from framelens.core.outline import title_of as title_of
+    from framelens.reports.content.document import plain_text as plain_text
     from framelens.reports.content.labels import ai_label as ai_label
+    from framelens.reports.content.labels import finding_seconds as finding_seconds
     from framelens.reports.content.labels import one_line as one_line
     from framelens.reports.content.labels import printable as printable
     from framelens.reports.content.labels import remarks as remarks
     from framelens.reports.content.labels import shareable_value as shareable_value
     from framelens.reports.content.labels import shortened as shortened
     from framelens.reports.content.labels import stated_notices as stated_notices
+    from framelens.reports.content.labels import written_by as written_by
     from framelens.reports.content.provenance import aigc_fields as aigc_fields
     from framelens.reports.content.provenance import aigc_text as aigc_text
     from framelens.reports.content.provenance import escape_comment as escape_comment

@@ -26,6 +26,7 @@ from app.panels.report import speakers, toolbar
 from app.state import page_state
 from framelens import registry
 from framelens.api.playback import video_for
+from framelens.core.corrections import in_force
 from framelens.core.domain import UNKNOWN_PATH, Analysis, Notice
 from framelens.i18n import labelled, language, notice_text, t
 from framelens.plugin_page import VideoRange
@@ -58,9 +59,10 @@ def draw_head(job: JobSnapshot, analysis: Analysis, *, has_video: bool) -> None:
     """Draw the headline, the toolbar, and the most serious notice."""
     reported = services().reports.get(job.id) or analysis
     st.markdown(f"### {plain(headline(analysis))}")
-    for block in sections(replace(analysis, created=local_time(analysis.created)))["head"]():
+    shown = sections(replace(analysis, created=local_time(analysis.created)))
+    for block in chain(shown["head"](), shown["note"]()):
         if isinstance(block, Paragraph):
-            st.caption(plain(plain_text(block.line)))
+            (st.caption if block.tone == "quiet" else st.info)(plain(plain_text(block.line)))
     toolbar.draw(job, analysis, reported, has_video=has_video)
     if not _answers_first(analysis):
         _draw_notice(job, analysis)
@@ -187,12 +189,19 @@ def _draw_pieces(job: JobSnapshot, analysis: Analysis, name: str) -> None:
         _actions(analysis, pieces),
         range_action=range_action() if has_player else None,
         intervals=_intervals(reported),
+        left_out=_left_out(analysis),
     )
     matching = _draw_search(name, pieces) if len(pieces) > _SEARCH_ABOVE else pieces
     units = [tuple(group) for _, group in groupby(matching, key=lambda piece: piece.fold or id(piece))]  # a fold is one
     first = _draw_pages(name, len(units))
     shown = chain.from_iterable(units[first : first + PAGE])
     report_blocks.draw(shown, renderer, key=f"blocks_{name}", on_action=partial(_retry, job.id))
+
+
+def _left_out(analysis: Analysis) -> frozenset[int]:
+    """Return the numbers of the frames whose pictures a person has left out."""
+    state = in_force(analysis.corrections.log) if analysis.corrections else {}
+    return frozenset(frame.number for frame in analysis.keyframes if f"p{frame.number}" in state)
 
 
 def _pieces(

@@ -55,6 +55,7 @@ def _brief(analysis: Analysis, has_appendix: bool) -> Iterator[Block]:
     answered = partial(statements.answer, analysis, extent)
     warned = partial(notices, analysis, levels=_LEVELS if has_appendix else _LEVELS[:2])
     yield from head(analysis)
+    yield from statements.note(analysis)
     yield from measured_note(analysis)
     yield from _blocks_of((answered, warned) if labels.unusable(analysis) else (warned, answered))
     yield from statements.summary(analysis, extent)
@@ -93,6 +94,7 @@ def sections(analysis: Analysis, *, is_shared: bool = True) -> dict[str, Section
     """
     return {
         "head": partial(head, analysis),
+        "note": partial(statements.note, analysis),
         "measured_note": partial(measured_note, analysis),
         "notices": partial(notices, analysis, is_shared=is_shared),
         "answer": partial(statements.answer, analysis),
@@ -170,7 +172,7 @@ def sources(analysis: Analysis) -> Iterator[Block]:
     model = labels.models(analysis)
     by = t("report.by_model", model=model) if model else ""
     yield Paragraph(text_line(" · ".join(filter(None, (by, _generator(analysis))))), "quiet")
-    if label := labels.ai_label(analysis):
+    if label := labels.ai_label(analysis) or labels.corrections_text(analysis):
         yield Paragraph(text_line(label), "label")
 
 

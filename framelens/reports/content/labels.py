@@ -12,11 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 
+from framelens.core.corrections import Authorship, in_force
 from framelens.core.domain import Analysis, ChunkResult, Finding, Layout, Notice, NoticeValue, VideoInfo, times_of
 from framelens.core.files import base_name
 from framelens.core.outline import title_of
 from framelens.core.units import clock, date_of, floored
-from framelens.i18n import aside, label, notice_text, sentences, t
+from framelens.i18n import aside, gap, label, notice_text, sentences, t
 from framelens.reports.content.document import DocumentFacts, Line, Span
 
 NO_MODEL = ("no_model", "no_model_because")
@@ -47,8 +48,42 @@ class RequestPart:
 
 
 def finding_seconds(finding: Finding, times: Mapping[int, float]) -> list[float]:
-    """List the times of the frames that a finding cites, without missing frames."""
-    return [times[number] for number in finding.frames if number in times]
+    """List the times of the frames that a finding cites, without missing frames, and the time that a person named."""
+    seconds = [times[number] for number in finding.frames if number in times]
+    named = finding.person.time_seconds if finding.person else None
+    return seconds if named is None else [*seconds, named]
+
+
+def finding_times(finding: Finding, times: Mapping[int, float], *, is_exact: bool = False) -> Line:
+    """Return the times of a finding, linked: those of its frames, or the time that a person named."""
+    if not finding.frames and finding.person and (named := finding.person.time_seconds) is not None:
+        (text,) = clocks([named], is_exact=is_exact)
+        return (Span(text, at_seconds=named),)
+    return format_times(finding.frames, times, is_exact=is_exact)
+
+
+def written_by(person: Authorship | None) -> Line:
+    """Return the mark behind a text that a person wrote: who it was and when; () for a text of the model."""
+    if person is None:
+        return ()
+    key = "report.corrected_by" if person.original else "report.added_by"
+    text = t(key, name=person_name(person.name), when=local_minute(person.created))
+    return (Span(gap()), Span(text, "person", was=person.original))
+
+
+def person_name(name: str) -> str:
+    """Return the name of a person who corrected something, in words if it isn't known."""
+    return one_line(name) or t("report.somebody")
+
+
+def corrections_text(analysis: Analysis) -> str:
+    """Return who corrected a report, how often and when last; "" for a report of the model alone."""
+    corrections = analysis.corrections
+    if corrections is None:
+        return ""
+    names = t("facts.list").join(map(person_name, corrections.authors))
+    last = local_minute(corrections.log[-1].created)
+    return t("report.corrected_note", names=names, n=len(in_force(corrections.log)), when=last)
 
 
 def parts_of(analysis: Analysis) -> tuple[RequestPart, ...]:
@@ -133,6 +168,8 @@ def headline(analysis: Analysis) -> str:
     Otherwise it names the video. A question that nothing has answered is no headline of what was measured.
     """
     title = one_line(title_of(analysis))
+    if analysis.corrections and analysis.corrections.title:
+        return title
     if analysis.is_measured_only and not analysis.is_answered:
         return title or one_line(analysis.video.name)
     return one_line(analysis.request.question) or title or t("report.title", name=analysis.video.name)
@@ -179,11 +216,11 @@ def stated_notices(analysis: Analysis) -> list[Notice]:
 
 
 def ai_label(analysis: Analysis) -> str:
-    """Return the statement that a model generated the texts, with its name; empty if no model was asked."""
+    """Return that a model generated the texts, with its name, and who corrected them; empty if no model was asked."""
     model = models(analysis)
     answers = [answer for conversation in analysis.all_conversations for answer in conversation.answers]
     key = "report.ai_label_answers" if any(answer.model and answer.answer for answer in answers) else "report.ai_label"
-    return t(key, model=model) if model else ""
+    return sentences((t(key, model=model), corrections_text(analysis))) if model else ""
 
 
 def troubles(result: ChunkResult) -> list[str]:
@@ -296,14 +333,15 @@ def finding_text(finding: Finding) -> str:
     """Return a finding on one line, followed by its unverified claims."""
     text = one_line(finding.text)
     doubts = t("facts.list").join(issues(finding))
-    return f"{text} ⚠️ {t('report.unverified', issues=doubts)}".strip() if doubts else text
+    text = f"{text} ⚠️ {t('report.unverified', issues=doubts)}".strip() if doubts else text
+    return f"{text}{''.join(span.text for span in written_by(finding.person))}"
 
 
 def remarks(analysis: Analysis) -> tuple[str, ...]:
     """List the warnings of an analysis and the statement that a model generated the texts, each on a line."""
     warnings = [notice for notice in shown_notices(analysis) if notice.level != "info"]
     texts = [unusable(analysis), *(shareable_text(notice) for notice in warnings)]
-    return tuple(one_line(text) for text in (*texts, ai_label(analysis)) if text)
+    return tuple(one_line(text) for text in (*texts, ai_label(analysis) or corrections_text(analysis)) if text)
 
 
 def moment_address(facts: DocumentFacts, seconds: float) -> str:

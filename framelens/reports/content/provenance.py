@@ -12,6 +12,7 @@ from framelens.i18n import aside, t
 from framelens.i18n.formatting import exactly
 from framelens.reports.content.document import Block, Heading, Paragraph, Span, Table, Verbatim, text_line
 from framelens.reports.content.labels import (
+    corrections_text,
     dynamic_range,
     models,
     named,
@@ -94,6 +95,8 @@ def provenance_facts(analysis: Analysis) -> Iterator[tuple[str, str]]:
         "seconds",
         " · ".join(f"{named('stage', stage)} {exactly(seconds)}" for stage, seconds in spent),
     )
+    if corrections := corrections_text(analysis):
+        yield "corrections", corrections
     yield "created", f"{analysis.created} · FrameLens {analysis.app_version}"
 
 

@@ -23,7 +23,7 @@ from framelens.reports.content.document import (
     plain_text,
     text_line,
 )
-from framelens.reports.content.labels import clocks, local_minute, moment, printable, shareable_text
+from framelens.reports.content.labels import clocks, local_minute, moment, printable, shareable_text, written_by
 from framelens.reports.content.searches import BriefSearch, found_by_search, search_table
 
 _MOST_BRIEF_PICTURES = 4
@@ -110,7 +110,7 @@ def _answer_blocks(
     if not answer.is_usable:
         yield from _incomplete(answer)
     if answer.answer.strip():
-        yield Paragraph((Span(answer.answer.strip(), "said"),), "answer")
+        yield Paragraph((Span(answer.answer.strip(), "said"), *written_by(answer.person)), "answer")
     for search in answer.searches:
         yield from search_table(search)
     if answer.is_usable:
@@ -148,7 +148,7 @@ def _brief_blocks(
         yield from _row_of(_at_starts(result, pictures, keyframes))
         yield from [Paragraph(result.looked, "quiet")] if plain_text(result.looked) else []
     if rest:
-        yield Paragraph((Span(rest, "said"),), "answer")
+        yield Paragraph((Span(rest, "said"), *written_by(answer.person)), "answer")
     for why in (*why_incomplete(answer), *doubts(answer.unknown_frames, answer.own_times)):
         yield Paragraph(text_line(why), "warning")
     shown = {(result.search.video, at) for result in results for at in result.edges}

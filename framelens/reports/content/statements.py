@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from framelens.core.domain import BREAKS, Analysis, Chapter, ChunkResult, Finding, times_of
 from framelens.core.files import single_line
-from framelens.i18n import t
+from framelens.i18n import gap, labelled, t
 from framelens.reports.content import document as blocks
 from framelens.reports.content import labels
 from framelens.reports.content.document import Block, Heading, Line, Listing, Paragraph, Span, Table, text_line
@@ -115,9 +115,19 @@ def findings(analysis: Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
     content = list(
         _by_part(analysis) if extent.findings is None else _spread_findings(analysis, extent, extent.findings)
     )
-    if content and analysis.chunks:
+    if content and (analysis.chunks or analysis.added):
         yield Heading(2, text_line(t("report.findings")), "findings")
         yield from content
+
+
+def note(analysis: Analysis) -> Iterator[Block]:
+    """Yield the note to the reader of the person who corrected the report, and who gave it its title."""
+    if analysis.corrections and (title := analysis.corrections.title):
+        mark = labels.written_by(title.person)[1:]
+        yield Paragraph((Span(t("report.title_of_person") + gap()), *mark), "quiet")
+    if analysis.corrections and (note := analysis.corrections.note):
+        head = Span(labelled(t("report.note_to_reader"), ""), "strong")
+        yield Paragraph((head, Span(note.text, "quoted"), *_doubt(note)), "info")
 
 
 def record(analysis: Analysis) -> Iterator[Block]:
@@ -154,7 +164,7 @@ def unfinished(result: ChunkResult, times: Mapping[int, float]) -> Iterator[Bloc
 
 def statement(finding: Finding, times: Mapping[int, float] | None = None, *, is_exact: bool = False) -> Line:
     """Return a finding with the times of its frames, if they are given, and its unverified claims."""
-    where = labels.format_times(finding.frames, times, is_exact=is_exact) if times else ()
+    where = labels.finding_times(finding, times, is_exact=is_exact) if times else ()
     return (Span(finding.text, "said"), *labels.in_parentheses(where), *_doubt(finding))
 
 
@@ -164,14 +174,16 @@ def statement(finding: Finding, times: Mapping[int, float] | None = None, *, is_
 def _sentences(statements: Sequence[Finding], analysis: Analysis, extent: Extent) -> Iterator[Block]:
     times = times_of(analysis.keyframes)
     for finding in statements[: extent.sentences]:
-        where = labels.format_times(finding.frames, times)
+        where = labels.finding_times(finding, times)
         yield Paragraph((Span(extent.cut(finding.text), "said"), *labels.in_parentheses(where), *_doubt(finding)))
     yield from extent.remainder(statements[len(statements[: extent.sentences]) :])
 
 
 def _doubt(finding: Finding) -> Line:
+    """Return what could not be verified, and which person wrote it."""
     doubts = t("facts.list").join(labels.issues(finding))
-    return (Span(" "), Span(t("report.unverified", issues=doubts), "doubt")) if doubts else ()
+    doubt = (Span(" "), Span(t("report.unverified", issues=doubts), "doubt")) if doubts else ()
+    return (*doubt, *labels.written_by(finding.person))
 
 
 def _chapters_of(analysis: Analysis) -> tuple[Chapter, ...]:
@@ -185,11 +197,12 @@ def _card(chapter: Chapter, analysis: Analysis, extent: Extent) -> blocks.Chapte
         if frame.jpeg
         and (frame.number == chapter.first_frame or chapter.start_seconds <= frame.time_seconds < chapter.end_seconds)
     ]
-    text = chapter.text.strip()
+    text, mark = chapter.text.strip(), blocks.plain_text(labels.written_by(chapter.person))
+    about = extent.cut(text) if chapter.title.strip() else ""
     return blocks.ChapterCard(
         labels.span_of(chapter.start_seconds, chapter.end_seconds, is_exact=False),
         extent.cut(chapter.title.strip() or text),
-        extent.cut(text) if chapter.title.strip() else "",
+        f"{about}{mark}".strip(),
         picture_of(within[0]) if within else None,
     )
 
@@ -197,7 +210,8 @@ def _card(chapter: Chapter, analysis: Analysis, extent: Extent) -> blocks.Chapte
 def _chapter_line(chapter: Chapter) -> Line:
     title = (Span(" "), Span(chapter.title, "strong")) if chapter.title.strip() else ()
     text = (Span(f" {chapter.text}", "said"),) if chapter.text.strip() else ()
-    return (*labels.span_of(chapter.start_seconds, chapter.end_seconds), *title, *text)
+    times = labels.span_of(chapter.start_seconds, chapter.end_seconds)
+    return (*times, *title, *text, *labels.written_by(chapter.person))
 
 
 # ---- findings --------------------------------------------------------------------------------------------------------
@@ -214,6 +228,10 @@ def _by_part(analysis: Analysis) -> Iterator[Block]:
             name = Span(labels.part_name(part, is_exact=False), at_seconds=part.start_seconds)
             yield Heading(3, (name,), f"part-{part.position}")
         yield from content
+    if analysis.added:
+        if any(part.result and part.result.findings for part in parts):
+            yield Heading(3, text_line(t("report.added")), "added")
+        yield blocks.Findings(tuple(map(item, analysis.added)))
 
 
 def _spread_findings(analysis: Analysis, extent: Extent, most: int) -> Iterator[Block]:
@@ -222,11 +240,12 @@ def _spread_findings(analysis: Analysis, extent: Extent, most: int) -> Iterator[
     broken_parts = [part for part in parts if part.result and part.result.is_broken]
     if broken_parts and not _stated_troubles(analysis):
         yield Paragraph(text_line(t("report.parts_broken", n=len(broken_parts), parts=len(parts))), "warning")
-    findings = analysis.findings
+    findings = [finding for part in analysis.chunks for finding in part.findings]
     chosen = (
         {index * (len(findings) - 1) // max(1, most - 1) for index in range(most)} if len(findings) > most else None
     )
     shown = [finding for index, finding in enumerate(findings) if chosen is None or index in chosen]
+    shown += analysis.added
     if shown:
         yield blocks.Findings(tuple(map(_item_of(analysis, extent), shown)))
     yield from extent.remainder([finding for index, finding in enumerate(findings) if chosen and index not in chosen])
@@ -243,7 +262,7 @@ def _item_of(analysis: Analysis, extent: Extent = WHOLE) -> partial[blocks.Findi
         values = ((fields[key], extent.cut(finding.fields.get(key, ""))) for key in fields)
         return blocks.FindingItem(
             (Span(extent.cut(finding.text), "said"), *_doubt(finding)),
-            cited(frames),
+            cited(frames) or labels.finding_times(finding, times),
             frames,
             tuple((label, value) for label, value in values if value),
             next((pictures[number] for number in frames if number in pictures), None),
@@ -261,6 +280,7 @@ def _recorded_findings(analysis: Analysis, times: Mapping[int, float]) -> Iterat
             name = Span(labels.part_name(part), at_seconds=part.start_seconds)
             yield Heading(3, (name,), f"record-part-{part.position}")
         yield from content
+    yield from _finding_blocks(analysis.added, fields, times, is_exact=True)
 
 
 def _finding_blocks(
@@ -273,7 +293,7 @@ def _finding_blocks(
         value = cache(text_line)
         rows = (
             (
-                cited(finding.frames),
+                cited(finding.frames) or labels.finding_times(finding, times, is_exact=is_exact),
                 *(value(finding.fields.get(key, "")) for key in fields),
                 statement(finding),
             )

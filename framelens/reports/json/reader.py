@@ -13,11 +13,13 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import IO
 
 from framelens.core.codec import build, from_builtins, to_builtins
+from framelens.core.corrected_report import corrected
 from framelens.core.domain import (
     MOST_FRAMES,
     MOST_SPEAKERS,
@@ -33,6 +35,7 @@ from framelens.core.domain import (
     Keyframe,
     Layout,
     Notice,
+    ReportedAnswer,
     ReportedConversation,
     ReportedPicture,
     Transcript,
@@ -100,9 +103,9 @@ def _document(data: bytes, name: str) -> dict[str, object]:
         raise InputError("report_not_json", name=name, reason=str(error)) from error
     if not isinstance(document, dict) or document.get("format") != "framelens-report":
         raise InputError("report_not_ours", name=name)
-    if (version := document.get("format_version")) != schema.FORMAT_VERSION:
+    if (version := document.get("format_version")) not in schema.READABLE_VERSIONS:
         raise InputError("report_version", name=name, version=str(version)[:20], known=schema.FORMAT_VERSION)
-    return document
+    return {**document, "format_version": schema.FORMAT_VERSION}
 
 
 def _finite(text: str) -> float:
@@ -166,8 +169,17 @@ def _check_notice(notice: schema.NoticeForm, name: str) -> None:
 
 
 def _analysis(form: schema.ReportForm, pictures: Sequence[bytes]) -> Analysis:
-    layout = form.layout
-    return build(
+    """Return the analysis, with the corrections of its log applied to what the model wrote."""
+    layout, corrections = form.layout, form.corrections or None
+    if corrections and [entry.number for entry in corrections.log] != list(range(1, len(corrections.log) + 1)):
+        raise ValueError("the corrections are not in order")
+    originals = {original.number: original for original in corrections.originals} if corrections else {}
+    result = partial(_result, originals=originals)
+    answer = _conversation(form.answer, pictures) if form.answer and form.answer.answers else None
+    if corrections and corrections.answer and answer:
+        first = build(ReportedAnswer, corrections.answer)
+        answer = replace(answer, answers=(first, *answer.answers[1:]))
+    written = build(
         Analysis,
         form,
         request=build(AnalysisRequest, form.request, path=UNKNOWN_PATH),
@@ -181,20 +193,22 @@ def _analysis(form: schema.ReportForm, pictures: Sequence[bytes]) -> Analysis:
         facts=tuple(
             build(FrameFacts, keyframe.facts, number=keyframe.number) for keyframe in form.keyframes if keyframe.facts
         ),
-        chunks=tuple(map(_result, form.chunks)),
+        chunks=tuple(map(result, form.chunks)),
         notices=tuple(
             build(Notice, notice) for notice in form.notices if notice.key != "no_usable_answer"
         ),  # it follows
-        summary=form.summary and _result(form.summary),
+        summary=form.summary and result(form.summary),
         engine=form.engine and build(EngineInfo, form.engine, base_url=""),
         app_version=form.framelens_version,
         layout=layout and build(Layout, layout, parts=tuple(part.frames for part in layout.parts)),
-        joins=tuple(map(_result, form.joins)),
+        joins=tuple(map(result, form.joins)),
         field_names={field.key: field.name for field in form.fields},
-        answer=_conversation(form.answer, pictures) if form.answer and form.answer.answers else None,
+        answer=answer,
         conversations=tuple(_conversation(conversation, pictures) for conversation in form.conversations or ()),
         link=form.link or None,
+        corrections=None,
     )
+    return corrected(written, corrections.log) if corrections else written
 
 
 def _conversation(form: schema.ConversationForm, pictures: Sequence[bytes]) -> ReportedConversation:
@@ -228,14 +242,17 @@ def _jpeg(url: str | None, pictures: Sequence[bytes]) -> bytes:
     return data
 
 
-def _result(form: schema.AnswerForm) -> ChunkResult:
+def _result(form: schema.AnswerForm, originals: Mapping[int, schema.OriginalForm]) -> ChunkResult:
+    """Return an answer as the model gave it."""
+    original = originals.get(form.number, form)
     return build(
         ChunkResult,
         form,
-        findings=tuple(map(_finding, form.findings)),
-        overview=tuple(map(_finding, form.overview)),
+        findings=tuple(map(_finding, original.findings)),
+        overview=tuple(map(_finding, original.overview)),
         title=form.title or "",
-        reply=tuple(map(_finding, form.reply)),
+        chapters=original.chapters,
+        reply=tuple(map(_finding, original.reply)),
         troubles=tuple(trouble.key for trouble in form.troubles),
         key=form.digest,
     )

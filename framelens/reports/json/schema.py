@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from framelens.core.corrections import MOST_CORRECTIONS, Authorship, Correction
 from framelens.core.domain import (
     AnswerMode,
     AnswerState,
@@ -32,8 +33,10 @@ from framelens.core.links import Link
 from framelens.core.outline import NoPages, OutlinePage
 from framelens.reports.content.footage import LightChange
 
-FORMAT_VERSION: Final = 3
-"""Increased when a field changes its meaning or is removed, not when a field is added."""
+FORMAT_VERSION: Final = 4
+"""Increased when a field changes its meaning or is removed, not when a field is added. Since 4, people may have written
+what was the model's alone."""
+READABLE_VERSIONS: Final = (3, FORMAT_VERSION)
 
 
 class NoticeForm(Struct, frozen=True):
@@ -164,7 +167,7 @@ class FieldValueForm(FieldForm, frozen=True):
 
 
 class FindingForm(Struct, frozen=True):
-    """A statement of the model.
+    """A statement of the model, or of the `person` who wrote it instead, with the model's words as `original`.
 
     `times_seconds` are the times of the cited `frames`. If `verified` is false, `issues` gives the reasons.
     """
@@ -175,6 +178,7 @@ class FindingForm(Struct, frozen=True):
     fields: tuple[FieldValueForm, ...]
     verified: bool
     issues: tuple[WordedForm, ...]
+    person: Authorship | None = None
 
 
 class AnswerForm(Struct, frozen=True):
@@ -309,6 +313,7 @@ class ConversationAnswerForm(Struct, frozen=True):
     usage: Usage
     seconds: float
     settings: dict[str, str | int | float | None]
+    person: Authorship | None = None
 
 
 class ConversationForm(Struct, frozen=True):
@@ -354,15 +359,41 @@ class FootageForm(Struct, frozen=True):
     lights: tuple[LightChange, ...]
 
 
-class ReportForm(Struct, frozen=True, kw_only=True):
-    """A whole analysis of a video. Missing values are null or empty; only `conversations` and `link` may be left out.
+class OriginalForm(Struct, frozen=True):
+    """What the model wrote in the answer with this number, before people changed it."""
 
-    A transcript whose speakers weren't separated says nothing of them. Reports of earlier versions have no `state`
-    and no `footage`.
+    number: int
+    findings: tuple[FindingForm, ...]
+    overview: tuple[FindingForm, ...]
+    reply: tuple[FindingForm, ...]
+    chapters: tuple[Chapter, ...]
+
+
+class CorrectionsForm(Struct, frozen=True):
+    """What people changed. The rest of the report agrees with the `log`, and `originals` are the model's words.
+
+    `title` and `note`, to the reader, are people's, and so are the statements in `added`. `answer` is the model's
+    answer to the question if a person wrote another. The items of `unmatched` corrections are no longer in the report.
+    """
+
+    log: Annotated[tuple[Correction, ...], Meta(max_length=MOST_CORRECTIONS)]
+    originals: tuple[OriginalForm, ...]
+    title: FindingForm | None
+    note: FindingForm | None
+    answer: ConversationAnswerForm | None
+    added: tuple[FindingForm, ...]
+    unmatched: tuple[int, ...]
+
+
+class ReportForm(Struct, frozen=True, kw_only=True):
+    """A whole analysis of a video. Missing values are null or empty.
+
+    Only `conversations`, `corrections` and `link` may be left out. A transcript whose speakers weren't separated says
+    nothing of them. Reports of earlier versions have no `state` and no `footage`.
     """
 
     format: Literal["framelens-report"] = "framelens-report"
-    format_version: Literal[3] = FORMAT_VERSION
+    format_version: Literal[4] = FORMAT_VERSION
     id: str
     created: str
     language: Language
@@ -420,6 +451,10 @@ class ReportForm(Struct, frozen=True, kw_only=True):
             description="Where the video was fetched from: the address without what signs it, title and uploader if its"
             " page names them, and when it was fetched, in UTC. Left out for a video that was no link."
         ),
+    ] = UNSET
+    corrections: Annotated[
+        CorrectionsForm | UnsetType | None,
+        Meta(description="What people changed in the report. Left out if they changed nothing."),
     ] = UNSET
 
 

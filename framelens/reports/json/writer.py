@@ -14,6 +14,7 @@ from framelens.core.codec import build
 from framelens.core.domain import (
     Analysis,
     ChunkResult,
+    Corrections,
     Finding,
     Language,
     ReportedAnswer,
@@ -28,6 +29,7 @@ from framelens.reports.content.labels import (
     RequestPart,
     ai_label,
     field_names,
+    finding_seconds,
     issues,
     parts_of,
     shareable_settings,
@@ -84,9 +86,12 @@ def form_of(analysis: Analysis, *, pictures: bool = True) -> schema.ReportForm:
         framelens_version=analysis.app_version,
         answer=analysis.answer and _conversation(analysis.answer, pictures=pictures),
         conversations=(),
+        corrections=None,
     )
     conversations = tuple(_conversation(conversation, pictures=pictures) for conversation in analysis.conversations)
-    return structs.replace(form, conversations=conversations or UNSET, link=analysis.link or UNSET)
+    corrections = analysis.corrections and _corrections(analysis.corrections, answers)
+    optional = {"conversations": conversations, "link": analysis.link, "corrections": corrections}
+    return structs.replace(form, **{name: value or UNSET for name, value in optional.items()})
 
 
 def _footage(analysis: Analysis) -> schema.FootageForm:
@@ -183,7 +188,7 @@ class AnswerWriter:
         return build(
             schema.FindingForm,
             finding,
-            times_seconds=tuple(self._times[number] for number in finding.frames),
+            times_seconds=tuple(finding_seconds(finding, self._times)),
             fields=tuple(schema.FieldValueForm(key, self._names.get(key, key), value) for key, value in fields),
             verified=not finding.issues,
             issues=_worded_forms(finding.issues, issues(finding)),
@@ -192,3 +197,26 @@ class AnswerWriter:
 
 def _worded_forms(keys: tuple[str, ...], texts: list[str]) -> tuple[schema.WordedForm, ...]:
     return tuple(schema.WordedForm(key, text) for key, text in zip(keys, texts, strict=True))
+
+
+def _corrections(corrections: Corrections, answers: AnswerWriter) -> schema.CorrectionsForm:
+    originals = (
+        schema.OriginalForm(
+            result.number,
+            answers.findings(result.findings),
+            answers.findings(result.overview),
+            answers.findings(result.reply),
+            result.chapters,
+        )
+        for result in corrections.originals
+    )
+    title, note = (answers.findings((item,))[0] if item else None for item in (corrections.title, corrections.note))
+    return schema.CorrectionsForm(
+        corrections.log,
+        tuple(originals),
+        title,
+        note,
+        _conversation_answer(corrections.answer) if corrections.answer else None,
+        answers.findings(corrections.added),
+        corrections.unmatched,
+    )

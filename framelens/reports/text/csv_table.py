@@ -18,7 +18,8 @@ from framelens.core.files import single_line
 from framelens.core.outline import outline_of
 from framelens.core.units import clock, rounded_time
 from framelens.i18n import in_language, t
-from framelens.reports.content.labels import field_names, issues, parts_of
+from framelens.reports.content.document import plain_text
+from framelens.reports.content.labels import field_names, finding_seconds, issues, parts_of, written_by
 from framelens.reports.content.questions import cited, doubts, why_incomplete
 from framelens.reports.content.searches import interval_issues
 
@@ -63,17 +64,15 @@ def _rows(analysis: Analysis, fields: Mapping[str, str]) -> Iterator[tuple[float
     places = {frame: part.position for part in parts for frame in part.frames}
     used: set[int] = set()
     pages = {page.frame: page.text for page in outline_of(analysis).pages}
-    for part in parts:
-        for finding in part.result.findings if part.result else ():
-            frames = [number for number in finding.frames if number in times]
-            used.update(frames)
-            row = (
-                part.position,
-                *_time_cells(frames, [times[number] for number in frames]),
-                *_finding_cells(finding, fields),
-                by,
-            )
-            yield times[frames[0]] if frames else part.start_seconds, row
+    of_parts = ((part, finding) for part in parts if part.result for finding in part.result.findings)
+    for part, finding in (*of_parts, *((None, finding) for finding in analysis.added)):
+        frames = [number for number in finding.frames if number in times]
+        used.update(frames)
+        cited_seconds = finding_seconds(finding, times)
+        author = plain_text(written_by(finding.person)).strip() or by
+        cells = (*_time_cells(frames, cited_seconds), *_finding_cells(finding, fields), author)
+        start = cited_seconds[0] if cited_seconds else part.start_seconds if part else 0.0
+        yield start, (part.position if part else "", *cells)
     for number, seconds in times.items():
         if number not in used:
             cells = (places.get(number, ""), *_time_cells([number], [seconds]))

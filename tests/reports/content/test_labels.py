@@ -253,14 +253,16 @@ def test_model_words_never_become_markup() -> None:
 
 def test_json_reports_title_reply_chapters_and_transcript() -> None:
     report = as_json(rich())
-    assert (report["format_version"], report["title"]) == (3, "A man at the gate")
+    assert (report["format_version"], report["title"]) == (4, "A man at the gate")
     assert report["request"]["question"] == "Who comes?"
     assert [(one["text"], one["times_seconds"]) for one in report["reply"]] == [
         ("The man in the red jacket.", [0.5, 6.5])
     ]
     assert report["chapters"] == [
-        {"title": "He comes", "text": "He walks by.", "first_frame": 1, "start_seconds": 0.0, "end_seconds": 4.0},
-        {"title": "He is back", "text": "", "first_frame": 4, "start_seconds": 4.0, "end_seconds": 9.0},
+        {"title": "He comes", "text": "He walks by.", "first_frame": 1, "start_seconds": 0.0, "end_seconds": 4.0}
+        | {"person": None},
+        {"title": "He is back", "text": "", "first_frame": 4, "start_seconds": 4.0, "end_seconds": 9.0}
+        | {"person": None},
     ]
     assert report["transcript"] == {
         "source": "speech",

@@ -9,7 +9,7 @@ from mcp.types import CallToolResult, ImageContent, TextContent
 from framelens import Analysis, AppError, Cancelled, Finding, Turn, error_text, notice_text
 from framelens.plugin import t
 from framelens.plugin.analyses import JobSnapshot, State
-from framelens.plugin.reports import stated_notices, title_of
+from framelens.plugin.reports import finding_seconds, plain_text, stated_notices, title_of, written_by
 from framelens.plugin.storage import Hit, LibraryEntry, build, to_document
 from framelens.plugin.texts import clock, stage_text
 from framelens.plugins.server.mcp import schemas
@@ -82,14 +82,15 @@ def _answer(analysis: Analysis) -> list[schemas.FoundStatement]:
 
 
 def _quote(name: str, analysis: Analysis) -> schemas.AnalysisQuoted:
-    times = {frame.number: clock(frame.time_seconds) for frame in analysis.keyframes}
+    times = {frame.number: frame.time_seconds for frame in analysis.keyframes}
 
     def statements(findings: Sequence[Finding]) -> list[schemas.FoundStatement]:
         return [
             schemas.FoundStatement(
                 text=finding.text,
-                times=[times[number] for number in finding.frames if number in times],
+                times=[clock(at) for at in finding_seconds(finding, times)],
                 fields=dict(finding.fields) or None,
+                written_by=plain_text(written_by(finding.person)).strip() or None,
             )
             for finding in findings[:MOST_FINDINGS]
         ]

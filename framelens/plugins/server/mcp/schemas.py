@@ -149,11 +149,12 @@ class LookResult(Result):
 
 
 class FoundStatement(BaseModel):
-    """A statement of the model with the times of the frames that it cites."""
+    """A statement with the times of the frames that it cites."""
 
     text: str
     times: list[str]
     fields: dict[str, str] | None = Field(default=None, description="Further values that the template asks for.")
+    written_by: str | None = Field(default=None, description="The person who wrote it instead of the model.")
 
 
 class AnalysisQuoted(BaseModel):

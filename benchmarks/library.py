@@ -34,20 +34,21 @@ def run(folder: Path) -> Iterator[Measured]:
             name = f"library of {size}: {words or 'opening'}"
             _page(library, words)  # once for the disk
             yield Measured(name, seconds(partial(_page, library, words)), "s", SECONDS_BOUND)
-        yield from _by_meaning(library, size)
+        yield from _by_meaning(store, library, size)
         store.close()
 
 
-def _by_meaning(library: LibraryIndex, size: int) -> Iterator[Measured]:
+def _by_meaning(store: Store, library: LibraryIndex, size: int) -> Iterator[Measured]:
     """Measure a search with vectors of a usual size at every third passage; the model's own time is not counted."""
-    from framelens.plugins.search.semantic_index import SemanticIndex
+    from framelens.plugins.search.moment_index import MomentIndex, TextEmbedder
+    from framelens.plugins.search.vectors import VectorTable
 
-    chance = np.random.default_rng(5)
+    chance, table = np.random.default_rng(5), VectorTable(store)
     for number in range(size):
-        vectors = chance.integers(-127, 127, (_PASSAGES // 3, _DIMENSIONS), np.int8)
-        rows = {3 * place: vector.tobytes() for place, vector in enumerate(vectors)}
-        library.put_vectors(f"job{number:08d}", "model", rows)
-    meanings = SemanticIndex(library, "model", lambda texts: [list(chance.normal(size=_DIMENSIONS)) for _ in texts])
+        vectors = chance.normal(size=(_PASSAGES // 3, _DIMENSIONS)).astype(np.float32)
+        table.put(f"job{number:08d}", "text", "model", range(0, 3 * len(vectors), 3), list(vectors))
+    texts = TextEmbedder("model", lambda texts: [list(chance.normal(size=_DIMENSIONS)) for _ in texts])
+    meanings = MomentIndex(store, library, texts=texts)
     name = f"library of {size}: by meaning"
     yield Measured(f"{name}, the first time", seconds(partial(meanings.near, "a man")), "s")
     yield Measured(name, seconds(partial(meanings.near, "red gate")), "s", SECONDS_BOUND)

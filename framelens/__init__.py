@@ -76,10 +76,13 @@ if TYPE_CHECKING:
     from framelens.core.events import SurveyProgress as SurveyProgress
     from framelens.i18n import error_text as error_text
     from framelens.i18n import notice_text as notice_text
+    from framelens.jobs.stored.library_search import Moment as Moment
+    from framelens.jobs.stored.library_search import MomentHits as MomentHits
     from framelens.python.calls import analyse as analyse
     from framelens.python.calls import analyse_events as analyse_events
     from framelens.python.calls import ask as ask
     from framelens.python.calls import ask_events as ask_events
+    from framelens.python.calls import find as find
     from framelens.python.calls import keyframes as keyframes
     from framelens.python.calls import with_conversations as with_conversations
     from framelens.python.chat_model import ChatModel as ChatModel

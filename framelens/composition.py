@@ -231,13 +231,13 @@ def open_services(
         videos=open_videos(settings),
         log_path=log_path,
         shared=shared,
-        library_search=_library_search(settings, jobs),
+        library_search=_library_search(settings, store, jobs),
     )
 
 
-def _library_search(settings: Settings, jobs: Jobs) -> LibrarySearch | None:
+def _library_search(settings: Settings, store: Store, jobs: Jobs) -> LibrarySearch | None:
     """Open what a plugin searches the library by; jobs that end from now on are added to it."""
-    search: LibrarySearch | None = next(registry.results("library.search", settings, jobs.library), None)
+    search: LibrarySearch | None = next(registry.results("library.search", settings, store, jobs), None)
     if search:
         jobs.indexing.on_indexed = search.begin
     return search

@@ -108,6 +108,7 @@ class Settings:
     embedding_base_url: str  # "" for no semantic search
     embedding_model: str
     embedding_api_key: str = field(repr=False)
+    search_model_path: str  # "" for the catalogue's model that compares pictures
     finder_base_url: str  # "" for no model that is asked for moments alone
     finder_model: str
     finder_api_key: str = field(repr=False)
@@ -237,6 +238,7 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
         embedding_base_url=embedding_base_url,
         embedding_model=embedding_model,
         embedding_api_key=_key("FRAMELENS_EMBEDDING_API_KEY", values),
+        search_model_path=values.get("FRAMELENS_SEARCH_MODEL", "").strip(),
         finder_base_url=finder_base_url,
         finder_model=finder_model,
         finder_api_key=_key("FRAMELENS_FINDER_API_KEY", values),

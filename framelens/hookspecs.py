@@ -82,8 +82,8 @@ class Hooks(Protocol):
           models that separate speakers, for `framelens download`, and returns the exit code.
         - launch.checks(settings, folder): returns findings (`CheckFinding`) before a local engine starts, the worst
           first, about the model in a folder, or the settings' model if that is None.
-        - library.search(settings, library): returns the `LibrarySearch` that searches a library by more than words, or
-          None.
+        - library.search(settings, store, jobs): returns the `LibrarySearch` that searches a library by more than words,
+          or None.
         - link.page(url, outbound, cancel): returns the `RemoteVideo` of a page; InputError
           "url_no_video" if it has no video.
         - mcp.tools(): yields functions, each a tool of the MCP server with the name of the function

@@ -55,7 +55,7 @@ KINDS = {
     r"|framelens (analyse|batch) .*--no-model.*|python3 -c .+"
     r"|cp \.env\.example \.env|ls .+|ffmpeg -i in\.mov .+|source \.venv/bin/activate",
     # About stored reports: a report is there, made without a model.
-    "stored": r"framelens (library|export|admin (backup|audit)|ask --)\b.*",
+    "stored": r"framelens (library|export|find(?!.*--(pict|down))|admin (backup|audit)|ask --)\b.*",
     # Asks a model: the tiny model, in an engine that the tests share.
     "asking": r"(VLLM_CPU_KVCACHE_SPACE=4 |FRAMELENS_PLUGINS= )?framelens "
     r"((analyse|batch) (?!\w+://|.*(--no-model|--ray|--watch))|ask (?!--|\w+://)|models sight).*",
@@ -77,6 +77,7 @@ KINDS = {
 }
 ELSEWHERE = {
     r"framelens \w+ https://.+": "wants a server of videos; tests/store/test_links.py has one",
+    r"framelens find .*--(picture|download)\b.*": "wants SigLIP 2; tests/plugins/search has a tiny model",
     r"nvidia-smi": "wants an NVIDIA driver",
     r"framelens serve .+ --device cuda.*": "wants an NVIDIA GPU",
     r"ffmpeg -i rtsp://.+": "wants a camera",

@@ -17,8 +17,8 @@ _FOLDER = Path(__file__).resolve().parents[2]
 _PACKAGES = {
     "app": (
         *("anyio", "argon2", "docx", "fastapi", "fastapi_standalone_docs", "huggingface_hub"),
-        *("langchain_community", "onnxruntime", "pynvml", "pypdf", "rapidocr", "starlette", "streamlit", "typst"),
-        *("uharfbuzz", "uvicorn"),
+        *("langchain_community", "onnxruntime", "pynvml", "pypdf", "rapidocr", "starlette", "streamlit", "tokenizers"),
+        *("typst", "uharfbuzz", "uvicorn"),
     ),
     "editing": ("imageio_ffmpeg",),
     "fleet": ("ray",),

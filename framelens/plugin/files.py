@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from framelens.core.redaction import redact as redact
     from framelens.core.redaction import remember_secret as remember_secret
     from framelens.core.spelling import closest as closest
+    from framelens.questions.images import picture_of as picture_of
+    from framelens.questions.images import read_image as read_image
     from framelens.video.files import check_file as check_file
     from framelens.video.files import confine as confine
     from framelens.video.files import held_folder as held_folder

@@ -40,6 +40,7 @@ from framelens.video.worker_pool import worker_started
 
 if TYPE_CHECKING:
     from framelens.core.analysis_state import AnalysisUpdate
+    from framelens.jobs.stored.library_search import MomentHits
     from framelens.python.session import Session
     from framelens.questions.conversation import AskEvent, Conversation, Look
 
@@ -394,3 +395,41 @@ def with_conversations(
         raise TypeError(f"analysis must be an Analysis, not {type(analysis).__name__}")
     assert session
     return session._open_services().reports.with_conversations(analysis)
+
+
+@_in_session
+def find(
+    words: str = "",
+    *,
+    picture: PathLike | None = None,
+    limit: int = 24,
+    session: Session | None = None,
+    **own: Unpack[SessionOptions],
+) -> MomentHits:
+    """Find moments in the videos of all reports in the data folder, by words, by a picture, or by both.
+
+    Reports that are not indexed yet are indexed first.
+
+    Args:
+        words: What is looked for.
+        picture: Path of an image file.
+        limit: Number of moments at most.
+        session: The session to use.
+        own: Arguments of a session of the call's own, among them the data folder.
+
+    Raises:
+        ConfigError: Neither words nor a picture are given, or no plugin searches.
+        InputError: The picture can't be read, or there is no model that compares it.
+        StorageError: The data folder can't be read.
+    """
+    from framelens.jobs.stored.library_search import MomentQuery
+
+    check_texts(words=words)
+    name, content = ("", b"") if picture is None else read_image(file_path(picture))
+    assert session
+    services = session._open_services()
+    if services.library_search is None:
+        raise ConfigError("find_without_plugin")
+    services.jobs.indexing.catch_up()
+    services.library_search.catch_up()
+    return services.library_search.find(MomentQuery(words, content, name, limit))

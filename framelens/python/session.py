@@ -128,6 +128,7 @@ class Session:
     ask = _method(calls.ask)
     ask_events = _method(calls.ask_events)
     with_conversations = _method(calls.with_conversations)
+    find = _method(calls.find)
 
     @property
     def conversations(self) -> ConversationRepository:

@@ -144,8 +144,7 @@ class LibraryIndex:
     """Index of the analyses of a store. Safe to use from several threads.
 
     Queries and changes are limited to analyses that the user of the context may see and that aren't in the trash,
-    except in the methods that keep the index in step with the store: `put`, `stale`, `without_vectors`, `put_vectors`
-    and `vectors`.
+    except in the methods that keep the index in step with the store: `put` and `stale`.
 
     The constructor and every method raise StorageError if the store refuses.
     """
@@ -325,49 +324,11 @@ class LibraryIndex:
         )
         return [(index, Passage(kind, text, seconds)) for index, kind, text, seconds in rows]
 
-    # ---- vectors of the semantic search
-
-    def without_vectors(self, model: str) -> list[str]:
-        """List the ids of the analyses that have text but no vectors of this model, the newest first."""
-        rows = self._store.select(
-            f"SELECT job_id FROM entries WHERE job_id {NOT_IN_TRASH}"
-            " AND EXISTS (SELECT 1 FROM passages WHERE job_id = entries.job_id AND kind <> 'name')"
-            " AND NOT EXISTS (SELECT 1 FROM meanings WHERE job_id = entries.job_id AND model = ?) ORDER BY number DESC",
-            model,
-        )
-        return [job_id for (job_id,) in rows]
-
-    def put_vectors(self, job_id: str, model: str, vectors: Mapping[int, bytes]) -> None:
-        """Replace the vectors of an analysis.
-
-        Args:
-            job_id: The analysis.
-            model: The embedding model.
-            vectors: The vectors by the index of their passage.
-        """
-        with self._store.changing() as connection:
-            connection.execute("DELETE FROM meanings WHERE job_id = ?", (job_id,))
-            connection.executemany(
-                "INSERT INTO meanings SELECT id, ?, ?, ? FROM jobs WHERE id = ?",
-                ((index, model, vector, job_id) for index, vector in vectors.items()),
-            )
-
     def hidden(self) -> frozenset[str]:
         """Return the ids of the analyses that the user may not see or that are in the trash."""
         clause, own = listed()
         rows = self._store.select(f"SELECT id FROM jobs WHERE NOT {clause}", *own)
         return frozenset(job_id for (job_id,) in rows)
-
-    def vectors(self, model: str) -> list[tuple[str, int, bytes]]:
-        """List all vectors of this model as (job id, passage index, vector)."""
-        return self._store.select("SELECT job_id, place, vector FROM meanings WHERE model = ?", model)
-
-    def vectors_stamp(self, model: str) -> tuple[int, int]:
-        """Return a value that changes whenever vectors of this model are added or removed."""
-        ((count, newest),) = self._store.select(
-            "SELECT count(*), coalesce(max(rowid), 0) FROM meanings WHERE model = ?", model
-        )
-        return count, newest
 
     def cover(self, job_id: str) -> bytes:
         """Get the thumbnail of an analysis as a JPEG, empty without a thumbnail."""
@@ -553,7 +514,7 @@ class LibraryIndex:
         row = connection.execute("SELECT number FROM entries WHERE job_id = ?", (job_id,)).fetchone()
         if row and not self.is_plain:
             connection.execute("DELETE FROM words WHERE rowid = ?", row)
-        for table in ("entries", "passages", "covers", "meanings"):
+        for table in ("entries", "passages", "covers"):
             connection.execute(f"DELETE FROM {table} WHERE job_id = ?", (job_id,))
 
 

@@ -94,15 +94,6 @@ CREATE TABLE tags (
 );
 CREATE INDEX tags_by_name ON tags (tag);
 
--- Vectors of passages for the semantic search, with the model that made them.
-CREATE TABLE meanings (
-    job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
-    place INTEGER NOT NULL,
-    model TEXT NOT NULL,
-    vector BLOB NOT NULL,
-    PRIMARY KEY (job_id, place)
-);
-
 -- Conversations about any number of analyses, and their pictures, which are stored once. A conversation goes with the
 -- last of its analyses, a picture with the last conversation that has it. `words` are the words of the name, or of
 -- question and answer, made by the tokenizer.

@@ -17,7 +17,7 @@ from app.panels.report.comparison import template_name
 from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.core.files import base_name
-from framelens.i18n import LANGUAGES, aside, label, t
+from framelens.i18n import LANGUAGES, aside, t
 from framelens.plugin_page import Options
 from framelens.reports.content.labels import printable
 from framelens.reports.content.page_text import error_words
@@ -92,8 +92,6 @@ def draw() -> None:
     library = services().jobs.library
     _sync_widget("q", page_state().filter_value("q"))
     tip, example = t("library.search_help"), t("library.search_example")
-    if services().library_search is None and (hint := label("library.no_meaning", "")):  # a plugin's
-        tip += f"\n\n{hint}"
     stored: Options = {"key": "library_q", "live": _PAUSE, "on_change": _store_filter, "args": ("q",)}
     st.text_input(t("library.search"), type="search", placeholder=example, help=tip, **stored)
     if library.is_plain:

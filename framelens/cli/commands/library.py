@@ -151,7 +151,7 @@ def _near(typed: str) -> dict[str, int]:
     if not typed or search is None:
         return {}
     try:
-        search.catch_up()
+        search.catch_up_passages()
         return {passage.job_id: passage.place for passage in search.near(typed)}
     except AppError as error:
         print(t("library.meaning_failed", why=error_text(error)), file=sys.stderr)

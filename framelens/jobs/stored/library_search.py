@@ -2,10 +2,15 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 from framelens.core.errors import AppError
 from framelens.jobs.stored.library_entries import Backfill
+
+MomentReason = Literal["seen", "alike", "words", "meaning"]
+"""Why a moment was found: its picture shows what the words say, or is like the given picture; or a passage at this time
+has the words, or their meaning."""
 
 
 @dataclass(frozen=True)
@@ -17,6 +22,63 @@ class NearPassage:
     score: float
 
 
+@dataclass(frozen=True)
+class MomentQuery:
+    """A query for moments of all videos.
+
+    Attributes:
+        words: What is looked for, "" for a picture alone.
+        picture: Content of an image file, empty for words alone.
+        picture_name: Its name, for errors.
+        limit: Number of moments at most.
+    """
+
+    words: str = ""
+    picture: bytes = field(default=b"", repr=False)
+    picture_name: str = ""
+    limit: int = 24
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A moment of a video that was found; frames of a shot that are alike are one moment.
+
+    Attributes:
+        job_id: The analysis of the video.
+        name: Its name.
+        time_seconds: The time of the frame or passage.
+        frame_index: The keyframe, 0-based in display order; None if no keyframe is indexed.
+        reasons: Why it was found.
+        similarity: Cosine of the frame and the query, None where pictures were not compared.
+        text: The passage that was found, "" without one.
+    """
+
+    job_id: str
+    name: str
+    time_seconds: float
+    frame_index: int | None
+    reasons: tuple[MomentReason, ...]
+    similarity: float | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class MomentHits:
+    """Moments that were found, the best first.
+
+    Attributes:
+        moments: The moments; none if nothing in the library is like the query.
+        model: What compared pictures, "" if nothing did.
+        num_left: Number of analyses that are not indexed yet.
+        error: Why pictures or meaning were not compared.
+    """
+
+    moments: tuple[Moment, ...]
+    model: str = ""
+    num_left: int = 0
+    error: AppError | None = None
+
+
 class LibrarySearch(Backfill):
     """Search of a library by more than words; what it needs is made for each analysis that is indexed.
 
@@ -26,9 +88,21 @@ class LibrarySearch(Backfill):
     query_error: AppError | None = None
 
     @abstractmethod
+    def catch_up_passages(self) -> None:
+        """Make what `near` needs of all analyses in this thread. Raises AppErrors."""
+
+    @abstractmethod
     def near(self, words: str) -> Sequence[NearPassage]:
         """List the visible analyses nearest to these words, judged by their nearest passage, the nearest first.
 
         Raises:
             AppError: The search failed; the library is then searched for words alone.
+        """
+
+    @abstractmethod
+    def find(self, query: MomentQuery) -> MomentHits:
+        """Find moments in all visible analyses.
+
+        Raises:
+            AppError: The query is empty, the picture can't be decoded or compared, or the store can't be read.
         """

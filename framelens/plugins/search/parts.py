@@ -1,4 +1,4 @@
-"""What the core opens, if FRAMELENS_EMBEDDING or FRAMELENS_FINDER is set; nothing heavy is imported without them."""
+"""What the core opens; nothing heavy is imported before a search, or before something is indexed."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from framelens.plugin import Settings
 
 if TYPE_CHECKING:
-    from framelens.plugin.storage import LibraryIndex
+    from framelens.plugin.analyses import Jobs
+    from framelens.plugin.storage import Store
     from framelens.plugins.search.embeddings import EmbeddingModel
     from framelens.plugins.search.finder import Finder
-    from framelens.plugins.search.semantic_index import SemanticIndex
+    from framelens.plugins.search.moment_index import MomentIndex
 
 
 def embedding_model(settings: Settings) -> EmbeddingModel | None:
@@ -39,10 +40,14 @@ def moment_finder(settings: Settings) -> Finder | None:
     )
 
 
-def library_search(settings: Settings, library: LibraryIndex) -> SemanticIndex | None:
-    """Build the semantic index of a library if an embedding model is set."""
-    if (model := embedding_model(settings)) is None:
-        return None
-    from framelens.plugins.search.semantic_index import SemanticIndex
+def library_search(settings: Settings, store: Store, jobs: Jobs) -> MomentIndex:
+    """Build the index of moments of a library."""
+    from framelens.plugins.search.encoder import Encoders
+    from framelens.plugins.search.moment_index import MomentIndex, TextEmbedder, frames_of
 
-    return SemanticIndex(library, f"{model.model} {model.base_url}".strip(), model)
+    model = embedding_model(settings)
+    texts = TextEmbedder(f"{model.model} {model.base_url}".strip(), model) if model else None
+    encoders = Encoders(settings, model)
+    return MomentIndex(
+        store, jobs.library, frames=lambda job_id: frames_of(jobs.snapshot(job_id)), texts=texts, encoders=encoders
+    )

@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
-from app.state import PageState
 from framelens import config
 from framelens.cli import main
-from framelens.composition import Services, open_library
+from framelens.composition import open_library
 from framelens.reports.formats import FORMATS
 from framelens.video.stills import Stills
 from tests.loopback import Handler, scripted
@@ -78,26 +76,6 @@ def test_without_an_answer_words_alone_count(
     assert found["total"] == 0 and "Searched by words alone" in message
 
 
-def library_page() -> None:
-    from app.views import library
-
-    library.draw()
-
-
-@pytest.mark.parametrize("has_plugin", [True, False])
-def test_page_names_the_setting_of_the_plugin(
-    services: Services, use_plugins: Callable[..., None], monkeypatch: pytest.MonkeyPatch, has_plugin: bool
-) -> None:
-    if not has_plugin:
-        use_plugins()
-        monkeypatch.setattr("framelens.i18n.plugin_catalogue", lambda _: {})
-    page = AppTest.from_function(library_page, default_timeout=60)
-    page.session_state["framelens"] = PageState()
-    page.run()
-    assert not page.exception
-    assert ("FRAMELENS_EMBEDDING" in page.text_input(key="library_q").help) == has_plugin
-
-
 def test_setting_opens_search_and_embedder(tmp_path: Path) -> None:
     def opened(**environ: str) -> tuple[bool, bool]:
         settings = config.load({"FRAMELENS_DATA_DIR": str(tmp_path), **environ}, tmp_path / "no.env")
@@ -108,4 +86,4 @@ def test_setting_opens_search_and_embedder(tmp_path: Path) -> None:
             return services.library_search is not None, embeddings is not None
 
     assert opened(FRAMELENS_EMBEDDING="http://127.0.0.1:1/v1") == (True, True)
-    assert opened() == (False, False)
+    assert opened() == (True, False)

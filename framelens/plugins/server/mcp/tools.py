@@ -157,7 +157,7 @@ class McpTools:
         problem: str | None = None
         if (index := self.services.library_search) and words.strip():
             try:
-                index.catch_up()
+                index.catch_up_passages()
                 near = {passage.job_id: passage.place for passage in index.near(words)}
             except AppError as error:
                 problem = t("library.meaning_failed", why=error_text(error))

@@ -11,7 +11,7 @@ from framelens.core.roles import User, as_user
 from framelens.engine.local.local_engine import LocalEngine
 from framelens.engine.local.vllm import vllm_launcher
 from framelens.plugins.search.embeddings import EmbeddingModel
-from framelens.plugins.search.semantic_index import SemanticIndex, texts_to_embed
+from framelens.plugins.search.moment_index import Embed, MomentIndex, TextEmbedder, texts_to_embed
 from framelens.store.database import Row, Store
 from framelens.store.library_index import EntrySummary, LibraryIndex, LibraryQuery, Passage
 from framelens.store.trash import Trash
@@ -46,7 +46,11 @@ def library(store: Store) -> LibraryIndex:
     return library
 
 
-def ids(library: LibraryIndex, meanings: SemanticIndex, words: str, **more: Any) -> list[str]:
+def index_of(library: LibraryIndex, embed: Embed, model: str) -> MomentIndex:
+    return MomentIndex(library._store, library, texts=TextEmbedder(model, embed))
+
+
+def ids(library: LibraryIndex, meanings: MomentIndex, words: str, **more: Any) -> list[str]:
     near = [one.job_id for one in meanings.near(words) if one.score > 0.5]
     found = library.find(LibraryQuery(words, **more), order="best", offset=0, limit=9, near=near)
     assert library.count(LibraryQuery(words, **more), near=near) == len(found)
@@ -54,7 +58,7 @@ def ids(library: LibraryIndex, meanings: SemanticIndex, words: str, **more: Any)
 
 
 def test_semantic_search_ranks_exact_words_first(library: LibraryIndex) -> None:
-    meanings = SemanticIndex(library, "m", embed)
+    meanings = index_of(library, embed, "m")
     assert meanings.near("vehicle") == []
     meanings.catch_up()
     assert ids(library, meanings, "vehicle") == ["both", "cars"]
@@ -70,7 +74,7 @@ def test_vectors_are_made_once_and_follow_what_changes(library: LibraryIndex, st
         asked.extend(texts)
         return embed(texts)
 
-    meanings = SemanticIndex(library, "m", counting)
+    meanings = index_of(library, counting, "m")
     meanings.catch_up()
     meanings.catch_up()
     assert sorted(asked) == ["a lorry", "a man", "a red car", "a woman", "vehicle"]
@@ -79,13 +83,13 @@ def test_vectors_are_made_once_and_follow_what_changes(library: LibraryIndex, st
     meanings.catch_up()
     assert asked[5:] == ["a lorry again"]
     assert {one.job_id for one in meanings.near("lorry")} == {"people", "both"}
-    assert SemanticIndex(library, "another model", embed).near("lorry") == []
+    assert index_of(library, embed, "another model").near("lorry") == []
 
 
 def test_entries_of_others_and_in_the_trash_are_no_hits(library: LibraryIndex, store: Store) -> None:
     store.save(Row("anns", "2026", "anns", "done", "", "{}", user_id=ANN.id))
     library.put("anns", EntrySummary("done"), [Passage("finding", "a lorry")], b"")
-    meanings = SemanticIndex(library, "m", embed)
+    meanings = index_of(library, embed, "m")
     meanings.catch_up()
     with as_user(BOB):
         assert meanings.near("lorry") == []
@@ -105,14 +109,14 @@ def test_index_continues_after_it_was_ended(library: LibraryIndex) -> None:
         return embed(texts)
 
     with pytest.raises(KeyboardInterrupt):
-        SemanticIndex(library, "m", ending).catch_up()
+        index_of(library, ending, "m").catch_up()
     asked_again: list[str] = []
 
     def counting(texts: Sequence[str]) -> list[list[float]]:
         asked_again.extend(texts)
         return embed(texts)
 
-    continued = SemanticIndex(library, "m", counting)
+    continued = index_of(library, counting, "m")
     continued.begin()
     continued.task.wait()
     assert not {*asked} & {*asked_again}  # the first is kept
@@ -131,7 +135,7 @@ def test_a_thread_makes_them_and_reports_what_stopped_it(library: LibraryIndex) 
     def refusing(texts: Sequence[str]) -> list[list[float]]:
         raise EngineError("engine_refused", status=500, reason="out of order")
 
-    meanings = SemanticIndex(library, "m", refusing)
+    meanings = index_of(library, refusing, "m")
     meanings.begin()
     meanings.task.wait()
     meanings.close()
@@ -149,7 +153,7 @@ def test_vllm_makes_the_vectors(tiny_text: Path, tmp_path: Path, library: Librar
     try:
         endpoint = ready(engine)
         model = EmbeddingModel(endpoint.base_url, endpoint.model, endpoint.api_key)
-        meanings = SemanticIndex(library, "tiny", model)
+        meanings = index_of(library, model, "tiny")
         meanings.catch_up()
         assert meanings.near("a red car")[0].job_id == "cars"
         assert meanings.near("a red car")[0].score > 0.99

@@ -1,0 +1,1 @@
+"""Benchmarks of the plugin that searches by picture and meaning."""

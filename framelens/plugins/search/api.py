@@ -1,0 +1,73 @@
+"""Route of the API for programs: moments of all videos by words, by a picture, or by both."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from framelens import InputError, MomentHits, error_text
+from framelens.plugin.api import VIEWER, ServicesDep
+from framelens.plugin.storage import MomentQuery, MomentReason
+
+router = APIRouter(tags=["moments"])
+_MOST_ENCODED = 44_000_000
+"""Characters of a picture of 32 MiB in base64."""
+
+
+class MomentSearch(BaseModel):
+    """Query by words, a picture, or both."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    words: Annotated[str, Field(max_length=1000)] = ""
+    picture: Annotated[str, Field(max_length=_MOST_ENCODED, description="A picture in base64.")] = ""
+    limit: Annotated[int, Field(ge=1, le=200)] = 24
+
+
+class FoundMoment(BaseModel):
+    """A moment of a video."""
+
+    job_id: str
+    name: str
+    time_seconds: float
+    frame_index: int | None = Field(description="The keyframe, by its 0-based position in display order.")
+    reasons: list[MomentReason] = Field(
+        description="seen: the picture shows it; alike: it is like the picture; words, meaning: of a passage then."
+    )
+    similarity: float | None = Field(description="Cosine of the keyframe and the query.")
+    text: str = Field(description="The passage that was found.")
+
+
+class FoundMoments(BaseModel):
+    """Moments, the best first; none if nothing in the library is like that."""
+
+    moments: list[FoundMoment]
+    model: str = Field(description="What compared pictures, empty if nothing did.")
+    num_left: int = Field(description="Reports that are not indexed yet.")
+    problem: str | None = Field(None, description="Why pictures or meaning were not compared.")
+
+
+@router.post("/moments/search", dependencies=[VIEWER])
+def find_moments(body: MomentSearch, services: ServicesDep) -> FoundMoments:
+    """Find moments in the videos of all reports, by words, by a picture, or by both."""
+    query = MomentQuery(body.words, _decoded(body.picture), "picture", body.limit)
+    assert services.library_search
+    return found_moments(services.library_search.find(query))
+
+
+def found_moments(hits: MomentHits) -> FoundMoments:
+    """Return hits as programs get them."""
+    moments = [FoundMoment.model_validate(vars(moment)) for moment in hits.moments]
+    problem = error_text(hits.error) if hits.error else None
+    return FoundMoments(moments=moments, model=hits.model, num_left=hits.num_left, problem=problem)
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text.partition("base64,")[2] or text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InputError("image_damaged", name="picture", reason="base64") from error

@@ -1,0 +1,121 @@
+"""Command `framelens find WORDS`: finds moments in all videos by words, by a picture, or by both."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from framelens import Cancelled, Moment, MomentHits, error_text
+from framelens.plugin import Services, load, open_library, t
+from framelens.plugin.command_line import (
+    Options,
+    ProgressLine,
+    argument,
+    cancel_on_signals,
+    command,
+    flag,
+    json_option,
+    option,
+    parse_path,
+    print_json,
+    quiet_option,
+    settle_speech,
+    use_language,
+    whole_number,
+    wide_console,
+)
+from framelens.plugin.files import read_image, typed_path
+from framelens.plugin.storage import LibrarySearch, MomentQuery
+from framelens.plugin.texts import clock, single_line
+from framelens.plugins.search.encoder import SIGLIP, SIZE, PictureModel
+
+_MOST = 200
+_POLL_SECONDS = 0.2
+
+
+@command("find", help="cli.find_command", stopped="cancelled")
+@argument("words", nargs=-1, metavar="WORDS", help="cli.find_words")
+@option("--picture", type=parse_path, metavar="FILE", help="cli.find_picture")
+@option("--limit", type=whole_number(1, _MOST), default=12, metavar="N", help="cli.find_limit")
+@flag("--download", help=lambda: t("cli.find_download", size=SIZE))
+@json_option
+@quiet_option
+def run(options: Options) -> int:
+    """Find the moments, print them and return the exit code.
+
+    Raises:
+        AppError: Nothing is asked for, the picture can't be read, or there is no model to compare it.
+        Cancelled: The user stopped it; what is indexed is kept.
+    """
+    settings = load()
+    use_language(options, settings)
+    words = " ".join(options.words).strip()
+    name, picture = read_image(Path(typed_path(str(options.picture)))) if options.picture else ("", b"")
+    cancel, model = cancel_on_signals(), PictureModel(settings)
+    if options.download or (picture and not settings.embedding_base_url):
+        settle_speech(model, cancel, confirmed=options.download, quiet=options.quiet)
+    if options.download and not (words or picture):
+        print(t("cli.find_here", model=model.label))
+        return 0
+    with open_library(settings) as services:
+        search = services.library_search
+        assert search
+        if words or picture:
+            _index(services, search, cancel, quiet=options.quiet)
+        hits = search.find(MomentQuery(words, picture, name, options.limit))
+    if options.json:
+        print_json(document_of(hits))
+        return 0
+    _print(hits)
+    if model.download_bytes() and not settings.embedding_base_url:
+        print(t("cli.find_offer", model=SIGLIP.name, size=SIZE, licence=SIGLIP.licence), file=sys.stderr)
+    return 0
+
+
+def _index(services: Services, search: LibrarySearch, cancel: threading.Event, *, quiet: bool) -> None:
+    """Index what isn't indexed yet, and show how much is left."""
+    services.jobs.indexing.catch_up()
+    search.begin()
+    with ProgressLine(quiet=quiet) as line:
+        while search.task.is_running:
+            if cancel.is_set():
+                search.task.cancel()
+                raise Cancelled
+            line.show(t("cli.find_indexing", n=search.num_left))
+            time.sleep(_POLL_SECONDS)
+
+
+def document_of(hits: MomentHits) -> dict[str, object]:
+    """Return the hits as they are given to programs."""
+    problem = error_text(hits.error) if hits.error else None
+    moments = [asdict(moment) for moment in hits.moments]
+    return {"model": hits.model, "num_left": hits.num_left, "problem": problem, "moments": moments}
+
+
+def _print(hits: MomentHits) -> None:
+    if hits.error:
+        print(t("search.incomplete", why=error_text(hits.error)), file=sys.stderr)
+    if not hits.moments:
+        print(t("search.nothing"))
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("time", "name", "why", "id"):
+        table.add_column(t(f"search.column_{name}"), no_wrap=name in ("time", "id"))
+    for moment in hits.moments:
+        table.add_row(_time(moment), Text(single_line(moment.name)), Text(_why(moment)), moment.job_id)
+    wide_console().print(table)
+
+
+def _time(moment: Moment) -> str:
+    return clock(moment.time_seconds).partition(".")[0]
+
+
+def _why(moment: Moment) -> str:
+    reasons = (t(f"search.reason.{reason}") for reason in moment.reasons)
+    return " · ".join(filter(None, (*reasons, single_line(moment.text))))

@@ -1,0 +1,316 @@
+"""Index of moments: keyframes of all reports by what they show, and passages by their meaning.
+
+It is made in a background thread when an analysis ends, and for older reports when the library is opened or searched.
+Each report is indexed as a whole, so work that was killed continues with the next report. Another model replaces the
+vectors report by report; until then the old ones are searched by the old model, where that is still here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from framelens import AppError, ConfigError, EngineError, InputError, Moment, MomentHits
+from framelens.plugin import LOCAL_USER, as_user
+from framelens.plugin.analyses import JobSnapshot
+from framelens.plugin.files import picture_of
+from framelens.plugin.storage import (
+    LibraryIndex,
+    LibraryQuery,
+    LibrarySearch,
+    MomentQuery,
+    MomentReason,
+    NearPassage,
+    Passage,
+    Store,
+)
+from framelens.plugins.search.encoder import SIZE, Box, Encodable, Encoder, Encoders
+from framelens.plugins.search.vectors import Near, VectorTable
+
+Embed = Callable[[Sequence[str]], list[list[float]]]
+IndexedFrame = tuple[tuple[int, float, int], bytes, Box | None]
+"""Index, seconds and shot of a keyframe, its JPEG, and the region that is indexed, None for all of it."""
+_MOST_PASSAGES = 200
+"""Most vectors of passages of an analysis; of more passages an even sample is used."""
+_SAID_CHARACTERS = 300
+"""Consecutive cues are combined up to this length, since a cue alone says little."""
+_MOST_NEAR = 50
+"""Analyses that a search by meaning returns."""
+_SIDE, _QUALITY = 512, 90
+"""Longer side and quality of a picture as it is compared; models see fewer pixels."""
+_RANKED = 400
+"""Frames that are ranked, of which those of a shot are one moment."""
+_RANK_OFFSET = 60
+"""Of reciprocal rank fusion: Cormack, Clarke and Büttcher, 2009."""
+_SAME_SECONDS = 2.0
+"""Moments of the same video this near are one, also in two reports."""
+_TEXT_MARGIN, _LARGEST_TEXT = 0.04, 0.5
+"""Margin around the text on a frame that is indexed apart, and the largest share of the frame."""
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TextEmbedder:
+    """What embeds passages; `key` identifies the model."""
+
+    key: str
+    embed: Embed
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A place of a video; `shot` is -1 without a keyframe."""
+
+    job_id: str
+    seconds: float
+    shot: int
+    frame_index: int | None = None
+    similarity: float | None = None
+    text: str = ""
+
+
+class MomentIndex(LibrarySearch):
+    """Index of a library.
+
+    Args:
+        store: The store.
+        library: Its library.
+        frames: Returns the keyframes to index of an analysis, each with its place and a region of its own, or None.
+        texts: What embeds passages, None for no search by meaning.
+        encoders: What encodes pictures, None for no search of pictures.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        library: LibraryIndex,
+        *,
+        frames: Callable[[str], Iterator[IndexedFrame]] = lambda _: iter(()),
+        texts: TextEmbedder | None = None,
+        encoders: Encoders | None = None,
+    ) -> None:
+        super().__init__("moments")
+        self._library = library
+        self._table = VectorTable(store)
+        self._frames = frames
+        self._texts = texts
+        self._encoders = encoders
+        self._is_blind = False
+        self._text_vector = lru_cache(64)(lambda text: np.asarray(texts.embed([text])[0] if texts else (), np.float32))
+
+    # ---- making the index
+
+    def catch_up_passages(self) -> None:
+        """Embed the passages of all analyses in this thread; see LibrarySearch."""
+        if self._texts:
+            with as_user(LOCAL_USER):
+                for job_id in self._table.missing("text", self._texts.key):
+                    self._make_passages(job_id, self._texts)
+
+    def _missing(self) -> Sequence[str]:
+        missing = dict.fromkeys(self._table.missing("text", self._texts.key) if self._texts else ())
+        if encoder := self._sighted():
+            missing |= dict.fromkeys(self._table.missing("picture", encoder.key))
+        return list(missing)
+
+    def _make(self, job_id: str) -> None:
+        if self._texts and self._table.is_missing(job_id, "text", self._texts.key):
+            self._make_passages(job_id, self._texts)
+        if (encoder := self._sighted()) and self._table.is_missing(job_id, "picture", encoder.key):
+            try:
+                self._make_pictures(job_id, encoder)
+            except EngineError:
+                if encoder.least_text > -1:
+                    raise
+                _log.warning("the server of embeddings takes no pictures", exc_info=True)
+                self._is_blind = True
+            except InputError as error:
+                if error.key != "job_unknown":
+                    raise
+                _log.info("analysis %s was deleted before it was indexed", job_id)
+
+    def _make_passages(self, job_id: str, texts: TextEmbedder) -> None:
+        chosen = dict(texts_to_embed(self._library.passages(job_id)))
+        vectors = [np.asarray(vector, np.float32) for vector in texts.embed(list(chosen.values()))] if chosen else []
+        self._table.put(job_id, "text", texts.key, list(chosen), vectors)
+
+    def _make_pictures(self, job_id: str, encoder: Encoder) -> None:
+        frames = list(self._frames(job_id))
+        vectors = encoder.vectors([Encodable(jpeg=jpeg, box=box) for _, jpeg, box in frames])
+        kept = [(place, vector) for (place, _, _), vector in zip(frames, vectors, strict=True) if vector is not None]
+        self._table.put(job_id, "picture", encoder.key, [place for place, _ in kept], [vector for _, vector in kept])
+
+    def _sighted(self) -> Encoder | None:
+        return self._encoders.current() if self._encoders and not self._is_blind else None
+
+    def close(self) -> None:
+        """Stop after the current analysis, and end the encoder."""
+        super().close()
+        if self._encoders:
+            self._encoders.close()
+
+    # ---- searching
+
+    def near(self, words: str) -> list[NearPassage]:
+        """List the visible analyses nearest to these words; see LibrarySearch."""
+        best: dict[str, NearPassage] = {}
+        for hit in self._near_passages(words, 20 * _MOST_NEAR):
+            best.setdefault(
+                hit.job_id, NearPassage(hit.job_id, self._table.places(hit.job_id, "text")[hit.index], hit.score)
+            )
+            if len(best) == _MOST_NEAR:
+                break
+        return list(best.values())
+
+    def find(self, query: MomentQuery) -> MomentHits:
+        """Find moments; see LibrarySearch."""
+        if not (query.words.strip() or query.picture):
+            raise ConfigError("find_nothing_asked")
+        picture = query.picture and picture_of(query.picture_name, query.picture, side=_SIDE, quality=_QUALITY)
+        self.begin()
+        encoder, error = self._sighted(), None
+        if picture and encoder is None:
+            raise InputError("search_needs_model", size=SIZE)
+        rankings: dict[MomentReason, list[_Place]] = {}
+        try:
+            if encoder and query.words.strip():
+                rankings["seen"] = self._pictures(encoder, Encodable(query.words.strip()))
+            if encoder and picture:
+                rankings["alike"] = self._pictures(encoder, Encodable(jpeg=picture))
+            rankings["meaning"] = [self._passage_place(hit) for hit in self._near_passages(query.words, query.limit)]
+        except AppError as failure:
+            if picture:
+                raise
+            error = failure
+        rankings["words"] = self._worded(query)
+        moments = self._fused(rankings, query.limit)
+        return MomentHits(tuple(moments), encoder.label if encoder else "", self.num_left, error or self.task.error)
+
+    def _near_passages(self, words: str, most: int) -> list[Near]:
+        if not self._texts or not words.strip():
+            return []
+        vector = self._text_vector(words)
+        hidden = self._library.hidden()
+        return self._table.nearest("text", self._texts.key, vector, hidden=hidden, least=-1.0, most=most)
+
+    def _pictures(self, current: Encoder, item: Encodable) -> list[_Place]:
+        """Rank frames by their likeness to an item: by the current model, then those that only an old model knows."""
+        places: list[_Place] = []
+        for key in sorted(self._table.models("picture"), key=lambda key: key != current.key):
+            encoder = current if key == current.key else self._encoders.of_key(key) if self._encoders else None
+            vector = encoder.vectors([item])[0] if encoder else None
+            if encoder is None or vector is None:
+                continue
+            least = encoder.least_text if item.text else encoder.least_picture
+            near = self._table.nearest("picture", key, vector, hidden=self._library.hidden(), least=least, most=_RANKED)
+            places += self._frame_places(near)
+        return places
+
+    def _frame_places(self, near: Sequence[Near]) -> Iterator[_Place]:
+        places = {job_id: self._table.places(job_id, "picture") for job_id in {hit.job_id for hit in near}}
+        for hit in near:
+            if hit.index < len(places[hit.job_id]):  # else it was indexed again meanwhile
+                frame_index, seconds, shot = places[hit.job_id][hit.index]
+                yield _Place(hit.job_id, seconds, shot, frame_index, hit.score)
+
+    def _passage_place(self, near: Near) -> _Place:
+        number = self._table.places(near.job_id, "text")[near.index]
+        passage = dict(self._library.passages(near.job_id)).get(number, Passage("name", ""))
+        return self._placed(near.job_id, passage.seconds or 0.0, passage.text)
+
+    def _worded(self, query: MomentQuery) -> list[_Place]:
+        """Rank the passages with the words; those about a whole video count only where no other has them."""
+        places: list[_Place] = []
+        if query.words.strip():
+            for entry in self._library.find(LibraryQuery(query.words), order="best", offset=0, limit=query.limit):
+                hits = self._library.hits(entry.id, query.words)
+                timed = [hit for hit in hits if hit.seconds is not None] or hits[:1]
+                places += [self._placed(entry.id, hit.seconds or 0.0, hit.text) for hit in timed]
+        return places
+
+    def _placed(self, job_id: str, seconds: float, text: str) -> _Place:
+        """Return a place in an analysis with the keyframe that is shown then, if it is indexed."""
+        frames = self._table.places(job_id, "picture")
+        if not frames:
+            return _Place(job_id, seconds, -1, text=text)
+        before = [frame for frame in frames if frame[1] <= seconds + 0.001] or frames[:1]
+        frame_index, _, shot = max(before, key=lambda frame: frame[1])
+        return _Place(job_id, seconds, shot, frame_index, text=text)
+
+    def _fused(self, rankings: dict[MomentReason, list[_Place]], limit: int) -> Iterator[Moment]:
+        """Merge rankings by reciprocal rank; the places of a shot are one moment, at the best of them."""
+        scores: dict[tuple[str, int, float], float] = defaultdict(float)
+        found: dict[tuple[str, int, float], dict[MomentReason, _Place]] = defaultdict(dict)
+        for reason, places in rankings.items():
+            keys = dict.fromkeys(_key(place) for place in places)
+            for rank, key in enumerate(keys, start=1):
+                scores[key] += 1 / (_RANK_OFFSET + rank)
+            for place in places:
+                found[_key(place)].setdefault(reason, place)
+        order = sorted(scores, key=lambda key: -scores[key])[: 4 * limit]
+        names = {entry.id: entry.name for entry in self._library.entries({key[0] for key in order})}
+        contents = self._table.contents(list(names))
+        shown: list[tuple[str, float]] = []
+        for key in order:
+            moment = _moment(found[key], names.get(key[0], ""))
+            video = contents.get(moment.job_id, moment.job_id)
+            is_shown = any(video == other and abs(moment.time_seconds - at) < _SAME_SECONDS for other, at in shown)
+            if key[0] in names and not is_shown and len(shown) < limit:
+                shown.append((video, moment.time_seconds))
+                yield moment
+
+
+def _key(place: _Place) -> tuple[str, int, float]:
+    return place.job_id, place.shot, 0.0 if place.shot >= 0 else place.seconds
+
+
+def _moment(places: dict[MomentReason, _Place], name: str) -> Moment:
+    """Make a moment of its places by reason: that of its picture, if a picture was compared, with a passage's text."""
+    first = next(iter(places.values()))
+    text = next((place.text for place in places.values() if place.text), "")
+    return Moment(first.job_id, name, first.seconds, first.frame_index, tuple(places), first.similarity, text)
+
+
+def frames_of(job: JobSnapshot) -> Iterator[IndexedFrame]:
+    """Yield the keyframes of a job, each followed by the region of its text if that is a small part of it."""
+    regions = {facts.number: _text_region([line.box for line in facts.texts]) for facts in job.progress.facts}
+    for frame in job.progress.keyframes:
+        place = (frame.frame_index, round(frame.time_seconds, 3), frame.shot)
+        yield place, frame.jpeg, None
+        if region := regions.get(frame.number):
+            yield place, frame.jpeg, region
+
+
+def _text_region(boxes: Sequence[Box]) -> Box | None:
+    if not boxes:
+        return None
+    left, top, right, bottom = (
+        min(box[0] for box in boxes),
+        min(box[1] for box in boxes),
+        max(box[2] for box in boxes),
+        max(box[3] for box in boxes),
+    )
+    left, top = max(0.0, left - _TEXT_MARGIN), max(0.0, top - _TEXT_MARGIN)
+    right, bottom = min(1.0, right + _TEXT_MARGIN), min(1.0, bottom + _TEXT_MARGIN)
+    return (left, top, right, bottom) if (right - left) * (bottom - top) <= _LARGEST_TEXT else None
+
+
+def texts_to_embed(passages: Sequence[tuple[int, Passage]]) -> Iterator[tuple[int, str]]:
+    """Yield the texts to embed, each with the index of its passage; consecutive cues are combined to longer texts."""
+    texts: list[tuple[int, str]] = []
+    is_said = False
+    for index, passage in passages:
+        if passage.kind == "name":
+            continue
+        if passage.kind == "said" and is_said and len(texts[-1][1]) < _SAID_CHARACTERS:
+            texts[-1] = (texts[-1][0], f"{texts[-1][1]} {passage.text}")
+        else:
+            texts.append((index, passage.text))
+        is_said = passage.kind == "said"
+    step = max(1, -(-len(texts) // _MOST_PASSAGES))
+    yield from texts[::step]

@@ -1,0 +1,71 @@
+"""Tool of the MCP server that finds moments in all videos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from framelens import error_text
+from framelens.plugin.api import ToolCall
+from framelens.plugin.files import read_image
+from framelens.plugin.storage import MomentQuery, MomentReason
+
+Text = Annotated[str, Field(max_length=4096)]
+
+
+class MomentEntry(BaseModel):
+    """A moment of a video."""
+
+    id: str = Field(description="The report.")
+    time: float = Field(description="Seconds from the first frame of the video.")
+    reasons: list[MomentReason]
+
+
+class MomentsQuoted(BaseModel):
+    """Names of the videos and passages, in the order of the moments."""
+
+    names: list[str] = []
+    texts: list[str] = []
+
+
+class MomentsResult(BaseModel):
+    """Moments, the best first; none if nothing in the library is like that."""
+
+    moments: list[MomentEntry] = []
+    num_left: int = Field(0, description="Reports that are not indexed yet.")
+    problem: str | None = None
+    quoted: MomentsQuoted | None = None
+
+
+def mcp_tools() -> Iterator[Callable[..., BaseModel]]:
+    """Yield the tools of this plugin."""
+    yield find_moments
+
+
+def find_moments(
+    call: ToolCall, words: Text = "", picture: Text = "", limit: Annotated[int, Field(ge=1, le=50)] = 12
+) -> MomentsResult:
+    """Find moments in the videos of all reports, by words, by a picture, or by both.
+
+    Raises:
+        AppError: Nothing is asked for, or the picture can't be read or compared.
+    """
+    name, content = read_image(call.folder(picture)) if picture else ("", b"")
+    search = call.services.library_search
+    assert search
+    call.services.jobs.indexing.catch_up()
+    search.catch_up(call.cancel)
+    hits = search.find(MomentQuery(words, content, name, limit))
+    return MomentsResult(
+        moments=[
+            MomentEntry(id=moment.job_id, time=moment.time_seconds, reasons=list(moment.reasons))
+            for moment in hits.moments
+        ],
+        num_left=hits.num_left,
+        problem=error_text(hits.error) if hits.error else None,
+        quoted=MomentsQuoted(
+            names=[moment.name for moment in hits.moments], texts=[moment.text for moment in hits.moments]
+        ),
+    )

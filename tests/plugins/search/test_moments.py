@@ -228,7 +228,7 @@ def test_a_video_is_searched_everywhere(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert main.main(["analyse", str(street), "--no-model", "--quiet"]) == 0
+    assert main.main(["analyse", str(street), "--no-model", "--quiet", "--output", str(tmp_path / "report.md")]) == 0
     without = found(capsys, "blue", "van")
     assert without["moments"] == [] and without["model"] == ""
     monkeypatch.setenv("FRAMELENS_SEARCH_MODEL", str(MODEL))

@@ -39,7 +39,7 @@ bench:
 
 # FrameLens beside other tools, which are installed under WORK. Everything may be left out: VIDEOS (folders of videos with
 # truth.json) and JUDGE (the folder of eval_events.py) to measure how much is seen; CLIPS, footage that the files for
-# speed and memory are made of, or FILES, such files themselves; ONLY of events, shots, pace, speed, memory, first.
+# speed and memory are made of, or FILES, such files themselves; ONLY of events, shots, pace, limit, speed, memory, first.
 bench-keyframes:
 	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks.keyframes \
 	  $(if $(VIDEOS),--videos $(VIDEOS)) $(if $(JUDGE),--judge $(JUDGE)) $(if $(CLIPS),--clips $(CLIPS)) \

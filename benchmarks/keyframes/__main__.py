@@ -20,12 +20,12 @@ from benchmarks.keyframes.files import measured_files, repeated
 from benchmarks.keyframes.first import first_table
 from benchmarks.keyframes.machine import machine_line
 from benchmarks.keyframes.memory import memory_table
-from benchmarks.keyframes.pace import pace_table
+from benchmarks.keyframes.pace import limit_table, pace_table
 from benchmarks.keyframes.quality import Judge, events_tables, shots_table
 from benchmarks.keyframes.speed import speed_tables
 from benchmarks.keyframes.tools import Tool, tools
 
-QUESTIONS = ("events", "shots", "pace", "speed", "memory", "first")
+QUESTIONS = ("events", "shots", "pace", "limit", "speed", "memory", "first")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -81,6 +81,9 @@ def _quality(given: argparse.Namespace, compared: Sequence[Tool]) -> Iterator[st
         if "pace" in given.only:
             yield f"## {folder.name}: cost of a survey against events seen\n"
             yield from pace_table(folder, judge)
+        if "limit" in given.only:
+            yield f"## {folder.name}: events seen within a time limit\n"
+            yield from limit_table(folder, judge)
         if "shots" in given.only:
             yield f"## {folder.name}: shots\n"
             yield from shots_table(folder, judge, compared)

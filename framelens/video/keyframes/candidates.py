@@ -269,9 +269,9 @@ def keep_within(pools: list[Pool[Candidate]], raw_bytes: int, max_side: int) -> 
         item.jpeg(max_side)
 
 
-_RAW_BYTES = 192 << 20
-"""Most memory for raw pictures. On two minutes of 720p, 144 MiB lead to fifteen more JPEGs, and to 28 MB less memory
-(docs/benchmarks/keyframes.md, Speed)."""
+_RAW_BYTES = 32 << 20
+"""Most memory for raw pictures. With 192 MiB, two minutes of 720p take 2 % less of the processor's time and an hour as
+much, for 50 and 150 MB more memory (docs/benchmarks/keyframes.md, What speed costs in quality)."""
 _FEWEST_SPARE, _MOST_SPARE = 96, 256
 """Stable segments kept beyond the frames that may be chosen: more of them miss less but make more JPEGs."""
 _SPARE_OPENINGS = 64

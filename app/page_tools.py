@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import context, formatting, resources
-from app.components import assets, charts, controls, dialogs, exports, report_blocks, slots
+from app.components import assets, charts, controls, dialogs, exports, report_blocks, slots, uploader
 from app.panels.analyse import changed_settings, missing_model
 from app.panels.menu import engine, model_change
 from app.panels.report.comparison import template_name
@@ -16,6 +16,8 @@ from app.panels.work import rows
 from app.state import PageState, page_state
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from streamlit.components.v2.types import ComponentRenderer
 
     from framelens.composition import Services
@@ -71,6 +73,13 @@ class _Tools:
     @property
     def is_private(self) -> bool:
         return resources.login_session() is not None or not resources.installed().is_public
+
+    def draw_picture_upload(
+        self, label: str, *, key: str, area: str, on_uploaded: Callable[[Sequence[str], Sequence[str]], None]
+    ) -> None:
+        uploader.draw(
+            uploader.Invitation("picture", "image/*", label, area=f"st-key-{area}"), key=key, on_uploaded=on_uploaded
+        )
 
     def session_cookie(self) -> str:
         return resources.cookie()

@@ -53,6 +53,9 @@ class Hooks(Protocol):
           video is its name and its path, or the error if it can't be used.
         - analyse.source(): draws one more way to choose a video, below the drop area.
         - library.actions(job_ids): draws beside the buttons for the chosen reports of the Library.
+        - library.field(): draws beside the search field of the Library.
+        - library.moments(words): draws what else is found for the words in that field, above the reports; true if no
+          reports are to be listed.
         - login(): draws the page of visitors who aren't logged in.
         - menu(): draws at the end of the menu of users who are.
         - models.experts(catalogue): draws in the folded part of the Models page.

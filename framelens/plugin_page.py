@@ -233,6 +233,9 @@ class PageView(Protocol):
     def open_job(self, job_id: str | None) -> None:
         """Show this analysis, or the request form for None."""
 
+    def go_to(self, seconds: float) -> None:
+        """Let the video that is shown next begin at this time."""
+
     def open_batch(self, batch_id: str) -> None:
         """Show this batch."""
 
@@ -295,6 +298,14 @@ class PageTools(Protocol):
 
     def show_warning(self, text: str, icon: str = "warning") -> None:
         """Show a sentence, literally, that something may be wrong, with this Material symbol."""
+
+    def draw_picture_upload(
+        self, label: str, *, key: str, area: str, on_uploaded: Callable[[Sequence[str], Sequence[str]], None]
+    ) -> None:
+        """Draw a button "+" for pictures, which may also be dropped onto the container `area`, or pasted into it.
+
+        `on_uploaded` gets the ids of uploads for the purpose "picture", and a sentence on each file that was refused.
+        """
 
     def draw_saves(
         self,

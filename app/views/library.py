@@ -48,9 +48,10 @@ def draw() -> None:
     trash.draw_undo("report")
     with st.container():  # always there: what is typed into the search isn't drawn again
         filters.draw()
-        shown = cards.find_page()
-        _draw_actions(shown)
-        cards.draw(shown)
+        if not slots.draw("library.moments", filters.query().words):
+            shown = cards.find_page()
+            _draw_actions(shown)
+            cards.draw(shown)
     trash.draw()
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 import streamlit as st
 
+from app.components import slots
 from app.components.controls import button, choose, show_warning
 from app.context import services
 from app.panels.report.comparison import template_name
@@ -30,6 +31,8 @@ _FILTERS = ("state", "model", "template", "in", "tag", "made")
 _DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
 _COLUMNS = {"in": "language"}
 _ORDER_WIDTH = 136
+FIELD = "library_field"
+"""Key of the container of the search field."""
 _PAUSE = "300ms"
 """Pause in typing after which the list updates; Enter updates it at once."""
 
@@ -93,7 +96,9 @@ def draw() -> None:
     _sync_widget("q", page_state().filter_value("q"))
     tip, example = t("library.search_help"), t("library.search_example")
     stored: Options = {"key": "library_q", "live": _PAUSE, "on_change": _store_filter, "args": ("q",)}
-    st.text_input(t("library.search"), type="search", placeholder=example, help=tip, **stored)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", key=FIELD):
+        st.text_input(t("library.search"), type="search", placeholder=example, help=tip, **stored)
+        slots.draw("library.field")
     if library.is_plain:
         st.caption(t("library.plain"))
     if page_state().filter_value("q"):

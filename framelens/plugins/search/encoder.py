@@ -36,6 +36,8 @@ WORKER = "framelens.plugins.search.encoder_worker"
 VISION, TEXT = "onnx/vision_model_quantized.onnx", "onnx/text_model_quantized.onnx"
 FILES = ("config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json", VISION, TEXT)
 """The files that are read, as the hub's ONNX models for Transformers.js name them."""
+SIDE, QUALITY = 512, 90
+"""Longer side and JPEG quality of a picture as it is compared; models see fewer pixels."""
 PACKAGES = ("onnxruntime", "tokenizers")
 _SPARE_BYTES = 2 << 30
 """Memory of the process for its libraries and computations."""

@@ -8,6 +8,7 @@ vectors report by report; until then the old ones are searched by the old model,
 from __future__ import annotations
 
 import logging
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from framelens.plugin.storage import (
     Passage,
     Store,
 )
-from framelens.plugins.search.encoder import SIZE, Box, Encodable, Encoder, Encoders
+from framelens.plugins.search.encoder import QUALITY, SIDE, SIZE, Box, Encodable, Encoder, Encoders
 from framelens.plugins.search.vectors import Near, VectorTable
 
 Embed = Callable[[Sequence[str]], list[list[float]]]
@@ -41,8 +42,6 @@ _SAID_CHARACTERS = 300
 """Consecutive cues are combined up to this length, since a cue alone says little."""
 _MOST_NEAR = 50
 """Analyses that a search by meaning returns."""
-_SIDE, _QUALITY = 512, 90
-"""Longer side and quality of a picture as it is compared; models see fewer pixels."""
 _RANKED = 400
 """Frames that are ranked, of which those of a shot are one moment."""
 _RANK_OFFSET = 60
@@ -101,6 +100,7 @@ class MomentIndex(LibrarySearch):
         self._texts = texts
         self._encoders = encoders
         self._is_blind = False
+        self._closing = threading.Event()
         self._text_vector = lru_cache(64)(lambda text: np.asarray(texts.embed([text])[0] if texts else (), np.float32))
 
     # ---- making the index
@@ -141,7 +141,7 @@ class MomentIndex(LibrarySearch):
 
     def _make_pictures(self, job_id: str, encoder: Encoder) -> None:
         frames = list(self._frames(job_id))
-        vectors = encoder.vectors([Encodable(jpeg=jpeg, box=box) for _, jpeg, box in frames])
+        vectors = encoder.vectors([Encodable(jpeg=jpeg, box=box) for _, jpeg, box in frames], self._closing)
         kept = [(place, vector) for (place, _, _), vector in zip(frames, vectors, strict=True) if vector is not None]
         self._table.put(job_id, "picture", encoder.key, [place for place, _ in kept], [vector for _, vector in kept])
 
@@ -149,7 +149,8 @@ class MomentIndex(LibrarySearch):
         return self._encoders.current() if self._encoders and not self._is_blind else None
 
     def close(self) -> None:
-        """Stop after the current analysis, and end the encoder."""
+        """Stop after the current picture, and end the encoder."""
+        self._closing.set()
         super().close()
         if self._encoders:
             self._encoders.close()
@@ -171,7 +172,7 @@ class MomentIndex(LibrarySearch):
         """Find moments; see LibrarySearch."""
         if not (query.words.strip() or query.picture):
             raise ConfigError("find_nothing_asked")
-        picture = query.picture and picture_of(query.picture_name, query.picture, side=_SIDE, quality=_QUALITY)
+        picture = query.picture and picture_of(query.picture_name, query.picture, side=SIDE, quality=QUALITY)
         self.begin()
         encoder, error = self._sighted(), None
         if picture and encoder is None:

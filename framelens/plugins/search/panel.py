@@ -1,0 +1,193 @@
+"""Moments in the Library: a picture as the query beside the search field, and what is found, as pictures."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import streamlit as st
+
+from framelens import AppError, EngineProgress, Moment, MomentHits
+from framelens.plugin import requires, t
+from framelens.plugin.files import picture_of
+from framelens.plugin.processes import BackgroundTask
+from framelens.plugin.storage import LibrarySearch, MomentQuery
+from framelens.plugin.texts import clock, error_words, plain, single_line
+from framelens.plugin_page import PageTools
+from framelens.plugins.search.encoder import QUALITY, SIDE, SIGLIP, SIZE, PictureModel
+
+_AREA = "library_field"
+"""Key of the container of the search field, onto which pictures may be dropped."""
+_PICTURE, _REFUSED, _KEY, _MORE = "find_picture", "find_refused", "find_moments", "find_more"
+_FEW, _MOST = 8, 48
+"""Moments above the reports that have the words, and with a picture or on demand."""
+_SHOWN_SIDE = 320
+"""Longer side of a moment's picture in pixels."""
+
+
+@dataclass(frozen=True)
+class QueryPicture:
+    """A picture that is searched for: its name, and itself as a JPEG."""
+
+    name: str
+    content: bytes
+
+
+def draw_field(ui: PageTools) -> None:
+    """Draw the button that takes a picture."""
+    if ui.services.library_search is None or not ui.may_change:
+        return
+
+    def take(ids: Sequence[str], refused: Sequence[str]) -> None:
+        st.session_state[_REFUSED] = tuple(refused)
+        with ui.view.catching_errors():
+            for upload_id in ids[:1]:
+                with ui.services.videos.read_once(upload_id, "picture") as (name, file):
+                    content = file.read()
+                st.session_state[_PICTURE] = QueryPicture(name, picture_of(name, content, side=SIDE, quality=QUALITY))
+
+    ui.draw_picture_upload(t("search.picture"), key="find_upload", area=_AREA, on_uploaded=take)
+
+
+def draw_moments(ui: PageTools, words: str) -> bool:
+    """Draw the moments for these words and the picture; return whether no report is found by its texts."""
+    search, picture = ui.services.library_search, st.session_state.get(_PICTURE)
+    for sentence in st.session_state.get(_REFUSED, ()):
+        ui.show_warning(sentence)
+    if search is None or not (words or picture):
+        return False
+    model = PictureModel(ui.services.settings)
+    if picture:
+        _draw_picture(ui, picture)
+    if model.download_bytes() and not ui.services.settings.embedding_base_url:
+        ui.follow(_download(ui), _draw_offer, ui, model, "offer_picture" if picture else "offer")
+        return bool(picture)
+    is_long = bool(picture) or st.session_state.get(_MORE) == words
+    query = MomentQuery(words, picture.content if picture else b"", limit=_MOST if is_long else _FEW + 1)
+    try:
+        with st.spinner(t("search.searching"), show_time=False):
+            hits = search.find(query)
+    except AppError as error:
+        ui.show_error(error)
+        return bool(picture)
+    _draw_hits(ui, search, hits if is_long else replace(hits, moments=hits.moments[:_FEW]), has_picture=bool(picture))
+    if not is_long and len(hits.moments) > _FEW:
+        ui.button(t("search.more"), "find_more_button", _show_more, words, icon="expand_more", kind="tertiary")
+    is_in_texts = any({"words", "meaning"} & set(hit.reasons) for hit in hits.moments)
+    return bool(picture) or bool(hits.moments and not is_in_texts)
+
+
+def _show_more(words: str) -> None:
+    st.session_state[_MORE] = words
+
+
+def _draw_hits(ui: PageTools, search: LibrarySearch, hits: MomentHits, *, has_picture: bool) -> None:
+    if hits.error:
+        ui.show_warning(t("search.incomplete", why=error_words(hits.error)))
+    if search.num_left:
+        ui.follow(search.task, _draw_progress, search)
+    if not hits.moments:
+        if has_picture:
+            st.info(t("search.nothing"), icon=":material/search_off:")
+        return
+    entries = {entry.id: entry for entry in ui.services.jobs.library.entries({hit.job_id for hit in hits.moments})}
+    similar = t("search.similar") if hits.model else ""
+    data = {
+        "moments": [_value(ui, hit, ui.cover_url(entries.get(hit.job_id))) for hit in hits.moments],
+        "words": {"open_at": t("library.open_at", time="{time}"), "similar": similar},
+    }
+    ids = frozenset(entries)
+
+    def opened() -> None:
+        sent = ui.sent(_KEY, "open")
+        if isinstance(sent, dict) and sent.get("id") in ids and isinstance(sent.get("seconds"), int | float):
+            ui.view.open_job(sent["id"])
+            ui.view.go_to(float(sent["seconds"]))
+
+    def search_similar() -> None:
+        sent = ui.sent(_KEY, "similar")
+        if isinstance(sent, dict) and sent.get("id") in ids:
+            with ui.view.catching_errors():
+                _search_frame(ui, sent["id"], sent.get("frame"))
+
+    ui.mount("moments", __package__, key=_KEY, data=data, on_open_change=opened, on_similar_change=search_similar)
+
+
+def _value(ui: PageTools, hit: Moment, cover: str) -> dict[str, object]:
+    """Return a moment as the browser gets it."""
+    frame = f"{ui.api_url(f'jobs/{hit.job_id}/frames/{hit.frame_index}.jpg')}&side={_SHOWN_SIDE}"
+    reasons = " · ".join(t(f"search.reason.{reason}") for reason in hit.reasons)
+    return {
+        "id": hit.job_id,
+        "name": single_line(hit.name),
+        "seconds": hit.time_seconds,
+        "time": clock(hit.time_seconds).partition(".")[0],
+        "frame": hit.frame_index,
+        "picture": cover if hit.frame_index is None else frame,
+        "why": " · ".join(filter(None, (reasons, single_line(hit.text)))),
+    }
+
+
+def _search_frame(ui: PageTools, job_id: str, frame_index: object) -> None:
+    """Search for moments that look like a frame."""
+    job = ui.services.jobs.snapshot(job_id)
+    for frame in job.progress.keyframes:
+        if frame.frame_index == frame_index:
+            time = clock(frame.time_seconds).partition(".")[0]
+            st.session_state[_PICTURE] = QueryPicture(f"{single_line(job.name)} {time}", frame.jpeg)
+
+
+def _draw_picture(ui: PageTools, picture: QueryPicture) -> None:
+    """Draw the picture that is searched for, with the button that takes it away."""
+
+    def forget() -> None:
+        st.session_state.pop(_PICTURE, None)
+
+    query = {"picture": f"data:image/jpeg;base64,{base64.b64encode(picture.content).decode()}", "name": picture.name}
+    data = {"query": query, "moments": [], "words": {"forget": t("search.no_picture")}}
+    ui.mount("moments", __package__, key="find_query", data=data, on_forget_change=forget)
+
+
+def _draw_progress(search: LibrarySearch) -> None:
+    if search.num_left:
+        st.caption(t("search.indexing", n=search.num_left))
+
+
+# ---- the download of the model
+
+
+def _download(ui: PageTools) -> BackgroundTask[EngineProgress, object]:
+    return ui.services.part("search download", lambda _: BackgroundTask("search download"))
+
+
+def _draw_offer(ui: PageTools, model: PictureModel, key: str) -> None:
+    """Offer the model with its size, or draw its download."""
+    task = _download(ui)
+    if task.is_running and task.progress:
+        ui.draw_engine_phase(task.progress)
+        ui.button(t("search.stop"), "find_stop", _act, ui, _stop, icon="close")
+        return
+    if task.error:
+        ui.show_error(task.error)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(plain(t(f"search.{key}", model=SIGLIP.name, licence=SIGLIP.licence)), width="content")
+        ui.button(t("search.download", size=SIZE), "find_download", _act, ui, _begin, model, icon="download")
+
+
+def _act(ui: PageTools, action: object, *arguments: object) -> None:
+    with ui.view.catching_errors():
+        assert callable(action)
+        action(ui, *arguments)
+
+
+@requires("administrator")
+def _begin(ui: PageTools, model: PictureModel) -> None:
+    """Download the model in the background: pressing the button is the consent."""
+    model.confirm_download()
+    _download(ui).start(model.fetch, subject=model.name, progress=EngineProgress("checking", {"model": model.name}))
+
+
+@requires("administrator")
+def _stop(ui: PageTools) -> None:
+    _download(ui).cancel()

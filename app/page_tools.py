@@ -34,6 +34,7 @@ class _Tools:
     choose = staticmethod(controls.choose)
     follow = staticmethod(controls.follow)
     ask = staticmethod(dialogs.ask)
+    close_menu = staticmethod(controls.close_menu)
     show_error = staticmethod(controls.show_error)
     show_warning = staticmethod(controls.show_warning)
     draw_saves = staticmethod(exports.draw)

@@ -63,6 +63,7 @@ class Hooks(Protocol):
         - range.action(): returns an `framelens.plugin_page.RangeAction` for ranges of a video, whose button is at each
           finding, chapter, interval and search hit, and at a range drawn in the player.
         - report.actions(job, analysis): draws in the menu of a report.
+        - report.document(job, analysis): draws the content of a report; true if nothing else is drawn there.
         - report.files(job, analysis): draws below the files of a report, where the user may change something.
         - sidebar(): draws below the list of work.
         - work.groups(): yields rows of the sidebar, each of several analyses (`framelens.plugin_page.RowGroup`).

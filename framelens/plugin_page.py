@@ -293,6 +293,9 @@ class PageTools(Protocol):
     ) -> None:
         """Ask for a dialog that `draw` fills, called with the arguments."""
 
+    def close_menu(self) -> None:
+        """Close the menu of which an entry was chosen."""
+
     def show_error(self, reason: AppError) -> None:
         """Show why something failed."""
 

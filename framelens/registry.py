@@ -32,8 +32,8 @@ from framelens.core.errors import AppError, ConfigError, InputError, log_path
 from framelens.hookspecs import Hooks, Page
 
 BUILT_IN = (
-    *("accounts", "batch", "captions", "dialects", "editing", "models", "monitor", "search", "server"),
-    *("sources", "speech"),
+    *("accounts", "batch", "captions", "corrections", "dialects", "editing", "models", "monitor", "search"),
+    *("server", "sources", "speech"),
 )
 """Folders of `framelens.plugins`. A deleted folder is not used."""
 GROUP = "framelens.plugins"

@@ -31,7 +31,7 @@ MENU = {
         "guide/speech",
     ],
     ("Understand", "读懂结果"): [
-        *("guide/report", "guide/search", "guide/messages", "guide/measured", "gallery/README"),
+        *("guide/report", "guide/corrections", "guide/search", "guide/messages", "guide/measured", "gallery/README"),
     ],
     ("From programs", "在程序中使用"): ["guide/python", "guide/serve", "guide/mcp", "reference/api"],
     ("Run", "部署与运行"): [

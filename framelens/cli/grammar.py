@@ -222,8 +222,18 @@ class Group(Command, click.Group):
     command_class = Command
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of the subcommands, in the order of the help."""
+        """Return the names of the subcommands, those of plugins behind the others, in the order of the help."""
+        self._add_parts()
         return list(self.commands)
+
+    def _add_parts(self) -> None:
+        """Add the subcommands that plugins name "GROUP NAME"."""
+        from framelens import registry  # reads settings and finds the plugins
+
+        for part in registry.parts("commands"):
+            group, _, name = part.name.partition(" ")
+            if name and group == self.name:
+                self.commands.setdefault(name, part.value)
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """Return what the usage line has behind the command's name."""
@@ -232,6 +242,8 @@ class Group(Command, click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a subcommand; one that is named as "module:object" is imported."""
+        if cmd_name not in self.commands:
+            self._add_parts()
         entry: Any = self.commands.get(cmd_name)
         command: click.Command | None = resolve_name(entry) if isinstance(entry, str) else entry
         return command

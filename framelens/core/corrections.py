@@ -109,6 +109,26 @@ def proposals(log: Sequence[Correction]) -> tuple[Correction, ...]:
     )
 
 
+def merged(log: Sequence[Correction], others: Sequence[Correction]) -> tuple[Correction, ...]:
+    """Return what has to be appended to a log so that it has all corrections of another copy of the report.
+
+    What both copies have changed differently since they parted becomes a proposal.
+    """
+    pairs = zip(log, others, strict=False)
+    common = next((index for index, (one, other) in enumerate(pairs) if one != other), min(len(log), len(others)))
+    if common == len(log):
+        return tuple(others[common:])
+    number, keys, added = len(log), dict[str, str](), list[Correction]()
+    for entry in others[common:]:
+        if not entry.is_step:
+            number += 1
+            target = keys.get(entry.target, entry.target)
+            moved = replace(entry, number=number, target=target, revision=common)
+            keys[entry.key] = moved.key
+            added.append(replace(moved, is_proposal=bool(rivals(log, moved.key, common))))
+    return tuple(added)
+
+
 def undoable(log: Sequence[Correction], author: str) -> Correction | None:
     """Return the person's last correction in force, None without one."""
     return next((entry for entry in reversed(list(_active(log))) if entry.author == author), None)

@@ -19,6 +19,7 @@ from typing import Any, cast, get_args
 from framelens.analysis.inputs.extraction_cache import ExtractionCache
 from framelens.analysis.task import Control, EarlierResults
 from framelens.core.codec import to_json
+from framelens.core.corrections import merged
 from framelens.core.domain import Analysis, AnalysisRequest, Notice
 from framelens.core.errors import AppError, Cancelled, InputError, StorageError, VideoError
 from framelens.core.files import new_id, readable, restored, single_line
@@ -471,6 +472,12 @@ class Jobs:
             renamed = self._change_stored(job_id, lambda job: job.with_speakers(names))
         self.indexing.index(renamed)
 
+    def _merge_corrections(self, job_id: str, analysis: Analysis) -> None:
+        others = analysis.corrections.log if analysis.corrections else ()
+        if others and self._repository.get_stored(job_id).is_over:
+            corrections.append(self._store, job_id, lambda log: merged(log, others))
+            self.corrected(job_id)
+
     def corrected(self, job_id: str) -> JobSnapshot:
         """Return a job whose log of corrections has grown, after making its words findable."""
         self._repository.forget(job_id)
@@ -498,13 +505,15 @@ class Jobs:
         """Import a report of another machine (framelens.reports.json.reader) as a finished job.
 
         Returns:
-            The job's id. A job that has this id already is left unchanged, or restored from the trash. With accounts,
+            The job's id. A job that has this id already gets the corrections that it lacks, and nothing else; or it is
+            restored from the trash. With accounts,
             an id from outside is replaced by an id of the user's own, which reveals nothing about other users' jobs.
 
         Raises:
             StorageError: The report could not be stored.
         """
         if existing := self.imported(analysis):
+            self._merge_corrections(existing, analysis)
             return existing
         job = imported_job(analysis)
         if self.trash.restore([job.id]):
@@ -517,7 +526,7 @@ class Jobs:
         self._store.save_frames(job.id, pictures_of(job).items())
         for result in job.progress.results:
             self._store.save_result(job.id, result.number, to_json(result))
-        corrections.append(self._store, job.id, lambda log: job.corrections[len(log) :])
+        corrections.append(self._store, job.id, lambda log: merged(log, job.corrections))
         self.indexing.index(job)
         self.audit.record("import", job.id, job.name)
         return job.id

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from framelens.core.corrected_report import as_written, corrected, items_of
-from framelens.core.corrections import Correction, CorrectionKind, in_force, proposals, redoable, undoable
+from framelens.core.corrections import Correction, CorrectionKind, in_force, merged, proposals, redoable, undoable
 from framelens.core.domain import Analysis, Chapter
 from tests.reports.test_reports import NASTY, analysis
 
@@ -81,3 +81,22 @@ def test_a_proposal_changes_nothing_until_somebody_decides() -> None:
     items = {item.key: item for item in items_of(corrected(report(), (*log, entry(3, "strike", "s1", was="it all"))))}
     assert items["s1"].is_struck and (items["s1"].text, items["s1"].original) == ("", "it all")
     assert (items["f1"].text, items["f1"].original, items["c2"].time_seconds) == ("mine", NASTY, 4.0)
+
+
+def test_two_copies_of_a_report_are_merged_without_loss() -> None:
+    log = (entry(1, "strike", "s1", was="it all"),)
+    mine = (*log, entry(2, "replace", "f1", "mine", was=NASTY))
+    other = (
+        entry(2, "add", "", "a dog"),
+        entry(3, "replace", "a2", "a cat"),
+        entry(4, "replace", "f1", "yours", was=NASTY),
+    )
+    assert merged(log, mine) == mine[1:] and merged(mine, log) == () and merged(mine, mine) == ()
+    added = merged(mine, (*log, *other))
+    assert [(one.number, one.key, one.is_proposal) for one in added] == [
+        (3, "a3", False),
+        (4, "a3", False),
+        (5, "f1", True),
+    ]
+    made = corrected(report(), (*mine, *added))
+    assert (made.added[0].text, made.findings[0].text) == ("a cat", "mine")

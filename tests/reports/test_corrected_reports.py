@@ -29,7 +29,7 @@ LOG = (
 
 
 def made(log: tuple[Correction, ...] = LOG) -> Analysis:
-    return corrected(report(), log)
+    return corrected(replace(report(), id="report-1"), log)
 
 
 @pytest.mark.parametrize("name", sorted(set(FORMATS) - {"json"}))
@@ -103,3 +103,7 @@ def test_an_imported_report_can_be_corrected_further(tmp_path: Path) -> None:
         assert stored and stored.corrections and stored.corrections.log == LOG and stored.findings == made().findings
         outcome = services.reports.correct(job_id, [Draft("restore", "f2"), Draft("undo")], author="Anna")
         assert outcome.analysis.findings[1].text == "a white van"
+        sent_back = (*LOG, entry(8, "replace", "f3", "both of them", was="both"))
+        assert services.reports.add(made(sent_back)) == job_id  # by somebody who had the report
+        stored = services.reports.get(job_id)
+        assert stored and "both of them" in [finding.text for finding in stored.findings]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.components import report_blocks
+from app.components import report_blocks, slots
 from app.components.controls import button
 from app.components.ranges import found_ranges, range_action
 from app.context import may_change, services
@@ -137,6 +137,8 @@ def draw_document(job_id: str) -> None:
     job = services().jobs.snapshot(job_id)
     if job.analysis is None or not job.is_readable:
         st.rerun()  # it was restarted elsewhere
+    if slots.draw("report.document", job, job.analysis):
+        return
     _draw_pieces(job, job.analysis, "document")
     if _answers_first(job.analysis):
         _draw_notice(job, job.analysis)

@@ -46,9 +46,11 @@ def draw(job: JobSnapshot, analysis: Analysis, reported: Analysis, *, has_video:
             _draw_export(job, analysis, reported)
         _draw_copy(analysis)
         comparison.draw_entry()
-        if has_video or not job.is_imported:  # without its video, an imported report can only be read
+        can_analyse = has_video or not job.is_imported  # without its video, an imported report isn't analysed again
+        if can_analyse or may_change():
             with st.container(key="report_menu", width="content"), _menu():
-                _draw_more(job, has_video=has_video)
+                if can_analyse:
+                    _draw_more(job, has_video=has_video)
                 slots.draw("report.actions", job, reported)
         if may_change():
             choose = page_state().choose_video

@@ -11,6 +11,8 @@ from itertools import zip_longest
 from framelens.core.domain import Finding
 from framelens.core.units import HAN_NUMERALS, han_number
 
+TEXT_ISSUES = frozenset(("frame_not_sent", "no_frame", "own_time"))
+"""Issues that `finding` looks for; others are about fields."""
 _OVERVIEW = re.compile(r"^\W{0,4}(?:summary|overall|总结|概述|摘要)\W{0,4}[:：]\**[ \t]*", re.IGNORECASE | re.MULTILINE)
 _FRAME = r"(?:frames?|images?)[ \t_-]*(?:(?:\#|№|no\.?|number)[ \t]*)?"
 _TO = r"[至到–—~-]|to\b|through\b|until\b|till\b"

@@ -15,6 +15,7 @@ from framelens.core.corrections import (
     MOST_CORRECTIONS,
     Correction,
     CorrectionKind,
+    proposals,
     redoable,
     rivals,
     undoable,
@@ -130,7 +131,12 @@ def _items(written: Analysis, log: corrections.Log) -> dict[str, ReportItem]:
 
 
 def _step(entry: Correction, log: corrections.Log) -> Correction:
-    """Return an undo or redo with the correction that it is about. Raises InputError if there is none."""
+    """Return an undo or redo with the correction that it is about. Raises InputError if there is none.
+
+    An undo may name a proposal, which is then dismissed.
+    """
+    if any(entry.target == str(proposal.number) for proposal in proposals(log)):
+        return entry
     choose: Callable[..., Correction | None] = undoable if entry.kind == "undo" else redoable
     if (step := choose(log, entry.author)) is None:
         raise InputError(f"correction_nothing_to_{entry.kind}")
@@ -173,12 +179,13 @@ def _with_evidence(draft: Draft, entry: Correction, item: ReportItem, written: A
     named = times if seconds is None else {**times, 0: seconds}
     checked = citations.finding(text, frames if seconds is None else (*frames, 0), named)
     ignored = () if item.kind in _NEEDS_FRAME else ("no_frame",)
+    of_fields = (issue for issue in item.issues if issue not in citations.TEXT_ISSUES)
     return replace(
         entry,
         text=text,
         frames=tuple(number for number in checked.frames if number),
         time_seconds=seconds,
-        issues=tuple(issue for issue in checked.issues if issue not in ignored),
+        issues=tuple(dict.fromkeys((*(issue for issue in checked.issues if issue not in ignored), *of_fields))),
     )
 
 

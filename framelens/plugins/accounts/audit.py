@@ -18,8 +18,8 @@ MOST_ENTRIES = 100_000
 """Entries that are kept, some 15 MB."""
 _MOST_CHARACTERS = 300  # in a name
 ACTIONS = (
-    *("upload", "analyse", "trash", "untrash", "delete", "switch", "export", "import", "login", "logout"),
-    *("login_failed", "account_added", "account_removed", "account_changed", "key_created", "key_revoked"),
+    *("upload", "analyse", "trash", "untrash", "delete", "switch", "export", "correct", "import", "login"),
+    *("logout", "login_failed", "account_added", "account_removed", "account_changed", "key_created", "key_revoked"),
     *("backup", "restore"),
 )
 

@@ -1,0 +1,54 @@
+"""Routes of the API for programs to the corrections of a report."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from framelens.plugin.api import ANALYST, VIEWER, ServicesDep
+from framelens.plugin.corrections import LONGEST_AUTHOR, MOST_CHARACTERS, CorrectionKind, Draft
+from framelens.plugins.corrections.listing import CorrectedReport, listed, report_of
+
+router = APIRouter(tags=["corrections"])
+_MOST_AT_ONCE = 500
+
+
+class NewCorrection(BaseModel):
+    """A correction of a report."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: CorrectionKind
+    target: Annotated[str, Field(max_length=20, description="Key of the item: f1, s1, title …")] = ""
+    text: Annotated[str, Field(max_length=MOST_CHARACTERS)] = ""
+    frames: Annotated[list[int], Field(max_length=256, description="By default those of the item.")] = []
+    time_seconds: Annotated[float | None, Field(ge=0, le=1e7)] = None
+
+
+class NewCorrections(BaseModel):
+    """Corrections of a report, all or nothing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    corrections: Annotated[list[NewCorrection], Field(min_length=1, max_length=_MOST_AT_ONCE)]
+    revision: Annotated[int | None, Field(ge=0, description="Length of the log that you have seen.")] = None
+    author: Annotated[str, Field(max_length=LONGEST_AUTHOR, description="Your name, where there are no accounts.")] = ""
+
+
+@router.get("/jobs/{job_id}/corrections", dependencies=[VIEWER])
+def list_corrections(job_id: str, services: ServicesDep) -> CorrectedReport:
+    """List what can be corrected in the report of a job, and what people have changed."""
+    return listed(report_of(services, job_id))
+
+
+@router.post("/jobs/{job_id}/corrections", dependencies=[ANALYST])
+def correct_report(job_id: str, body: NewCorrections, services: ServicesDep) -> CorrectedReport:
+    """Correct a finished report; every format has the corrections from then on.
+
+    Where others have changed the same item since `revision`, a correction waits as a proposal, and `met` has theirs.
+    """
+    drafts = [Draft(new.kind, new.target, new.text, tuple(new.frames), new.time_seconds) for new in body.corrections]
+    outcome = services.reports.correct(job_id, drafts, revision=body.revision, author=body.author)
+    return listed(outcome.analysis, outcome.rivals)

@@ -1,0 +1,1 @@
+"""What the plugin draws in the pages."""

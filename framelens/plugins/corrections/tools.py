@@ -1,0 +1,67 @@
+"""Tool of the MCP server that lists and corrects what a report says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from framelens import InputError
+from framelens.plugin.api import ToolCall
+from framelens.plugin.command_line import parse_seconds
+from framelens.plugin.corrections import MOST_CHARACTERS, CorrectionKind, Draft
+from framelens.plugins.corrections.listing import CorrectedReport, Item, LogEntry, listed
+
+_MOST_ITEMS = 200
+_AUTHOR = "MCP"
+"""Name behind corrections of an agent, where there are no accounts."""
+
+
+class CorrectQuoted(BaseModel):
+    """What the report says and who changed it."""
+
+    items: list[Item] = []
+    met: list[LogEntry] | None = None
+
+
+class CorrectResult(BaseModel):
+    """The revision of the report, and its items."""
+
+    revision: int = 0
+    quoted: CorrectQuoted | None = None
+
+
+def mcp_tools() -> Iterator[Callable[..., BaseModel]]:
+    """Yield the tools of this plugin."""
+    yield correct
+
+
+def correct(
+    call: ToolCall,
+    video: Annotated[str, Field(max_length=4096)],
+    change: CorrectionKind | None = None,
+    key: Annotated[str, Field(max_length=20)] = "",
+    text: Annotated[str, Field(max_length=MOST_CHARACTERS)] = "",
+    cited_frames: Annotated[list[int], Field(max_length=256)] = [],  # noqa: B006 - never changed
+    at_time: str = "",
+    seen_revision: int | None = None,
+) -> CorrectResult:
+    """List the items of a report, or correct one of them.
+
+    Raises:
+        AppError: There is no such report or item, or the correction can't be applied.
+    """
+    _, analysis = call.source(video)
+    if analysis is None:
+        raise InputError("mcp_not_analysed", path=video[:200])
+    if change is None:
+        return _result(listed(analysis))
+    draft = Draft(change, key, text, tuple(cited_frames), parse_seconds(at_time) if at_time else None)
+    outcome = call.services.reports.correct(analysis.id, [draft], revision=seen_revision, author=_AUTHOR)
+    return _result(listed(outcome.analysis, outcome.rivals))
+
+
+def _result(report: CorrectedReport) -> CorrectResult:
+    quoted = CorrectQuoted(items=report.items[:_MOST_ITEMS], met=report.met or None)
+    return CorrectResult(revision=report.revision, quoted=quoted)

@@ -113,7 +113,9 @@ _PROGRAMS = re.compile(
 _ALONE = ("./download_model.sh", "nvidia-smi")  # commands of a single word; other single words are names in a sentence
 _PLACEHOLDERS = {"NAME": "qwen2.5vl:7b", "VIDEO": "video.mp4"}
 _INLINE = re.compile(r"`([^`\n]+)`")
-_FREE_TEXT = re.compile(r'(--question|--add|(?<= )title|(?<= )video\.mp4|(?<=^framelens ask)( [^"-][^"]*)?) "[^"]*"|--language \w+')
+_FREE_TEXT = re.compile(
+    r'(--question|--add|(?<= )title|(?<= )video\.mp4|(?<=^framelens ask)( [^"-][^"]*)?) "[^"]*"|--language \w+'
+)
 
 
 def commands(text: str) -> list[str]:

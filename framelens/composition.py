@@ -20,7 +20,7 @@ from framelens.analysis.prompts.templates import Templates
 from framelens.config import Settings
 from framelens.core.background_task import BackgroundTask
 from framelens.core.domain import Notice
-from framelens.core.errors import AppError
+from framelens.core.errors import AppError, ConfigError
 from framelens.core.roles import LOCAL_USER, as_user
 from framelens.jobs.engine_session import EngineSession, SharedParts
 from framelens.jobs.engine_switcher import EngineSwitcher
@@ -84,6 +84,13 @@ class Services:
             if name not in self._parts:
                 self._parts[name] = build(self)
             return cast("ClosingT", self._parts[name])
+
+    @property
+    def moment_search(self) -> LibrarySearch:
+        """Return `library_search`. Raises ConfigError without a plugin that searches."""
+        if self.library_search is None:
+            raise ConfigError("find_without_plugin")
+        return self.library_search
 
     @property
     def settings(self) -> Settings:

@@ -14,7 +14,7 @@ from framelens.i18n import label, t
 
 COMMAND_GROUPS = {
     "watch": ("analyse", "ask", "keyframes", "clip", "transcript"),
-    "reports": ("library", "export", "batch", "cluster"),
+    "reports": ("library", "find", "export", "batch", "cluster"),
     "models": ("models", "download", "serve"),
     "doors": ("app", "mcp", "admin", "doctor"),
 }

@@ -428,8 +428,7 @@ def find(
     name, content = ("", b"") if picture is None else read_image(file_path(picture))
     assert session
     services = session._open_services()
-    if services.library_search is None:
-        raise ConfigError("find_without_plugin")
+    search = services.moment_search
     services.jobs.indexing.catch_up()
-    services.library_search.catch_up()
-    return services.library_search.find(MomentQuery(words, content, name, limit))
+    search.catch_up()
+    return search.find(MomentQuery(words, content, name, limit))

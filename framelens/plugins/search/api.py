@@ -28,7 +28,7 @@ class MomentSearch(BaseModel):
     limit: Annotated[int, Field(ge=1, le=200)] = 24
 
 
-class FoundMoment(BaseModel):
+class LibraryMoment(BaseModel):
     """A moment of a video."""
 
     job_id: str
@@ -42,28 +42,27 @@ class FoundMoment(BaseModel):
     text: str = Field(description="The passage that was found.")
 
 
-class FoundMoments(BaseModel):
+class LibraryMoments(BaseModel):
     """Moments, the best first; none if nothing in the library is like that."""
 
-    moments: list[FoundMoment]
+    moments: list[LibraryMoment]
     model: str = Field(description="What compared pictures, empty if nothing did.")
     num_left: int = Field(description="Reports that are not indexed yet.")
     problem: str | None = Field(None, description="Why pictures or meaning were not compared.")
 
 
 @router.post("/moments/search", dependencies=[VIEWER])
-def find_moments(body: MomentSearch, services: ServicesDep) -> FoundMoments:
+def find_moments(body: MomentSearch, services: ServicesDep) -> LibraryMoments:
     """Find moments in the videos of all reports, by words, by a picture, or by both."""
     query = MomentQuery(body.words, _decoded(body.picture), "picture", body.limit)
-    assert services.library_search
-    return found_moments(services.library_search.find(query))
+    return library_moments(services.moment_search.find(query))
 
 
-def found_moments(hits: MomentHits) -> FoundMoments:
+def library_moments(hits: MomentHits) -> LibraryMoments:
     """Return hits as programs get them."""
-    moments = [FoundMoment.model_validate(vars(moment)) for moment in hits.moments]
+    moments = [LibraryMoment.model_validate(vars(moment)) for moment in hits.moments]
     problem = error_text(hits.error) if hits.error else None
-    return FoundMoments(moments=moments, model=hits.model, num_left=hits.num_left, problem=problem)
+    return LibraryMoments(moments=moments, model=hits.model, num_left=hits.num_left, problem=problem)
 
 
 def _decoded(text: str) -> bytes:

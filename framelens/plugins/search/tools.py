@@ -53,8 +53,7 @@ def find_moments(
         AppError: Nothing is asked for, or the picture can't be read or compared.
     """
     name, content = read_image(call.folder(picture)) if picture else ("", b"")
-    search = call.services.library_search
-    assert search
+    search = call.services.moment_search
     call.services.jobs.indexing.catch_up()
     search.catch_up(call.cancel)
     hits = search.find(MomentQuery(words, content, name, limit))

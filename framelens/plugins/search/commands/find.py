@@ -61,8 +61,7 @@ def run(options: Options) -> int:
         print(t("cli.find_here", model=model.label))
         return 0
     with open_library(settings) as services:
-        search = services.library_search
-        assert search
+        search = services.moment_search
         if words or picture:
             _index(services, search, cancel, quiet=options.quiet)
         hits = search.find(MomentQuery(words, picture, name, options.limit))

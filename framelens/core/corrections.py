@@ -24,12 +24,14 @@ class Authorship:
         created: ISO time in UTC.
         original: The model's words, "" for an addition.
         time_seconds: Time that the person named, None if the statement rests on frames.
+        model: The model that wrote it for the person, "" if the person did.
     """
 
     name: str
     created: str
     original: str = ""
     time_seconds: float | None = None
+    model: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Correction:
         issues: What could not be verified when it was written.
         revision: Length of the log that its author had seen.
         is_proposal: Another person had changed the same item meanwhile, so that it waits for a decision.
+        model: The model that wrote the text for its author, "" if the author did.
     """
 
     number: int
@@ -63,6 +66,7 @@ class Correction:
     issues: tuple[str, ...] = ()
     revision: int = 0
     is_proposal: bool = False
+    model: str = ""
 
     @property
     def is_step(self) -> bool:
@@ -76,7 +80,7 @@ class Correction:
 
     def authorship(self, original: str = "") -> Authorship:
         """Return who wrote it, in place of the model's words `original`."""
-        return Authorship(self.author, self.created, original, self.time_seconds)
+        return Authorship(self.author, self.created, original, self.time_seconds, self.model)
 
 
 def in_force(log: Sequence[Correction]) -> dict[str, Correction]:
@@ -129,21 +133,22 @@ def merged(log: Sequence[Correction], others: Sequence[Correction]) -> tuple[Cor
     return tuple(added)
 
 
-def undoable(log: Sequence[Correction], author: str) -> Correction | None:
-    """Return the person's last correction in force, None without one."""
-    return next((entry for entry in reversed(list(_active(log))) if entry.author == author), None)
+def undoable(log: Sequence[Correction], author: str) -> tuple[Correction, ...]:
+    """Return the person's last corrections in force that were made at once, () without any."""
+    own = [entry for entry in _active(log) if entry.author == author]
+    return tuple(entry for entry in own if entry.created == own[-1].created)
 
 
-def redoable(log: Sequence[Correction], author: str) -> Correction | None:
-    """Return the correction that the person has undone last and not replaced by another since, None without one."""
-    undone = _undone(log)
-    by_number = {entry.number: entry for entry in log}
-    for entry in reversed([entry for entry in log if entry.author == author]):
+def redoable(log: Sequence[Correction], author: str) -> tuple[Correction, ...]:
+    """Return the corrections that the person has undone last and not replaced by another since, () without any."""
+    undone, own = _undone(log), [entry for entry in log if entry.author == author]
+    for entry in reversed(own):
         if not entry.is_step:
-            return None
+            return ()
         if entry.kind == "undo" and int(entry.target) in undone:
-            return by_number[int(entry.target)]
-    return None
+            together = {int(other.target) for other in own if other.is_step and other.created == entry.created}
+            return tuple(other for other in log if other.number in together & undone)
+    return ()
 
 
 def _active(log: Sequence[Correction]) -> Iterator[Correction]:

@@ -261,6 +261,29 @@ class Asking:
             with closing(answer) as events:
                 yield from events
 
+    def write(self, prompt: str, *, system: str, content: str, cancel: threading.Event) -> tuple[str, str]:
+        """Return what the model in use answers to a text without pictures, and the model's name.
+
+        Args:
+            prompt: The request.
+            system: The system message.
+            content: Of several engines, the engine that answers about this content is asked.
+            cancel: Ends the request within 0.1 s of being set.
+
+        Raises:
+            AppError: The engine doesn't start, or the request fails.
+            Cancelled: `cancel` was set.
+        """
+        from framelens.llm import messages
+        from framelens.llm.stream import stream_pieces
+
+        with self._switcher.admitted(Control(cancel=cancel)):
+            connection = value_of(self._connect(content, cancel))
+            options = {"temperature": 0.0, "max_tokens": connection.answer_tokens}
+            sent = messages.text_only(prompt, system=system)
+            reply = value_of(stream_pieces(connection.chat, sent, cancel=cancel, options=options))
+            return reply.text, connection.endpoint.model
+
     def _analysis(self, job_id: str) -> Analysis:
         if (analysis := self._jobs.snapshot(job_id).analysis) is None:
             raise InputError("no_report_yet", id=job_id)

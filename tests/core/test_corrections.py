@@ -7,11 +7,9 @@ from framelens.core.corrections import Correction, CorrectionKind, in_force, mer
 from framelens.core.domain import Analysis, Chapter
 from tests.reports.test_reports import NASTY, analysis
 
-WHEN = "2026-12-01T10:02:00+00:00"
-
 
 def entry(number: int, kind: CorrectionKind, target: str = "", text: str = "", **more: object) -> Correction:
-    return Correction(number, WHEN, "Anna", kind, target, text, **more)  # type: ignore[arg-type]
+    return Correction(number, f"2026-12-01T10:02:{number:02}+00:00", "Anna", kind, target, text, **more)  # type: ignore[arg-type]
 
 
 def report() -> Analysis:
@@ -57,11 +55,11 @@ def test_undo_and_redo_are_entries_of_the_log_by_person() -> None:
     undone = (*log, entry(4, "undo", "2"), entry(5, "undo", "1"))
     assert corrected(report(), undone).findings == report().findings
     assert in_force(log[:2])["f2"].text == "second" and in_force(undone[:4])["f2"].text == "first"
-    assert undoable(undone, "Anna") is None and undoable(undone, "Bo") == log[2]
-    assert redoable(undone, "Anna") == log[0]
+    assert undoable(undone, "Anna") == () and undoable(undone, "Bo") == (log[2],)
+    assert redoable(undone, "Anna") == (log[0],)
     redone = (*undone, entry(6, "redo", "1"))
-    assert (in_force(redone)["f2"].text, redoable(redone, "Anna")) == ("first", log[1])
-    assert redoable((*redone, entry(7, "strike", "s2", was="made up")), "Anna") is None
+    assert (in_force(redone)["f2"].text, redoable(redone, "Anna")) == ("first", (log[1],))
+    assert redoable((*redone, entry(7, "strike", "s2", was="made up")), "Anna") == ()
 
 
 def test_a_sentence_that_moved_is_found_and_one_that_went_is_named() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -48,6 +48,7 @@ class Draft:
     text: str = ""
     frames: tuple[int, ...] = ()
     time_seconds: float | None = None
+    model: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,15 +115,16 @@ def _entries(
         raise StorageError("corrections_many", most=MOST_CORRECTIONS)
     seen, created = log, datetime.now(UTC).isoformat(timespec="milliseconds")
     for draft in drafts:
-        entry = Correction(len(log) + 1, created, author, draft.kind, draft.target, revision=revision)
+        entry = Correction(
+            len(log) + 1, created, author, draft.kind, draft.target, revision=revision, model=draft.model
+        )
         if entry.is_step:
-            entry = _step(entry, log)
-        else:
-            entry = _checked(draft, entry, _items(written, log), written)
-            others = rivals(seen, entry.key, revision)
-            met += others
-            entry = replace(entry, is_proposal=bool(others))
-        log = (*log, entry)
+            log = (*log, *_steps(entry, log))
+            continue
+        entry = _checked(draft, entry, _items(written, log), written)
+        others = rivals(seen, entry.key, revision)
+        met += others
+        log = (*log, replace(entry, is_proposal=bool(others)))
     return log[len(seen) :]
 
 
@@ -130,17 +132,20 @@ def _items(written: Analysis, log: corrections.Log) -> dict[str, ReportItem]:
     return {item.key: item for item in items_of(corrected(written, log))}
 
 
-def _step(entry: Correction, log: corrections.Log) -> Correction:
-    """Return an undo or redo with the correction that it is about. Raises InputError if there is none.
+def _steps(entry: Correction, log: corrections.Log) -> list[Correction]:
+    """Return undo or redo of what was made at once. Raises InputError if there is nothing.
 
     An undo may name a proposal, which is then dismissed.
     """
     if any(entry.target == str(proposal.number) for proposal in proposals(log)):
-        return entry
-    choose: Callable[..., Correction | None] = undoable if entry.kind == "undo" else redoable
-    if (step := choose(log, entry.author)) is None:
+        return [entry]
+    choose = undoable if entry.kind == "undo" else redoable
+    if not (subjects := choose(log, entry.author)):
         raise InputError(f"correction_nothing_to_{entry.kind}")
-    return replace(entry, target=str(step.number))
+    return [
+        replace(entry, number=entry.number + index, target=str(subject.number))
+        for index, subject in enumerate(subjects)
+    ]
 
 
 def _checked(draft: Draft, entry: Correction, items: dict[str, ReportItem], written: Analysis) -> Correction:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Annotated
 
 from fastapi import APIRouter
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from framelens.plugin.api import ANALYST, VIEWER, ServicesDep
 from framelens.plugin.corrections import LONGEST_AUTHOR, MOST_CHARACTERS, CorrectionKind, Draft
 from framelens.plugins.corrections.listing import CorrectedReport, listed, report_of
+from framelens.plugins.corrections.rewrite import rewrite
 
 router = APIRouter(tags=["corrections"])
 _MOST_AT_ONCE = 500
@@ -52,3 +54,21 @@ def correct_report(job_id: str, body: NewCorrections, services: ServicesDep) -> 
     drafts = [Draft(new.kind, new.target, new.text, tuple(new.frames), new.time_seconds) for new in body.corrections]
     outcome = services.reports.correct(job_id, drafts, revision=body.revision, author=body.author)
     return listed(outcome.analysis, outcome.rivals)
+
+
+class NewRewriting(BaseModel):
+    """A request to the model to rewrite a report."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    way: Annotated[str, Field(max_length=500, description="shorter, longer, zh, en, a template's key, or words.")]
+    author: Annotated[str, Field(max_length=LONGEST_AUTHOR)] = ""
+
+
+@router.post("/jobs/{job_id}/corrections/rewrite", dependencies=[ANALYST])
+def rewrite_report(job_id: str, body: NewRewriting, services: ServicesDep) -> CorrectedReport:
+    """Let the model rewrite a report without another look; the answer comes when it is done.
+
+    Every sentence keeps its frames, and an undo takes all of it back.
+    """
+    return listed(rewrite(services, job_id, body.way, body.author, threading.Event()).analysis)

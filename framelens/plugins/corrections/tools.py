@@ -8,10 +8,12 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from framelens import InputError
+from framelens.plugin import t
 from framelens.plugin.api import ToolCall
 from framelens.plugin.command_line import parse_seconds
 from framelens.plugin.corrections import MOST_CHARACTERS, CorrectionKind, Draft
 from framelens.plugins.corrections.listing import CorrectedReport, Item, LogEntry, listed
+from framelens.plugins.corrections.rewrite import rewrite
 
 _MOST_ITEMS = 200
 _AUTHOR = "MCP"
@@ -35,6 +37,7 @@ class CorrectResult(BaseModel):
 def mcp_tools() -> Iterator[Callable[..., BaseModel]]:
     """Yield the tools of this plugin."""
     yield correct
+    yield rewrite_report
 
 
 def correct(
@@ -60,6 +63,24 @@ def correct(
     draft = Draft(change, key, text, tuple(cited_frames), parse_seconds(at_time) if at_time else None)
     outcome = call.services.reports.correct(analysis.id, [draft], revision=seen_revision, author=_AUTHOR)
     return _result(listed(outcome.analysis, outcome.rivals))
+
+
+def rewrite_report(
+    call: ToolCall, video: Annotated[str, Field(max_length=4096)], way: Annotated[str, Field(max_length=500)]
+) -> CorrectResult:
+    """Let the model in use rewrite a report without another look.
+
+    Raises:
+        AppError: There is no such report, nothing to rewrite, or the engine fails.
+    """
+    _, analysis = call.source(video)
+    if analysis is None:
+        raise InputError("mcp_not_analysed", path=video[:200])
+
+    def show(progress: tuple[int, int]) -> None:
+        call.doing = t("rewrite.running", n=progress[0] + 1, all=progress[1])
+
+    return _result(listed(rewrite(call.services, analysis.id, way, _AUTHOR, call.cancel, show).analysis))
 
 
 def _result(report: CorrectedReport) -> CorrectResult:

@@ -66,8 +66,9 @@ def written_by(person: Authorship | None) -> Line:
     """Return the mark behind a text that a person wrote: who it was and when; () for a text of the model."""
     if person is None:
         return ()
-    key = "report.corrected_by" if person.original else "report.added_by"
-    text = t(key, name=person_name(person.name), when=local_minute(person.created))
+    key = "rewritten_by" if person.model else "corrected_by" if person.original else "added_by"
+    values = {"name": person_name(person.name), "when": local_minute(person.created), "model": one_line(person.model)}
+    text = t(f"report.{key}", **values)
     return (Span(gap()), Span(text, "person", was=person.original))
 
 

@@ -83,7 +83,8 @@ def test_the_command_lists_corrects_and_undoes(tmp_path: Path) -> None:
     changed = run("correct", "latest", "f3", "A", "van.", "--strike", "s2", "--author", "Anna")
     assert "f3     A van.  (corrected by Anna" in changed and "The model wrote: both" in changed and "f1" not in changed
     document = json.loads(run("correct", "latest", "--undo", "--author", "Anna", "--json"))
-    assert document["revision"] == 3 and [item["text"] for item in document["items"] if item["key"] == "f3"] == ["both"]
-    assert "s2" in run("correct", "latest", "--differences")
+    assert document["revision"] == 4 and [item["text"] for item in document["items"] if item["key"] == "f3"] == ["both"]
+    assert run("correct", "latest", "--differences") == ""  # what was done at once is undone at once
+    assert "s2" in run("correct", "latest", "--redo", "--author", "Anna")
     refused = run_command("library", "correct", "latest", "f3", environ=environment)
     assert refused.returncode == 2 and "--strike f3" in refused.stderr

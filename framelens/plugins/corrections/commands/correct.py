@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from framelens import ConfigError
-from framelens.plugin import load, open_library, t
+from framelens import Analysis, ConfigError
+from framelens.plugin import Services, load, open_library, t
 from framelens.plugin.command_line import (
     Options,
+    ProgressLine,
     argument,
+    cancel_on_signals,
     command,
     flag,
     json_option,
@@ -22,6 +24,7 @@ from framelens.plugin.corrections import Draft
 from framelens.plugin.storage import log_to
 from framelens.plugin.texts import clock
 from framelens.plugins.corrections.listing import CorrectedReport, Item, listed, report_of
+from framelens.plugins.corrections.rewrite import rewrite
 
 
 def _parse_frames(text: str) -> tuple[int, ...]:
@@ -39,6 +42,7 @@ def _parse_frames(text: str) -> tuple[int, ...]:
 @option("--add", metavar="TEXT", help="cli.correct_add")
 @option("--time", type=parse_seconds, metavar="T", help="cli.correct_time")
 @option("--frames", type=_parse_frames, default=(), metavar="N,N…", help="cli.correct_frames")
+@option("--rewrite", default="", metavar="HOW", help="cli.correct_rewrite")
 @flag("--undo", help="cli.correct_undo")
 @flag("--redo", help="cli.correct_redo")
 @option("--author", default="", metavar="NAME", help="cli.correct_author")
@@ -56,15 +60,30 @@ def run(options: Options) -> int:
     drafts = list(_drafts(options))
     with open_library(settings) as services:
         job_id = services.jobs.library.resolve_id(options.id)
-        if drafts:
+        if options.rewrite:
+            report = listed(_rewrite(services, job_id, options))
+        elif drafts:
             report = listed(services.reports.correct(job_id, drafts, author=options.author).analysis)
         else:
             report = listed(report_of(services, job_id))
     if options.json:
         print_json(report.model_dump(mode="json"))
     else:
-        _print_items(report, changed_only=options.differences or bool(drafts))
+        _print_items(report, changed_only=options.differences or bool(drafts or options.rewrite))
     return 0
+
+
+def _rewrite(services: Services, job_id: str, options: Options) -> Analysis:
+    """Let the model rewrite the report, with its progress on standard error."""
+    cancel = cancel_on_signals()
+    with ProgressLine(quiet=options.json) as line:
+
+        def show(progress: tuple[int, int]) -> None:
+            line.show(t("cli.correct_rewriting", done=progress[0] + 1, all=progress[1]), "rewriting")
+
+        made = rewrite(services, job_id, options.rewrite, options.author, cancel, show)
+    print(t("cli.correct_rewritten", n=made.num_rewritten, left=made.num_left), file=sys.stderr)
+    return made.analysis
 
 
 def _drafts(options: Options) -> list[Draft]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any, get_args
@@ -10,7 +11,7 @@ from typing import Any, get_args
 import streamlit as st
 
 from framelens import Analysis, AppError, Keyframe
-from framelens.plugin import current_user, t
+from framelens.plugin import current_user, in_language, language, t
 from framelens.plugin.analyses import JobSnapshot
 from framelens.plugin.command_line import parse_seconds
 from framelens.plugin.corrections import (
@@ -25,9 +26,11 @@ from framelens.plugin.corrections import (
     redoable,
     undoable,
 )
+from framelens.plugin.processes import BackgroundTask
 from framelens.plugin.reports import plain_text, written_by
 from framelens.plugin.texts import clock, error_words, plain
 from framelens.plugin_page import PageTools
+from framelens.plugins.corrections.rewrite import WAYS, Rewritten, rewrite, rewrites_of
 
 _OPEN, _AUTHOR, _ANSWERED, _CHANGED = (f"corrections_{name}" for name in ("open", "author", "answered", "changed"))
 """Keys of the session: the report that is corrected, the person's name, what became of the last change, and whether
@@ -68,6 +71,7 @@ def draw(ui: PageTools, job: JobSnapshot, analysis: Analysis) -> bool:
         return False
     log = job.corrections
     _draw_bar(ui, job.id, log)
+    _draw_rewriting(ui, job.id)
     _draw_proposals(ui, job.id, log)
     differences = bool(st.session_state.get(_DIFFERENCES))
     data = {
@@ -91,13 +95,56 @@ def _draw_bar(ui: PageTools, job_id: str, log: tuple[Correction, ...]) -> None:
         for kind, step in (("undo", undoable(log, author)), ("redo", redoable(log, author))):
             act = partial(_change, ui, job_id, Draft("undo" if kind == "undo" else "redo"))
             label, key = t(f"corrections.{kind}"), f"corrections_{kind}"
-            ui.button(label, key, act, icon=kind, kind="tertiary", disabled=step is None)
+            ui.button(label, key, act, icon=kind, kind="tertiary", disabled=not step)
         st.toggle(t("corrections.differences"), key=_DIFFERENCES)
+        with st.popover(t("rewrite.open"), icon=":material/ink_pen:", type="tertiary", key="rewrite"):
+            _draw_rewrite(ui, job_id, log)
         ui.button(t("corrections.done"), "corrections_done", _close, icon="check", kind="primary")
         if not current_user().name:
             label = t("corrections.your_name")
             st.text_input(label, value=author, key=_AUTHOR, max_chars=LONGEST_AUTHOR, width=180)
     st.caption(t("corrections.help"))
+
+
+def _draw_rewrite(ui: PageTools, job_id: str, log: tuple[Correction, ...]) -> None:
+    """Draw the choice of a way to rewrite the report, and the button that begins it."""
+    st.caption(t("rewrite.help"))
+    templates = {key: t("rewrite.template", name=ui.template_name(key)) for key in ui.services.templates.by_key}
+    labels = {**{way: t(f"rewrite.{way}") for way in WAYS}, **templates, "": t("rewrite.words")}
+    way = ui.choose(t("rewrite.way"), labels, "rewrite_way")
+    if not way:
+        way = st.text_input(t("rewrite.words"), key="rewrite_words", placeholder=t("rewrite.words_example"))
+    act = partial(_begin_rewrite, ui, job_id, way, _author(log))
+    ui.button(t("rewrite.start"), "rewrite_start", act, icon="ink_pen", kind="primary", disabled=not way)
+
+
+def _begin_rewrite(ui: PageTools, job_id: str, way: str, author: str) -> None:
+    services, spoken = ui.services, language()
+
+    def work(report: Callable[[tuple[int, int]], None], cancel: threading.Event) -> Rewritten:
+        with in_language(spoken):
+            return rewrite(services, job_id, way, author, cancel, report)
+
+    rewrites_of(services).start(job_id, work, progress=(0, 0))
+
+
+def _draw_rewriting(ui: PageTools, job_id: str) -> None:
+    """Draw how far the rewriting is, or what came of it."""
+    task = rewrites_of(ui.services).get(job_id)
+    if task and (task.is_running or task.state == "failed"):
+        ui.follow(task, _draw_task, ui, task)
+    elif task and task.result:
+        st.success(t("rewrite.done", n=task.result.num_rewritten, left=task.result.num_left), icon=":material/ink_pen:")
+        rewrites_of(ui.services).pop(job_id)
+
+
+def _draw_task(ui: PageTools, task: BackgroundTask[tuple[int, int], Rewritten]) -> None:
+    if task.error:
+        ui.show_error(task.error)
+    elif task.is_running:
+        done, requests = task.progress or (0, 0)
+        st.progress(done / requests if requests else 0.0, t("rewrite.running", n=done + 1, all=max(1, requests)))
+        ui.button(t("rewrite.stop"), "rewrite_stop", task.cancel, icon="stop")
 
 
 def _author(log: tuple[Correction, ...]) -> str:

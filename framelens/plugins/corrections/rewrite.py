@@ -1,0 +1,142 @@
+"""Rewriting of a report by the model without another look: shorter, longer, in other words, in another language.
+
+The model gets the sentences with their keys and returns them with the same keys, so that every sentence keeps the
+frames that it rests on; what it then says is checked like any other correction. What people wrote is left alone, except
+in another language. What the model leaves out stays unchanged and is counted.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from framelens import Analysis, EngineError, InputError, Language
+from framelens.plugin import Services, in_language, language, t
+from framelens.plugin.corrections import MOST_CHARACTERS, Draft, ReportItem, items_of
+from framelens.plugin.processes import BackgroundTasks
+
+WAYS = ("shorter", "longer", "zh", "en")
+"""Ways that have a name; a template's key and any other words are ways, too."""
+_MOST_SENT = 2400
+"""Characters of a request, with its answer half of a context of 4,096 tokens in Chinese."""
+_LINE = re.compile(r"^\W*(title|note|answer|[a-z]\d+)\W*[:：]\**\s*(.+)$", re.IGNORECASE)
+_BREAK = " ¶ "
+"""Sign between the lines of a chapter, which is sent on one line."""
+_LONGEST_WAY = 500
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """What became of a report.
+
+    Attributes:
+        analysis: The report.
+        num_rewritten: Number of its items that the model has rewritten.
+        num_left: Number of those that it left out, which are unchanged.
+    """
+
+    analysis: Analysis
+    num_rewritten: int
+    num_left: int
+
+
+class Rewrites(BackgroundTasks[tuple[int, int], Rewritten]):
+    """Rewriting in the background, by report; progress is the number of finished and of all requests."""
+
+
+def rewrites_of(services: Services) -> Rewrites:
+    """Return the rewriting that runs in the background."""
+    return services.part("rewrites", lambda _: Rewrites("rewrite"))
+
+
+def rewrite(
+    services: Services,
+    job_id: str,
+    way: str,
+    author: str,
+    cancel: threading.Event,
+    on_progress: Callable[[tuple[int, int]], None] = lambda _: None,
+) -> Rewritten:
+    """Let the model rewrite a report, and append all of it to the log at once.
+
+    Args:
+        services: The services.
+        job_id: The report.
+        way: One of WAYS, the key of a template, or what the text should be like, in words.
+        author: Name of the person who asks for it, where there are no accounts.
+        cancel: Stops it; nothing is changed then.
+        on_progress: Called with the number of finished and of all requests.
+
+    Raises:
+        InputError: There is nothing to rewrite, no way is given, or the report can't be corrected.
+        AppError: The engine doesn't start, fails, or answers without a single sentence.
+        Cancelled: `cancel` was set.
+    """
+    analysis = services.reports.get(job_id, conversations=False)
+    if analysis is None:
+        raise InputError("no_report_yet", id=job_id)
+    if not way.strip() or len(way) > _LONGEST_WAY:
+        raise InputError("rewrite_way_missing", most=_LONGEST_WAY)
+    items = [item for item in items_of(analysis) if _is_rewritten(item, way)]
+    if not items:
+        raise InputError("rewrite_nothing")
+    revision = len(analysis.corrections.log) if analysis.corrections else 0
+    target: Language = "zh" if way == "zh" else "en" if way == "en" else analysis.request.language
+    with in_language(target):
+        system = _instructions(services, way)
+    requests, texts, model = list(_batches(items)), dict[str, str](), ""
+    for number, lines in enumerate(requests):
+        on_progress((number, len(requests)))
+        answer, model = services.asking.write(
+            "\n".join(lines), system=system, content=analysis.video.content_key, cancel=cancel
+        )
+        texts |= _read(answer)
+    drafts = [
+        Draft("replace", item.key, text[:MOST_CHARACTERS], model=model)
+        for item in items
+        if (text := texts.get(item.key, "").replace(_BREAK.strip(), "\n").strip()) and text != item.text
+    ]
+    if not texts.keys() & {item.key for item in items}:
+        raise EngineError("rewrite_unusable", model=model)
+    outcome = services.reports.correct(job_id, drafts, revision=revision, author=author) if drafts else None
+    left = sum(item.key not in texts for item in items)
+    return Rewritten(outcome.analysis if outcome else analysis, len(drafts), left)
+
+
+def _is_rewritten(item: ReportItem, way: str) -> bool:
+    """Return whether the model may rewrite an item: what people wrote is only translated."""
+    if not item.text or item.is_struck:
+        return False
+    return way in ("zh", "en") or (item.kind != "note" and (item.correction is None or bool(item.correction.model)))
+
+
+def _instructions(services: Services, way: str) -> str:
+    """Return the system message, in the language of the texts to be written."""
+    if way in WAYS:
+        wish = t(f"rewrite.prompt_{way}")
+    else:
+        template = services.templates.by_key.get(way)
+        wish = t("rewrite.prompt_template", text=template.join.text or template.ask.text) if template else way
+    return "\n".join((t("rewrite.prompt"), t("rewrite.prompt_wish", wish=wish), t(f"rewrite.prompt_in_{language()}")))
+
+
+def _batches(items: Sequence[ReportItem]) -> Iterator[list[str]]:
+    """Yield the lines of each request."""
+    lines: list[str] = []
+    for item in items:
+        line = f"{item.key}: {_BREAK.join(item.text.splitlines())}"
+        if lines and sum(map(len, lines)) + len(line) > _MOST_SENT:
+            yield lines
+            lines = []
+        lines.append(line)
+    yield lines
+
+
+def _read(answer: str) -> dict[str, str]:
+    """Return the texts of an answer by their keys; of two with the same key the first counts."""
+    texts: dict[str, str] = {}
+    for match in filter(None, map(_LINE.match, answer.splitlines())):
+        texts.setdefault(match[1].lower(), match[2].strip())
+    return texts

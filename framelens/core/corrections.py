@@ -52,6 +52,7 @@ class Correction:
         revision: Length of the log that its author had seen.
         is_proposal: Another person had changed the same item meanwhile, so that it waits for a decision.
         model: The model that wrote the text for its author, "" if the author did.
+        taken_by: Name of the person who took it over from an earlier report, "" if its author wrote it here.
     """
 
     number: int
@@ -67,6 +68,12 @@ class Correction:
     revision: int = 0
     is_proposal: bool = False
     model: str = ""
+    taken_by: str = ""
+
+    @property
+    def made_by(self) -> str:
+        """Return the name of the person who made the entry."""
+        return self.taken_by or self.author
 
     @property
     def is_step(self) -> bool:
@@ -135,13 +142,13 @@ def merged(log: Sequence[Correction], others: Sequence[Correction]) -> tuple[Cor
 
 def undoable(log: Sequence[Correction], author: str) -> tuple[Correction, ...]:
     """Return the person's last corrections in force that were made at once, () without any."""
-    own = [entry for entry in _active(log) if entry.author == author]
+    own = [entry for entry in _active(log) if entry.made_by == author]
     return tuple(entry for entry in own if entry.created == own[-1].created)
 
 
 def redoable(log: Sequence[Correction], author: str) -> tuple[Correction, ...]:
     """Return the corrections that the person has undone last and not replaced by another since, () without any."""
-    undone, own = _undone(log), [entry for entry in log if entry.author == author]
+    undone, own = _undone(log), [entry for entry in log if entry.made_by == author]
     for entry in reversed(own):
         if not entry.is_step:
             return ()

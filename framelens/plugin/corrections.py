@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from framelens.core.corrections import proposals as proposals
     from framelens.core.corrections import redoable as redoable
     from framelens.core.corrections import undoable as undoable
+    from framelens.jobs.stored.corrections import CorrectionOutcome as CorrectionOutcome
     from framelens.jobs.stored.corrections import Draft as Draft
 
 else:

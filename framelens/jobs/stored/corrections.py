@@ -41,7 +41,10 @@ _LONG = frozenset(("note", "chapter", "answer"))
 
 @dataclass(frozen=True)
 class Draft:
-    """What a person wants to change, in fields of `Correction`; without frames and time a text keeps its own."""
+    """What a person wants to change, in fields of `Correction`; without frames and time a text keeps its own.
+
+    `author` is another person who wrote it in an earlier report.
+    """
 
     kind: CorrectionKind
     target: str = ""
@@ -49,6 +52,7 @@ class Draft:
     frames: tuple[int, ...] = ()
     time_seconds: float | None = None
     model: str = ""
+    author: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,9 +119,10 @@ def _entries(
         raise StorageError("corrections_many", most=MOST_CORRECTIONS)
     seen, created = log, datetime.now(UTC).isoformat(timespec="milliseconds")
     for draft in drafts:
-        entry = Correction(
-            len(log) + 1, created, author, draft.kind, draft.target, revision=revision, model=draft.model
-        )
+        entry = Correction(len(log) + 1, created, author, draft.kind, draft.target, revision=revision)
+        entry = replace(entry, model=draft.model)
+        if draft.author:
+            entry = replace(entry, author=draft.author, taken_by=author)
         if entry.is_step:
             log = (*log, *_steps(entry, log))
             continue
@@ -140,7 +145,7 @@ def _steps(entry: Correction, log: corrections.Log) -> list[Correction]:
     if any(entry.target == str(proposal.number) for proposal in proposals(log)):
         return [entry]
     choose = undoable if entry.kind == "undo" else redoable
-    if not (subjects := choose(log, entry.author)):
+    if not (subjects := choose(log, entry.made_by)):
         raise InputError(f"correction_nothing_to_{entry.kind}")
     return [
         replace(entry, number=entry.number + index, target=str(subject.number))

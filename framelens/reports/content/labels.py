@@ -66,7 +66,8 @@ def written_by(person: Authorship | None) -> Line:
     """Return the mark behind a text that a person wrote: who it was and when; () for a text of the model."""
     if person is None:
         return ()
-    key = "rewritten_by" if person.model else "corrected_by" if person.original else "added_by"
+    rewritten = "rewritten_by" if person.name else "rewritten"
+    key = rewritten if person.model else "corrected_by" if person.original else "added_by"
     values = {"name": person_name(person.name), "when": local_minute(person.created), "model": one_line(person.model)}
     text = t(f"report.{key}", **values)
     return (Span(gap()), Span(text, "person", was=person.original))

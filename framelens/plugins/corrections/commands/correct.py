@@ -25,6 +25,7 @@ from framelens.plugin.storage import log_to
 from framelens.plugin.texts import clock
 from framelens.plugins.corrections.listing import CorrectedReport, Item, listed, report_of
 from framelens.plugins.corrections.rewrite import rewrite
+from framelens.plugins.corrections.transfer import offer_of, take_over
 
 
 def _parse_frames(text: str) -> tuple[int, ...]:
@@ -43,6 +44,7 @@ def _parse_frames(text: str) -> tuple[int, ...]:
 @option("--time", type=parse_seconds, metavar="T", help="cli.correct_time")
 @option("--frames", type=_parse_frames, default=(), metavar="N,N…", help="cli.correct_frames")
 @option("--rewrite", default="", metavar="HOW", help="cli.correct_rewrite")
+@option("--take-over", default="", metavar="ID", help="cli.correct_take_over")
 @flag("--undo", help="cli.correct_undo")
 @flag("--redo", help="cli.correct_redo")
 @option("--author", default="", metavar="NAME", help="cli.correct_author")
@@ -60,7 +62,11 @@ def run(options: Options) -> int:
     drafts = list(_drafts(options))
     with open_library(settings) as services:
         job_id = services.jobs.library.resolve_id(options.id)
-        if options.rewrite:
+        if options.take_over:
+            offer = offer_of(services, job_id, services.jobs.library.resolve_id(options.take_over))
+            report = listed(take_over(services, job_id, offer, options.author).analysis)
+            print(t("cli.correct_taken", n=len(offer.drafts), left=offer.num_left), file=sys.stderr)
+        elif options.rewrite:
             report = listed(_rewrite(services, job_id, options))
         elif drafts:
             report = listed(services.reports.correct(job_id, drafts, author=options.author).analysis)
@@ -69,7 +75,7 @@ def run(options: Options) -> int:
     if options.json:
         print_json(report.model_dump(mode="json"))
     else:
-        _print_items(report, changed_only=options.differences or bool(drafts or options.rewrite))
+        _print_items(report, changed_only=options.differences or bool(drafts or options.rewrite or options.take_over))
     return 0
 
 

@@ -28,15 +28,20 @@ from framelens.plugin.corrections import (
 )
 from framelens.plugin.processes import BackgroundTask
 from framelens.plugin.reports import plain_text, written_by
-from framelens.plugin.texts import clock, error_words, plain
+from framelens.plugin.texts import clock, error_words, labelled, plain, sentences
 from framelens.plugin_page import PageTools
 from framelens.plugins.corrections.rewrite import WAYS, Rewritten, rewrite, rewrites_of
+from framelens.plugins.corrections.transfer import Offer, corrected_before, offer_of, take_over
 
 _OPEN, _AUTHOR, _ANSWERED, _CHANGED = (f"corrections_{name}" for name in ("open", "author", "answered", "changed"))
 """Keys of the session: the report that is corrected, the person's name, what became of the last change, and whether
 the whole page has to be drawn again."""
 _DIFFERENCES = "corrections_differences"
+_RUNS, _OFFERS = "corrections_runs", "corrections_offers"
+"""Keys of the session: number of rewritings, and offers of earlier corrections by report, None for a refused one."""
 _COMPONENT = "corrections"
+_MOST_OFFERED = 8
+"""Corrections of an earlier report that are shown before they are taken over."""
 _SIDE = 320
 """Longest side of a picture in pixels."""
 _LABELS = (
@@ -67,7 +72,11 @@ def draw(ui: PageTools, job: JobSnapshot, analysis: Analysis) -> bool:
     """Draw the report to be corrected, if it is open for that; return whether it is."""
     if st.session_state.pop(_CHANGED, False):
         st.rerun()  # the head of the page shows the title, too
-    if st.session_state.get(_OPEN) != job.id or not (ui.may_change and job.is_over):
+    if not (ui.may_change and job.is_over):
+        return False
+    if not job.corrections:
+        _draw_offer(ui, job)
+    if st.session_state.get(_OPEN) != job.id:
         return False
     log = job.corrections
     _draw_bar(ui, job.id, log)
@@ -88,6 +97,34 @@ def draw(ui: PageTools, job: JobSnapshot, analysis: Analysis) -> bool:
     return True
 
 
+def _draw_offer(ui: PageTools, job: JobSnapshot) -> None:
+    """Offer the corrections of an earlier report on the same video that still fit, if there are any."""
+    offers: dict[str, Offer | None] = st.session_state.setdefault(_OFFERS, {})
+    if job.id not in offers:
+        earlier = corrected_before(ui.services, job)
+        offers[job.id] = offer_of(ui.services, job.id, earlier) if earlier else None
+    offer = offers[job.id]
+    if offer is None:
+        return
+    with st.container(border=True, key="corrections_offer"):
+        left = t("corrections.offer_left", n=offer.num_left) if offer.num_left else ""
+        st.markdown(sentences((t("corrections.offer", n=len(offer.drafts)), left)))
+        for draft in offer.drafts[:_MOST_OFFERED]:
+            st.caption(plain(labelled(draft.author or t("report.somebody"), draft.text or t("corrections.struck"))))
+        with st.container(horizontal=True):
+            act = partial(_take_over, ui, job.id, offer)
+            ui.button(t("corrections.take_over"), "corrections_take", act, icon="check", disabled=not offer.drafts)
+            ui.button(t("corrections.not_now"), "corrections_not", partial(offers.update, {job.id: None}))
+            ui.button(t("corrections.earlier"), "corrections_earlier", ui.view.open_job, offer.job_id)
+
+
+def _take_over(ui: PageTools, job_id: str, offer: Offer) -> None:
+    st.session_state[_CHANGED] = True
+    with ui.view.catching_errors():
+        take_over(ui.services, job_id, offer, _author(()))
+        _open(ui, job_id)
+
+
 def _draw_bar(ui: PageTools, job_id: str, log: tuple[Correction, ...]) -> None:
     """Draw undo, redo, the view of differences, the person's name where there are no accounts, and the way out."""
     author = _author(log)
@@ -97,7 +134,8 @@ def _draw_bar(ui: PageTools, job_id: str, log: tuple[Correction, ...]) -> None:
             label, key = t(f"corrections.{kind}"), f"corrections_{kind}"
             ui.button(label, key, act, icon=kind, kind="tertiary", disabled=not step)
         st.toggle(t("corrections.differences"), key=_DIFFERENCES)
-        with st.popover(t("rewrite.open"), icon=":material/ink_pen:", type="tertiary", key="rewrite"):
+        key = f"rewrite_{st.session_state.get(_RUNS, 0)}"  # another one is closed
+        with st.popover(t("rewrite.open"), icon=":material/ink_pen:", type="tertiary", key=key):
             _draw_rewrite(ui, job_id, log)
         ui.button(t("corrections.done"), "corrections_done", _close, icon="check", kind="primary")
         if not current_user().name:
@@ -120,6 +158,7 @@ def _draw_rewrite(ui: PageTools, job_id: str, log: tuple[Correction, ...]) -> No
 
 def _begin_rewrite(ui: PageTools, job_id: str, way: str, author: str) -> None:
     services, spoken = ui.services, language()
+    st.session_state[_RUNS] = st.session_state.get(_RUNS, 0) + 1
 
     def work(report: Callable[[tuple[int, int]], None], cancel: threading.Event) -> Rewritten:
         with in_language(spoken):

@@ -29,6 +29,8 @@ _LENGTH, _LONGEST = 64, 512
 _OUTPUTS = ("text_embeds", "image_embeds", "pooler_output")
 """Names of the vectors of CLIP and of SigLIP."""
 _BICUBIC = 3
+_DRAFT = 512
+"""Least side of a picture that is decoded, for models that see up to half of it."""
 
 
 def files_of(request: EncoderRequest) -> list[Path]:
@@ -72,6 +74,8 @@ class ImageTextModel:
 
         try:
             with Image.open(BytesIO(jpeg)) as file:
+                if not box:
+                    file.draft("RGB", (_DRAFT, _DRAFT))  # decodes a JPEG at a fraction of its size
                 picture = file.convert("RGB")
         except (OSError, SyntaxError, ValueError):
             return None

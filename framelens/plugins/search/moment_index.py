@@ -30,7 +30,7 @@ from framelens.plugin.storage import (
     Passage,
     Store,
 )
-from framelens.plugins.search.encoder import QUALITY, SIDE, SIZE, Box, Encodable, Encoder, Encoders
+from framelens.plugins.search.encoder import QUALITY, SIDE, SIZE, Box, Encodable, Encoder, Encoders, LocalEncoder
 from framelens.plugins.search.vectors import Near, VectorTable
 
 Embed = Callable[[Sequence[str]], list[list[float]]]
@@ -147,6 +147,11 @@ class MomentIndex(LibrarySearch):
 
     def _sighted(self) -> Encoder | None:
         return self._encoders.current() if self._encoders and not self._is_blind else None
+
+    def prepare(self) -> None:
+        """Load a model on this machine before it is asked."""
+        if isinstance(encoder := self._sighted(), LocalEncoder):
+            encoder.prepare()
 
     def close(self) -> None:
         """Stop after the current picture, and end the encoder."""

@@ -16,6 +16,7 @@ from framelens.plugin.storage import LibrarySearch, MomentQuery
 from framelens.plugin.texts import clock, error_words, plain, single_line
 from framelens.plugin_page import PageTools
 from framelens.plugins.search.encoder import QUALITY, SIDE, SIGLIP, SIZE, PictureModel
+from framelens.plugins.search.moment_index import MomentIndex
 
 _AREA = "library_field"
 """Key of the container of the search field, onto which pictures may be dropped."""
@@ -36,7 +37,10 @@ class QueryPicture:
 
 def draw_field(ui: PageTools) -> None:
     """Draw the button that takes a picture."""
-    if ui.services.library_search is None or not ui.may_change:
+    search = ui.services.library_search
+    if isinstance(search, MomentIndex):
+        search.prepare()
+    if search is None or not ui.may_change:
         return
 
     def take(ids: Sequence[str], refused: Sequence[str]) -> None:

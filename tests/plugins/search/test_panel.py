@@ -94,5 +94,5 @@ def test_what_cannot_be_found_or_compared_is_said(index: MomentIndex, monkeypatc
 
 def test_the_model_is_offered_with_its_size(services: Services, index: MomentIndex) -> None:
     object.__setattr__(services.settings, "search_model_path", "")
-    assert "412 MB" in page("blue van").button(key="find_download").label
+    assert "418 MB" in page("blue van").button(key="find_download").label
     assert not [button for button in page("").button if button.key == "find_download"]

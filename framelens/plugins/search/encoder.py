@@ -109,8 +109,8 @@ class CatalogueModel:
 SIGLIP = CatalogueModel(
     "SigLIP 2 base", "onnx-community/siglip2-base-patch32-256-ONNX", "Apache-2.0", 418_000_000, 0.05, 0.75
 )
-"""95 million parameters for pictures, in patches of 32 pixels, which take 0.4 of the time of 16; 282 million for texts in
-over 100 languages; a byte each; and the tokenizer.
+"""95 million parameters for pictures, in patches of 32 pixels, which take 0.4 of the time of patches of 16; 282 million
+for texts in over 100 languages; a byte each; and the tokenizer.
 
 What a picture shows has cosines of 0.058 to 0.094 with its name in a library of photographs
 (github.com/ncoevoet/facet, pull request 146); other words mostly have less than 0.05.

@@ -206,10 +206,10 @@ def _of_files(name: str, stem: str, files: Sequence[ReportFile]) -> Export:
 def frames_as_zip(analysis: Analysis) -> bytes:
     """Return JPEGs and times.csv as a ZIP, the pictures as stored where the video can't be read."""
     try:
-        return zipped(frame_entries(full_pictures(analysis.video.path, analysis.keyframes)))
+        return zipped(frame_entries(full_pictures(analysis.video.path, analysis.pictured)))
     except AppError as error:
         _log.warning("using stored frames: the video cannot be read: %s", error)
-        return zipped(frame_entries(analysis.keyframes))
+        return zipped(frame_entries(analysis.pictured))
 
 
 def _conversation(

@@ -935,6 +935,11 @@ class Analysis:
         return (*(finding for chunk in self.chunks for finding in chunk.findings), *self.added)
 
     @property
+    def pictured(self) -> tuple[Keyframe, ...]:
+        """Return the keyframes whose picture is there: a person may have left it out, or another program."""
+        return tuple(frame for frame in self.keyframes if frame.jpeg)
+
+    @property
     def added(self) -> tuple[Finding, ...]:
         """Return the statements that people added."""
         return self.corrections.added if self.corrections else ()

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from framelens import config
+from framelens.api.exports import frames_as_zip
 from framelens.composition import open_library
 from framelens.core.corrected_report import as_written, corrected
 from framelens.core.corrections import Correction
 from framelens.core.domain import Analysis
 from framelens.jobs.stored.report_import import reports_in
-from framelens.reports.formats import FORMATS
+from framelens.reports.formats import FORMATS, all_files
+from framelens.reports.graphics import contact_sheet
 from framelens.reports.json import reader
 from tests.core.test_corrections import entry, report
 
@@ -63,6 +65,12 @@ def _text_of(name: str, data: bytes) -> bytes:
     document = Document(BytesIO(data))
     cells = (cell.text for table in document.tables for row in table.rows for cell in row.cells)
     return "\n".join((*(paragraph.text for paragraph in document.paragraphs), *cells)).encode()
+
+
+def test_a_picture_that_was_left_out_is_in_no_file() -> None:
+    names = [file.name for file in all_files(made(), "en", "clip")]
+    assert not any("002_" in name for name in names) and any("001_" in name for name in names)
+    assert contact_sheet.write(made(), "en") and len(frames_as_zip(made())) < len(frames_as_zip(report()))
 
 
 def test_json_keeps_the_history_and_the_words_of_the_model() -> None:

@@ -101,7 +101,7 @@ def _clamp(size: int, limits: tuple[int, int]) -> int:
 def write(analysis: Analysis, language: Language) -> bytes:
     """Return the sheet of an analysis from its stored keyframes, as a JPEG."""
     with in_language(language):
-        return sheet_of(analysis.video, KeyframesChosen(analysis.keyframes, analysis.decode))
+        return sheet_of(analysis.video, KeyframesChosen(analysis.pictured, analysis.decode))
 
 
 def sheet_of(video: VideoInfo, chosen: KeyframesChosen) -> bytes:

@@ -123,7 +123,8 @@ async def test_tools_describe_themselves_in_both_languages(tmp_path: Path) -> No
     for language in ("en", "zh"):
         async with connected(tmp_path, "--language", language) as client:
             tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-        assert [*tools] == ["list", "analyse", "ask", "search", "look", "transcript", "report", "clip", "find_moments"]
+        ours = ["correct", "rewrite_report", "clip", "find_moments"]
+        assert [*tools] == ["list", "analyse", "ask", "search", "look", "transcript", "report", *ours]
         for name, tool in tools.items():
             hints = tool.annotations
             assert (hints.read_only_hint, hints.destructive_hint) == (reading.get(name, False), False)

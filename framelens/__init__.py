@@ -88,6 +88,7 @@ if TYPE_CHECKING:
     from framelens.python.chat_model import ChatModel as ChatModel
     from framelens.python.keyframe_list import KeyframeList as KeyframeList
     from framelens.python.report_files import FORMATS as FORMATS
+    from framelens.python.report_files import correct as correct
     from framelens.python.report_files import load_reports as load_reports
     from framelens.python.report_files import report as report
     from framelens.python.report_files import save_report as save_report

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 CorrectionKind = Literal["replace", "strike", "add", "restore", "undo", "redo"]
-MOST_CORRECTIONS = 5000
-"""Limit of the log of a report."""
+MOST_CORRECTIONS = 50_000
+"""Limit of the log of a report: ten thousand findings, rewritten a few times."""
 MOST_CHARACTERS = 4000
 """Limit of a text that a person writes."""
 LONGEST_AUTHOR = 60

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
+from framelens.core.corrections import CorrectionKind
 from framelens.core.domain import Analysis, Language
 from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import given_path, is_same_file
+from framelens.jobs.stored.corrections import Draft, corrected_by
 from framelens.jobs.stored.report_import import reports_in
 from framelens.python.messages import checked_language, localised
 from framelens.reports.files import written
@@ -84,6 +87,36 @@ def save_report(
         files = files_of(name, analysis, report_language, target.name, appendix=appendix)
         with storage_errors("report_not_written", target):
             return [target.parent / file.name for file in written(files, target.parent)]
+
+
+def correct(
+    analysis: Analysis,
+    key: str,
+    text: str | None,
+    *,
+    frames: Sequence[int] = (),
+    time_seconds: float | None = None,
+    author: str = "",
+    language: Language | None = None,
+) -> Analysis:
+    """Return an analysis in which a person has written something else; the model's words stay in it.
+
+    Args:
+        analysis: The analysis, which is unchanged; nothing is stored.
+        key: The sentence as `framelens library correct ID` lists it, such as "f2" for the second finding, "title" or
+            "note"; "" adds a finding.
+        text: The new text; None strikes the sentence, or leaves out a chapter ("c1") or a picture ("p1").
+        frames: Numbers of the keyframes that the text rests on, by default those of the sentence.
+        time_seconds: A time that it rests on instead.
+        author: Name of the person, which every report shows with the text.
+        language: Language of error messages; by default the analysis's.
+
+    Raises:
+        InputError: There is no such sentence or frame, or the text is empty or too long.
+    """
+    with localised(_language_of(analysis, language)):
+        kind: CorrectionKind = "strike" if text is None else "replace" if key else "add"
+        return corrected_by(analysis, [Draft(kind, key, text or "", tuple(frames), time_seconds)], author)
 
 
 def load_reports(path: str | os.PathLike[str], *, language: Language | None = None) -> list[Analysis]:

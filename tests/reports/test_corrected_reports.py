@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import framelens
 from framelens import config
 from framelens.api.exports import frames_as_zip
 from framelens.composition import open_library
@@ -115,3 +116,15 @@ def test_an_imported_report_can_be_corrected_further(tmp_path: Path) -> None:
         assert services.reports.add(made(sent_back)) == job_id  # by somebody who had the report
         stored = services.reports.get(job_id)
         assert stored and "both of them" in [finding.text for finding in stored.findings]
+
+
+def test_an_analysis_is_corrected_in_python() -> None:
+    changed = framelens.correct(report(), "f2", "a van", author="Anna")
+    changed = framelens.correct(changed, "", "a dog", time_seconds=1.5)
+    changed = framelens.correct(changed, "s2", None)
+    assert [finding.text for finding in changed.findings][1:] == ["a van", "both", "a dog"] and len(
+        changed.overview
+    ) == 1
+    assert "corrected by Anna" in framelens.report(changed, "markdown").decode()
+    with pytest.raises(framelens.InputError, match="nothing with the key f9"):
+        framelens.correct(changed, "f9", "x")

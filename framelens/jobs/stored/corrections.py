@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from framelens.analysis.parsing import citations
-from framelens.core.corrected_report import ReportItem, corrected, items_of
+from framelens.core.corrected_report import ReportItem, as_written, corrected, items_of
 from framelens.core.corrections import (
     LONGEST_AUTHOR,
     MOST_CHARACTERS,
@@ -86,9 +86,7 @@ def correct(
         StorageError: The log can't be written, or is full ("corrections_many").
     """
     require_role("analyst")
-    author = single_line(current_user().name or author)
-    if len(author) > LONGEST_AUTHOR:
-        raise InputError("correction_author_long", most=LONGEST_AUTHOR)
+    author = _checked_author(current_user().name or author)
     job = jobs.snapshot(job_id)
     if job.written is None:
         raise InputError("no_report_yet", id=job_id)
@@ -106,6 +104,19 @@ def correct(
     return CorrectionOutcome(changed.analysis, tuple(dict.fromkeys(met)))
 
 
+def corrected_by(analysis: Analysis, drafts: Sequence[Draft], author: str) -> Analysis:
+    """Return an analysis with corrections, which are stored nowhere. Raises InputError as `correct` does."""
+    written, log = as_written(analysis), analysis.corrections.log if analysis.corrections else ()
+    return corrected(written, (*log, *_entries(written, log, drafts, len(log), _checked_author(author), [])))
+
+
+def _checked_author(author: str) -> str:
+    """Return the name of a person on one line. Raises InputError if it is too long."""
+    if len(name := single_line(author)) > LONGEST_AUTHOR:
+        raise InputError("correction_author_long", most=LONGEST_AUTHOR)
+    return name
+
+
 def _entries(
     written: Analysis,
     log: corrections.Log,
@@ -118,6 +129,7 @@ def _entries(
     if len(log) + len(drafts) > MOST_CORRECTIONS:
         raise StorageError("corrections_many", most=MOST_CORRECTIONS)
     seen, created = log, datetime.now(UTC).isoformat(timespec="milliseconds")
+    items, touched = _items(written, log), set[str]()
     for draft in drafts:
         entry = Correction(len(log) + 1, created, author, draft.kind, draft.target, revision=revision)
         entry = replace(entry, model=draft.model)
@@ -125,9 +137,13 @@ def _entries(
             entry = replace(entry, author=draft.author, taken_by=author)
         if entry.is_step:
             log = (*log, *_steps(entry, log))
+            items, touched = _items(written, log), set()
             continue
-        entry = _checked(draft, entry, _items(written, log), written)
-        others = rivals(seen, entry.key, revision)
+        if draft.target in touched:
+            items, touched = _items(written, log), set()
+        entry = _checked(draft, entry, items, written)
+        touched.add(entry.key)
+        others = rivals(seen, entry.key, revision) if revision < len(seen) else ()
         met += others
         log = (*log, replace(entry, is_proposal=bool(others)))
     return log[len(seen) :]

@@ -8,7 +8,8 @@ from typing import Literal
 from framelens.core.domain import Analysis, times_of
 from framelens.core.outline import chapters_of
 from framelens.i18n import t
-from framelens.reports.content.labels import finding_seconds, finding_text, issues, one_line, shortened
+from framelens.reports.content.document import plain_text
+from framelens.reports.content.labels import finding_seconds, finding_text, issues, one_line, shortened, written_by
 from framelens.reports.content.searches import interval_issues
 
 _LONGEST_TITLE = 100  # characters
@@ -55,7 +56,8 @@ def _chapters(analysis: Analysis) -> Iterator[ReportRange]:
     for number, chapter in enumerate(chapters, start=1):
         text, start = one_line(chapter.text), chapter.start_seconds
         title = shortened(one_line(chapter.title) or text or t("report.chapter", n=number), _LONGEST_TITLE)
-        yield ReportRange("chapter", number, title, start, chapter.end_seconds, start, text)
+        note = f"{text}{plain_text(written_by(chapter.person))}".strip()
+        yield ReportRange("chapter", number, title, start, chapter.end_seconds, start, note)
 
 
 def _intervals(analysis: Analysis) -> Iterator[ReportRange]:

@@ -42,6 +42,8 @@ _RUNS, _OFFERS = "corrections_runs", "corrections_offers"
 _COMPONENT = "corrections"
 _MOST_OFFERED = 8
 """Corrections of an earlier report that are shown before they are taken over."""
+_PAGE = 80
+"""Items on a page."""
 _SIDE = 320
 """Longest side of a picture in pixels."""
 _LABELS = (
@@ -83,8 +85,10 @@ def draw(ui: PageTools, job: JobSnapshot, analysis: Analysis) -> bool:
     _draw_rewriting(ui, job.id)
     _draw_proposals(ui, job.id, log)
     differences = bool(st.session_state.get(_DIFFERENCES))
+    items = [item for item in items_of(analysis) if item.kind != "picture"]
+    shown = _draw_pages([item for item in items if item.correction] if differences else items)
     data = {
-        "items": [_value(analysis, item) for item in items_of(analysis) if item.kind != "picture"],
+        "items": [_value(analysis, item) for item in shown],
         "frames": list(_frames(ui, job, analysis)),
         "revision": len(log),
         "words": {name: t(f"corrections.{name}") for name in _LABELS},
@@ -123,6 +127,19 @@ def _take_over(ui: PageTools, job_id: str, offer: Offer) -> None:
     with ui.view.catching_errors():
         take_over(ui.services, job_id, offer, _author(()))
         _open(ui, job_id)
+
+
+def _draw_pages(items: list[ReportItem]) -> list[ReportItem]:
+    """Return the items of a page, with a search and the page buttons above them where there are many."""
+    if len(items) <= _PAGE:
+        return items
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        label, icon = t("ui.report_search"), ":material/search:"
+        text = st.text_input(label, key="corrections_search", icon=icon, max_chars=200, width=320).strip().casefold()
+        matching = [item for item in items if text in f"{item.text} {item.original}".casefold()]
+        pages = max(1, -(-len(matching) // _PAGE))
+        first = _PAGE * (st.pagination(pages, key=f"corrections_page_{pages}") - 1) if pages > 1 else 0
+    return matching[first : first + _PAGE]
 
 
 def _draw_bar(ui: PageTools, job_id: str, log: tuple[Correction, ...]) -> None:

@@ -187,6 +187,7 @@ def _by_variable(settings: config.Settings) -> dict[str, object]:
         "VLLM_CONFIG": settings.vllm_config,
         **{f"FRAMELENS_{name.upper()}": getattr(settings, name) for name in _OWN_FIELDS},
         "FRAMELENS_EMBEDDING": f"{settings.embedding_base_url} {settings.embedding_model}".strip(),
+        "FRAMELENS_SEARCH_MODEL": settings.search_model_path,
         "FRAMELENS_FINDER": f"{settings.finder_base_url} {settings.finder_model}".strip(),
         "FRAMELENS_INSECURE": settings.access.insecure,
         **settings.objects,

@@ -19,8 +19,8 @@ def parts() -> dict[str, str]:
         "api": f"{__name__}.api:router",
         "ask.embeddings": f"{__name__}.parts:embedding_model",
         "ask.finder": f"{__name__}.parts:moment_finder",
-        "library.field": f"{__name__}.panel:draw_field",
-        "library.moments": f"{__name__}.panel:draw_moments",
+        "library.field": f"{__name__}.panels.library:draw_field",
+        "library.moments": f"{__name__}.panels.library:draw_moments",
         "library.search": f"{__name__}.parts:library_search",
         "mcp.tools": f"{__name__}.tools:mcp_tools",
     }

@@ -79,7 +79,7 @@ def test_moments_are_pictures_with_their_times(index: MomentIndex, monkeypatch: 
 
 
 def test_what_cannot_be_found_or_compared_is_said(index: MomentIndex, monkeypatch: pytest.MonkeyPatch) -> None:
-    from framelens.plugins.search.panel import QueryPicture
+    from framelens.plugins.search.panels.library import QueryPicture
 
     picture = {"find_picture": QueryPicture("van.jpg", b"\xff\xd8")}
     nothing = page("", **picture)

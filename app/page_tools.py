@@ -10,7 +10,7 @@ import streamlit as st
 from app import context, formatting, resources
 from app.components import assets, charts, controls, dialogs, exports, report_blocks, slots, uploader
 from app.panels.analyse import changed_settings, missing_model
-from app.panels.menu import engine, model_change
+from app.panels.menu import downloads, engine, model_change
 from app.panels.report.comparison import template_name
 from app.panels.work import rows
 from app.state import PageState, page_state
@@ -37,6 +37,7 @@ class _Tools:
     close_menu = staticmethod(controls.close_menu)
     show_error = staticmethod(controls.show_error)
     show_warning = staticmethod(controls.show_warning)
+    draw_download = staticmethod(downloads.draw)
     draw_saves = staticmethod(exports.draw)
     export_url = staticmethod(exports.export_url)
     draw_charts = staticmethod(charts.draw)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from framelens.core.domain import Keyframe
     from framelens.core.events import EngineProgress
     from framelens.engine.base import EngineStatus
+    from framelens.engine.recognisers import LocalModel
     from framelens.jobs.readiness import ModelCandidate
     from framelens.jobs.snapshot import JobSnapshot
     from framelens.store.library_index import LibraryEntry
@@ -309,6 +310,9 @@ class PageTools(Protocol):
 
         `on_uploaded` gets the ids of uploads for the purpose "picture", and a sentence on each file that was refused.
         """
+
+    def draw_download(self, local: LocalModel, *, key: str) -> None:
+        """Draw whether a model beside the engine is here, and what downloads it, or the running download."""
 
     def draw_saves(
         self,

@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from framelens import AppError, EngineProgress, Moment, MomentHits
-from framelens.plugin import requires, t
+from framelens import AppError, Moment, MomentHits
+from framelens.plugin import t
 from framelens.plugin.files import picture_of
-from framelens.plugin.processes import BackgroundTask
 from framelens.plugin.storage import LibrarySearch, MomentQuery
 from framelens.plugin.texts import clock, error_words, plain, single_line
 from framelens.plugin_page import PageTools
-from framelens.plugins.search.encoder import QUALITY, SIDE, SIGLIP, SIZE, PictureModel
+from framelens.plugins.search.encoder import QUALITY, SIDE, SIGLIP, PictureModel
 from framelens.plugins.search.moment_index import MomentIndex
 
 _AREA = "library_field"
@@ -65,7 +64,9 @@ def draw_moments(ui: PageTools, words: str) -> bool:
     if picture:
         _draw_picture(ui, picture)
     if model.download_bytes() and not ui.services.settings.embedding_base_url:
-        ui.follow(_download(ui), _draw_offer, ui, model, "offer_picture" if picture else "offer")
+        key = "search.offer_picture" if picture else "search.offer"
+        st.caption(plain(t(key, model=SIGLIP.name, licence=SIGLIP.licence)))
+        ui.draw_download(model, key="find")
         return bool(picture)
     is_long = bool(picture) or st.session_state.get(_MORE) == words
     query = MomentQuery(words, picture.content if picture else b"", limit=_MOST if is_long else _FEW + 1)
@@ -156,42 +157,3 @@ def _draw_picture(ui: PageTools, picture: QueryPicture) -> None:
 def _draw_progress(search: LibrarySearch) -> None:
     if search.num_left:
         st.caption(t("search.indexing", n=search.num_left))
-
-
-# ---- the download of the model
-
-
-def _download(ui: PageTools) -> BackgroundTask[EngineProgress, object]:
-    return ui.services.part("search download", lambda _: BackgroundTask("search download"))
-
-
-def _draw_offer(ui: PageTools, model: PictureModel, key: str) -> None:
-    """Offer the model with its size, or draw its download."""
-    task = _download(ui)
-    if task.is_running and task.progress:
-        ui.draw_engine_phase(task.progress)
-        ui.button(t("search.stop"), "find_stop", _act, ui, _stop, icon="close")
-        return
-    if task.error:
-        ui.show_error(task.error)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption(plain(t(f"search.{key}", model=SIGLIP.name, licence=SIGLIP.licence)), width="content")
-        ui.button(t("search.download", size=SIZE), "find_download", _act, ui, _begin, model, icon="download")
-
-
-def _act(ui: PageTools, action: object, *arguments: object) -> None:
-    with ui.view.catching_errors():
-        assert callable(action)
-        action(ui, *arguments)
-
-
-@requires("administrator")
-def _begin(ui: PageTools, model: PictureModel) -> None:
-    """Download the model in the background: pressing the button is the consent."""
-    model.confirm_download()
-    _download(ui).start(model.fetch, subject=model.name, progress=EngineProgress("checking", {"model": model.name}))
-
-
-@requires("administrator")
-def _stop(ui: PageTools) -> None:
-    _download(ui).cancel()

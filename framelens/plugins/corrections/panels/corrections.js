@@ -24,8 +24,7 @@ function open(view, item) {
 function close(view) {
   const key = view.form?.key;
   view.form = null;
-  draw(view);
-  view.items.querySelector(`[data-key="${key}"]`)?.focus();
+  draw(view, key);
 }
 
 function save(view) {
@@ -153,7 +152,8 @@ function added(view) {
   return element("div", { className: "buttons" }, button);
 }
 
-function draw(view) {
+// Draws the items again; the one with the key has the focus then, by default the one that has it now.
+function draw(view, key = view.root.activeElement?.closest?.("[data-key]")?.dataset.key) {
   const { data, items } = view;
   const { words } = data;
   const made = [];
@@ -173,7 +173,8 @@ function draw(view) {
   }
   items.replaceChildren(...made);
   const field = items.querySelector("textarea");
-  if (field && !items.contains(view.root.activeElement)) field.focus();
+  if (field) field.focus();
+  else if (key) items.querySelector(`[data-key="${key}"]`)?.focus({ preventScroll: true });
 }
 
 function picturesOf(view) {
@@ -207,7 +208,7 @@ export default drawnAfterRelease(({ data, parentElement, setTriggerValue }) => {
   Object.assign(view, { now, data });
   if (view.form?.id && data.answered?.id === view.form.id) {
     if (data.answered.error) view.form.error = data.answered.error;
-    else view.form = null;
+    else return close(view);
   }
   draw(view);
 });

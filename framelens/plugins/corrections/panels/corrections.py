@@ -215,7 +215,7 @@ def _draw_proposals(ui: PageTools, job_id: str, log: tuple[Correction, ...]) -> 
         rival = next((entry for entry in reversed(log) if entry.key == proposal.key and not entry.is_proposal), None)
         with st.container(border=True, key=f"corrections_proposal_{proposal.number}"):
             names = [_name(entry) for entry in (proposal, rival) if entry]
-            ui.show_warning(t("corrections.met", name=names[-1]), "group")
+            ui.show_warning(t("corrections.met", first=names[-1], second=names[0]), "group")
             for entry in filter(None, (rival, proposal)):
                 st.markdown(f"**{plain(_name(entry))}** — {plain(entry.text or t('corrections.struck'))}")
             with st.container(horizontal=True):

@@ -36,7 +36,7 @@ def test_a_report_is_corrected_in_place(app: App, visit: Visit) -> None:
         field.fill("Anna's words")
         services.reports.correct("corrected-1", [Draft("replace", "f1", "Bo's words")], author="Bo")
         field.press("Enter")  # another person was quicker
-        expect(page.get_by_text("Bo changed this while you were writing")).to_be_visible()
+        expect(page.get_by_text("Bo and Anna have changed the same text")).to_be_visible()
         expect(item).to_contain_text("Bo's words")
         page.get_by_role("button", name="Use Anna's").click()
         expect(item).to_contain_text("Anna's words")

@@ -25,7 +25,7 @@ from framelens.composition import Services, open_library
 from framelens.core.errors import AppError, InputError, ModelNotFound
 from framelens.core.roles import LOCAL_USER, User, as_user
 from framelens.jobs.stored.library_search import MomentQuery
-from framelens.plugins.search.encoder import VISION, Encodable, Encoders, LocalEncoder, PictureModel
+from framelens.plugins.search.encoder import FILES, SIGLIP, VISION, Encodable, Encoders, LocalEncoder, PictureModel
 from framelens.plugins.search.moment_index import MomentIndex
 from framelens.plugins.search.parts import library_search
 from framelens.plugins.search.tools import find_moments
@@ -34,6 +34,7 @@ from framelens.store.library_index import EntrySummary
 from framelens.store.trash import Trash
 from scripts.test_models.things import background, captions, draw_thing, paste
 from tests.api.conftest import gate, services  # noqa: F401
+from tests.engine.hub_server import Hub, serve
 from tests.media import write_video
 
 MODEL = Path(__file__).parents[2] / "fixtures" / "tiny-search"
@@ -249,6 +250,26 @@ def test_a_video_is_searched_everywhere(
             find_moments(call)
     (from_python,) = framelens.find(picture=picture, limit=3).moments
     assert (from_python.time_seconds, from_python.reasons) == (hit["time_seconds"], ("alike",))
+
+
+@pytest.mark.slow
+def test_the_model_is_downloaded_when_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub = Hub(SIGLIP.hub_id, {name: (MODEL / name).read_bytes() for name in FILES} | {"onnx/model.onnx": b"-"})
+    picture = tmp_path / "query.jpg"
+    picture.write_bytes(picture_of(("van", "blue")))
+    with serve(hub):
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+        assert main.main(["find", "--picture", str(picture), "--language", "en"]) == 4
+        refused = capsys.readouterr().err
+        assert "418 MB" in refused and "--download" in refused and not hub.requests
+        assert main.main(["find", "--download", "--quiet"]) == 0
+    assert not any("onnx/model.onnx" in request for request in hub.requests)
+    capsys.readouterr()
+    assert main.main(["find", "--picture", str(picture), "--language", "en"]) == 0
+    assert capsys.readouterr().out == "Nothing like that in the library.\n"
 
 
 @pytest.mark.slow

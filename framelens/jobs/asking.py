@@ -262,7 +262,9 @@ class Asking:
                 yield from events
 
     def write(self, prompt: str, *, system: str, content: str, cancel: threading.Event) -> tuple[str, str]:
-        """Return what the model in use answers to a text without pictures, and the model's name.
+        """Return the lines that the model in use answers to a text without pictures, and the model's name.
+
+        The last line of an answer that was cut off is left out.
 
         Args:
             prompt: The request.
@@ -274,15 +276,13 @@ class Asking:
             AppError: The engine doesn't start, or the request fails.
             Cancelled: `cancel` was set.
         """
-        from framelens.llm import messages
-        from framelens.llm.stream import stream_pieces
+        from framelens.llm import messages, stream
 
         with self._switcher.admitted(Control(cancel=cancel)):
             connection = value_of(self._connect(content, cancel))
-            options = {"temperature": 0.0, "max_tokens": connection.answer_tokens}
-            sent = messages.text_only(prompt, system=system)
-            reply = value_of(stream_pieces(connection.chat, sent, cancel=cancel, options=options))
-            return reply.text, connection.endpoint.model
+            reply = stream.ask(connection.chat, messages.text_only(prompt, system=system), cancel=cancel)
+            is_cut = reply.finish_reason == "length"
+            return reply.text.rpartition("\n")[0] if is_cut else reply.text, connection.endpoint.model
 
     def _analysis(self, job_id: str) -> Analysis:
         if (analysis := self._jobs.snapshot(job_id).analysis) is None:

@@ -19,8 +19,9 @@ from framelens.plugin.processes import BackgroundTasks
 
 WAYS = ("shorter", "longer", "zh", "en")
 """Ways that have a name; a template's key and any other words are ways, too."""
-_MOST_SENT = 2400
-"""Characters of a request, with its answer half of a context of 4,096 tokens in Chinese."""
+_MOST_SENT, _LATIN_SHARE = 450, 0.3
+"""Tokens of the sentences in a request, so that twice as many fit into an answer of 1,024; tokens of a character other
+than Chinese ones."""
 _LINE = re.compile(r"^\W*(title|note|answer|[a-z]\d+)\W*[:：]\**\s*(.+)$", re.IGNORECASE)
 _BREAK = " ¶ "
 """Sign between the lines of a chapter, which is sent on one line."""
@@ -124,13 +125,15 @@ def _instructions(services: Services, way: str) -> str:
 
 def _batches(items: Sequence[ReportItem]) -> Iterator[list[str]]:
     """Yield the lines of each request."""
-    lines: list[str] = []
+    lines, tokens = list[str](), 0.0
     for item in items:
         line = f"{item.key}: {_BREAK.join(item.text.splitlines())}"
-        if lines and sum(map(len, lines)) + len(line) > _MOST_SENT:
+        needed = sum(1.0 if character >= "\u2e80" else _LATIN_SHARE for character in line)
+        if lines and tokens + needed > _MOST_SENT:
             yield lines
-            lines = []
+            lines, tokens = [], 0.0
         lines.append(line)
+        tokens += needed
     yield lines
 
 

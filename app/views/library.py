@@ -48,7 +48,7 @@ def draw() -> None:
     trash.draw_undo("report")
     with st.container():  # always there: what is typed into the search isn't drawn again
         filters.draw()
-        if not slots.draw("library.moments", filters.query().words):
+        if not slots.draw("library.moments", filters.query()):
             shown = cards.find_page()
             _draw_actions(shown)
             cards.draw(shown)

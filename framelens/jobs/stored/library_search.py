@@ -31,12 +31,14 @@ class MomentQuery:
         picture: Content of an image file, empty for words alone.
         picture_name: Its name, for errors.
         limit: Number of moments at most.
+        among: Ids of the analyses to look in, None for all.
     """
 
     words: str = ""
     picture: bytes = field(default=b"", repr=False)
     picture_name: str = ""
     limit: int = 24
+    among: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -44,6 +44,8 @@ _MOST_NEAR = 50
 """Analyses that a search by meaning returns."""
 _RANKED = 400
 """Frames that are ranked, of which those of a shot are one moment."""
+_MOST_FILTERED = 1000
+"""Reports with the words of which those are looked for that are asked about."""
 _RANK_OFFSET = 60
 """Of reciprocal rank fusion: Cormack, Clarke and Büttcher, 2009."""
 _SAME_SECONDS = 2.0
@@ -71,6 +73,17 @@ class _Place:
     frame_index: int | None = None
     similarity: float | None = None
     text: str = ""
+
+
+@dataclass(frozen=True)
+class _Hidden:
+    """Analyses that are left out: those that the user doesn't see, and those outside of `among`."""
+
+    unseen: Container[str]
+    among: frozenset[str] | None
+
+    def __contains__(self, job_id: object) -> bool:
+        return job_id in self.unseen or (self.among is not None and job_id not in self.among)
 
 
 class MomentIndex(LibrarySearch):
@@ -165,7 +178,7 @@ class MomentIndex(LibrarySearch):
     def near(self, words: str) -> list[NearPassage]:
         """List the visible analyses nearest to these words; see LibrarySearch."""
         best: dict[str, NearPassage] = {}
-        for hit in self._near_passages(words, 20 * _MOST_NEAR):
+        for hit in self._near_passages(words, 20 * _MOST_NEAR, self._library.hidden()):
             best.setdefault(
                 hit.job_id, NearPassage(hit.job_id, self._table.places(hit.job_id, "text")[hit.index], hit.score)
             )
@@ -180,15 +193,17 @@ class MomentIndex(LibrarySearch):
         picture = query.picture and picture_of(query.picture_name, query.picture, side=SIDE, quality=QUALITY)
         self.begin()
         encoder, error = self._sighted(), None
+        hidden = _Hidden(self._library.hidden(), query.among)
         if picture and encoder is None:
             raise InputError("search_needs_model", size=SIZE)
         rankings: dict[MomentReason, list[_Place]] = {}
         try:
             if encoder and query.words.strip():
-                rankings["seen"] = self._pictures(encoder, Encodable(query.words.strip()))
+                rankings["seen"] = self._pictures(encoder, Encodable(query.words.strip()), hidden)
             if encoder and picture:
-                rankings["alike"] = self._pictures(encoder, Encodable(jpeg=picture))
-            rankings["meaning"] = [self._passage_place(hit) for hit in self._near_passages(query.words, query.limit)]
+                rankings["alike"] = self._pictures(encoder, Encodable(jpeg=picture), hidden)
+            near = self._near_passages(query.words, query.limit, hidden)
+            rankings["meaning"] = [self._passage_place(hit) for hit in near]
         except AppError as failure:
             if picture:
                 raise
@@ -197,14 +212,13 @@ class MomentIndex(LibrarySearch):
         moments = self._fused(rankings, query.limit)
         return MomentHits(tuple(moments), encoder.label if encoder else "", self.num_left, error or self.task.error)
 
-    def _near_passages(self, words: str, most: int) -> list[Near]:
+    def _near_passages(self, words: str, most: int, hidden: Container[str]) -> list[Near]:
         if not self._texts or not words.strip():
             return []
         vector = self._text_vector(words)
-        hidden = self._library.hidden()
         return self._table.nearest("text", self._texts.key, vector, hidden=hidden, least=-1.0, most=most)
 
-    def _pictures(self, current: Encoder, item: Encodable) -> list[_Place]:
+    def _pictures(self, current: Encoder, item: Encodable, hidden: Container[str]) -> list[_Place]:
         """Rank frames by their likeness to an item: by the current model, then those that only an old model knows."""
         places: list[_Place] = []
         for key in sorted(self._table.models("picture"), key=lambda key: key != current.key):
@@ -213,7 +227,7 @@ class MomentIndex(LibrarySearch):
             if encoder is None or vector is None:
                 continue
             least = encoder.least_text if item.text else encoder.least_picture
-            near = self._table.nearest("picture", key, vector, hidden=self._library.hidden(), least=least, most=_RANKED)
+            near = self._table.nearest("picture", key, vector, hidden=hidden, least=least, most=_RANKED)
             places += self._frame_places(near)
         return places
 
@@ -233,7 +247,10 @@ class MomentIndex(LibrarySearch):
         """Rank the passages with the words; those about a whole video count only where no other has them."""
         places: list[_Place] = []
         if query.words.strip():
-            for entry in self._library.find(LibraryQuery(query.words), order="best", offset=0, limit=query.limit):
+            most = query.limit if query.among is None else _MOST_FILTERED
+            for entry in self._library.find(LibraryQuery(query.words), order="best", offset=0, limit=most):
+                if query.among is not None and entry.id not in query.among:
+                    continue
                 hits = self._library.hits(entry.id, query.words)
                 timed = [hit for hit in hits if hit.seconds is not None] or hits[:1]
                 places += [self._placed(entry.id, hit.seconds or 0.0, hit.text) for hit in timed]

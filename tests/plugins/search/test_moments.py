@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,15 @@ def test_each_thing_is_found_where_it_is_and_what_is_nowhere_is_not(index: Index
     assert {"seen", "alike"} <= set(both.reasons)
     named = next(hit for hit in index.moments.find(MomentQuery("blue van")).moments if "words" in hit.reasons)
     assert named.text == "blue van" and "seen" in named.reasons  # the same moment by words and by its picture
+
+
+@pytest.mark.slow
+def test_moments_are_only_of_the_reports_that_are_asked_about(index: Index) -> None:
+    index.moments.catch_up()
+    job_id, shot = max(index.shots(("van", "blue")))
+    for query in (BLUE_VAN, MomentQuery(picture=picture_of(("van", "blue")))):
+        assert index.places(replace(query, among=frozenset({job_id}))) == {(job_id, shot)}
+        assert index.places(replace(query, among=frozenset())) == set()
 
 
 @pytest.mark.slow

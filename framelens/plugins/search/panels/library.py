@@ -11,7 +11,7 @@ import streamlit as st
 from framelens import AppError, Moment, MomentHits
 from framelens.plugin import t
 from framelens.plugin.files import picture_of
-from framelens.plugin.storage import LibrarySearch, MomentQuery
+from framelens.plugin.storage import LibraryQuery, LibrarySearch, MomentQuery
 from framelens.plugin.texts import clock, error_words, plain, single_line
 from framelens.plugin_page import PageTools
 from framelens.plugins.search.encoder import QUALITY, SIDE, SIGLIP, PictureModel
@@ -53,9 +53,9 @@ def draw_field(ui: PageTools) -> None:
     ui.draw_picture_upload(t("search.picture"), key="find_upload", area=_AREA, on_uploaded=take)
 
 
-def draw_moments(ui: PageTools, words: str) -> bool:
-    """Draw the moments for these words and the picture; return whether no report is found by its texts."""
-    search, picture = ui.services.library_search, st.session_state.get(_PICTURE)
+def draw_moments(ui: PageTools, asked: LibraryQuery) -> bool:
+    """Draw the moments for the words and the picture; return whether no report is found by its texts."""
+    search, picture, words = ui.services.library_search, st.session_state.get(_PICTURE), asked.words
     for sentence in st.session_state.get(_REFUSED, ()):
         ui.show_warning(sentence)
     if search is None or not (words or picture):
@@ -69,7 +69,8 @@ def draw_moments(ui: PageTools, words: str) -> bool:
         ui.draw_download(model, key="find")
         return bool(picture)
     is_long = bool(picture) or st.session_state.get(_MORE) == words
-    query = MomentQuery(words, picture.content if picture else b"", limit=_MOST if is_long else _FEW + 1)
+    limit, among = _MOST if is_long else _FEW + 1, _filtered(ui, replace(asked, words=""))
+    query = MomentQuery(words, picture.content if picture else b"", limit=limit, among=among)
     try:
         with st.spinner(t("search.searching"), show_time=False):
             hits = search.find(query)
@@ -81,6 +82,15 @@ def draw_moments(ui: PageTools, words: str) -> bool:
         ui.button(t("search.more"), "find_more_button", _show_more, words, icon="expand_more", kind="tertiary")
     is_in_texts = any({"words", "meaning"} & set(hit.reasons) for hit in hits.moments)
     return bool(picture) or bool(hits.moments and not is_in_texts)
+
+
+def _filtered(ui: PageTools, filters: LibraryQuery) -> frozenset[str] | None:
+    """Return the ids of the reports that the filters leave, None without filters."""
+    if filters == LibraryQuery():
+        return None
+    library = ui.services.jobs.library
+    entries = library.find(filters, order="newest", offset=0, limit=library.count(filters))
+    return frozenset(entry.id for entry in entries)
 
 
 def _show_more(words: str) -> None:

@@ -54,8 +54,8 @@ class Hooks(Protocol):
         - analyse.source(): draws one more way to choose a video, below the drop area.
         - library.actions(job_ids): draws beside the buttons for the chosen reports of the Library.
         - library.field(): draws beside the search field of the Library.
-        - library.moments(query): draws what else is found for the `LibraryQuery` of the page, above the reports; true if
-          no reports are to be listed.
+        - library.moments(query): draws what else is found for the `LibraryQuery` of the page, above the reports; true
+          if no reports are to be listed.
         - login(): draws the page of visitors who aren't logged in.
         - menu(): draws at the end of the menu of users who are.
         - models.experts(catalogue): draws in the folded part of the Models page.

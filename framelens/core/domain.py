@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from framelens.core.corrections import Authorship, Correction
+from framelens.core.corrections import Authorship, Correction, in_force
 from framelens.core.evidence import Moments
 from framelens.core.links import Link
 from framelens.core.units import counted, rounded_time
@@ -814,8 +814,8 @@ class Corrections:
 
     @property
     def authors(self) -> tuple[str, ...]:
-        """Return the names of the people, each once; "" for somebody without a name."""
-        return tuple(dict.fromkeys(entry.author for entry in self.log))
+        """Return the names of those whose corrections are in force, each once; "" for somebody without a name."""
+        return tuple(dict.fromkeys(entry.author for entry in in_force(self.log).values()))
 
 
 @dataclass(frozen=True, repr=False)

@@ -14,6 +14,7 @@ from framelens.core.corrected_report import as_written, corrected
 from framelens.core.corrections import Correction
 from framelens.core.domain import Analysis
 from framelens.jobs.stored.report_import import reports_in
+from framelens.reports.content.labels import corrections_text
 from framelens.reports.formats import FORMATS, all_files
 from framelens.reports.graphics import contact_sheet
 from framelens.reports.json import reader
@@ -72,6 +73,13 @@ def test_a_picture_that_was_left_out_is_in_no_file() -> None:
     names = [file.name for file in all_files(made(), "en", "clip")]
     assert not any("002_" in name for name in names) and any("001_" in name for name in names)
     assert contact_sheet.write(made(), "en") and len(frames_as_zip(made())) < len(frames_as_zip(report()))
+
+
+def test_a_report_whose_corrections_were_undone_is_the_models() -> None:
+    undone = made((LOG[0], entry(8, "undo", "1")))
+    assert corrections_text(undone) == "" and FORMATS["markdown"].write(undone, "en") == FORMATS["markdown"].write(
+        made(()), "en"
+    )
 
 
 def test_json_keeps_the_history_and_the_words_of_the_model() -> None:

@@ -181,7 +181,7 @@ def _checked(draft: Draft, entry: Correction, items: dict[str, ReportItem], writ
     fits = {
         "replace": item.kind != "picture",
         "strike": item.kind not in ("title", "answer"),
-        "restore": item.kind == "picture" or bool(item.original),
+        "restore": item.kind == "picture" or bool(item.original or item.correction),
     }
     if not fits.get(draft.kind, True):
         raise InputError(f"correction_{draft.kind}_unfit", target=draft.target)

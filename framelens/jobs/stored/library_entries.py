@@ -192,7 +192,9 @@ def cover(job: JobSnapshot) -> bytes:
 
 
 def _title(analysis: Analysis) -> str:
-    """Return the line that the library lists: the answer to the question, or the headline."""
+    """Return the line that the library lists: the title of a person, the answer to the question, or the headline."""
+    if analysis.corrections and analysis.corrections.title:
+        return analysis.title
     answer = analysis.question_answer
     return answer.brief if answer and answer.is_usable else title_of(analysis)
 

@@ -81,11 +81,11 @@ def person_name(name: str) -> str:
 def corrections_text(analysis: Analysis) -> str:
     """Return who corrected a report, how often and when last; "" for a report of the model alone."""
     corrections = analysis.corrections
-    if corrections is None:
+    count = len(in_force(corrections.log)) - len(corrections.unmatched) if corrections else 0
+    if corrections is None or not count:
         return ""
     names = t("facts.list").join(map(person_name, corrections.authors))
-    last = local_minute(corrections.log[-1].created)
-    return t("report.corrected_note", names=names, n=len(in_force(corrections.log)), when=last)
+    return t("report.corrected_note", names=names, n=count, when=local_minute(corrections.log[-1].created))
 
 
 def parts_of(analysis: Analysis) -> tuple[RequestPart, ...]:

@@ -96,6 +96,9 @@ def test_a_viewer_reads_and_a_restart_keeps_everything(tmp_path: Path, services:
     with as_user(User("", "Vi", "viewer")), pytest.raises(InputError, match="role_analyst"):
         services.reports.correct("report-1", [Draft("undo")])
     services.reports.correct("report-1", [Draft("replace", "title", "Two cars")], author="Anna")
+    entry = services.jobs.library.entry("report-1")
+    assert entry and entry.title == "Two cars"
+    assert services.reports.correct("report-1", [Draft("restore", "title"), Draft("undo")]).analysis.title == "Two cars"
     with opened(tmp_path / "data") as again:  # another process would see the same
         made = again.reports.get("report-1")
         assert made and made.title == "Two cars" and made.corrections and made.corrections.authors == ("Anna",)

@@ -78,6 +78,7 @@ def draw(ui: PageTools, job: JobSnapshot, analysis: Analysis) -> bool:
         return False
     if not job.corrections:
         _draw_offer(ui, job)
+    _draw_unmatched(ui, analysis)
     if st.session_state.get(_OPEN) != job.id:
         return False
     log = job.corrections
@@ -97,7 +98,6 @@ def draw(ui: PageTools, job: JobSnapshot, analysis: Analysis) -> bool:
         "answered": st.session_state.get(_ANSWERED),
     }
     ui.mount(_COMPONENT, __package__, key=_COMPONENT, data=data, on_act_change=partial(_on_act, ui, job.id))
-    _draw_unmatched(ui, analysis)
     return True
 
 
@@ -267,7 +267,7 @@ def _value(analysis: Analysis, item: ReportItem) -> dict[str, object]:
         "by": plain_text(written_by(person)).strip() if not item.is_struck else _struck_by(item),
         "struck": item.is_struck,
         "can_strike": item.kind not in ("title", "answer") and bool(item.text),
-        "can_restore": item.correction is not None and bool(item.original),
+        "can_restore": item.correction is not None and (bool(item.original) or item.kind == "title"),
     }
 
 

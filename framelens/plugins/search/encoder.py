@@ -133,6 +133,11 @@ class PictureModel:
         self.name = self.label = self._named.name if self._named else SIGLIP.name
 
     @property
+    def is_named(self) -> bool:
+        """Return whether the settings name a folder."""
+        return self._named is not None
+
+    @property
     def folder(self) -> Path | None:
         """Return its folder, None if it isn't on this machine."""
         if self._named:
@@ -310,10 +315,6 @@ class Encoders:
         """Return the encoder to use: with the model on this machine before the server, None without either."""
         folder = self.model.folder if all(map(find_spec, PACKAGES)) else None
         return self._of_folder(folder) if folder else self._server
-
-    def check(self) -> None:
-        """Raise an AppError that says why there is no encoder."""
-        self.model.fetch(lambda progress: None, threading.Event())
 
     def of_key(self, key: str) -> Encoder | None:
         """Return the encoder of stored vectors, None if its model isn't here any more."""

@@ -158,6 +158,11 @@ class MomentIndex(LibrarySearch):
         kept = [(place, vector) for (place, _, _), vector in zip(frames, vectors, strict=True) if vector is not None]
         self._table.put(job_id, "picture", encoder.key, [place for place, _ in kept], [vector for _, vector in kept])
 
+    @property
+    def is_sighted(self) -> bool:
+        """Return whether pictures can be compared, as far as that is known."""
+        return self._sighted() is not None
+
     def _sighted(self) -> Encoder | None:
         return self._encoders.current() if self._encoders and not self._is_blind else None
 
@@ -179,9 +184,8 @@ class MomentIndex(LibrarySearch):
         """List the visible analyses nearest to these words; see LibrarySearch."""
         best: dict[str, NearPassage] = {}
         for hit in self._near_passages(words, 20 * _MOST_NEAR, self._library.hidden()):
-            best.setdefault(
-                hit.job_id, NearPassage(hit.job_id, self._table.places(hit.job_id, "text")[hit.index], hit.score)
-            )
+            if hit.job_id not in best and (place := self._passage_of(hit)) is not None:
+                best[hit.job_id] = NearPassage(hit.job_id, place, hit.score)
             if len(best) == _MOST_NEAR:
                 break
         return list(best.values())
@@ -192,10 +196,8 @@ class MomentIndex(LibrarySearch):
             raise ConfigError("find_nothing_asked")
         picture = query.picture and picture_of(query.picture_name, query.picture, side=SIDE, quality=QUALITY)
         self.begin()
-        encoder, error = self._sighted(), None
+        encoder, error = self._sighted(), self._fault(is_needed=bool(picture))
         hidden = _Hidden(self._library.hidden(), query.among)
-        if picture and encoder is None:
-            raise InputError("search_needs_model", size=SIZE)
         rankings: dict[MomentReason, list[_Place]] = {}
         try:
             if encoder and query.words.strip():
@@ -211,6 +213,21 @@ class MomentIndex(LibrarySearch):
         rankings["words"] = self._worded(query)
         moments = self._fused(rankings, query.limit)
         return MomentHits(tuple(moments), encoder.label if encoder else "", self.num_left, error or self.task.error)
+
+    def _fault(self, *, is_needed: bool) -> AppError | None:
+        """Return why pictures are not compared, where a model is named for that; raise it if they are to be."""
+        model = self._encoders.model if self._encoders else None
+        if self.is_sighted or not (is_needed or (model and model.is_named)):
+            return None
+        fault: AppError = InputError("search_needs_model", size=SIZE)
+        try:
+            if model:
+                model.fetch(lambda progress: None, self._closing)
+        except AppError as error:
+            fault = fault if error.key == "search_model_absent" else error
+        if is_needed:
+            raise fault
+        return fault
 
     def _near_passages(self, words: str, most: int, hidden: Container[str]) -> list[Near]:
         if not self._texts or not words.strip():
@@ -238,9 +255,13 @@ class MomentIndex(LibrarySearch):
                 frame_index, seconds, shot = places[hit.job_id][hit.index]
                 yield _Place(hit.job_id, seconds, shot, frame_index, hit.score)
 
+    def _passage_of(self, near: Near) -> int | None:
+        """Return the index of a passage, None if its analysis was indexed again meanwhile."""
+        places = self._table.places(near.job_id, "text")
+        return int(places[near.index]) if near.index < len(places) else None
+
     def _passage_place(self, near: Near) -> _Place:
-        number = self._table.places(near.job_id, "text")[near.index]
-        passage = dict(self._library.passages(near.job_id)).get(number, Passage("name", ""))
+        passage = dict(self._library.passages(near.job_id)).get(self._passage_of(near) or 0, Passage("name", ""))
         return self._placed(near.job_id, passage.seconds or 0.0, passage.text)
 
     def _worded(self, query: MomentQuery) -> list[_Place]:

@@ -200,9 +200,11 @@ def test_faults_of_the_model_are_said(index: Index, tmp_path: Path) -> None:
     broken.close()
     (folder / VISION).unlink()
     settings = config.load({"FRAMELENS_SEARCH_MODEL": str(folder), "FRAMELENS_DATA_DIR": str(tmp_path)})
-    with pytest.raises(ModelNotFound, match="search_model_incomplete") as lacking:
-        Encoders(settings, None).check()
-    assert lacking.value.values["files"] == VISION
+    lacking = MomentIndex(index.store, index.library, encoders=Encoders(settings, None))
+    with pytest.raises(ModelNotFound, match="search_model_incomplete"):
+        lacking.find(MomentQuery(picture=picture_of(("van", "blue"))))
+    worded = lacking.find(MomentQuery("blue van"))
+    assert worded.error and worded.error.values["files"] == VISION and worded.moments[0].reasons == ("words",)
     absent = PictureModel(config.load({"FRAMELENS_DATA_DIR": str(tmp_path), "HF_HUB_CACHE": str(tmp_path)}))
     assert absent.download_bytes() > 10**8 and not absent.is_available()
     encoder = LocalEncoder(MODEL, "tiny")

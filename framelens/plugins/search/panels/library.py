@@ -60,10 +60,10 @@ def draw_moments(ui: PageTools, asked: LibraryQuery) -> bool:
         ui.show_warning(sentence)
     if search is None or not (words or picture):
         return False
-    model = PictureModel(ui.services.settings)
     if picture:
         _draw_picture(ui, picture)
-    if model.download_bytes() and not ui.services.settings.embedding_base_url:
+    model = PictureModel(ui.services.settings)
+    if model.download_bytes() and not (isinstance(search, MomentIndex) and search.is_sighted):
         key = "search.offer_picture" if picture else "search.offer"
         st.caption(plain(t(key, model=SIGLIP.name, licence=SIGLIP.licence)))
         ui.draw_download(model, key="find")
@@ -150,7 +150,8 @@ def _search_frame(ui: PageTools, job_id: str, frame_index: object) -> None:
     for frame in job.progress.keyframes:
         if frame.frame_index == frame_index:
             time = clock(frame.time_seconds).partition(".")[0]
-            st.session_state[_PICTURE] = QueryPicture(f"{single_line(job.name)} {time}", frame.jpeg)
+            jpeg = picture_of(job.name, frame.jpeg, side=SIDE, quality=QUALITY)
+            st.session_state[_PICTURE] = QueryPicture(f"{single_line(job.name)} {time}", jpeg)
 
 
 def _draw_picture(ui: PageTools, picture: QueryPicture) -> None:

@@ -127,6 +127,8 @@ def _draw_hits(ui: PageTools, search: LibrarySearch, hits: MomentHits, *, has_pi
                 _search_frame(ui, sent["id"], sent.get("frame"))
 
     ui.mount("moments", __package__, key=_KEY, data=data, on_open_change=opened, on_similar_change=search_similar)
+    if hits.model:
+        st.caption(plain(t("search.model", model=hits.model)))
 
 
 def _value(ui: PageTools, hit: Moment, cover: str) -> dict[str, object]:

@@ -274,7 +274,7 @@ def _value(analysis: Analysis, item: ReportItem) -> dict[str, object]:
 def _struck_by(item: ReportItem) -> str:
     assert item.correction
     person = replace(item.correction.authorship(), original=item.original)
-    return f"{t('corrections.struck')} {plain_text(written_by(person)).strip()}"
+    return f"{t('corrections.struck')}{plain_text(written_by(person))}"
 
 
 def _frames(ui: PageTools, job: JobSnapshot, analysis: Analysis) -> Iterator[dict[str, object]]:

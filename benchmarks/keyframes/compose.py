@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from benchmarks.footage import clips_in
 from benchmarks.keyframes.kinds import KINDS, drawn
+from benchmarks.keyframes.small import compose as plant_small_things
 
 Look = NDArray[np.float32]
 
@@ -51,10 +52,18 @@ def main(arguments: Sequence[str]) -> int:
         else:
             bases, inserts = drawn_lots(half_of(clips, given.half), seed, given.half, given.out)
         print(f"{given.half} {seed}: on {_names(bases)}; with {_names(inserts)}", flush=True)
-        line = [sys.executable, str(given.judge / "make_events.py"), "--out", str(given.out / f"{given.half}-{seed}")]
-        line += ["--seed", str(seed), "--minutes", str(given.minutes), "--size", given.size, "--only", given.only]
-        line += ["--base", *map(str, bases), "--insert", *map(str, inserts)]
-        subprocess.run(line, check=True)
+        folder, names = given.out / f"{given.half}-{seed}", given.only.split(",")
+        if "small" in names:
+            names.remove("small")
+            width, height = map(int, given.size.split("x"))
+            chance = random.Random(f"{given.half} {seed}")
+            drawn_too = drawn_clips(chance, seed, given.half, given.out)[:_NUM_DRAWN] if given.backgrounds else []
+            plant_small_things(folder, [*bases, *drawn_too], seed, given.minutes * 60, (width, height))
+        if names:
+            line = [sys.executable, str(given.judge / "make_events.py"), "--out", str(folder)]
+            line += ["--seed", str(seed), "--minutes", str(given.minutes), "--size", given.size]
+            line += ["--only", ",".join(names), "--base", *map(str, bases), "--insert", *map(str, inserts)]
+            subprocess.run(line, check=True)
     return 0
 
 
@@ -83,12 +92,17 @@ def drawn_lots(clips: Sequence[Path], seed: int, half: str, folder: Path) -> tup
     """Draw backgrounds without a cut, and clips to insert that look different; fewer if there are too few."""
     chance = random.Random(f"{half} {seed}")
     whole = [clip for clip in clips if is_one_shot(clip)]
-    kinds = chance.sample(sorted(KINDS), 2 * _NUM_DRAWN)
-    made = [drawn(folder, kind, 2 * seed + HALVES.index(half)) for kind in kinds]
+    made = drawn_clips(chance, seed, half, folder)
     bases = chance.sample(whole, min(_NUM_BASES, len(whole))) + made[:_NUM_DRAWN]
     looks = [mean_look(clip) for clip in bases]
     rest = [clip for clip in clips if clip not in bases and is_another(clip, looks)]
     return bases, chance.sample(rest, min(_NUM_INSERTS, len(rest))) + made[_NUM_DRAWN:]
+
+
+def drawn_clips(chance: random.Random, seed: int, half: str, folder: Path) -> list[Path]:
+    """Draw clips by code, half of them to be backgrounds."""
+    kinds = chance.sample(sorted(KINDS), 2 * _NUM_DRAWN)
+    return [drawn(folder, kind, 2 * seed + HALVES.index(half)) for kind in kinds]
 
 
 def is_one_shot(clip: Path) -> bool:

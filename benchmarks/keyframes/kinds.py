@@ -20,7 +20,7 @@ Picture = NDArray[np.uint8]
 Chance = np.random.Generator
 
 _GLYPHS = "abcdefghiklmnoprstuvwy 0123456789 ,."
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
+FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def pan(chance: Chance) -> Iterator[Picture]:
@@ -36,7 +36,7 @@ def pan(chance: Chance) -> Iterator[Picture]:
         angle = 1.2 * np.sin(number / 17)
         turn = cv2.getRotationMatrix2D((x + WIDTH / 2, y + HEIGHT / 2), angle, 1.0)
         turn[:, 2] -= (x, y)
-        yield _picture(cv2.warpAffine(scene, turn, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REFLECT))
+        yield to_picture(cv2.warpAffine(scene, turn, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REFLECT))
 
 
 def strobe(chance: Chance) -> Iterator[Picture]:
@@ -54,7 +54,7 @@ def strobe(chance: Chance) -> Iterator[Picture]:
         if number % 40 == 0:
             colour = chance.uniform(0.4, 1.0, 3)
         flashes = number // 60 % 2 == 0 and number % 4 < 2
-        yield _picture(image * (colour * (2.6 if flashes else 1.0)))
+        yield to_picture(image * (colour * (2.6 if flashes else 1.0)))
 
 
 def water(chance: Chance) -> Iterator[Picture]:
@@ -70,7 +70,7 @@ def water(chance: Chance) -> Iterator[Picture]:
         glint = np.clip(np.asarray(height) - 3.2, 0, 1)[..., None] * (140, 200, 220)
         image = np.asarray(height)[..., None] * (9, 8, 5) + (110, 90, 55) + glint
         image[: HEIGHT // 4] = shore
-        yield _picture(image)
+        yield to_picture(image)
 
 
 def crowd(chance: Chance) -> Iterator[Picture]:
@@ -87,14 +87,14 @@ def crowd(chance: Chance) -> Iterator[Picture]:
             size = 5 + y // 40
             cv2.ellipse(image, (x, y), (size, 2 * size), 0, 0, 360, clothes[place], -1)
             cv2.circle(image, (x, y - 2 * size), size // 2 + 2, (110, 140, 190), -1)
-        yield _picture(image)
+        yield to_picture(image)
 
 
 def screen(chance: Chance) -> Iterator[Picture]:
     """Draw a screen recording: a page that is scrolled in jerks, an editor in which letters appear, a pointer."""
     page = np.full((3 * HEIGHT, WIDTH // 2, 3), 248, np.uint8)
     for line in range(3 * HEIGHT // 18):
-        cv2.putText(page, _text(chance, 34), (12, 18 * line + 14), _FONT, 0.38, (50, 50, 50), 1, cv2.LINE_AA)
+        cv2.putText(page, text(chance, 34), (12, 18 * line + 14), FONT, 0.38, (50, 50, 50), 1, cv2.LINE_AA)
     typed, top, goal = [""], 0.0, 0.0
     for number in range(SECONDS * RATE):
         if number % 60 == 0:
@@ -106,8 +106,8 @@ def screen(chance: Chance) -> Iterator[Picture]:
             typed[-1] += str(chance.choice(list(_GLYPHS)))
             if len(typed[-1]) > 30:
                 typed = [*typed[-15:], ""]
-        for line, text in enumerate(typed):
-            cv2.putText(image, text, (WIDTH // 2 + 10, 22 * line + 24), _FONT, 0.45, (200, 220, 190), 1, cv2.LINE_AA)
+        for line, letters in enumerate(typed):
+            cv2.putText(image, letters, (WIDTH // 2 + 10, 22 * line + 24), FONT, 0.45, (200, 220, 190), 1, cv2.LINE_AA)
         x, y = int(WIDTH * (0.5 + 0.3 * np.sin(number / 40))), int(HEIGHT * (0.5 + 0.3 * np.cos(number / 53)))
         cv2.fillPoly(image, [np.array([[x, y], [x + 9, y + 9], [x, y + 13]])], (0, 0, 0))
         yield image
@@ -128,16 +128,16 @@ def animation(chance: Chance) -> Iterator[Picture]:
         x, y = WIDTH // 3, int(HEIGHT * 0.62 - 60 * abs(np.sin(held / 9)))
         cv2.circle(image, (x, y), 38, hues[4], -1)
         cv2.circle(image, (x + 12, y - 10), 7, (255, 255, 255), -1)
-        yield _picture(image)
+        yield to_picture(image)
 
 
 def titles(chance: Chance) -> Iterator[Picture]:
     """Draw a dark title card: a few words in the middle, grain as of film."""
     card = np.full((HEIGHT, WIDTH, 3), chance.integers(6, 26, 3), np.uint8)
     for line in range(int(chance.integers(1, 4))):
-        cv2.putText(card, _text(chance, 18), (150, 150 + 40 * line), _FONT, 0.9, (170, 175, 180), 2, cv2.LINE_AA)
+        cv2.putText(card, text(chance, 18), (150, 150 + 40 * line), FONT, 0.9, (170, 175, 180), 2, cv2.LINE_AA)
     for _ in range(SECONDS * RATE):
-        yield _picture(card + chance.normal(0, 1.5, (HEIGHT, WIDTH, 1)))
+        yield to_picture(card + chance.normal(0, 1.5, (HEIGHT, WIDTH, 1)))
 
 
 KINDS: dict[str, Callable[[Chance], Iterator[Picture]]] = {
@@ -169,19 +169,21 @@ def drawn(folder: Path, kind: str, seed: int) -> Path:
 def _scene(chance: Chance, width: int, height: int) -> Picture:
     """Something like a street: patches of all sizes, blurred noise between them."""
     coarse = chance.integers(50, 190, (9, 16, 1)) + chance.normal(0, 12, (9, 16, 3))
-    image = cv2.resize(_picture(coarse), (width, height), interpolation=cv2.INTER_CUBIC)
+    image = cv2.resize(to_picture(coarse), (width, height), interpolation=cv2.INTER_CUBIC)
     for _ in range(width * height // 4000):
         x, y = chance.integers((0, 0), (width, height)).tolist()
         size = chance.integers(6, 90, 2).tolist()
         colour = np.clip(chance.integers(20, 225) + chance.normal(0, 16, 3), 0, 255).tolist()
         cv2.rectangle(image, (x, y), (x + size[0], y + size[1]), colour, -1)
     grain = cv2.GaussianBlur(chance.normal(0, 22, (height, width, 1)).astype(np.float32), (0, 0), 1.2)
-    return _picture(image + 2 * grain.reshape(height, width, 1))
+    return to_picture(image + 2 * grain.reshape(height, width, 1))
 
 
-def _text(chance: Chance, length: int) -> str:
+def text(chance: Chance, length: int) -> str:
+    """Return letters that mean nothing."""
     return "".join(chance.choice(list(_GLYPHS), length))
 
 
-def _picture(values: object) -> Picture:
+def to_picture(values: object) -> Picture:
+    """Return values as whole levels."""
     return np.clip(np.asarray(values), 0, 255).astype(np.uint8)

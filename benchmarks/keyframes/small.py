@@ -34,6 +34,7 @@ _MOST_FRAMES = 400
 _SHUTTER, _BLURS = 0.5, 6
 """Share of a frame's time in which light is collected, and the moments that are drawn of it."""
 _FIXED_POINT = 16
+CAMERAS = ("fixed", "hand", "screen")
 Place = tuple[float, float]
 Path2D = Callable[[float], Place]
 Subject = Callable[[Picture, Place, float], None]
@@ -68,10 +69,10 @@ def compose(folder: Path, clips: Sequence[Path], seed: int, seconds: float, size
     if truth_file.exists():
         truth = json.loads(truth_file.read_text())
     for number, clip in enumerate([*clips, None]):
-        camera = "screen" if clip is None else ("fixed", "hand")[(number + seed) % 2]
+        camera = "screen" if clip is None else CAMERAS[(number + seed) % 2]
         name = f"s{seed}_small{number}_{camera}.mp4"
         chance = np.random.default_rng([seed, number])
-        events = _events(chance, camera, seconds, size)
+        events = planted(chance, camera, seconds, size)
         pictures = screen(chance, events, size) if clip is None else footage(chance, clip, camera, events, size)
         _encode(folder / name, islice(pictures, round(seconds * RATE)), size)
         truth["videos"][name] = {"kind": "events", "duration": seconds, "events": _truths(events)}
@@ -86,7 +87,8 @@ def _truths(events: Sequence[Event]) -> list[dict[str, Any]]:
     ]
 
 
-def _events(chance: Chance, camera: str, seconds: float, size: tuple[int, int]) -> list[Event]:
+def planted(chance: Chance, camera: str, seconds: float, size: tuple[int, int]) -> list[Event]:
+    """Return what happens before a camera, one in each part, in turn brief and lasting."""
     events = list[Event]()
     place = (size[0] / 2, size[1] / 2)
     for number in range(int(seconds / _EVERY_SECONDS)):
@@ -100,7 +102,7 @@ def _events(chance: Chance, camera: str, seconds: float, size: tuple[int, int]) 
             continue
         kind = f"small_{'brief' if is_brief else 'moving'}_{camera}"
         subject = SUBJECTS[int(chance.integers(len(SUBJECTS)))](chance, _radius(chance, size))
-        path = (_across if is_brief else _about)(chance, _scene_size(camera, size))
+        path = (_across if is_brief else _about)(chance, scene_size(camera, size))
         events.append(Event(kind, first, first + length, subject, path))
     return events
 
@@ -221,7 +223,7 @@ def footage(
     chance: Chance, clip: Path, camera: str, events: Sequence[Event], size: tuple[int, int]
 ) -> Iterator[Picture]:
     """Yield the clip forwards and backwards, 25 pictures a second, with the events, as its camera sees them."""
-    whole = _scene_size(camera, size)
+    whole = scene_size(camera, size)
     frames, rate = _scene(clip, whole)
     steps = [*range(len(frames)), *range(len(frames) - 2, 0, -1)]
     shake = _shake(chance)
@@ -238,7 +240,8 @@ def footage(
         yield picture
 
 
-def _scene_size(camera: str, size: tuple[int, int]) -> tuple[int, int]:
+def scene_size(camera: str, size: tuple[int, int]) -> tuple[int, int]:
+    """Return the size of the picture of which a camera sees a part, or all."""
     factor = _MARGIN if camera == "hand" else 1.0
     return round(size[0] * factor), round(size[1] * factor)
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from framelens.core.domain import Boundary
 from framelens.video.features.frame_signature import LEVELS, NUM_CELLS, Blocks, DetailedGlance, Glance, look_at
 from framelens.video.keyframes.clarity import ClarityTracker, Which
+from framelens.video.keyframes.fleeting import FleetingTracker
 from framelens.video.keyframes.novelty import Cells, NewContent, NoveltyTracker
 from framelens.video.keyframes.options import MOST_THUMBNAILS, THUMBNAIL_SIDE
 from framelens.video.readers.base import JPEG_QUALITY, Picture, as_jpeg
@@ -38,6 +39,8 @@ _COMMON_SHARE = 0.75
 """Share of the time that a cell's most frequent values fill, which are common there however they scatter."""
 _MOST_SURPRISING = 6.0  # natural logarithm: once in 400 samples is rare enough, noise is rarer still
 _RELEARN_EVERY = 64  # samples, about eight seconds
+_FLEETING_SCORE = 15.0
+"""Score of a fleeting subject: less than a caption, more than any picture without new content."""
 
 
 class StableSegments:
@@ -50,7 +53,9 @@ class StableSegments:
         self._longest = min(longest_seconds, _LONGEST_STABLE_SECONDS)
         self._rarity = RarityModel()
         self._novelty = NoveltyTracker()
+        self._fleeting = FleetingTracker()
         self.latest = self._novelty.latest
+        self._sampled: Candidate | None = None
         self._best: Candidate | None = None
         self._blocks: Blocks | None = None
         self._since = 0.0
@@ -62,12 +67,13 @@ class StableSegments:
         """
         blocks = self._blocks = look.blocks
         self._rarity.learn(blocks)
+        self._mark_sampled(self._fleeting.push(blocks))
         arrival = self.latest = self._novelty.push(blocks)
         ended = None
         time = picture.time_seconds
         if self._best is not None and (opens or arrival.burst > _BURST or time - self._since >= self._longest):
             ended, self._best = self._best, None
-        latest = self.candidate(picture, look)
+        latest = self._sampled = self.candidate(picture, look)
         if self._best is None:
             self._since = time
         if self._best is None or latest.score > _BETTER_STABLE * self._best.score:
@@ -78,7 +84,18 @@ class StableSegments:
         """Learn that the last sample stayed for as long as this many samples."""
         if self._blocks is not None:
             self._rarity.learn(self._blocks, samples)
+            self._mark_sampled(self._fleeting.push(self._blocks, samples))
             self.latest = self._novelty.rest(samples)
+
+    def _mark_sampled(self, fleeting: float) -> None:
+        """Prefer the candidate of the last sample for its fleeting subject, which the sample after it has shown."""
+        item = self._sampled
+        if item is None or not fleeting:
+            return
+        item.fleeting = fleeting
+        item.score += _FLEETING_SCORE * fleeting * item.look.quality
+        if self._best is not None and item.score > _BETTER_STABLE * self._best.score:
+            self._best = item
 
     def candidate(self, picture: Picture, look: DetailedGlance) -> Candidate:
         """Return the candidate of the last sample taken."""
@@ -157,7 +174,7 @@ class Candidate:
 
     `opens` is the index of the frame where its shot begins if it is the opening of a shot, and `is_page` says that it
     is the first in which a page is whole. `arrival` is the new content of the picture and `score` its value when it was
-    read.
+    read; `fleeting` (0 … 1) says whether it shows a small subject that is there for this moment only.
     """
 
     index: int
@@ -167,6 +184,7 @@ class Candidate:
     is_page: bool = False
     arrival: NewContent | None = field(default=None, repr=False)
     score: float = 0.0
+    fleeting: float = 0.0
     num_raw_bytes: int = 0
     _picture: Picture | None = field(default=None, repr=False)
     _jpeg: tuple[bytes, int, int] | None = field(default=None, repr=False)

@@ -154,7 +154,7 @@ SUBJECTS = (ball, box, bird)
 
 
 def _colours(chance: Chance) -> tuple[list[int], list[int]]:
-    """Return light and dark grey, or two shades of a colour: one can be told from any ground, or it is no event."""
+    """Return light and dark grey, or two shades of a colour: what no ground hides, or it is no event."""
     if chance.random() < 0.5:
         return [225, 225, 225], [30, 30, 30]
     hue, strength, light = chance.uniform((0, 0.6, 0.55), (6, 1, 1))

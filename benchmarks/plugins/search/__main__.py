@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.plugins.search.planted import FRAMES, PAIRS, Clip, Thing, draw_clips, fill, to_jpeg
-from framelens.plugin.storage import MomentHits, MomentQuery
-from framelens.plugins.search.encoder import Encodable, Encoders, LocalEncoder
+from framelens import MomentHits, config
+from framelens.plugin.storage import MomentQuery
+from framelens.plugins.search.encoder import Encodable, Encoder, Encoders
 from framelens.plugins.search.moment_index import MomentIndex
 from framelens.plugins.search.vectors import VectorTable
 from framelens.store.database import Row, Store
@@ -27,19 +28,6 @@ from scripts.test_models.things import background, captions, draw_thing, paste
 _CLIPS, _ABSENT = 300, 14
 _MODEL = Path(__file__).resolve().parents[3] / "tests" / "fixtures" / "tiny-search"
 _PRESENT, _MISSING = PAIRS[:-_ABSENT], PAIRS[-_ABSENT:]
-
-
-class OneEncoder(Encoders):
-    """The encoder of a folder."""
-
-    def __init__(self, encoder: LocalEncoder) -> None:
-        self._encoder = encoder
-
-    def current(self) -> LocalEncoder:
-        return self._encoder
-
-    def close(self) -> None:
-        self._encoder.close()
 
 
 def main() -> int:
@@ -52,19 +40,20 @@ def main() -> int:
         if options.million:
             _measure_million(Path(folder))
         else:
-            _measure_library(Path(folder), LocalEncoder(options.model, "tiny"))
+            _measure_library(Path(folder), options.model)
     return 0
 
 
 # ---- the planted library
 
 
-def _measure_library(folder: Path, encoder: LocalEncoder) -> None:
-    _print_thresholds(encoder, np.random.default_rng(101))
+def _measure_library(folder: Path, model: Path) -> None:
+    encoders = Encoders(config.load({"FRAMELENS_SEARCH_MODEL": str(model), "FRAMELENS_DATA_DIR": str(folder)}), None)
+    _print_thresholds(encoders.current(), np.random.default_rng(101))
     clips = draw_clips(_CLIPS, _PRESENT, seed=202)
     store, library = fill(folder, clips)
     by_id = {clip.id: clip for clip in clips}
-    index = MomentIndex(store, library, frames=lambda job_id: by_id[job_id].indexed(), encoders=OneEncoder(encoder))
+    index = MomentIndex(store, library, frames=lambda job_id: by_id[job_id].indexed(), encoders=encoders)
     began = time.perf_counter()
     index.catch_up()
     num_frames = sum(len(clip.frames) for clip in clips)
@@ -118,7 +107,7 @@ def _print_copies(index: MomentIndex, clips: list[Clip]) -> None:
     print(f"a frame as the query: its own moment is first in {right} of 100")
 
 
-def _print_thresholds(encoder: LocalEncoder, rng: np.random.Generator) -> None:
+def _print_thresholds(encoder: Encoder | None, rng: np.random.Generator) -> None:
     """Print the cosines that divide pairs of the same thing from others best, on pictures of their own."""
     things = [(thing, _vector(encoder, Encodable(jpeg=_picture(thing, rng)))) for thing in PAIRS for _ in range(4)]
     texts = [(thing, _vector(encoder, Encodable(text))) for thing in PAIRS for text in captions(*thing)[::2]]
@@ -140,7 +129,8 @@ def _f_score(same: np.ndarray, accepted: np.ndarray) -> float:
     return float(2 * (same & accepted).sum() / max(1, same.sum() + accepted.sum()))
 
 
-def _vector(encoder: LocalEncoder, item: Encodable) -> np.ndarray:
+def _vector(encoder: Encoder | None, item: Encodable) -> np.ndarray:
+    assert encoder, "the folder lacks files"
     (vector,) = encoder.vectors([item])
     assert vector is not None
     return vector / np.linalg.norm(vector)

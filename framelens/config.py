@@ -25,7 +25,6 @@ from framelens.core.files import ensure_home, typed_path
 from framelens.core.links import SCHEMES, SourceSettings, typed_link
 from framelens.core.redaction import is_secret, redact, remember_secret
 from framelens.core.roles import AccessSettings, NewUserRole
-from framelens.core.spelling import closest
 
 DEFAULT_MODEL_PATH = "Qwen/Qwen2.5-VL-7B-Instruct"
 DEFAULT_VLLM_CONFIG: dict[str, Any] = {
@@ -465,6 +464,8 @@ def _object(name: str, values: Mapping[str, str]) -> dict[str, Any]:
         return {**defaults, "model": text}
     parts = _parse_object(name, text)
     for part in parts.keys() - allowed:
+        from framelens.core.spelling import closest
+
         if nearest := closest(part, allowed):
             raise ConfigError("setting_part_misspelt", key=name, part=part, nearest=nearest)
         raise ConfigError("setting_part_unknown", key=name, part=part, allowed=", ".join(allowed))

@@ -12,7 +12,6 @@ from framelens.core.domain import ChunkResult
 from framelens.core.errors import AppError, InputError
 from framelens.core.roles import sees
 from framelens.jobs.snapshot import JobSnapshot, from_row, to_row, with_pictures, with_results
-from framelens.store.corrections import log_of
 from framelens.store.database import Row, Store, reading_record
 from framelens.store.locks import ProcessLock
 
@@ -100,6 +99,8 @@ class JobRepository:
 
     def read_row(self, row: Row) -> JobSnapshot:
         """Build the job of this row with its images and answers."""
+        from framelens.store.corrections import log_of
+
         with reading_record(row.id):
             results = [from_json(text, ChunkResult) for text in self._store.results(row.id).values()]
             log = log_of(self._store, row.id)

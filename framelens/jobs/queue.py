@@ -19,7 +19,6 @@ from typing import Any, cast, get_args
 from framelens.analysis.inputs.extraction_cache import ExtractionCache
 from framelens.analysis.task import Control, EarlierResults
 from framelens.core.codec import to_json
-from framelens.core.corrections import merged
 from framelens.core.domain import Analysis, AnalysisRequest, Notice
 from framelens.core.errors import AppError, Cancelled, InputError, StorageError, VideoError
 from framelens.core.files import new_id, readable, restored, single_line
@@ -30,7 +29,6 @@ from framelens.jobs.job_repository import JobRepository
 from framelens.jobs.snapshot import AT_WORK, JobSnapshot, State, imported_job, pictures_of, to_row
 from framelens.jobs.stored.library_entries import SearchIndexer
 from framelens.jobs.worker import ActiveJob, ActiveJobs, Listener, Worker
-from framelens.store import corrections
 from framelens.store.audit import AuditLog
 from framelens.store.database import Row, Store
 from framelens.store.library_index import LibraryEntry, LibraryIndex
@@ -475,7 +473,9 @@ class Jobs:
     def _merge_corrections(self, job_id: str, analysis: Analysis) -> None:
         others = analysis.corrections.log if analysis.corrections else ()
         if others and self._repository.get_stored(job_id).is_over:
-            corrections.append(self._store, job_id, lambda log: merged(log, others))
+            from framelens.store import corrections
+
+            corrections.merge(self._store, job_id, others)
             self.corrected(job_id)
 
     def corrected(self, job_id: str) -> JobSnapshot:
@@ -526,7 +526,10 @@ class Jobs:
         self._store.save_frames(job.id, pictures_of(job).items())
         for result in job.progress.results:
             self._store.save_result(job.id, result.number, to_json(result))
-        corrections.append(self._store, job.id, lambda log: merged(log, job.corrections))
+        if job.corrections:
+            from framelens.store import corrections
+
+            corrections.merge(self._store, job.id, job.corrections)
         self.indexing.index(job)
         self.audit.record("import", job.id, job.name)
         return job.id

@@ -14,7 +14,6 @@ from framelens.analysis.planning.frame_budget import SURELY_ONE_PART
 from framelens.analysis.task import facts_incomplete
 from framelens.core.analysis_state import AnalysisState, AnalysisUpdate, in_order
 from framelens.core.codec import Failure, from_builtins, to_json
-from framelens.core.corrected_report import as_written, corrected
 from framelens.core.corrections import Correction
 from framelens.core.domain import UNKNOWN_PATH, Analysis, AnalysisRequest, ChunkResult, Notice
 from framelens.core.errors import AppError, Cancelled, EngineError, VideoError
@@ -112,7 +111,12 @@ class JobSnapshot:
     @cached_property
     def analysis(self) -> Analysis | None:
         """Return the report so far with the corrections of people."""
-        return self.written and corrected(self.written, self.corrections)
+        written = self.written
+        if written is None or not (self.corrections or written.corrections):
+            return written
+        from framelens.core.corrected_report import corrected
+
+        return corrected(written, self.corrections)
 
     @property
     def error(self) -> AppError | None:
@@ -347,6 +351,8 @@ def from_row(row: Row, *, is_alive: bool) -> JobSnapshot:
 
 def imported_job(analysis: Analysis) -> JobSnapshot:
     """Build a finished job of the user from a report of another machine. Its id and time are kept if they are valid."""
+    from framelens.core.corrected_report import as_written
+
     job_id = analysis.id if _ID.fullmatch(analysis.id) else new_id()
     log = analysis.corrections.log if analysis.corrections else ()
     analysis = replace(as_written(analysis), id=job_id, request=replace(analysis.request, path=UNKNOWN_PATH))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from framelens.core.codec import from_json, to_json
-from framelens.core.corrections import Correction
+from framelens.core.corrections import Correction, merged
 from framelens.store.database import Store
 
 Log = tuple[Correction, ...]
@@ -29,3 +29,8 @@ def append(store: Store, job_id: str, make: Callable[[Log], Sequence[Correction]
         rows = ((job_id, entry.number, to_json(entry)) for entry in added)
         connection.executemany("INSERT INTO corrections VALUES (?, ?, ?)", rows)
     return (*log, *added)
+
+
+def merge(store: Store, job_id: str, others: Log) -> None:
+    """Append what the log of the same report on another machine has more. Raises StorageError."""
+    append(store, job_id, lambda log: merged(log, others))

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from dataclasses import replace
 
 from framelens.core.codec import Failure, from_json
+from framelens.core.corrections import Correction
 from framelens.core.domain import ChunkResult
 from framelens.core.errors import AppError, InputError
 from framelens.core.roles import sees
@@ -99,11 +100,9 @@ class JobRepository:
 
     def read_row(self, row: Row) -> JobSnapshot:
         """Build the job of this row with its images and answers."""
-        from framelens.store.corrections import log_of
-
         with reading_record(row.id):
             results = [from_json(text, ChunkResult) for text in self._store.results(row.id).values()]
-            log = log_of(self._store, row.id)
+            log = tuple(from_json(text, Correction) for text in self._store.corrections(row.id))
         job = with_results(with_pictures(self.read_brief(row), self._store.frames(row.id)), results)
         return replace(job, corrections=log)
 

@@ -11,8 +11,7 @@ Log = tuple[Correction, ...]
 
 def log_of(store: Store, job_id: str) -> Log:
     """Return the log of a report in its order. Raises StorageError, and ValueError for a damaged entry."""
-    rows = store.select("SELECT document FROM corrections WHERE job_id = ? ORDER BY number", job_id)
-    return tuple(from_json(text, Correction) for (text,) in rows)
+    return tuple(from_json(text, Correction) for text in store.corrections(job_id))
 
 
 def append(store: Store, job_id: str, make: Callable[[Log], Sequence[Correction]]) -> Log:

@@ -192,6 +192,11 @@ class Store:
                 (job_id, *kept_numbers),
             )
 
+    def corrections(self, job_id: str) -> list[str]:
+        """Get the log of the corrections of a report in its order."""
+        rows = self.select("SELECT document FROM corrections WHERE job_id = ? ORDER BY number", job_id)
+        return [document for (document,) in rows]
+
     def frames(self, job_id: str) -> dict[int, bytes]:
         """Get the images of an analysis by number."""
         return dict(self.select("SELECT number, jpeg FROM frames WHERE job_id = ?", job_id))

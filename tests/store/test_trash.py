@@ -25,12 +25,11 @@ def trash(store: Store, use_plugins: Callable[..., None]) -> Trash:
 
 
 def add(store: Store, job_id: str, user: User = ANN) -> None:
-    """An analysis with an entry, a tag, vectors and a conversation."""
+    """An analysis with an entry, a tag and a conversation."""
     library = LibraryIndex(store)
     store.save(Row(job_id, "2026-01-01", f"{job_id}.mp4", "done", "", "{}", same="same", user_id=user.id))
     about = EntrySummary("done", model="tiny", num_frames=1, sha256="abc", path="/v/one.mp4")
     library.put(job_id, about, [Passage("finding", "a parcel", 2.0)], b"jpeg")
-    library.put_vectors(job_id, "embed", {0: b"1"})
     with as_user(user):
         library.tag([job_id], "gate")
         row = ConversationRow(f"about-{job_id}", "2026", "2026", "talk", "en", 1, (job_id,))
@@ -95,12 +94,11 @@ def test_trash_is_not_indexed_nor_taken_over(store: Store, trash: Trash) -> None
     trash.put(["one"])
     with store.changing() as connection:
         connection.execute("UPDATE entries SET form = 0")
-        connection.execute("DELETE FROM meanings")
     library = LibraryIndex(store)
-    assert library.stale() == [] and library.without_vectors("embed") == []
+    assert library.stale() == []
     assert not store.take_over(row, "other", "queued")
     trash.restore(["one"])
-    assert library.stale() == ["one"] and library.without_vectors("embed") == ["one"]
+    assert library.stale() == ["one"]
 
 
 def test_video_of_the_trash_is_in_use(store: Store, trash: Trash) -> None:

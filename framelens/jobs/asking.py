@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from framelens.analysis.task import Control
 from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.background_task import in_thread
-from framelens.core.domain import Analysis, AnalysisRequest, Language, Notice, Selection
-from framelens.core.errors import Cancelled, ConfigError, InputError
+from framelens.core.domain import Analysis, AnalysisRequest, Keyframe, Language, Notice, Selection
+from framelens.core.errors import Cancelled, ConfigError, EngineError, InputError
 from framelens.core.events import EngineProgress, Noticed, value_of
-from framelens.core.files import given_path, readable, storable, typed_path
+from framelens.core.files import given_path, readable, single_line, storable, typed_path
+from framelens.core.images import fitted
 from framelens.i18n import language, t
 from framelens.i18n.formatting import phase_text, stage_text
 from framelens.jobs.analyses import AnalysisRun, build_request, raise_without_report
@@ -44,6 +45,12 @@ if TYPE_CHECKING:
     from framelens.jobs.queue import Jobs
 
 _POLL_SECONDS = 0.05
+_LOOK_SECONDS = 600.0
+"""Ceiling of the time in which frames are looked at for a thing."""
+_LOOK_SIDE = 640
+"""Longer side of these frames in pixels, unless the settings name another."""
+_LONGEST_REASON = 300
+"""Characters of a reason that are kept."""
 _WHOLE = Selection()
 
 
@@ -69,6 +76,14 @@ class FrameOptions:
     def takes_any_report(self) -> bool:
         """Return whether the newest report on a video will do."""
         return replace(self, language="en", use_model=True) == FrameOptions("en")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the model says of a frame: whether a thing is there, None if its answer can't be used, and why."""
+
+    is_there: bool | None
+    reason: str
 
 
 class Asking:
@@ -283,6 +298,46 @@ class Asking:
             reply = stream.ask(connection.chat, messages.text_only(prompt, system=system), cancel=cancel)
             is_cut = reply.finish_reason == "length"
             return reply.text.rpartition("\n")[0] if is_cut else reply.text, connection.endpoint.model
+
+    def look(
+        self, thing: str, frames: Sequence[Keyframe], *, content: str, cancel: threading.Event
+    ) -> Generator[Judgement, None, None]:
+        """Ask the model in use about each frame whether a thing is there and why, and yield its answers in order.
+
+        Args:
+            thing: What is looked for, with its article.
+            frames: Frames of any videos.
+            content: Of several engines, the engine that answers about this content is asked.
+            cancel: Ends the requests within 0.1 s of being set.
+
+        Raises:
+            AppError: The engine doesn't start, takes no pictures, or a request fails.
+            Cancelled: `cancel` was set.
+        """
+        from framelens.llm import messages, stream
+        from framelens.questions.votes import UNDECIDED, VoteAsker
+
+        with self._switcher.admitted(Control(cancel=cancel)):
+            connection = value_of(self._connect(content, cancel))
+            if connection.sight.needs_text:
+                raise EngineError("model_blind", model=connection.endpoint.model)
+            asker = VoteAsker(connection, language())
+            side = connection.side or _LOOK_SIDE
+            jpegs, url = [fitted(frame.jpeg, side) for frame in frames], partial(messages.data_url, side=side)
+            votes = asker.ask(thing, jpegs, seconds=_LOOK_SECONDS, cancel=cancel)
+            with closing(votes) as arrived:
+                probabilities = {vote.index: vote.probability for vote in arrived}
+            for index, frame in enumerate(frames):
+                probability = probabilities.get(index, UNDECIDED)
+                if probability == UNDECIDED:
+                    yield Judgement(None, "")
+                    continue
+                is_there = probability > UNDECIDED
+                question = t("ask.prompt.why_there" if is_there else "ask.prompt.why_absent", thing=thing)
+                system = t("ask.prompt.why_system")
+                asked = connection.messages([frame], question, system=system, url=url)
+                reply = stream.ask(connection.chat, asked, cancel=cancel)
+                yield Judgement(is_there, single_line(reply.text)[:_LONGEST_REASON])
 
     def _analysis(self, job_id: str) -> Analysis:
         if (analysis := self._jobs.snapshot(job_id).analysis) is None:

@@ -53,6 +53,8 @@ class Moment:
         reasons: Why it was found.
         similarity: Cosine of the frame and the query, None where pictures were not compared.
         text: The passage that was found, "" without one.
+        is_confirmed: Whether the model in use says that the frame shows it; None if it wasn't asked, or doesn't know.
+        remark: Its reason.
     """
 
     job_id: str
@@ -62,6 +64,8 @@ class Moment:
     reasons: tuple[MomentReason, ...]
     similarity: float | None = None
     text: str = ""
+    is_confirmed: bool | None = None
+    remark: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
+import threading
 from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from framelens import InputError, MomentHits, error_text
+from framelens import ConfigError, InputError, MomentHits, error_text
 from framelens.plugin.api import VIEWER, ServicesDep
 from framelens.plugin.storage import MomentQuery, MomentReason
+from framelens.plugins.search.critic import checked
 
 router = APIRouter(tags=["moments"])
 _MOST_ENCODED = 44_000_000
@@ -26,6 +28,7 @@ class MomentSearch(BaseModel):
     words: Annotated[str, Field(max_length=1000)] = ""
     picture: Annotated[str, Field(max_length=_MOST_ENCODED, description="A picture in base64.")] = ""
     limit: Annotated[int, Field(ge=1, le=200)] = 24
+    check: Annotated[bool, Field(description="Let the model look at the best 20 for what the words say.")] = False
 
 
 class LibraryMoment(BaseModel):
@@ -40,6 +43,8 @@ class LibraryMoment(BaseModel):
     )
     similarity: float | None = Field(description="Cosine of the keyframe and the query.")
     text: str = Field(description="The passage that was found.")
+    is_confirmed: bool | None = Field(description="What the model says of the frame; null if it was not asked.")
+    remark: str = Field(description="Its reason.")
 
 
 class LibraryMoments(BaseModel):
@@ -55,7 +60,10 @@ class LibraryMoments(BaseModel):
 def find_moments(body: MomentSearch, services: ServicesDep) -> LibraryMoments:
     """Find moments in the videos of all reports, by words, by a picture, or by both."""
     query = MomentQuery(body.words, _decoded(body.picture), "picture", body.limit)
-    return library_moments(services.moment_search.find(query))
+    if body.check and not body.words.strip():
+        raise ConfigError("check_without_words")
+    hits = services.moment_search.find(query)
+    return library_moments(checked(services, hits, body.words, threading.Event()) if body.check else hits)
 
 
 def library_moments(hits: MomentHits) -> LibraryMoments:

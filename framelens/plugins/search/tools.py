@@ -7,10 +7,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from framelens import error_text
+from framelens import ConfigError, error_text
 from framelens.plugin.api import ToolCall
 from framelens.plugin.files import read_image
 from framelens.plugin.storage import MomentQuery, MomentReason
+from framelens.plugins.search.critic import checked
 
 Text = Annotated[str, Field(max_length=4096)]
 
@@ -21,6 +22,7 @@ class MomentEntry(BaseModel):
     id: str = Field(description="The report.")
     time: float = Field(description="Seconds from the first frame of the video.")
     reasons: list[MomentReason]
+    is_confirmed: bool | None = Field(None, description="What the model says of the frame.")
 
 
 class MomentsQuoted(BaseModel):
@@ -28,6 +30,7 @@ class MomentsQuoted(BaseModel):
 
     names: list[str] = []
     texts: list[str] = []
+    remarks: list[str] = Field([], description="Reasons of the model that looked at the frames.")
 
 
 class MomentsResult(BaseModel):
@@ -45,7 +48,11 @@ def mcp_tools() -> Iterator[Callable[..., BaseModel]]:
 
 
 def find_moments(
-    call: ToolCall, words: Text = "", picture: Text = "", limit: Annotated[int, Field(ge=1, le=50)] = 12
+    call: ToolCall,
+    words: Text = "",
+    picture: Text = "",
+    limit: Annotated[int, Field(ge=1, le=50)] = 12,
+    check: Annotated[bool, Field(description="Let the model look at the best 20 for what the words say.")] = False,
 ) -> MomentsResult:
     """Find moments in the videos of all reports, by words, by a picture, or by both.
 
@@ -56,15 +63,26 @@ def find_moments(
     search = call.services.moment_search
     call.services.jobs.indexing.catch_up()
     search.catch_up(call.cancel)
+    if check and not words.strip():
+        raise ConfigError("check_without_words")
     hits = search.find(MomentQuery(words, content, name, limit))
+    if check:
+        hits = checked(call.services, hits, words, call.cancel)
     return MomentsResult(
         moments=[
-            MomentEntry(id=moment.job_id, time=moment.time_seconds, reasons=list(moment.reasons))
+            MomentEntry(
+                id=moment.job_id,
+                time=moment.time_seconds,
+                reasons=list(moment.reasons),
+                is_confirmed=moment.is_confirmed,
+            )
             for moment in hits.moments
         ],
         num_left=hits.num_left,
         problem=error_text(hits.error) if hits.error else None,
         quoted=MomentsQuoted(
-            names=[moment.name for moment in hits.moments], texts=[moment.text for moment in hits.moments]
+            names=[moment.name for moment in hits.moments],
+            texts=[moment.text for moment in hits.moments],
+            remarks=[moment.remark for moment in hits.moments],
         ),
     )

@@ -36,6 +36,8 @@ from framelens.store.trash import Trash
 from scripts.test_models.things import background, captions, draw_thing, paste
 from tests.api.conftest import gate, services  # noqa: F401
 from tests.engine.hub_server import Hub, serve
+from tests.llm import scripted
+from tests.llm.scripted import Behave, Whole
 from tests.media import write_video
 
 MODEL = Path(__file__).parents[2] / "fixtures" / "tiny-search"
@@ -262,6 +264,46 @@ def test_a_video_is_searched_everywhere(
             find_moments(call)
     (from_python,) = framelens.find(picture=picture, limit=3).moments
     assert (from_python.time_seconds, from_python.reasons) == (hit["time_seconds"], ("alike",))
+
+
+def judging(*words: str) -> Behave:
+    """An engine that answers each look at a picture with the next word, and each question why with a sentence."""
+    left = list(words)
+
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        if "logprobs" in body:
+            top = [{"token": left.pop(0), "logprob": 0.0}]
+            choice = {"message": {"content": "x"}, "logprobs": {"content": [{"token": "x", "top_logprobs": top}]}}
+            raise Whole(json.dumps({"choices": [choice]}).encode(), content_type="application/json")
+        yield "It stands on the left.\n"
+
+    return behave
+
+
+@pytest.mark.slow
+def test_the_model_looks_at_what_was_found(
+    street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main(["analyse", str(street), "--no-model", "--quiet", "--output", str(tmp_path / "report.md")]) == 0
+    monkeypatch.setenv("FRAMELENS_SEARCH_MODEL", str(MODEL))
+    with scripted.serve(judging("no", "yes", "perhaps", "yes", "no")) as server:
+        monkeypatch.setenv("FRAMELENS_BASE_URL", server.base_url)
+        for is_confirmed in (False, True, None):
+            (hit,) = found(capsys, "a blue van", "--check")["moments"]
+            remark = "" if is_confirmed is None else "It stands on the left."
+            assert (hit["is_confirmed"], hit["remark"]) == (is_confirmed, remark)
+        assert main.main(["find", "a blue van", "--check", "--language", "en"]) == 0
+        assert "yes · It stands on the left." in capsys.readouterr().out
+        with open_library(config.load()) as opened:
+            quoted = find_moments(ToolCall(opened, lambda _: (None, None), Path), "a blue van", check=True)
+        assert (quoted.moments[0].is_confirmed, quoted.quoted and quoted.quoted.remarks) == (
+            False,
+            ["It stands on the left."],
+        )
+    asked = server.requests[-1]["messages"][1]["content"]
+    assert [part["type"] for part in asked] == ["text", "image_url", "text"]
+    assert "There is no a blue van" not in asked[-1]["text"] and "a blue van" in asked[-1]["text"]
+    assert main.main(["find", "--picture", "x.jpg", "--check", "--language", "en"]) == 6
 
 
 @pytest.mark.slow

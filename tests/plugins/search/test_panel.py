@@ -10,7 +10,9 @@ from app.context import LANGUAGE_KEY
 from app.state import PageState
 from framelens.composition import Services
 from framelens.core.errors import InputError
+from framelens.jobs.asking import Asking, Judgement
 from framelens.jobs.stored.library_search import Moment, MomentHits, MomentQuery
+from framelens.plugins.search.critic import checks_of
 from framelens.plugins.search.moment_index import MomentIndex
 from framelens.store.library_index import LibraryQuery
 from tests.app.panels.report.test_report import parts_shown
@@ -96,3 +98,26 @@ def test_the_model_is_offered_with_its_size(services: Services, index: MomentInd
     object.__setattr__(services.settings, "search_model_path", "")
     assert "418 MB" in page("blue van").button(key="find_download").label
     assert not [button for button in page("").button if button.key == "find_download"]
+
+
+def test_the_model_looks_when_it_is_told_to(
+    services: Services, index: MomentIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = index._library.find(LibraryQuery(), order="newest", offset=0, limit=1)[0].id
+    hits = tuple(Moment(job_id, "street.mp4", seconds, 0, ("seen",), 0.5) for seconds in (1.0, 62.4))
+    monkeypatch.setattr(index, "find", lambda query: MomentHits(hits, "tiny"))
+    looks = [Judgement(False, "a red one"), Judgement(True, "a blue van")]
+    monkeypatch.setattr(Asking, "look", lambda self, thing, frames, **options: iter(looks))
+    monkeypatch.setattr(Asking, "has_model", lambda self: False)
+    assert "find_check_button" not in [button.key for button in page("blue van").button]
+    monkeypatch.setattr(Asking, "has_model", lambda self: True)
+    shown = page("blue van")
+    shown.button(key="find_check_button").click().run()
+    (task,) = checks_of(services)._tasks.values()
+    task.wait(30)
+    shown.run()
+    assert [moment["why"] for moment in moments(shown)] == [
+        "yes · a blue van · picture shows it",
+        "no · a red one · picture shows it",
+    ]
+    assert not shown.exception and "find_check_button" not in [button.key for button in shown.button]

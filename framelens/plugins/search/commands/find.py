@@ -8,7 +8,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from framelens import Cancelled, Moment, MomentHits, error_text
+from framelens import Cancelled, ConfigError, Moment, MomentHits, error_text
 from framelens.plugin import Services, load, open_library, t
 from framelens.plugin.command_line import (
     Options,
@@ -30,6 +30,7 @@ from framelens.plugin.command_line import (
 from framelens.plugin.files import read_image, typed_path
 from framelens.plugin.storage import LibrarySearch, MomentQuery
 from framelens.plugin.texts import clock, single_line
+from framelens.plugins.search.critic import checked, verdict_of
 from framelens.plugins.search.encoder import SIGLIP, SIZE, PictureModel
 
 _MOST = 200
@@ -40,6 +41,7 @@ _POLL_SECONDS = 0.2
 @argument("words", nargs=-1, metavar="WORDS", help="cli.find_words")
 @option("--picture", type=parse_path, metavar="FILE", help="cli.find_picture")
 @option("--limit", type=whole_number(1, _MOST), default=12, metavar="N", help="cli.find_limit")
+@flag("--check", help="cli.find_check")
 @flag("--download", help=lambda: t("cli.find_download", size=SIZE))
 @json_option
 @quiet_option
@@ -65,6 +67,8 @@ def run(options: Options) -> int:
         if words or picture:
             _index(services, search, cancel, quiet=options.quiet)
         hits = search.find(MomentQuery(words, picture, name, options.limit))
+        if options.check:
+            hits = _checked(services, hits, words, cancel, quiet=options.quiet)
     if options.json:
         print_json(document_of(hits))
         return 0
@@ -87,6 +91,16 @@ def _index(services: Services, search: LibrarySearch, cancel: threading.Event, *
             time.sleep(_POLL_SECONDS)
 
 
+def _checked(services: Services, hits: MomentHits, words: str, cancel: threading.Event, *, quiet: bool) -> MomentHits:
+    """Let the model look at the hits. Raises ConfigError without words, and as `checked`."""
+    if not words:
+        raise ConfigError("check_without_words")
+    with ProgressLine(quiet=quiet) as line:
+        return checked(
+            services, hits, words, cancel, lambda done, total: line.show(t("cli.find_checking", done=done, all=total))
+        )
+
+
 def document_of(hits: MomentHits) -> dict[str, object]:
     """Return the hits as they are given to programs."""
     problem = error_text(hits.error) if hits.error else None
@@ -104,10 +118,12 @@ def _print(hits: MomentHits) -> None:
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
-    for name in ("time", "name", "why", "id"):
+    is_checked = any(moment.is_confirmed is not None for moment in hits.moments)
+    for name in ("time", "name", "why", *(["model"] if is_checked else []), "id"):
         table.add_column(t(f"search.column_{name}"), no_wrap=name in ("time", "id"))
     for moment in hits.moments:
-        table.add_row(_time(moment), Text(single_line(moment.name)), Text(_why(moment)), moment.job_id)
+        said = [Text(verdict_of(moment))] if is_checked else []
+        table.add_row(_time(moment), Text(single_line(moment.name)), Text(_why(moment)), *said, moment.job_id)
     wide_console().print(table)
 
 

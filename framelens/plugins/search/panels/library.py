@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import streamlit as st
 
 from framelens import AppError, Moment, MomentHits
-from framelens.plugin import t
+from framelens.plugin import current_user, in_language, language, t
 from framelens.plugin.files import picture_of
+from framelens.plugin.processes import BackgroundTask
 from framelens.plugin.storage import LibraryQuery, LibrarySearch, MomentQuery
 from framelens.plugin.texts import clock, error_words, plain, single_line
 from framelens.plugin_page import PageTools
+from framelens.plugins.search.critic import MOST_CHECKED, checked, checks_of, in_order, verdict_of
 from framelens.plugins.search.encoder import QUALITY, SIDE, SIGLIP, PictureModel
 from framelens.plugins.search.moment_index import MomentIndex
 
@@ -77,11 +80,46 @@ def draw_moments(ui: PageTools, asked: LibraryQuery) -> bool:
     except AppError as error:
         ui.show_error(error)
         return bool(picture)
+    hits = _draw_check(ui, words, hits) if words and hits.moments else hits
     _draw_hits(ui, search, hits if is_long else replace(hits, moments=hits.moments[:_FEW]), has_picture=bool(picture))
     if not is_long and len(hits.moments) > _FEW:
         ui.button(t("search.more"), "find_more_button", _show_more, words, icon="expand_more", kind="tertiary")
     is_in_texts = any({"words", "meaning"} & set(hit.reasons) for hit in hits.moments)
     return bool(picture) or bool(hits.moments and not is_in_texts)
+
+
+def _draw_check(ui: PageTools, words: str, hits: MomentHits) -> MomentHits:
+    """Draw the button of the model's check or how far the check is, and return the hits with what it says."""
+    checks, key = checks_of(ui.services), f"{current_user().id} {words}"
+    task = checks.get(key)
+    if task and (task.is_running or task.state == "failed"):
+        ui.follow(task, _draw_checking, ui, task)
+    elif task and task.result:
+        said = {(moment.job_id, moment.time_seconds): moment for moment in task.result.moments}
+        found = (said.get((moment.job_id, moment.time_seconds), moment) for moment in hits.moments)
+        return replace(hits, moments=in_order(found))
+    elif ui.services.asking.has_model():
+        ui.button(t("search.check"), "find_check_button", _start_check, ui, key, words, hits, icon="visibility")
+    return hits
+
+
+def _start_check(ui: PageTools, key: str, words: str, hits: MomentHits) -> None:
+    services, spoken = ui.services, language()
+
+    def work(report: Callable[[tuple[int, int]], None], cancel: threading.Event) -> MomentHits:
+        with in_language(spoken):
+            return checked(services, hits, words, cancel, lambda done, total: report((done, total)))
+
+    checks_of(services).start(key, work, progress=(0, min(MOST_CHECKED, len(hits.moments))))
+
+
+def _draw_checking(ui: PageTools, task: BackgroundTask[tuple[int, int], MomentHits]) -> None:
+    if task.error:
+        ui.show_error(task.error)
+    elif task.is_running:
+        done, total = task.progress or (0, 1)
+        st.progress(done / total, t("search.checking", n=min(done + 1, total), all=total))
+        ui.button(t("search.stop"), "find_check_stop", task.cancel, icon="stop")
 
 
 def _filtered(ui: PageTools, filters: LibraryQuery) -> frozenset[str] | None:
@@ -142,7 +180,7 @@ def _value(ui: PageTools, hit: Moment, cover: str) -> dict[str, object]:
         "time": clock(hit.time_seconds).partition(".")[0],
         "frame": hit.frame_index,
         "picture": cover if hit.frame_index is None else frame,
-        "why": " · ".join(filter(None, (reasons, single_line(hit.text)))),
+        "why": " · ".join(filter(None, (verdict_of(hit), reasons, single_line(hit.text)))),
     }
 
 

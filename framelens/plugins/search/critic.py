@@ -1,0 +1,76 @@
+"""Critic: the model in use looks at the best moments that were found, and says which show what is looked for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+from framelens import Keyframe, Moment, MomentHits
+from framelens.plugin import Services, t
+from framelens.plugin.processes import BackgroundTasks
+
+MOST_CHECKED = 20
+"""Moments that the model looks at: what comes later is rarely what is looked for."""
+
+
+class MomentChecks(BackgroundTasks[tuple[int, int], MomentHits]):
+    """Checks in the background, by user and words; progress is the number of moments that are done, and of all."""
+
+
+def checks_of(services: Services) -> MomentChecks:
+    """Return the checks that run in the background."""
+    return services.part("moment_checks", lambda _: MomentChecks("moment-check"))
+
+
+def checked(
+    services: Services,
+    hits: MomentHits,
+    thing: str,
+    cancel: threading.Event,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> MomentHits:
+    """Return the hits with what the model says of the best: first what it confirms, last what it rejects.
+
+    Args:
+        services: The services.
+        hits: What was found.
+        thing: What is looked for.
+        cancel: Ends the requests within 0.1 s of being set.
+        on_progress: Called with the number of moments that are done, and of all.
+
+    Raises:
+        AppError: The engine doesn't start, takes no pictures, or a request fails.
+        Cancelled: `cancel` was set.
+    """
+    pairs = [(moment, frame) for moment in hits.moments[:MOST_CHECKED] for frame in _frames_of(services, moment)]
+    if not pairs:
+        return hits
+    judged = dict[Moment, Moment]()
+    looks = services.asking.look(thing, [frame for _, frame in pairs], content=pairs[0][0].job_id, cancel=cancel)
+    for (moment, _), look in zip(pairs, looks, strict=True):
+        judged[moment] = replace(moment, is_confirmed=look.is_there, remark=look.reason)
+        on_progress(len(judged), len(pairs))
+    return replace(hits, moments=in_order(judged.get(moment, moment) for moment in hits.moments))
+
+
+def in_order(moments: Iterable[Moment]) -> tuple[Moment, ...]:
+    """Return first what the model confirms, last what it rejects."""
+    return tuple(sorted(moments, key=lambda moment: {True: 0, None: 1, False: 2}[moment.is_confirmed]))
+
+
+def _frames_of(services: Services, moment: Moment) -> Iterator[Keyframe]:
+    """Yield the keyframe that a moment is about, or the nearest; none if the report has no pictures."""
+    report = services.reports.get(moment.job_id, conversations=False)
+    frames = [frame for frame in report.keyframes if frame.jpeg] if report else []
+    if frames:
+        yield min(frames, key=lambda frame: abs(frame.time_seconds - moment.time_seconds))
+
+
+def verdict_of(moment: Moment) -> str:
+    """Return what the model says of a moment, "" if it wasn't asked."""
+    if moment.is_confirmed is None:
+        return ""
+    return " · ".join(
+        filter(None, (t("search.verdict.yes" if moment.is_confirmed else "search.verdict.no"), moment.remark))
+    )

@@ -23,10 +23,10 @@ class NewCorrection(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     kind: CorrectionKind
-    target: Annotated[str, Field(max_length=20, description="Key of the item: f1, s1, title …")] = ""
+    target: Annotated[str, Field(max_length=20, description="Key of the item, such as f1, s1 or title.")] = ""
     text: Annotated[str, Field(max_length=MOST_CHARACTERS)] = ""
     frames: Annotated[list[int], Field(max_length=256, description="By default those of the item.")] = []
-    time_seconds: Annotated[float | None, Field(ge=0, le=1e7)] = None
+    time_seconds: Annotated[float | None, Field(ge=0, le=1e7, description="Time that it rests on.")] = None
 
 
 class NewCorrections(BaseModel):
@@ -34,7 +34,9 @@ class NewCorrections(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    corrections: Annotated[list[NewCorrection], Field(min_length=1, max_length=_MOST_AT_ONCE)]
+    corrections: Annotated[
+        list[NewCorrection], Field(min_length=1, max_length=_MOST_AT_ONCE, description="In the order of their making.")
+    ]
     revision: Annotated[int | None, Field(ge=0, description="Length of the log that you have seen.")] = None
     author: Annotated[str, Field(max_length=LONGEST_AUTHOR, description="Your name, where there are no accounts.")] = ""
 
@@ -62,7 +64,7 @@ class NewRewriting(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     way: Annotated[str, Field(max_length=500, description="shorter, longer, zh, en, a template's key, or words.")]
-    author: Annotated[str, Field(max_length=LONGEST_AUTHOR)] = ""
+    author: Annotated[str, Field(max_length=LONGEST_AUTHOR, description="Your name, where there are no accounts.")] = ""
 
 
 @router.post("/jobs/{job_id}/corrections/rewrite", dependencies=[ANALYST])

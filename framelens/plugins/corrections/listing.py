@@ -14,14 +14,14 @@ from framelens.plugin.storage import build
 class Item(BaseModel):
     """What can be corrected in a report."""
 
-    key: str
+    key: str = Field(description="Key of the item, such as f1.")
     kind: str
     text: str = Field(description="What the report says there.")
     original: str = Field(description="The model's words, empty if it wrote none.")
     frames: list[int] = Field(description="Numbers of the frames that it rests on.")
-    time_seconds: float | None = None
+    time_seconds: float | None = Field(None, description="Time that a person named in place of frames.")
     doubts: list[str] = Field(description="What could not be verified.")
-    is_struck: bool = False
+    is_struck: bool = Field(False, description="Whether a person has left it out.")
     written_by: str = Field("", description="Who corrected it and when, empty for the model's words.")
 
 
@@ -30,9 +30,9 @@ class LogEntry(BaseModel):
 
     number: int
     created: str
-    author: str
+    author: str = Field(description="Name of the person, empty if it isn't known.")
     kind: str
-    target: str
+    target: str = Field(description="Key of the item, or number of the correction that is undone or redone.")
     text: str
     is_proposal: bool = Field(description="Another person had changed the same item, so that it waits for a decision.")
 
@@ -41,8 +41,8 @@ class CorrectedReport(BaseModel):
     """What a report says, item by item, and what people changed in it."""
 
     revision: int = Field(0, description="Length of the log; send it with a correction, so that others' aren't missed.")
-    items: list[Item] = []
-    log: list[LogEntry] = []
+    items: list[Item] = Field([], description="What can be corrected.")
+    log: list[LogEntry] = Field([], description="All corrections.")
     proposals: list[int] = Field([], description="Numbers of the proposals that wait for a decision.")
     unmatched: list[int] = Field([], description="Numbers of corrections whose item is no longer in the report.")
     met: list[LogEntry] = Field([], description="What others had changed meanwhile in the same items.")

@@ -25,7 +25,7 @@ class MomentSearch(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    words: Annotated[str, Field(max_length=1000)] = ""
+    words: Annotated[str, Field(max_length=1000, description="What is looked for.")] = ""
     picture: Annotated[str, Field(max_length=_MOST_ENCODED, description="A picture in base64.")] = ""
     limit: Annotated[int, Field(ge=1, le=200)] = 24
     check: Annotated[bool, Field(description="Let the model look at the best 20 for what the words say.")] = False
@@ -36,7 +36,7 @@ class LibraryMoment(BaseModel):
 
     job_id: str
     name: str
-    time_seconds: float
+    time_seconds: float = Field(description="Time of the frame or passage.")
     frame_index: int | None = Field(description="The keyframe, by its 0-based position in display order.")
     reasons: list[MomentReason] = Field(
         description="seen: the picture shows it; alike: it is like the picture; words, meaning: of a passage then."
@@ -50,7 +50,7 @@ class LibraryMoment(BaseModel):
 class LibraryMoments(BaseModel):
     """Moments, the best first; none if nothing in the library is like that."""
 
-    moments: list[LibraryMoment]
+    moments: list[LibraryMoment] = Field(description="The moments.")
     model: str = Field(description="What compared pictures, empty if nothing did.")
     num_left: int = Field(description="Reports that are not indexed yet.")
     problem: str | None = Field(None, description="Why pictures or meaning were not compared.")

@@ -146,9 +146,9 @@ class NewJob(Strict):
     start_seconds: Seconds = 0.0
     end_seconds: Seconds | None = None
     pace: Annotated[Pace, Field(description="fast leaves out what the packets show to be still.")] = "auto"
-    time_limit_seconds: Annotated[float, Field(gt=0, le=1e7, description="For looking through the video.")] | None = (
-        None
-    )
+    time_limit_seconds: Annotated[
+        float | None, Field(gt=0, le=1e7, description="Most time for looking through the video.")
+    ] = None
     speakers: Annotated[int, Field(ge=0, le=MOST_SPEAKERS, description="0 guesses their number.")] | None = None
     force: Annotated[bool, Field(description="Analyse even if the same was done before.")] = False
 

@@ -39,8 +39,9 @@ _COMMON_SHARE = 0.75
 """Share of the time that a cell's most frequent values fill, which are common there however they scatter."""
 _MOST_SURPRISING = 6.0  # natural logarithm: once in 400 samples is rare enough, noise is rarer still
 _RELEARN_EVERY = 64  # samples, about eight seconds
-_FLEETING_SCORE = 15.0
-"""Score of a fleeting subject: less than a caption, more than any picture without new content."""
+_FLEETING_SCORE = 5.0
+"""Score of a fleeting subject: less than a caption, more than any picture without new content. With 15 more of them are
+seen, and fewer captions (docs/benchmarks/keyframes.md, Small fast things)."""
 
 
 class StableSegments:

@@ -57,9 +57,9 @@ _PLAIN_WORTH = 0.01
 _PLAIN, _PRESENT = 0.02, 0.005
 """Gain of a picture without new content that looks wholly different from the frame before, and of any that doesn't
 repeat it. 0.001 to 0.02."""
-_FLEETING = 0.2
-"""Gain of a small subject that is there for this moment only. With 0.05 and 0.1 fewer of them are
-seen, with 0.3 fewer captions (docs/benchmarks/keyframes.md, Small fast things)."""
+_FLEETING = 0.1
+"""Gain of a small subject that is there for this moment only. With 0.2 as many of them are seen, and fewer captions
+(docs/benchmarks/keyframes.md, Small fast things)."""
 _NEW_SHOT = 0.02
 """Gain of the opening of a shot after a frame of an earlier shot. 0 to 0.02; with 0.1 less is seen at 8 frames."""
 _OPENING = 0.15

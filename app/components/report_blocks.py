@@ -284,7 +284,9 @@ class Renderer:
 
     def _finding(self, item: FindingItem) -> Value:
         cited = [self._frames[number] for number in item.frames if number in self._frames]
-        times = [frame.time_seconds for frame in cited] or [at for span in item.times if (at := span.at_seconds)]
+        times = [frame.time_seconds for frame in cited] or [
+            at for span in item.times if (at := span.at_seconds) is not None
+        ]
         return {
             "pictures": self._pictures(cited),
             "lead": spans(item.times),

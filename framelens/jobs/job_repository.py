@@ -8,7 +8,6 @@ from collections import OrderedDict
 from dataclasses import replace
 
 from framelens.core.codec import Failure, from_json
-from framelens.core.corrections import Correction
 from framelens.core.domain import ChunkResult
 from framelens.core.errors import AppError, InputError
 from framelens.core.roles import sees
@@ -102,7 +101,7 @@ class JobRepository:
         """Build the job of this row with its images and answers."""
         with reading_record(row.id):
             results = [from_json(text, ChunkResult) for text in self._store.results(row.id).values()]
-            log = tuple(from_json(text, Correction) for text in self._store.corrections(row.id))
+            log = self._store.corrections(row.id)
         job = with_results(with_pictures(self.read_brief(row), self._store.frames(row.id)), results)
         return replace(job, corrections=log)
 

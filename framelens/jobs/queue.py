@@ -506,8 +506,8 @@ class Jobs:
 
         Returns:
             The job's id. A job that has this id already gets the corrections that it lacks, and nothing else; or it is
-            restored from the trash. With accounts,
-            an id from outside is replaced by an id of the user's own, which reveals nothing about other users' jobs.
+            restored from the trash. With accounts, an id from outside is replaced by an id of the user's own, which
+            reveals nothing about other users' jobs.
 
         Raises:
             StorageError: The report could not be stored.

@@ -2,16 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from framelens.core.codec import from_json, to_json
+from framelens.core.codec import to_json
 from framelens.core.corrections import Correction, merged
 from framelens.store.database import Store
 
 Log = tuple[Correction, ...]
-
-
-def log_of(store: Store, job_id: str) -> Log:
-    """Return the log of a report in its order. Raises StorageError, and ValueError for a damaged entry."""
-    return tuple(from_json(text, Correction) for text in store.corrections(job_id))
 
 
 def append(store: Store, job_id: str, make: Callable[[Log], Sequence[Correction]]) -> Log:
@@ -23,7 +18,7 @@ def append(store: Store, job_id: str, make: Callable[[Log], Sequence[Correction]
         StorageError: The database refuses.
     """
     with store.changing() as connection:
-        log = log_of(store, job_id)
+        log = store.corrections(job_id)
         added = tuple(make(log))
         rows = ((job_id, entry.number, to_json(entry)) for entry in added)
         connection.executemany("INSERT INTO corrections VALUES (?, ?, ?)", rows)

@@ -15,6 +15,8 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
+from framelens.core.codec import from_json
+from framelens.core.corrections import Correction
 from framelens.core.errors import StorageError
 from framelens.core.files import make_private_folder, readable
 from framelens.core.roles import current_user
@@ -192,10 +194,10 @@ class Store:
                 (job_id, *kept_numbers),
             )
 
-    def corrections(self, job_id: str) -> list[str]:
-        """Get the log of the corrections of a report in its order."""
+    def corrections(self, job_id: str) -> tuple[Correction, ...]:
+        """Get the log of the corrections of a report in its order. Raises ValueError for a damaged entry."""
         rows = self.select("SELECT document FROM corrections WHERE job_id = ? ORDER BY number", job_id)
-        return [document for (document,) in rows]
+        return tuple(from_json(document, Correction) for (document,) in rows)
 
     def frames(self, job_id: str) -> dict[int, bytes]:
         """Get the images of an analysis by number."""

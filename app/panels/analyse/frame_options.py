@@ -53,7 +53,7 @@ def draw() -> None:
         options: Options = {"step": 1.0, "format": "%g", "key": "every", "persist_state": "session"}
         st.number_input(t("ui.every"), 0.04, 86_400.0, 5.0, **options)
     st.toggle(t("ui.quick_look"), key="is_quick", help=t("ui.quick_look_help"), persist_state="session")
-    limit: Options = {"placeholder": t("ui.time_limit_empty"), "persist_state": "session", "width": _FIELD_WIDTH}
+    limit: Options = {"placeholder": t("ui.time_limit_empty"), "persist_state": "session", "width": 2 * _FIELD_WIDTH}
     st.number_input(t("ui.time_limit"), 0.1, 1440.0, None, 1.0, key="time_limit", help=t("ui.time_limit_help"), **limit)
     st.caption(t("ui.range_part"))
     with st.container(horizontal=True):

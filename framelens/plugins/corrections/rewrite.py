@@ -16,6 +16,7 @@ from framelens import Analysis, EngineError, InputError, Language
 from framelens.plugin import Services, in_language, language, t
 from framelens.plugin.corrections import MOST_CHARACTERS, Draft, ReportItem, items_of
 from framelens.plugin.processes import BackgroundTasks
+from framelens.plugins.corrections.listing import report_of
 
 WAYS = ("shorter", "longer", "zh", "en")
 """Ways that have a name; a template's key and any other words are ways, too."""
@@ -75,9 +76,7 @@ def rewrite(
         AppError: The engine doesn't start, fails, or answers without a single sentence.
         Cancelled: `cancel` was set.
     """
-    analysis = services.reports.get(job_id, conversations=False)
-    if analysis is None:
-        raise InputError("no_report_yet", id=job_id)
+    analysis = report_of(services, job_id)
     if not way.strip() or len(way) > _LONGEST_WAY:
         raise InputError("rewrite_way_missing", most=_LONGEST_WAY)
     items = [item for item in items_of(analysis) if _is_rewritten(item, way)]

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from framelens import Analysis, InputError
+from framelens import InputError
 from framelens.plugin import Services
 from framelens.plugin.analyses import JobSnapshot
 from framelens.plugin.corrections import Correction, CorrectionOutcome, Draft, ReportItem, items_of
+from framelens.plugins.corrections.listing import report_of
 
 _SAME_SECONDS = 0.05
 """Frames of two analyses that are as near are the same picture."""
@@ -45,7 +46,7 @@ def offer_of(services: Services, job_id: str, earlier_id: str) -> Offer:
     Raises:
         InputError: There is no such report, or the reports are on two videos.
     """
-    new, old = (_report(services, name) for name in (job_id, earlier_id))
+    new, old = (report_of(services, name) for name in (job_id, earlier_id))
     if new.sha256 != old.sha256 or not new.sha256:
         raise InputError("correction_other_video", id=job_id, other=earlier_id)
     numbers = {
@@ -54,8 +55,8 @@ def offer_of(services: Services, job_id: str, earlier_id: str) -> Offer:
         for other in new.keyframes
         if abs(frame.time_seconds - other.time_seconds) < _SAME_SECONDS
     }
-    changed = [(item, item.correction) for item in items_of(old) if item.correction]
-    fitting = [_draft(item, correction, list(items_of(new)), numbers) for item, correction in changed]
+    changed, targets = [(item, item.correction) for item in items_of(old) if item.correction], list(items_of(new))
+    fitting = [_draft(item, correction, targets, numbers) for item, correction in changed]
     drafts = tuple(draft for draft in fitting if draft)
     return Offer(earlier_id, drafts, len(changed) - len(drafts))
 
@@ -69,13 +70,6 @@ def take_over(services: Services, job_id: str, offer: Offer, author: str) -> Cor
     if not offer.drafts:
         raise InputError("correction_none_fits", other=offer.job_id)
     return services.reports.correct(job_id, offer.drafts, author=author)
-
-
-def _report(services: Services, job_id: str) -> Analysis:
-    analysis = services.reports.get(job_id, conversations=False)
-    if analysis is None:
-        raise InputError("no_report_yet", id=job_id)
-    return analysis
 
 
 def _draft(

@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from framelens import ConfigError, InputError, MomentHits, error_text
+from framelens import InputError, MomentHits, error_text
 from framelens.plugin.api import VIEWER, ServicesDep
 from framelens.plugin.storage import MomentQuery, MomentReason
 from framelens.plugins.search.critic import checked
@@ -60,8 +60,6 @@ class LibraryMoments(BaseModel):
 def find_moments(body: MomentSearch, services: ServicesDep) -> LibraryMoments:
     """Find moments in the videos of all reports, by words, by a picture, or by both."""
     query = MomentQuery(body.words, _decoded(body.picture), "picture", body.limit)
-    if body.check and not body.words.strip():
-        raise ConfigError("check_without_words")
     hits = services.moment_search.find(query)
     return library_moments(checked(services, hits, body.words, threading.Event()) if body.check else hits)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from framelens import Keyframe, Moment, MomentHits
+from framelens import ConfigError, Keyframe, Moment, MomentHits
 from framelens.plugin import Services, t
 from framelens.plugin.processes import BackgroundTasks
 
@@ -40,10 +40,14 @@ def checked(
         on_progress: Called with the number of moments that are done, and of all.
 
     Raises:
+        ConfigError: No words say what is looked for.
         AppError: The engine doesn't start, takes no pictures, or a request fails.
         Cancelled: `cancel` was set.
     """
-    pairs = [(moment, frame) for moment in hits.moments[:MOST_CHECKED] for frame in _frames_of(services, moment)]
+    if not thing.strip():
+        raise ConfigError("check_without_words")
+    framed = ((moment, _frame_of(services, moment)) for moment in hits.moments[:MOST_CHECKED])
+    pairs = [(moment, frame) for moment, frame in framed if frame]
     if not pairs:
         return hits
     judged = dict[Moment, Moment]()
@@ -59,18 +63,21 @@ def in_order(moments: Iterable[Moment]) -> tuple[Moment, ...]:
     return tuple(sorted(moments, key=lambda moment: {True: 0, None: 1, False: 2}[moment.is_confirmed]))
 
 
-def _frames_of(services: Services, moment: Moment) -> Iterator[Keyframe]:
-    """Yield the keyframe that a moment is about, or the nearest; none if the report has no pictures."""
+def _frame_of(services: Services, moment: Moment) -> Keyframe | None:
+    """Return the keyframe that a moment is about, or the nearest; None if the report has no pictures."""
     report = services.reports.get(moment.job_id, conversations=False)
-    frames = [frame for frame in report.keyframes if frame.jpeg] if report else []
-    if frames:
-        yield min(frames, key=lambda frame: abs(frame.time_seconds - moment.time_seconds))
+    frames = report.pictured if report else ()
+    return min(frames, key=lambda frame: abs(frame.time_seconds - moment.time_seconds), default=None)
+
+
+def is_judged(hits: MomentHits) -> bool:
+    """Return whether the model said yes or no to any moment."""
+    return any(moment.is_confirmed is not None for moment in hits.moments)
 
 
 def verdict_of(moment: Moment) -> str:
     """Return what the model says of a moment, "" if it wasn't asked."""
     if moment.is_confirmed is None:
         return ""
-    return " · ".join(
-        filter(None, (t("search.verdict.yes" if moment.is_confirmed else "search.verdict.no"), moment.remark))
-    )
+    said = t("search.verdict.yes" if moment.is_confirmed else "search.verdict.no")
+    return " · ".join(filter(None, (said, moment.remark)))

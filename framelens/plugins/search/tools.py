@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from framelens import ConfigError, error_text
+from framelens import error_text
 from framelens.plugin.api import ToolCall
 from framelens.plugin.files import read_image
 from framelens.plugin.storage import MomentQuery, MomentReason
@@ -63,8 +63,6 @@ def find_moments(
     search = call.services.moment_search
     call.services.jobs.indexing.catch_up()
     search.catch_up(call.cancel)
-    if check and not words.strip():
-        raise ConfigError("check_without_words")
     hits = search.find(MomentQuery(words, content, name, limit))
     if check:
         hits = checked(call.services, hits, words, call.cancel)

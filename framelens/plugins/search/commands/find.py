@@ -8,7 +8,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from framelens import Cancelled, ConfigError, Moment, MomentHits, error_text
+from framelens import Cancelled, Moment, MomentHits, error_text
 from framelens.plugin import Services, load, open_library, t
 from framelens.plugin.command_line import (
     Options,
@@ -30,7 +30,7 @@ from framelens.plugin.command_line import (
 from framelens.plugin.files import read_image, typed_path
 from framelens.plugin.storage import LibrarySearch, MomentQuery
 from framelens.plugin.texts import clock, single_line
-from framelens.plugins.search.critic import checked, verdict_of
+from framelens.plugins.search.critic import checked, is_judged, verdict_of
 from framelens.plugins.search.encoder import SIGLIP, SIZE, PictureModel
 
 _MOST = 200
@@ -69,6 +69,8 @@ def run(options: Options) -> int:
         hits = search.find(MomentQuery(words, picture, name, options.limit))
         if options.check:
             hits = _checked(services, hits, words, cancel, quiet=options.quiet)
+            if hits.moments and not is_judged(hits):
+                print(t("search.undecided"), file=sys.stderr)
     if options.json:
         print_json(document_of(hits))
         return 0
@@ -92,9 +94,7 @@ def _index(services: Services, search: LibrarySearch, cancel: threading.Event, *
 
 
 def _checked(services: Services, hits: MomentHits, words: str, cancel: threading.Event, *, quiet: bool) -> MomentHits:
-    """Let the model look at the hits. Raises ConfigError without words, and as `checked`."""
-    if not words:
-        raise ConfigError("check_without_words")
+    """Let the model look at the hits. Raises as `checked`."""
     with ProgressLine(quiet=quiet) as line:
         return checked(
             services, hits, words, cancel, lambda done, total: line.show(t("cli.find_checking", done=done, all=total))
@@ -118,7 +118,7 @@ def _print(hits: MomentHits) -> None:
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
-    is_checked = any(moment.is_confirmed is not None for moment in hits.moments)
+    is_checked = is_judged(hits)
     for name in ("time", "name", "why", *(["model"] if is_checked else []), "id"):
         table.add_column(t(f"search.column_{name}"), no_wrap=name in ("time", "id"))
     for moment in hits.moments:

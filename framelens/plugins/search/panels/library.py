@@ -16,7 +16,7 @@ from framelens.plugin.processes import BackgroundTask
 from framelens.plugin.storage import LibraryQuery, LibrarySearch, MomentQuery
 from framelens.plugin.texts import clock, error_words, plain, single_line
 from framelens.plugin_page import PageTools
-from framelens.plugins.search.critic import MOST_CHECKED, checked, checks_of, in_order, verdict_of
+from framelens.plugins.search.critic import MOST_CHECKED, checked, checks_of, in_order, is_judged, verdict_of
 from framelens.plugins.search.encoder import QUALITY, SIDE, SIGLIP, PictureModel
 from framelens.plugins.search.moment_index import MomentIndex
 
@@ -95,6 +95,8 @@ def _draw_check(ui: PageTools, words: str, hits: MomentHits) -> MomentHits:
     if task and (task.is_running or task.state == "failed"):
         ui.follow(task, _draw_checking, ui, task)
     elif task and task.result:
+        if not is_judged(task.result):
+            ui.show_warning(t("search.undecided"))
         said = {(moment.job_id, moment.time_seconds): moment for moment in task.result.moments}
         found = (said.get((moment.job_id, moment.time_seconds), moment) for moment in hits.moments)
         return replace(hits, moments=in_order(found))

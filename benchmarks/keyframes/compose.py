@@ -1,10 +1,10 @@
 """`python -m benchmarks.keyframes.compose --clips FILE … --judge FOLDER --out FOLDER --seeds N …`: sets to score on.
 
 Each seed becomes a folder OUT/HALF-SEED of videos with a truth.json, composed by the judge's make_events.py (and
-`small`, by benchmarks.keyframes.small). Clips,
-and the kinds of footage that are drawn here, belong to one of two halves by their names: what is tuned on `tune` has
-seen nothing of `held`. The seed draws which clips of its half are backgrounds and which are inserted. Names say nothing
-of persons and places: to keep those apart as well, give the clips of a half as --backgrounds and --inserts.
+`small`, by benchmarks.keyframes.small). Clips, and the kinds of footage that are drawn here, belong to one of two halves
+by their names: what is tuned on `tune` has seen nothing of `held`. The seed draws which clips of its half are backgrounds
+and which are inserted. Names say nothing of persons and places: to keep those apart as well, give the clips of a half as
+--backgrounds and --inserts. Drawn ones are among both.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ def main(arguments: Sequence[str]) -> int:
     clips = clips_in(given.clips)
     given.out.mkdir(parents=True, exist_ok=True)
     for seed in given.seeds:
+        chance = random.Random(f"{given.half} {seed}")
         if given.backgrounds:
-            bases, inserts = given.backgrounds, given.inserts
+            made = drawn_clips(chance, seed, given.half, given.out)
+            bases, inserts = given.backgrounds + made[:_NUM_DRAWN], given.inserts + made[_NUM_DRAWN:]
         else:
-            bases, inserts = drawn_lots(half_of(clips, given.half), seed, given.half, given.out)
+            bases, inserts = drawn_lots(chance, half_of(clips, given.half), seed, given.half, given.out)
         print(f"{given.half} {seed}: on {_names(bases)}; with {_names(inserts)}", flush=True)
         folder, names = given.out / f"{given.half}-{seed}", given.only.split(",")
         if "small" in names:
             names.remove("small")
             width, height = map(int, given.size.split("x"))
-            chance = random.Random(f"{given.half} {seed}")
-            drawn_too = drawn_clips(chance, seed, given.half, given.out)[:_NUM_DRAWN] if given.backgrounds else []
-            plant_small_things(folder, [*bases, *drawn_too], seed, given.minutes * 60, (width, height))
+            plant_small_things(folder, bases, seed, given.minutes * 60, (width, height))
         if names:
             line = [sys.executable, str(given.judge / "make_events.py"), "--out", str(folder)]
             line += ["--seed", str(seed), "--minutes", str(given.minutes), "--size", given.size]
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.keyframes.compose", description=__doc__)
     parser.add_argument("--clips", type=Path, nargs="+", default=[], help="clips, or folders of them")
-    parser.add_argument("--backgrounds", type=Path, nargs="+", help="with --inserts: these clips, drawing no lots")
+    parser.add_argument("--backgrounds", type=Path, nargs="+", help="with --inserts: these clips in place of lots")
     parser.add_argument("--inserts", type=Path, nargs="+", help="such as several people before the same wall")
     parser.add_argument("--judge", type=Path, required=True, help="the folder with make_events.py")
     parser.add_argument("--out", type=Path, required=True)
@@ -89,9 +89,10 @@ def half_of(items: Sequence[Path], half: str) -> list[Path]:
     return mixed[HALVES.index(half) :: 2]
 
 
-def drawn_lots(clips: Sequence[Path], seed: int, half: str, folder: Path) -> tuple[list[Path], list[Path]]:
+def drawn_lots(
+    chance: random.Random, clips: Sequence[Path], seed: int, half: str, folder: Path
+) -> tuple[list[Path], list[Path]]:
     """Draw backgrounds without a cut, and clips to insert that look different; fewer if there are too few."""
-    chance = random.Random(f"{half} {seed}")
     whole = [clip for clip in clips if is_one_shot(clip)]
     made = drawn_clips(chance, seed, half, folder)
     bases = chance.sample(whole, min(_NUM_BASES, len(whole))) + made[:_NUM_DRAWN]

@@ -1,10 +1,10 @@
 """`python -m benchmarks.keyframes.compose --clips FILE … --judge FOLDER --out FOLDER --seeds N …`: sets to score on.
 
 Each seed becomes a folder OUT/HALF-SEED of videos with a truth.json, composed by the judge's make_events.py (and
-`small`, by benchmarks.keyframes.small). Clips, and the kinds of footage that are drawn here, belong to one of two halves
-by their names: what is tuned on `tune` has seen nothing of `held`. The seed draws which clips of its half are backgrounds
-and which are inserted. Names say nothing of persons and places: to keep those apart as well, give the clips of a half as
---backgrounds and --inserts. Drawn ones are among both.
+`small`, by benchmarks.keyframes.small). Clips, and the kinds of footage that are drawn here, belong to one of two
+halves by their names: what is tuned on `tune` has seen nothing of `held`. The seed draws which clips of its half are
+backgrounds and which are inserted. Names say nothing of persons and places: to keep those apart as well, give the clips
+of a half as --backgrounds and --inserts. Drawn ones are among both.
 """
 
 from __future__ import annotations

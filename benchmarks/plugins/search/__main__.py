@@ -1,7 +1,8 @@
-"""Measure the search by picture and meaning: `python -m benchmarks.plugins.search [--million] [--model FOLDER]`.
+"""Measure the search by picture and meaning: `python -m benchmarks.plugins.search [OPTIONS]`.
 
 Clips are drawn as the training pictures of tests/fixtures/tiny-search are, from other seeds. Thresholds are chosen on
 one library and measured on another. The third part of what is asked for is in no clip: the right answer is nothing.
+--videos asks with frames of real videos, without a model.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.footage import clips_in
 from benchmarks.plugins.search.planted import FRAMES, PAIRS, Clip, Thing, draw_clips, fill, to_jpeg
+from benchmarks.plugins.search.small import print_small
+from benchmarks.plugins.search.views import print_views
 from framelens import MomentHits, config
 from framelens.plugin.storage import MomentQuery
 from framelens.plugins.search.encoder import Encodable, Encoder, Encoders
@@ -34,11 +38,14 @@ def main() -> int:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--million", action="store_true", help="time a search of 1,000,000 vectors alone")
+    parser.add_argument("--videos", type=Path, nargs="+", help="clips or folders: ask with frames of these")
     parser.add_argument("--model", type=Path, default=_MODEL)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="framelens-bench-") as folder:
         if options.million:
             _measure_million(Path(folder))
+        elif options.videos:
+            print_views(Path(folder), clips_in(options.videos))
         else:
             _measure_library(Path(folder), options.model)
     return 0
@@ -71,6 +78,7 @@ def _measure_library(folder: Path, model: Path) -> None:
     for name, query_of in asked.items():
         _print_line(name, index.find, query_of, by_id)
     _print_copies(index, clips)
+    print_small(folder, encoders, _PRESENT)
     index.close()
     store.close()
 

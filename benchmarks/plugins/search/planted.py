@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from framelens.plugins.search.encoder import Box
+from framelens.plugins.search.layout import Box
 from framelens.store.database import Row, Store
 from framelens.store.library_index import EntrySummary, LibraryIndex, Passage
 from scripts.test_models.things import COLOURS, THINGS, background, captions, draw_thing, paste

@@ -8,9 +8,9 @@ from typing import Literal
 from framelens.core.errors import AppError
 from framelens.jobs.stored.library_entries import Backfill
 
-MomentReason = Literal["seen", "alike", "words", "meaning"]
-"""Why a moment was found: its picture shows what the words say, or is like the given picture; or a passage at this time
-has the words, or their meaning."""
+MomentReason = Literal["seen", "alike", "same", "words", "meaning"]
+"""Why a moment was found: its picture shows what the words say, or shows the like of the given picture, or shows the
+same view as that; or a passage at this time has the words, or their meaning."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class MomentHits:
         moments: The moments; none if nothing in the library is like the query.
         model: What compared pictures, "" if nothing did.
         num_left: Number of analyses that are not indexed yet.
-        error: Why pictures or meaning were not compared.
+        error: Why no model compared pictures, or meaning was not compared.
     """
 
     moments: tuple[Moment, ...]
@@ -110,5 +110,5 @@ class LibrarySearch(Backfill):
         """Find moments in all visible analyses.
 
         Raises:
-            AppError: The query is empty, the picture can't be decoded or compared, or the store can't be read.
+            AppError: The query is empty, the picture can't be decoded, or the store can't be read.
         """

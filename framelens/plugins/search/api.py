@@ -39,7 +39,8 @@ class LibraryMoment(BaseModel):
     time_seconds: float = Field(description="Time of the frame or passage.")
     frame_index: int | None = Field(description="The keyframe, by its 0-based position in display order.")
     reasons: list[MomentReason] = Field(
-        description="seen: the picture shows it; alike: it is like the picture; words, meaning: of a passage then."
+        description="seen: the picture shows it; alike: it is like the picture; same: it is the same view;"
+        " words, meaning: of a passage then."
     )
     similarity: float | None = Field(description="Cosine of the keyframe and the query.")
     text: str = Field(description="The passage that was found.")

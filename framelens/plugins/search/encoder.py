@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from framelens import Cancelled, DecodeError, EngineError, InputError, ModelNotFound, StorageError
 from framelens.plugin import Settings
@@ -28,6 +27,7 @@ from framelens.plugin.models import chosen_hub, confirmed_downloads, download, f
 from framelens.plugin.processes import DecoderWorker, ProgressListener, in_thread, require
 from framelens.plugin.storage import Failure, ModelRecords
 from framelens.plugin.texts import human_size
+from framelens.plugins.search.layout import Box, Vector
 
 if TYPE_CHECKING:
     from framelens.plugins.search.embeddings import EmbeddingModel
@@ -44,8 +44,6 @@ _SPARE_BYTES = 2 << 30
 """Memory of the process for its libraries and computations."""
 _IDLE_SECONDS = 300.0
 _SERVER_SECONDS = 600.0
-Box = tuple[float, float, float, float]
-Vector = NDArray[np.float32]
 _log = logging.getLogger(__name__)
 
 

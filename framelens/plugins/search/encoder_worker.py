@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from framelens import InputError
 from framelens.plugin.processes import further_requests, serve
-from framelens.plugins.search.encoder import FILES, TEXT, VISION, Box, Encodable, Encoded, EncoderRequest
+from framelens.plugins.search.encoder import FILES, TEXT, VISION, Encodable, Encoded, EncoderRequest
+from framelens.plugins.search.layout import Box
 
 _NICENESS = 10
 """As for text recognition: the page goes first."""

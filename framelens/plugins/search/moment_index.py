@@ -1,4 +1,4 @@
-"""Index of moments: keyframes of all reports by what they show, and passages by their meaning.
+"""Index of moments: keyframes of all reports by their layout and by what they show, and passages by their meaning.
 
 It is made in a background thread when an analysis ends, and for older reports when the library is opened or searched.
 Each report is indexed as a whole, so work that was killed continues with the next report. Another model replaces the
@@ -16,7 +16,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from framelens import AppError, ConfigError, EngineError, InputError, Moment, MomentHits
+from framelens import AppError, Cancelled, ConfigError, EngineError, InputError, Moment, MomentHits
 from framelens.plugin import LOCAL_USER, as_user
 from framelens.plugin.analyses import JobSnapshot
 from framelens.plugin.files import picture_of
@@ -30,12 +30,15 @@ from framelens.plugin.storage import (
     Passage,
     Store,
 )
-from framelens.plugins.search.encoder import QUALITY, SIDE, SIZE, Box, Encodable, Encoder, Encoders, LocalEncoder
-from framelens.plugins.search.vectors import Near, VectorTable
+from framelens.plugins.search.encoder import QUALITY, SIDE, SIZE, Encodable, Encoder, Encoders, LocalEncoder
+from framelens.plugins.search.layout import KEY, LEAST, SURE, Box, Vector, changed_region, layout_of
+from framelens.plugins.search.vectors import Kind, Near, VectorTable
 
 Embed = Callable[[Sequence[str]], list[list[float]]]
 IndexedFrame = tuple[tuple[int, float, int], bytes, Box | None]
 """Index, seconds and shot of a keyframe, its JPEG, and the region that is indexed, None for all of it."""
+NEEDS_MODEL = "search_needs_model"
+"""Key of the error of a search by a picture without a model."""
 _MOST_PASSAGES = 200
 """Most vectors of passages of an analysis; of more passages an even sample is used."""
 _SAID_CHARACTERS = 300
@@ -94,7 +97,7 @@ class MomentIndex(LibrarySearch):
         library: Its library.
         frames: Returns the keyframes to index of an analysis, each with its place and a region of its own, or None.
         texts: What embeds passages, None for no search by meaning.
-        encoders: What encodes pictures, None for no search of pictures.
+        encoders: What encodes pictures, None for no search of what they show.
     """
 
     def __init__(
@@ -126,10 +129,24 @@ class MomentIndex(LibrarySearch):
                     self._make_passages(job_id, self._texts)
 
     def _missing(self) -> Sequence[str]:
-        missing = dict.fromkeys(self._table.missing("text", self._texts.key) if self._texts else ())
-        if encoder := self._sighted():
-            missing |= dict.fromkeys(self._table.missing("picture", encoder.key))
-        return list(missing)
+        encoder, texts = self._sighted(), self._texts
+        keys: dict[Kind, str] = {
+            "layout": KEY,
+            "text": texts.key if texts else "",
+            "picture": encoder.key if encoder else "",
+        }
+        return list(dict.fromkeys(id for kind, key in keys.items() if key for id in self._table.missing(kind, key)))
+
+    def catch_up(self, cancel: threading.Event | None = None) -> None:
+        """Index all analyses in this thread, by their layouts first: no model can fail there; see Backfill."""
+        with as_user(LOCAL_USER):
+            for job_id in self._table.missing("layout", KEY):
+                if cancel and cancel.is_set():
+                    raise Cancelled
+                frames = [(place, jpeg) for place, jpeg, region in self._frames_of(job_id) if not region]
+                layouts = [layout_of(jpeg) for _, jpeg in frames]
+                self._table.put(job_id, "layout", KEY, [place for place, _ in frames], layouts)
+        super().catch_up(cancel)
 
     def _make(self, job_id: str) -> None:
         if self._texts and self._table.is_missing(job_id, "text", self._texts.key):
@@ -142,10 +159,15 @@ class MomentIndex(LibrarySearch):
                     raise
                 _log.warning("the server of embeddings takes no pictures", exc_info=True)
                 self._is_blind = True
-            except InputError as error:
-                if error.key != "job_unknown":
-                    raise
-                _log.info("analysis %s was deleted before it was indexed", job_id)
+
+    def _frames_of(self, job_id: str) -> list[IndexedFrame]:
+        """Return the keyframes to index, none of an analysis that was deleted meanwhile."""
+        try:
+            return list(self._frames(job_id))
+        except InputError as error:
+            if error.key != "job_unknown":
+                raise
+            return []
 
     def _make_passages(self, job_id: str, texts: TextEmbedder) -> None:
         chosen = dict(texts_to_embed(self._library.passages(job_id)))
@@ -153,14 +175,14 @@ class MomentIndex(LibrarySearch):
         self._table.put(job_id, "text", texts.key, list(chosen), vectors)
 
     def _make_pictures(self, job_id: str, encoder: Encoder) -> None:
-        frames = list(self._frames(job_id))
+        frames = self._frames_of(job_id)
         vectors = encoder.vectors([Encodable(jpeg=jpeg, box=box) for _, jpeg, box in frames], self._closing)
         kept = [(place, vector) for (place, _, _), vector in zip(frames, vectors, strict=True) if vector is not None]
         self._table.put(job_id, "picture", encoder.key, [place for place, _ in kept], [vector for _, vector in kept])
 
     @property
     def is_sighted(self) -> bool:
-        """Return whether pictures can be compared, as far as that is known."""
+        """Return whether a model compares pictures, as far as that is known."""
         return self._sighted() is not None
 
     def _sighted(self) -> Encoder | None:
@@ -207,27 +229,27 @@ class MomentIndex(LibrarySearch):
             near = self._near_passages(query.words, query.limit, hidden)
             rankings["meaning"] = [self._passage_place(hit) for hit in near]
         except AppError as failure:
-            if picture:
-                raise
             error = failure
+        if picture:
+            least = SURE if "alike" in rankings else LEAST
+            same = self._nearest_frames("layout", KEY, layout_of(picture), hidden, least)
+            rankings = {"same": same, **rankings}
         rankings["words"] = self._worded(query)
         moments = self._fused(rankings, query.limit)
         return MomentHits(tuple(moments), encoder.label if encoder else "", self.num_left, error or self.task.error)
 
     def _fault(self, *, is_needed: bool) -> AppError | None:
-        """Return why pictures are not compared, where a model is named for that; raise it if they are to be."""
+        """Return why no model compares pictures, where one is needed or named for that."""
         model = self._encoders.model if self._encoders else None
         if self.is_sighted or not (is_needed or (model and model.is_named)):
             return None
-        fault: AppError = InputError("search_needs_model", size=SIZE)
         try:
             if model:
                 model.fetch(lambda progress: None, self._closing)
         except AppError as error:
-            fault = fault if error.key == "search_model_absent" else error
-        if is_needed:
-            raise fault
-        return fault
+            if error.key != "search_model_absent":
+                return error
+        return InputError(NEEDS_MODEL, size=SIZE)
 
     def _near_passages(self, words: str, most: int, hidden: Container[str]) -> list[Near]:
         if not self._texts or not words.strip():
@@ -244,16 +266,20 @@ class MomentIndex(LibrarySearch):
             if encoder is None or vector is None:
                 continue
             least = encoder.least_text if item.text else encoder.least_picture
-            near = self._table.nearest("picture", key, vector, hidden=hidden, least=least, most=_RANKED)
-            places += self._frame_places(near)
+            places += self._nearest_frames("picture", key, vector, hidden, least)
         return places
 
-    def _frame_places(self, near: Sequence[Near]) -> Iterator[_Place]:
-        places = {job_id: self._table.places(job_id, "picture") for job_id in {hit.job_id for hit in near}}
+    def _nearest_frames(
+        self, kind: Kind, key: str, vector: Vector, hidden: Container[str], least: float
+    ) -> list[_Place]:
+        near = self._table.nearest(kind, key, vector, hidden=hidden, least=least, most=_RANKED)
+        places = {job_id: self._table.places(job_id, kind) for job_id in {hit.job_id for hit in near}}
+        found = []
         for hit in near:
             if hit.index < len(places[hit.job_id]):  # else it was indexed again meanwhile
                 frame_index, seconds, shot = places[hit.job_id][hit.index]
-                yield _Place(hit.job_id, seconds, shot, frame_index, hit.score)
+                found.append(_Place(hit.job_id, seconds, shot, frame_index, hit.score))
+        return found
 
     def _passage_of(self, near: Near) -> int | None:
         """Return the index of a passage, None if its analysis was indexed again meanwhile."""
@@ -279,7 +305,7 @@ class MomentIndex(LibrarySearch):
 
     def _placed(self, job_id: str, seconds: float, text: str) -> _Place:
         """Return a place in an analysis with the keyframe that is shown then, if it is indexed."""
-        frames = self._table.places(job_id, "picture")
+        frames = self._table.places(job_id, "layout")
         if not frames:
             return _Place(job_id, seconds, -1, text=text)
         before = [frame for frame in frames if frame[1] <= seconds + 0.001] or frames[:1]
@@ -321,13 +347,17 @@ def _moment(places: dict[MomentReason, _Place], name: str) -> Moment:
 
 
 def frames_of(job: JobSnapshot) -> Iterator[IndexedFrame]:
-    """Yield the keyframes of a job, each followed by the region of its text if that is a small part of it."""
+    """Yield the keyframes of a job, each followed by small parts of it: its text, and what changed within the shot."""
     regions = {facts.number: _text_region([line.box for line in facts.texts]) for facts in job.progress.facts}
+    before = None
     for frame in job.progress.keyframes:
         place = (frame.frame_index, round(frame.time_seconds, 3), frame.shot)
         yield place, frame.jpeg, None
         if region := regions.get(frame.number):
             yield place, frame.jpeg, region
+        if before and before.shot == frame.shot and (changed := changed_region(before.jpeg, frame.jpeg)):
+            yield place, frame.jpeg, changed
+        before = frame
 
 
 def _text_region(boxes: Sequence[Box]) -> Box | None:

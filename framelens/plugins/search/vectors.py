@@ -1,6 +1,7 @@
 """Vectors of all analyses: a table in the store, and all of them in memory for a search, a byte per dimension.
 
-Each analysis has one row for its pictures and one for its passages, so that a kill leaves all of it or nothing. All
+Each analysis has one row of each kind: its pictures as a model sees them, their layout, and its passages. So a kill
+leaves all of it or nothing. All
 vectors are compared with the query: for a million that takes a fifth of a second (docs/benchmarks/search.md), and what
 is found is exact. The nearest stay the same in 8-bit integers.
 """
@@ -18,9 +19,9 @@ from numpy.typing import NDArray
 
 from framelens import StorageError
 from framelens.plugin.storage import NOT_IN_TRASH, Store
-from framelens.plugins.search.encoder import Vector
+from framelens.plugins.search.layout import Vector
 
-Kind = Literal["picture", "text"]
+Kind = Literal["picture", "layout", "text"]
 _TABLE = """CREATE TABLE IF NOT EXISTS moments (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
@@ -33,9 +34,10 @@ _TABLE = """CREATE TABLE IF NOT EXISTS moments (
 )"""
 """`state` is the entry of the passages, or the number of frames, that the vectors were made of; `places` has a value
 for each vector."""
-_STATES: dict[Kind, str] = {"picture": "entries.frames", "text": "entries.number"}
+_STATES: dict[Kind, str] = {"picture": "entries.frames", "layout": "entries.frames", "text": "entries.number"}
 _SOURCES: dict[Kind, str] = {
     "picture": "entries.frames > 0",
+    "layout": "entries.frames > 0",
     "text": "EXISTS (SELECT 1 FROM passages WHERE job_id = entries.job_id AND kind <> 'name')",
 }
 _MISSING = {

@@ -32,6 +32,7 @@ from framelens.plugin.storage import LibrarySearch, MomentQuery
 from framelens.plugin.texts import clock, single_line
 from framelens.plugins.search.critic import checked, is_judged, verdict_of
 from framelens.plugins.search.encoder import SIGLIP, SIZE, PictureModel
+from framelens.plugins.search.moment_index import NEEDS_MODEL
 
 _MOST = 200
 _POLL_SECONDS = 0.2
@@ -49,7 +50,7 @@ def run(options: Options) -> int:
     """Find the moments, print them and return the exit code.
 
     Raises:
-        AppError: Nothing is asked for, the picture can't be read, or there is no model to compare it.
+        AppError: Nothing is asked for, or the picture can't be read.
         Cancelled: The user stopped it; what is indexed is kept.
     """
     settings = load()
@@ -57,8 +58,8 @@ def run(options: Options) -> int:
     words = " ".join(options.words).strip()
     name, picture = read_image(Path(typed_path(str(options.picture)))) if options.picture else ("", b"")
     cancel, model = cancel_on_signals(), PictureModel(settings)
-    if options.download or (picture and not settings.embedding_base_url):
-        settle_speech(model, cancel, confirmed=options.download, quiet=options.quiet)
+    if options.download:
+        settle_speech(model, cancel, confirmed=True, quiet=options.quiet)
     if options.download and not (words or picture):
         print(t("cli.find_here", model=model.label))
         return 0
@@ -75,7 +76,7 @@ def run(options: Options) -> int:
         print_json(document_of(hits))
         return 0
     _print(hits)
-    if model.download_bytes() and not settings.embedding_base_url:
+    if model.download_bytes() and not (settings.embedding_base_url or hits.error):
         print(t("cli.find_offer", model=SIGLIP.name, size=SIZE, licence=SIGLIP.licence), file=sys.stderr)
     return 0
 
@@ -110,7 +111,8 @@ def document_of(hits: MomentHits) -> dict[str, object]:
 
 def _print(hits: MomentHits) -> None:
     if hits.error:
-        print(t("search.incomplete", why=error_text(hits.error)), file=sys.stderr)
+        why = error_text(hits.error)
+        print(why if hits.error.key == NEEDS_MODEL else t("search.incomplete", why=why), file=sys.stderr)
     if not hits.moments:
         print(t("search.nothing"))
         return

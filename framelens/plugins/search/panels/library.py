@@ -18,7 +18,7 @@ from framelens.plugin.texts import clock, error_words, plain, single_line
 from framelens.plugin_page import PageTools
 from framelens.plugins.search.critic import MOST_CHECKED, checked, checks_of, in_order, is_judged, verdict_of
 from framelens.plugins.search.encoder import QUALITY, SIDE, SIGLIP, PictureModel
-from framelens.plugins.search.moment_index import MomentIndex
+from framelens.plugins.search.moment_index import NEEDS_MODEL, MomentIndex
 
 _AREA = "library_field"
 """Key of the container of the search field, onto which pictures may be dropped."""
@@ -70,7 +70,8 @@ def draw_moments(ui: PageTools, asked: LibraryQuery) -> bool:
         key = "search.offer_picture" if picture else "search.offer"
         st.caption(plain(t(key, model=SIGLIP.name, licence=SIGLIP.licence)))
         ui.draw_download(model, key="find")
-        return bool(picture)
+        if not picture:
+            return False
     is_long = bool(picture) or st.session_state.get(_MORE) == words
     limit, among = _MOST if is_long else _FEW + 1, _filtered(ui, replace(asked, words=""))
     query = MomentQuery(words, picture.content if picture else b"", limit=limit, among=among)
@@ -138,7 +139,7 @@ def _show_more(words: str) -> None:
 
 
 def _draw_hits(ui: PageTools, search: LibrarySearch, hits: MomentHits, *, has_picture: bool) -> None:
-    if hits.error:
+    if hits.error and hits.error.key != NEEDS_MODEL:
         ui.show_warning(t("search.incomplete", why=error_words(hits.error)))
     if search.num_left:
         ui.follow(search.task, _draw_progress, search)
@@ -147,10 +148,9 @@ def _draw_hits(ui: PageTools, search: LibrarySearch, hits: MomentHits, *, has_pi
             st.info(t("search.nothing"), icon=":material/search_off:")
         return
     entries = {entry.id: entry for entry in ui.services.jobs.library.entries({hit.job_id for hit in hits.moments})}
-    similar = t("search.similar") if hits.model else ""
     data = {
         "moments": [_value(ui, hit, ui.cover_url(entries.get(hit.job_id))) for hit in hits.moments],
-        "words": {"open_at": t("library.open_at", time="{time}"), "similar": similar},
+        "words": {"open_at": t("library.open_at", time="{time}"), "similar": t("search.similar")},
     }
     ids = frozenset(entries)
 

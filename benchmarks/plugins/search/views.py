@@ -42,7 +42,7 @@ def _with_bar(picture: Image.Image) -> Image.Image:
 
 
 CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
-    "as it is": lambda picture: picture,
+    "unchanged": lambda picture: picture,
     "half the size, JPEG of quality 40": _compressed,
     "a fifth brighter": lambda picture: ImageEnhance.Brightness(picture).enhance(1.2),
     "with a player's bar": _with_bar,

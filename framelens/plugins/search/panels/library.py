@@ -66,12 +66,10 @@ def draw_moments(ui: PageTools, asked: LibraryQuery) -> bool:
     if picture:
         _draw_picture(ui, picture)
     model = PictureModel(ui.services.settings)
-    if model.download_bytes() and not (isinstance(search, MomentIndex) and search.is_sighted):
-        key = "search.offer_picture" if picture else "search.offer"
-        st.caption(plain(t(key, model=SIGLIP.name, licence=SIGLIP.licence)))
-        ui.draw_download(model, key="find")
-        if not picture:
-            return False
+    is_offered = bool(model.download_bytes()) and not (isinstance(search, MomentIndex) and search.is_sighted)
+    if is_offered and not picture:
+        _draw_offer(ui, model, "search.offer")
+        return False
     is_long = bool(picture) or st.session_state.get(_MORE) == words
     limit, among = _MOST if is_long else _FEW + 1, _filtered(ui, replace(asked, words=""))
     query = MomentQuery(words, picture.content if picture else b"", limit=limit, among=among)
@@ -83,10 +81,18 @@ def draw_moments(ui: PageTools, asked: LibraryQuery) -> bool:
         return bool(picture)
     hits = _draw_check(ui, words, hits) if words and hits.moments else hits
     _draw_hits(ui, search, hits if is_long else replace(hits, moments=hits.moments[:_FEW]), has_picture=bool(picture))
+    if is_offered:
+        _draw_offer(ui, model, "search.offer_picture")
     if not is_long and len(hits.moments) > _FEW:
         ui.button(t("search.more"), "find_more_button", _show_more, words, icon="expand_more", kind="tertiary")
     is_in_texts = any({"words", "meaning"} & set(hit.reasons) for hit in hits.moments)
     return bool(picture) or bool(hits.moments and not is_in_texts)
+
+
+def _draw_offer(ui: PageTools, model: PictureModel, key: str) -> None:
+    """Offer the download of the model, and say what it is for."""
+    st.caption(plain(t(key, model=SIGLIP.name, licence=SIGLIP.licence)))
+    ui.draw_download(model, key="find")
 
 
 def _draw_check(ui: PageTools, words: str, hits: MomentHits) -> MomentHits:

@@ -215,7 +215,7 @@ def frames_as_zip(analysis: Analysis) -> bytes:
 def _conversation(
     conversations: ConversationRepository, reports: StoredReports, audit: AuditLog, conversation_id: str, name: str
 ) -> Export:
-    conversation = conversations.get(conversation_id)
+    conversation = reports.as_corrected(conversations.get(conversation_id))
     names, stem = reports.video_names(conversation), safe_stem(conversation.name)
     if name == "json":
         text = json.dumps(to_document(document(conversation, names)), ensure_ascii=False, indent=2)

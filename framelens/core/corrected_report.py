@@ -1,25 +1,39 @@
 """Report after the corrections of people: a pure function of the model's report and the log of corrections.
 
-An item of a report has a key: "title", "note" (to the reader), "answer" (to the question), and by number from 1 "s1"
-for a sentence of the summary, "f1" for a finding, "r1" for a sentence of a reply, "c1" for a chapter, "p1" for the
-picture of frame 1, and "a1" for what the first correction of the log added. A sentence that a later run has moved is
-found by the model's words; one that it has not written again keeps its correction in the log, among `unmatched`.
+An item of a report has a key: "title", "note" (to the reader), and by number from 1 "q1" for a line of the answer to
+the question, "s1" for a sentence of the summary, "f1" for a finding, "r1" for a sentence of a reply, "c1" for a
+chapter, "p1" for the picture of frame 1, "q3fa2c1.1" for a line of an answer in a conversation, and "a1" for what the
+first correction of the log added. A sentence that a later run has moved is found by the model's words; one that it has
+not written again keeps its correction in the log, among `unmatched`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain, count
 from typing import Any, Literal
 
 from framelens.core.corrections import Correction, in_force
-from framelens.core.domain import Analysis, Chapter, ChunkResult, Corrections, Finding, ReportedConversation, times_of
+from framelens.core.domain import (
+    Analysis,
+    Chapter,
+    ChunkResult,
+    Corrections,
+    Finding,
+    ReportedAnswer,
+    ReportedConversation,
+    times_of,
+)
 
-ItemKind = Literal["title", "note", "answer", "summary", "finding", "reply", "chapter", "picture", "added"]
+ItemKind = Literal["title", "note", "answer", "summary", "finding", "reply", "chapter", "picture", "added", "remark"]
 Statement = Finding | Chapter
 _FIELDS: dict[str, tuple[ItemKind, str]] = {
-    "s": ("summary", "overview"), "f": ("finding", "findings"), "r": ("reply", "reply"), "c": ("chapter", "chapters"),
+    "r": ("reply", "reply"), "s": ("summary", "overview"), "c": ("chapter", "chapters"), "f": ("finding", "findings"),
 }  # fmt: skip
-"""Kinds of statements by the letters of their keys, and the fields of an answer that have them."""
+"""Kinds of statements by the letters of their keys, and the fields of a result that have them."""
+
+_NAMED = re.compile(r"[\[［【][^\]］】\n]*[\]］】]|(?:frames?|images?|第|帧)\s*[\d\s,，、和–~-]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -31,6 +45,8 @@ class ReportItem:
         original: The model's words, "" if it wrote none.
         frames: Numbers of the frames that it rests on.
         correction: The correction in force.
+        question: The question of a conversation that it answers, "" elsewhere.
+        times: Seconds of the pictures that it may cite, by number.
     """
 
     key: str
@@ -41,11 +57,44 @@ class ReportItem:
     time_seconds: float | None = None
     issues: tuple[str, ...] = ()
     correction: Correction | None = None
+    question: str = ""
+    times: Mapping[int, float] = field(default_factory=dict, repr=False)
 
     @property
     def is_struck(self) -> bool:
         """Return whether a person has left it out."""
         return self.correction is not None and self.correction.kind == "strike"
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Statements whose keys differ in their last number, and the seconds of the pictures that they may cite."""
+
+    prefix: str
+    kind: ItemKind
+    statements: Sequence[Statement]
+    times: Mapping[int, float]
+    question: str = ""
+
+    def keyed(self) -> Iterator[tuple[str, Statement]]:
+        return ((f"{self.prefix}{number}", item) for number, item in enumerate(self.statements, 1))
+
+
+@dataclass(frozen=True)
+class _Placement:
+    """Corrections by the keys of the items that they change, remarks by those that they follow, and the others."""
+
+    changes: Mapping[str, Correction]
+    remarks: Mapping[str, Mapping[str, Correction]]
+    unmatched: tuple[int, ...]
+
+    def applied(self, items: Iterable[Any], keys: Iterator[str]) -> tuple[Any, ...]:
+        """Return the statements after their corrections, with the remarks."""
+        changed: list[Statement | None] = []
+        for item, key in zip(items, keys, strict=False):  # keys are left for the next items
+            changed.append(_changed(item, self.changes.get(key)))
+            changed += map(_finding_of, self.remarks.get(key, {}).values())
+        return tuple(item for item in changed if item is not None)
 
 
 def corrected(analysis: Analysis, log: Sequence[Correction]) -> Analysis:
@@ -54,61 +103,50 @@ def corrected(analysis: Analysis, log: Sequence[Correction]) -> Analysis:
     if not log:
         return written
     state = in_force(log)
+    placement = _placed(written, state)
     results = {result.number: result for result in written.requests}
-    unmatched = [state[key].number for key in state if key[:1] == "p" and not _picture_in(written, key)]
-    for letter, (_, field) in _FIELDS.items():
-        owners = _owners(written, letter)
-        placed, lost = _located(state, letter, [text_of(item) for owner in owners for item in getattr(owner, field)])
-        unmatched += lost
-        index = 0
-        for owner in owners if placed else ():
-            items = getattr(owner, field)
-            changes = [placed.get(index + offset) for offset in range(len(items))]
-            kept = tuple(_changed(item, change) for item, change in zip(items, changes, strict=True))
-            index += len(items)
-            fields: dict[str, Any] = {field: tuple(item for item in kept if item is not None)}
-            results[owner.number] = replace(results[owner.number], **fields)
-    has_answer = bool(_answer_of(written))
-    if "answer" in state and not has_answer:
-        unmatched.append(state["answer"].number)
-    additions = map(_finding_of, (entry for entry in state.values() if entry.kind == "add"))
+    for letter, (_, name) in _FIELDS.items():
+        keys = (f"{letter}{number}" for number in count(1))
+        for owner in _owners(written, letter):
+            items = getattr(owner, name)
+            if (changed := placement.applied(items, keys)) != items:
+                fields: dict[str, Any] = {name: changed}
+                results[owner.number] = replace(results[owner.number], **fields)
+    answers = {answer.created: _answered(answer, _prefix(written, answer), placement) for answer in _answers(written)}
+    remarks = set(chain.from_iterable(placement.remarks.values()))
+    additions = (entry for key, entry in state.items() if entry.kind == "add" and key not in remarks)
+    times = times_of(written.keyframes)
+    keyframes = (replace(frame, jpeg=b"") if f"p{frame.number}" in state else frame for frame in written.keyframes)
     return replace(
-        written,
-        answer=_with_answer(written, state["answer"]) if has_answer and "answer" in state else written.answer,
-        chunks=tuple(results[chunk.number] for chunk in written.chunks),
-        summary=written.summary and results[written.summary.number],
-        keyframes=tuple(
-            replace(frame, jpeg=b"") if f"p{frame.number}" in state else frame for frame in written.keyframes
-        ),
+        _with(written, results, answers),
+        keyframes=tuple(keyframes),
         corrections=Corrections(
             tuple(log),
             originals=tuple(result for result in written.requests if results[result.number] is not result),
             title=_text_in(state, "title", written.title),
             note=_text_in(state, "note"),
-            answer=written.question_answer if has_answer and "answer" in state else None,
-            added=tuple(sorted(additions, key=partial(_begin, times=times_of(written.keyframes)))),
-            unmatched=tuple(sorted(unmatched)),
+            answers=tuple(
+                {answer.created: answer for answer in _answers(written) if answers[answer.created].lines}.values()
+            ),
+            added=tuple(sorted(map(_finding_of, additions), key=lambda finding: _begin(finding, times))),
+            unmatched=placement.unmatched,
         ),
     )
 
 
 def as_written(analysis: Analysis) -> Analysis:
     """Return the report as the model wrote it; pictures that were left out stay empty."""
-    if analysis.corrections is None:
+    if (corrections := analysis.corrections) is None:
         return analysis
-    originals = {result.number: result for result in analysis.corrections.originals}
-    answer, first = analysis.answer, analysis.corrections.answer
-
-    def restored(result: ChunkResult) -> ChunkResult:
-        source = originals.get(result.number)
-        return replace(result, **{field: getattr(source, field) for _, field in _FIELDS.values()}) if source else result
-
+    originals = {result.number: result for result in corrections.originals}
+    names = [name for _, name in _FIELDS.values()]
+    results = {
+        result.number: replace(result, **{name: getattr(originals[result.number], name) for name in names})
+        for result in analysis.requests
+        if result.number in originals
+    }
     return replace(
-        analysis,
-        chunks=tuple(map(restored, analysis.chunks)),
-        summary=analysis.summary and restored(analysis.summary),
-        answer=replace(answer, answers=(first, *answer.answers[1:])) if answer and first else answer,
-        corrections=None,
+        _with(analysis, results, {answer.created: answer for answer in corrections.answers}), corrections=None
     )
 
 
@@ -116,66 +154,116 @@ def items_of(analysis: Analysis) -> Iterator[ReportItem]:
     """Yield everything that can be corrected, in reading order, with what is struck."""
     log = analysis.corrections.log if analysis.corrections else ()
     state, written = in_force(log), as_written(analysis)
-    yield _simple_item("title", written.title, state)
-    yield _simple_item("note", "", state)
-    if answer := _answer_of(written):
-        yield _simple_item("answer", answer, state)
-    for letter in "rscf":
-        kind, field = _FIELDS[letter]
-        items = [item for owner in _owners(written, letter) for item in getattr(owner, field)]
-        placed, _ = _located(state, letter, list(map(text_of, items)))
-        for index, item in enumerate(items):
-            correction = placed.get(index)
-            shown = _changed(item, correction)
-            seconds = item.start_seconds if isinstance(item, Chapter) else None
-            frames = (item.first_frame,) if isinstance(item, Chapter) else item.frames
-            frames, issues = (shown.frames, shown.issues) if isinstance(shown, Finding) else (frames, ())
-            text = text_of(shown) if shown else ""
-            key = f"{letter}{index + 1}"
-            yield ReportItem(key, kind, text, text_of(item), frames, seconds, issues, correction)
-    for key, correction in state.items():
-        if correction.kind == "add":
-            values = correction.frames, correction.time_seconds, correction.issues, correction
-            yield ReportItem(key, "added", correction.text, "", *values)
+    placement, times = _placed(written, state), times_of(written.keyframes)
+    for key, original in (("title", written.title), ("note", "")):
+        correction = state.get(key)
+        kind: ItemKind = "title" if key == "title" else "note"
+        yield ReportItem(
+            key, kind, correction.text if correction else original, original, (), None, (), correction, times=times
+        )
+    for group in _groups(written):
+        for key, item in group.keyed():
+            if text := text_of(item):
+                yield _item(key, item, text, placement.changes.get(key), group)
+            yield from _additions(placement.remarks.get(key, {}), "remark", group.times, group.question)
+        if group.prefix == "f":
+            remarks = set(chain.from_iterable(placement.remarks.values()))
+            added = {key: entry for key, entry in state.items() if entry.kind == "add" and key not in remarks}
+            yield from _additions(added, "added", times)
     for frame in written.keyframes:
         key = f"p{frame.number}"
-        yield ReportItem(key, "picture", "", "", (frame.number,), frame.time_seconds, (), state.get(key))
+        yield ReportItem(key, "picture", "", "", (frame.number,), frame.time_seconds, (), state.get(key), times=times)
 
 
-def text_of(item: Finding | Chapter) -> str:
+def text_of(item: Statement) -> str:
     """Return the words of a statement; the first line of a chapter is its title."""
     return item.text if isinstance(item, Finding) else f"{item.title}\n{item.text}".strip()
 
 
-def _simple_item(key: Literal["title", "note", "answer"], original: str, state: Mapping[str, Correction]) -> ReportItem:
-    correction = state.get(key)
-    return ReportItem(key, key, correction.text if correction else original, original, correction=correction)
+def _item(key: str, item: Statement, text: str, correction: Correction | None, group: _Group) -> ReportItem:
+    shown = _changed(item, correction)
+    seconds = item.start_seconds if isinstance(item, Chapter) else None
+    frames = (item.first_frame,) if isinstance(item, Chapter) else item.frames
+    frames, issues = (shown.frames, shown.issues) if isinstance(shown, Finding) else (frames, ())
+    now = text_of(shown) if shown else ""
+    return ReportItem(key, group.kind, now, text, frames, seconds, issues, correction, group.question, group.times)
+
+
+def _additions(
+    entries: Mapping[str, Correction], kind: ItemKind, times: Mapping[int, float], question: str = ""
+) -> Iterator[ReportItem]:
+    for key, entry in entries.items():
+        values = entry.text, "", entry.frames, entry.time_seconds, entry.issues, entry
+        yield ReportItem(key, kind, *values, question, times)
+
+
+def _groups(written: Analysis) -> Iterator[_Group]:
+    """Yield all statements in reading order: the answer to the question, the report, the conversations."""
+    times, answers = times_of(written.keyframes), dict[str, _Group]()
+    for conversation in written.all_conversations:
+        pictures = {picture.number: picture.time_seconds for picture in conversation.pictures}
+        for answer in conversation.answers:
+            prefix = _prefix(written, answer)
+            question = "" if prefix == "q" else answer.question
+            answers.setdefault(prefix, _Group(prefix, "answer", _lines_of(answer), pictures, question))
+    yield from filter(None, [answers.pop("q", None)])
+    for letter, (kind, name) in _FIELDS.items():
+        statements = [item for owner in _owners(written, letter) for item in getattr(owner, name)]
+        yield _Group(letter, kind, statements, times)
+    yield from answers.values()
+
+
+def _answers(analysis: Analysis) -> Iterator[ReportedAnswer]:
+    return (answer for conversation in analysis.all_conversations for answer in conversation.answers)
+
+
+def _prefix(analysis: Analysis, answer: ReportedAnswer) -> str:
+    """Return the beginning of the keys of an answer; it stays when others are asked or deleted."""
+    first = analysis.question_answer
+    if first and answer.created == first.created:
+        return "q"
+    return f"q{hashlib.sha256(f'{answer.created} {answer.question}'.encode()).hexdigest()[:6]}."
+
+
+def _lines_of(answer: ReportedAnswer) -> tuple[Finding, ...]:
+    """Return the lines of an answer, empty ones included."""
+    return tuple(Finding(line.rstrip(), ()) for line in answer.answer.strip().splitlines())
 
 
 def _owners(analysis: Analysis, letter: str) -> Sequence[ChunkResult]:
-    """Return the answers whose statements have keys with this letter."""
+    """Return the results whose statements have keys with this letter."""
     if letter == "f" or (letter == "s" and not analysis.summary):
         return analysis.chunks
     return (analysis.whole,) if analysis.whole else ()
 
 
-def _located(
-    state: Mapping[str, Correction], letter: str, texts: Sequence[str]
-) -> tuple[dict[int, Correction], list[int]]:
-    """Return the corrections of statements by index, and the numbers of those whose statement isn't there."""
-    placed: dict[int, Correction] = {}
-    lost: list[int] = []
+def _placed(written: Analysis, state: Mapping[str, Correction]) -> _Placement:
+    """Find the item of each correction by its key, or else by the model's words if they are there once."""
+    texts = {key: text_of(item) for group in _groups(written) for key, item in group.keyed()}
+    texts |= {f"p{frame.number}": "" for frame in written.keyframes}
+    by_text: dict[tuple[str, str], list[str]] = {}
+    for key, text in texts.items():
+        by_text.setdefault((_group_of(key), text), []).append(key)
+    changes, remarks, unmatched = dict[str, Correction](), dict[str, dict[str, Correction]](), list[int]()
     for key, correction in state.items():
-        if key[0] != letter or not key[1:].isdecimal():
+        is_added = correction.kind == "add"
+        target = correction.target if is_added else key
+        if target in ("title", "note", ""):
             continue
-        index = int(key[1:]) - 1
-        if not (0 <= index < len(texts) and texts[index] == correction.was):
-            index = texts.index(correction.was) if texts.count(correction.was) == 1 else -1
-        if index < 0 or index in placed:
-            lost.append(correction.number)
-        else:
-            placed[index] = correction
-    return placed, lost
+        if texts.get(target) != correction.was:
+            moved = by_text.get((_group_of(target), correction.was), []) if correction.was else []
+            target = moved[0] if len(moved) == 1 else ""
+        if is_added and target:
+            remarks.setdefault(target, {})[key] = correction
+        elif not is_added and target and target not in changes:
+            changes[target] = correction
+        elif not is_added:
+            unmatched.append(correction.number)
+    return _Placement(changes, remarks, tuple(sorted(unmatched)))
+
+
+def _group_of(key: str) -> str:
+    return key.rstrip("0123456789")
 
 
 def _changed(item: Statement, correction: Correction | None) -> Statement | None:
@@ -192,6 +280,58 @@ def _changed(item: Statement, correction: Correction | None) -> Statement | None
     return replace(item, text=text, frames=frames, issues=issues, person=person)
 
 
+def _answered(answer: ReportedAnswer, prefix: str, placement: _Placement) -> ReportedAnswer:
+    """Return an answer after the corrections of its lines, without the evidence that only changed lines name."""
+    before = _lines_of(answer)
+    keys = [f"{prefix}{number}" for number in range(1, len(before) + 1)]
+    lines = placement.applied(before, iter(keys))
+    if lines == before:
+        return answer
+    changes = [
+        (line, placement.changes[key]) for line, key in zip(before, keys, strict=True) if key in placement.changes
+    ]
+    kept = "\n".join(line.text for line in lines)
+    gone = _numbers_in(line.text for line, _ in changes) - _numbers_in(line.text for line in lines if not line.person)
+    taken_back = "\n".join(line.text for line, change in changes if not change.model)
+    searches = []
+    for search in answer.searches:
+        shown = (one for one in search.moments.intervals if one.times in kept or one.times not in taken_back)
+        searches.append(replace(search, moments=replace(search.moments, intervals=tuple(shown))))
+    cited = (*(number for number in answer.cited if number not in gone), *(n for line in lines for n in line.frames))
+    return replace(
+        answer,
+        answer=kept,
+        lines=lines or (Finding("", ()),),
+        cited=tuple(dict.fromkeys(cited)),
+        unknown_frames=tuple(number for number in answer.unknown_frames if number not in gone),
+        own_times=tuple(
+            time for time in answer.own_times if any(time in line.text for line in lines if not line.person)
+        ),
+        searches=tuple(searches),
+    )
+
+
+def _numbers_in(texts: Iterable[str]) -> set[int]:
+    """Return the numbers that texts name as pictures: "[3]", "frame 3", "第 3 帧"."""
+    named = (match[0] for text in texts for match in _NAMED.finditer(text))
+    return {int(digits) for text in named for digits in re.findall(r"\d{1,9}", text)}
+
+
+def _with(analysis: Analysis, results: Mapping[int, ChunkResult], answers: Mapping[str, ReportedAnswer]) -> Analysis:
+    """Return an analysis with these results, by number, and answers, by the time of their question."""
+
+    def replaced(conversation: ReportedConversation) -> ReportedConversation:
+        return replace(conversation, answers=tuple(answers.get(one.created, one) for one in conversation.answers))
+
+    return replace(
+        analysis,
+        chunks=tuple(results.get(chunk.number, chunk) for chunk in analysis.chunks),
+        summary=analysis.summary and results.get(analysis.summary.number, analysis.summary),
+        answer=analysis.answer and replaced(analysis.answer),
+        conversations=tuple(map(replaced, analysis.conversations)),
+    )
+
+
 def _finding_of(correction: Correction) -> Finding:
     return Finding(correction.text, correction.frames, correction.issues, person=correction.authorship())
 
@@ -202,26 +342,6 @@ def _text_in(state: Mapping[str, Correction], key: str, original: str = "") -> F
     if correction is None or correction.kind != "replace":
         return None
     return replace(_finding_of(correction), person=correction.authorship(original))
-
-
-def _answer_of(analysis: Analysis) -> str:
-    """Return the model's answer to the question, "" without one, and for moments that a search has found."""
-    answer = analysis.question_answer
-    return answer.answer if answer and answer.is_usable and not answer.is_found else ""
-
-
-def _with_answer(analysis: Analysis, correction: Correction) -> ReportedConversation:
-    """Return the conversation of the question with the answer of a person."""
-    assert analysis.answer
-    first, *others = analysis.answer.answers
-    person = correction.authorship(first.answer)
-    text, cited = correction.text, correction.frames
-    changed = replace(first, answer=text, cited=cited, unknown_frames=(), own_times=(), person=person)
-    return replace(analysis.answer, answers=(changed, *others))
-
-
-def _picture_in(analysis: Analysis, key: str) -> bool:
-    return any(key == f"p{frame.number}" for frame in analysis.keyframes)
 
 
 def _begin(finding: Finding, times: Mapping[int, float]) -> float:

@@ -43,7 +43,8 @@ class Correction:
         created: ISO time in UTC.
         author: Name of the person, "" if it isn't known.
         kind: "restore" returns to the model's words; "undo" and "redo" have the number of a correction as target.
-        target: Key of an item of the report (`framelens.core.corrected_report.items_of`); "" for "add".
+        target: Key of an item of the report (`framelens.core.corrected_report.items_of`); of "add" the item that it
+            remarks on, "" without one.
         text: The new text. The first line of a chapter is its title.
         was: The model's words, by which the item is found again.
         frames: Numbers of the frames that the text rests on.
@@ -95,9 +96,11 @@ def in_force(log: Sequence[Correction]) -> dict[str, Correction]:
     state: dict[str, Correction] = {}
     for correction in _active(log):
         earlier = state.pop(correction.key, None)
-        if correction.key.startswith("a") and correction.key != "answer":
-            if correction.kind == "add" or (correction.kind == "replace" and earlier):
-                state[correction.key] = replace(correction, kind="add")
+        if correction.kind == "add":
+            state[correction.key] = correction
+        elif correction.key.startswith("a"):
+            if correction.kind == "replace" and earlier:
+                state[correction.key] = replace(correction, kind="add", target=earlier.target, was=earlier.was)
         elif correction.kind != "restore":
             state[correction.key] = correction
     return state

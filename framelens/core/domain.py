@@ -725,7 +725,7 @@ class ReportedAnswer:
         described: Numbers of the pictures that were described as measured facts in words.
         searches: What was found for it, video by video.
         settings: Settings that the question was asked with, by name.
-        person: Who wrote the answer instead of the model, None for the model's words.
+        lines: Its lines if people have changed some of them, and nothing for the model's words.
     """
 
     question: str
@@ -748,7 +748,7 @@ class ReportedAnswer:
     usage: Usage = field(default_factory=Usage)
     seconds: float = 0.0
     settings: Mapping[str, str | int | float | None] = field(default_factory=dict)
-    person: Authorship | None = None
+    lines: tuple[Finding, ...] = ()
 
     @property
     def is_found(self) -> bool:
@@ -758,7 +758,7 @@ class ReportedAnswer:
     @property
     def is_usable(self) -> bool:
         """Return whether it says something: it is complete, or a search that was interrupted has found something."""
-        is_complete = self.state == "complete" and bool(self.answer.strip())
+        is_complete = self.state == "complete" and bool(self.answer.strip() or self.lines)
         return is_complete or any(search.moments.intervals for search in self.searches)
 
     @property
@@ -767,7 +767,8 @@ class ReportedAnswer:
         if not self.is_usable:
             return ""
         first = next((line.strip() for line in self.answer.splitlines() if line.strip()), "")
-        times = [interval.times for search in self.searches for interval in search.moments.intervals]
+        searches = () if self.lines else self.searches
+        times = [interval.times for search in searches for interval in search.moments.intervals]
         shown = [*times[:_BRIEF_TIMES], *(["…"] if len(times) > _BRIEF_TIMES else [])]
         return f"{first}{'、'.join(shown)}" if first.endswith("：") else f"{first} {', '.join(shown)}".strip()
 
@@ -799,7 +800,7 @@ class Corrections:
         originals: The answers of the model that were changed, as it gave them.
         title: The title of a person.
         note: A note to the reader.
-        answer: The model's answer to the question, if a person wrote another.
+        answers: The answers of the model in which lines were changed, as it gave them.
         added: Statements that people added, by time.
         unmatched: Numbers of the corrections in force whose item is no longer in the report.
     """
@@ -808,9 +809,14 @@ class Corrections:
     originals: tuple[ChunkResult, ...] = ()
     title: Finding | None = None
     note: Finding | None = None
-    answer: ReportedAnswer | None = None
+    answers: tuple[ReportedAnswer, ...] = ()
     added: tuple[Finding, ...] = ()
     unmatched: tuple[int, ...] = ()
+
+    @property
+    def lost(self) -> tuple[Correction, ...]:
+        """Return the unmatched corrections, without those of a conversation, which may only be shown elsewhere."""
+        return tuple(entry for entry in self.log if entry.number in self.unmatched and "." not in entry.key)
 
     @property
     def authors(self) -> tuple[str, ...]:

@@ -96,6 +96,7 @@ def correct(
     *,
     frames: Sequence[int] = (),
     time_seconds: float | None = None,
+    on: str = "",
     author: str = "",
     language: Language | None = None,
 ) -> Analysis:
@@ -108,6 +109,7 @@ def correct(
         text: The new text; None strikes the sentence, or leaves out a chapter ("c1") or a picture ("p1").
         frames: Numbers of the keyframes that the text rests on, by default those of the sentence.
         time_seconds: A time that it rests on instead.
+        on: The sentence that an addition remarks on; by default it is a finding of its own.
         author: Name of the person, which every report shows with the text.
         language: Language of error messages; by default the analysis's.
 
@@ -116,7 +118,7 @@ def correct(
     """
     with localised(_language_of(analysis, language)):
         kind: CorrectionKind = "strike" if text is None else "replace" if key else "add"
-        return corrected_by(analysis, [Draft(kind, key, text or "", tuple(frames), time_seconds)], author)
+        return corrected_by(analysis, [Draft(kind, key or on, text or "", tuple(frames), time_seconds)], author)
 
 
 def load_reports(path: str | os.PathLike[str], *, language: Language | None = None) -> list[Analysis]:

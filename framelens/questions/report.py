@@ -25,6 +25,8 @@ from framelens.core.roles import current_user
 from framelens.core.units import clock
 from framelens.questions.conversation import AskSettings, ContextUse, Conversation, Evidence, FrameRef, Turn
 from framelens.questions.repository import ConversationRepository
+from framelens.reports.content.document import plain_text
+from framelens.reports.content.labels import marks
 
 _MOST_CONVERSATIONS = 1000
 """Most conversations of a report; the last changed are kept."""
@@ -105,6 +107,27 @@ def reported(
 def _keyframe(analysis: Analysis | None, time_seconds: float) -> bytes:
     keyframes = analysis.keyframes if analysis else ()
     return next((frame.jpeg for frame in keyframes if frame.time_seconds == time_seconds), b"")
+
+
+def as_corrected(conversation: Conversation, analysis: Analysis) -> Conversation:
+    """Return a conversation as people corrected it in a report, with who wrote what, for reading alone."""
+    answers = (answer for reported in analysis.all_conversations for answer in reported.answers if answer.lines)
+    changed = {answer.created: answer for answer in answers}
+    for turn in conversation.turns:
+        if answer := changed.get(turn.created):
+            text = "\n".join(f"{line.text}{plain_text(marks(line))}" for line in answer.lines)
+            pictures = (frame for frame in conversation.pictures(turn.number) if frame.number in answer.cited)
+            conversation = conversation.with_turn(
+                replace(
+                    turn,
+                    answer=text,
+                    cited=tuple(pictures),
+                    unknown_frames=answer.unknown_frames,
+                    own_times=answer.own_times,
+                    evidence=None,
+                )
+            )
+    return conversation
 
 
 def reported_answer(turn: Turn, names: Mapping[str, str], *, versions: int = 1) -> ReportedAnswer:

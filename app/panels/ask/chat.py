@@ -155,7 +155,8 @@ def draw_turns(
     """
     task = services().answers.get(conversation.id)
     is_busy = task is not None and task.is_running
-    turns.draw(turns.ChatView(conversation, Pictures(names), shown, on_open, is_busy))
+    corrected = services().reports.as_corrected(conversation)
+    turns.draw(turns.ChatView(conversation, corrected, Pictures(names), shown, on_open, is_busy))
     if task and task.error and not is_busy and not _is_stated(conversation):
         with st.container(border=True):
             show_error(task.error)

@@ -51,6 +51,7 @@ class ChatView:
 
     Attributes:
         conversation: The conversation as it is stored.
+        corrected: The conversation with the corrections of people.
         pictures: Pictures of its frames and images.
         shown: The analysis whose video is in the player, or "" without a player.
         on_open: Called with a frame of another video, which is to be shown.
@@ -58,6 +59,7 @@ class ChatView:
     """
 
     conversation: Conversation
+    corrected: Conversation
     pictures: Pictures
     shown: str
     on_open: Callable[[FrameRef], None]
@@ -235,7 +237,8 @@ def _draw_step(progress: AnswerProgress, turn: Turn) -> None:
 def _draw_answer(view: ChatView, turn: Turn) -> None:
     """Draw an answer that is over, its evidence, and the actions for it."""
     _draw_reasoning(turn)
-    _draw_text(view, turn)
+    shown = view.corrected.turn(turn.number)
+    _draw_text(view, shown)
     if turn.state != "complete":
         why = notice_text(turn.why) if turn.why else t("ask.page.interrupted")
         has_failed = turn.state == "failed"
@@ -245,7 +248,7 @@ def _draw_answer(view: ChatView, turn: Turn) -> None:
         notes = [t("ask.page.unfinished")] if has_failed and turn.answer.strip() else []
         st.caption(f"{mark} {plain(sentences([why, *notes]))}")
     _draw_notices(turn)
-    for line in doubts(turn):
+    for line in doubts(shown):
         st.caption(f":orange[:material/warning:] {plain(line)}")
     with st.container(horizontal=True, gap="xsmall"):
         is_retry = turn.state == "failed" and not turn.can_continue

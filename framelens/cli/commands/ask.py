@@ -331,7 +331,7 @@ def _manage(options: Options) -> None:
     if options.export:
         from framelens.questions.export import as_markdown, document
 
-        conversation = repository.get(options.export)
+        conversation = services().reports.as_corrected(repository.get(options.export))
         names = services().reports.video_names(conversation)
         if options.json:
             print_json(document(conversation, names))

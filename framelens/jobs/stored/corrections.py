@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from framelens.core.corrections import (
     rivals,
     undoable,
 )
-from framelens.core.domain import Analysis, times_of
+from framelens.core.domain import Analysis
 from framelens.core.errors import InputError, StorageError
 from framelens.core.files import readable, single_line
 from framelens.core.roles import current_user, require_role
@@ -35,7 +35,9 @@ _SAME_SECONDS = 0.05
 """A time that is as near to a keyframe's names its frame."""
 _NEEDS_FRAME = frozenset(("finding", "summary", "reply", "added"))
 """Kinds of statements that rest on frames; one without any is marked."""
-_LONG = frozenset(("note", "chapter", "answer"))
+_NO_STATEMENTS = frozenset(("title", "note", "chapter", "picture", "added", "remark"))
+"""Kinds of items that no remark can follow."""
+_LONG = frozenset(("note", "chapter"))
 """Kinds of items whose text may have several lines."""
 
 
@@ -69,13 +71,21 @@ class CorrectionOutcome:
 
 
 def correct(
-    store: Store, jobs: Jobs, job_id: str, drafts: Sequence[Draft], *, revision: int | None = None, author: str = ""
+    store: Store,
+    jobs: Jobs,
+    complete: Callable[[Analysis], Analysis],
+    job_id: str,
+    drafts: Sequence[Draft],
+    *,
+    revision: int | None = None,
+    author: str = "",
 ) -> CorrectionOutcome:
     """Append corrections to the log of a finished report, all or nothing.
 
     Args:
         store: The store.
         jobs: The queue, which has the report.
+        complete: Adds the conversations about a report.
         job_id: The report.
         drafts: The corrections, in their order.
         revision: Length of the log that the person has seen, None for all of it.
@@ -92,7 +102,7 @@ def correct(
         raise InputError("no_report_yet", id=job_id)
     if not job.is_over:
         raise InputError("job_still_runs", name=job.name)
-    written, met = job.written, list[Correction]()
+    written, met = complete(job.written), list[Correction]()
 
     def make(log: corrections.Log) -> Sequence[Correction]:
         return _entries(written, log, drafts, len(log) if revision is None else revision, author, met)
@@ -101,7 +111,7 @@ def correct(
     changed = jobs.corrected(job_id)
     jobs.audit.record("correct", job_id, job.name)
     assert changed.analysis
-    return CorrectionOutcome(changed.analysis, tuple(dict.fromkeys(met)))
+    return CorrectionOutcome(complete(changed.analysis), tuple(dict.fromkeys(met)))
 
 
 def corrected_by(analysis: Analysis, drafts: Sequence[Draft], author: str) -> Analysis:
@@ -171,21 +181,25 @@ def _steps(entry: Correction, log: corrections.Log) -> list[Correction]:
 
 def _checked(draft: Draft, entry: Correction, items: dict[str, ReportItem], written: Analysis) -> Correction:
     """Return an entry with the text and evidence of a draft, checked. Raises InputError if it can't be applied."""
-    if draft.kind == "add":
-        entry, item = replace(entry, target=""), ReportItem("", "added", "", "")
-    elif (target := items.get(draft.target)) is None:
+    item = items.get(draft.target)
+    if draft.kind == "add" and not draft.target:
+        item = ReportItem("", "added", "", "", times=items["note"].times)
+    elif item is None:
         raise InputError("correction_target_unknown", given=draft.target[:40])
-    else:
-        item = target
     entry = replace(entry, was=item.original)
     fits = {
+        "add": not draft.target or item.kind not in _NO_STATEMENTS,
         "replace": item.kind != "picture",
-        "strike": item.kind not in ("title", "answer"),
+        "strike": item.kind != "title",
         "restore": item.kind == "picture" or bool(item.original or item.correction),
     }
-    if not fits.get(draft.kind, True):
+    if not fits[draft.kind]:
         raise InputError(f"correction_{draft.kind}_unfit", target=draft.target)
-    return entry if draft.kind in ("strike", "restore") else _with_evidence(draft, entry, item, written)
+    if draft.kind in ("strike", "restore"):
+        return entry
+    if entry.target and draft.kind == "add":
+        item = replace(item, kind="remark", frames=(), correction=None)
+    return _with_evidence(draft, entry, item, written)
 
 
 def _with_evidence(draft: Draft, entry: Correction, item: ReportItem, written: Analysis) -> Correction:
@@ -196,7 +210,7 @@ def _with_evidence(draft: Draft, entry: Correction, item: ReportItem, written: A
         raise InputError("correction_empty")
     if len(text) > MOST_CHARACTERS:
         raise InputError("correction_long", most=MOST_CHARACTERS, count=len(text))
-    times = _times(item, written)
+    times = item.times
     if unknown := [number for number in draft.frames if number not in times]:
         raise InputError("correction_frame_unknown", given=unknown[0], last=max(times, default=0))
     frames, seconds = _evidence(draft, item, times, written.decode.readable_seconds)
@@ -215,21 +229,15 @@ def _with_evidence(draft: Draft, entry: Correction, item: ReportItem, written: A
     )
 
 
-def _times(item: ReportItem, written: Analysis) -> dict[int, float]:
-    """Return the seconds of the pictures that an item may cite, by number."""
-    if item.kind == "answer" and written.answer:
-        return {picture.number: picture.time_seconds for picture in written.answer.pictures}
-    return times_of(written.keyframes)
-
-
 def _evidence(
-    draft: Draft, item: ReportItem, times: dict[int, float], end_seconds: float
+    draft: Draft, item: ReportItem, times: Mapping[int, float], end_seconds: float
 ) -> tuple[tuple[int, ...], float | None]:
     """Return the frames of a text and the time that it names: the draft's, or without both those of the item."""
     seconds = draft.time_seconds
     if seconds is None:
         kept = item.correction.time_seconds if item.correction else None
-        return (draft.frames, None) if draft.frames else (item.frames if item.kind != "chapter" else (), kept)
+        own = item.frames if item.kind not in ("chapter", "answer") else ()
+        return (draft.frames, None) if draft.frames else (own, kept)
     if not 0 <= seconds <= end_seconds:
         raise InputError("correction_time_outside", given=clock(max(0.0, seconds)), end=clock(end_seconds))
     nearest = [number for number, at in times.items() if abs(at - seconds) < _SAME_SECONDS]

@@ -13,6 +13,7 @@ from functools import partial
 from io import BytesIO
 
 from framelens.core.background_task import BackgroundTask
+from framelens.core.corrections import in_force
 from framelens.core.domain import Analysis, ChunkResult, Finding, Keyframe, times_of
 from framelens.core.errors import AppError, Cancelled
 from framelens.core.files import readable, single_line, storable
@@ -151,6 +152,9 @@ def passages(job: JobSnapshot) -> Iterator[Passage]:
     if corrections := job.analysis.corrections if job.analysis else None:
         yield from _of_findings("summary", [corrections.note] if corrections.note else (), times)
         yield from _of_findings("finding", corrections.added, times)
+        entries = (entry for entry in in_force(corrections.log).values() if "." in entry.target)  # in conversations
+        for entry in entries:
+            yield from _passage("answer", entry.text, entry.time_seconds)
     for part in _parts(job):
         own = part.findings if part is whole else (*part.findings, *part.overview)
         yield from _of_findings("finding", own, times)
@@ -196,7 +200,7 @@ def _title(analysis: Analysis) -> str:
     if analysis.corrections and analysis.corrections.title:
         return analysis.title
     answer = analysis.question_answer
-    return answer.brief if answer and answer.is_usable else title_of(analysis)
+    return (answer.brief if answer else "") or title_of(analysis)
 
 
 def _of_answer(analysis: Analysis | None) -> Iterator[Passage]:

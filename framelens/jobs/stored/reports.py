@@ -49,9 +49,21 @@ class StoredReports:
 
     def with_conversations(self, analysis: Analysis) -> Analysis:
         """Return an analysis with the stored conversations about it, for a report. Raises StorageError."""
+        from framelens.core.corrected_report import corrected
         from framelens.questions import report
 
-        return report.with_conversations(analysis, self._conversations, self._other)
+        made = report.with_conversations(analysis, self._conversations, self._other)
+        return corrected(made, made.corrections.log) if made.conversations and made.corrections else made
+
+    def as_corrected(self, conversation: Conversation) -> Conversation:
+        """Return a conversation as people corrected it in reports, for reading alone. Raises StorageError."""
+        from framelens.questions.report import as_corrected
+
+        for job_id in conversation.about:
+            with suppress(InputError):  # it was deleted
+                if self._jobs.snapshot(job_id).corrections and (analysis := self.get(job_id)):
+                    conversation = as_corrected(conversation, analysis)
+        return conversation
 
     def add(self, analysis: Analysis) -> str:
         """Import a report with its conversations and return its id here; earlier imports are left unchanged.
@@ -61,11 +73,12 @@ class StoredReports:
         Raises:
             StorageError: The report or a conversation can't be stored.
         """
+        from framelens.core.corrected_report import as_written
         from framelens.questions.report import keep_conversations
 
         with self._store.together():
             job_id = self._jobs.import_report(analysis)
-            keep_conversations(analysis, job_id, self._conversations)
+            keep_conversations(as_written(analysis), job_id, self._conversations)
         return job_id
 
     def name_speakers(self, job_id: str, names: Mapping[str, str]) -> tuple[SpeakerSummary, ...]:
@@ -80,7 +93,8 @@ class StoredReports:
         """Correct a report; see `framelens.jobs.stored.corrections.correct`."""
         from framelens.jobs.stored.corrections import correct
 
-        return correct(self._store, self._jobs, job_id, drafts, revision=revision, author=author)
+        complete = self.with_conversations
+        return correct(self._store, self._jobs, complete, job_id, drafts, revision=revision, author=author)
 
     def video_names(self, conversation: Conversation) -> dict[str, str]:
         """Return the names of the videos that a conversation is about, by the ids of their analyses."""

@@ -16,6 +16,7 @@ class Item(BaseModel):
 
     key: str = Field(description="Key of the item, such as f1.")
     kind: str
+    question: str = Field("", description="The question of a conversation that it answers.")
     text: str = Field(description="What the report says there.")
     original: str = Field(description="The model's words, empty if it wrote none.")
     frames: list[int] = Field(description="Numbers of the frames that it rests on.")
@@ -56,7 +57,7 @@ def listed(analysis: Analysis, met: tuple[Correction, ...] = ()) -> CorrectedRep
         items=[item_value(item) for item in items_of(analysis)],
         log=[build(LogEntry, entry) for entry in log],
         proposals=[entry.number for entry in proposals(log)],
-        unmatched=list(analysis.corrections.unmatched) if analysis.corrections else [],
+        unmatched=[entry.number for entry in analysis.corrections.lost] if analysis.corrections else [],
         met=[build(LogEntry, entry) for entry in met],
     )
 
@@ -69,8 +70,8 @@ def item_value(item: ReportItem) -> Item:
 
 
 def report_of(services: Services, job_id: str) -> Analysis:
-    """Return a report with its corrections. Raises InputError: "job_unknown", or "no_report_yet"."""
-    analysis = services.reports.get(job_id, conversations=False)
+    """Return a report with its conversations and corrections. Raises InputError: "job_unknown", or "no_report_yet"."""
+    analysis = services.reports.get(job_id)
     if analysis is None:
         raise InputError("no_report_yet", id=job_id)
     return analysis

@@ -23,7 +23,7 @@ WAYS = ("shorter", "longer", "zh", "en")
 _MOST_SENT, _LATIN_SHARE = 450, 0.3
 """Tokens of the sentences in a request, so that twice as many fit into an answer of 1,024; tokens of a character other
 than Chinese ones."""
-_LINE = re.compile(r"^\W*(title|note|answer|[a-z]\d+)\W*[:：]\**\s*(.+)$", re.IGNORECASE)
+_LINE = re.compile(r"^\W*(title|note|[a-z]\d+)\W*[:：]\**\s*(.+)$", re.IGNORECASE)
 _BREAK = " ¶ "
 """Sign between the lines of a chapter, which is sent on one line."""
 _LONGEST_WAY = 500
@@ -106,8 +106,8 @@ def rewrite(
 
 
 def _is_rewritten(item: ReportItem, way: str) -> bool:
-    """Return whether the model may rewrite an item: what people wrote is only translated."""
-    if not item.text or item.is_struck:
+    """Return whether the model may rewrite an item: no conversation, and what people wrote is only translated."""
+    if not item.text or item.is_struck or item.question or item.kind == "remark":
         return False
     return way in ("zh", "en") or (item.kind != "note" and (item.correction is None or bool(item.correction.model)))
 

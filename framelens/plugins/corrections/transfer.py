@@ -82,8 +82,11 @@ def _draft(
     draft = Draft(
         correction.kind, "", correction.text, frames, correction.time_seconds, correction.model, correction.author
     )
-    if item.kind in ("added", "note"):
-        return replace(draft, target="note" if item.kind == "note" else "")
+    if item.kind == "note":
+        return replace(draft, target="note")
+    if item.kind in ("added", "remark"):  # a remark follows the sentence that it was about
+        subjects = [target.key for target in targets if correction.was and target.original == correction.was]
+        return replace(draft, kind="add", target=subjects[0] if len(subjects) == 1 else "")
     cited = [numbers.get(number, 0) for number in _cited(item, correction)]
     matching = [target for target in targets if _is_same(target, item, cited)]
     return replace(draft, target=matching[0].key) if len(matching) == 1 else None

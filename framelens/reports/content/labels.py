@@ -73,6 +73,13 @@ def written_by(person: Authorship | None) -> Line:
     return (Span(gap()), Span(text, "person", was=person.original))
 
 
+def marks(finding: Finding) -> Line:
+    """Return what could not be verified in a statement, and which person wrote it."""
+    doubts = t("facts.list").join(issues(finding))
+    doubt = (Span(" "), Span(t("report.unverified", issues=doubts), "doubt")) if doubts else ()
+    return (*doubt, *written_by(finding.person))
+
+
 def person_name(name: str) -> str:
     """Return the name of a person who corrected something, in words if it isn't known."""
     return one_line(name) or t("report.somebody")

@@ -6,6 +6,7 @@ Nothing in a model's text becomes a link: frames that it cites are listed below 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from io import BytesIO
+from itertools import chain
 
 from framelens.core.domain import Analysis, Keyframe, ReportedAnswer, ReportedConversation, ReportedPicture, Usage
 from framelens.core.files import single_line
@@ -23,7 +24,7 @@ from framelens.reports.content.document import (
     plain_text,
     text_line,
 )
-from framelens.reports.content.labels import clocks, local_minute, moment, printable, shareable_text, written_by
+from framelens.reports.content.labels import clocks, local_minute, marks, moment, printable, shareable_text
 from framelens.reports.content.searches import BriefSearch, found_by_search, search_table
 
 _MOST_BRIEF_PICTURES = 4
@@ -109,8 +110,7 @@ def _answer_blocks(
 ) -> Iterator[Block]:
     if not answer.is_usable:
         yield from _incomplete(answer)
-    if answer.answer.strip():
-        yield Paragraph((Span(answer.answer.strip(), "said"), *written_by(answer.person)), "answer")
+    yield from _text(answer, answer.answer.strip())
     for search in answer.searches:
         yield from search_table(search)
     if answer.is_usable:
@@ -147,14 +147,27 @@ def _brief_blocks(
         yield Paragraph(result.summary)
         yield from _row_of(_at_starts(result, pictures, keyframes))
         yield from [Paragraph(result.looked, "quiet")] if plain_text(result.looked) else []
-    if rest:
-        yield Paragraph((Span(rest, "said"), *written_by(answer.person)), "answer")
+    yield from _text(answer, rest)
     for why in (*why_incomplete(answer), *doubts(answer.unknown_frames, answer.own_times)):
         yield Paragraph(text_line(why), "warning")
     shown = {(result.search.video, at) for result in results for at in result.edges}
     left = [pictures[number] for number in answer.cited if number in pictures]
     left = [picture for picture in left if (picture.video, picture.time_seconds) not in shown]
     yield from _row_of([_picture(picture, keyframes.get(picture.keyframe)) for picture in left], _MOST_BRIEF_PICTURES)
+
+
+def _text(answer: ReportedAnswer, text: str) -> Iterator[Block]:
+    """Yield the text of an answer; what people changed in it is marked line by line."""
+    if not answer.lines:
+        line: Line = (Span(text, "said"),)
+    else:
+        lines = (
+            (Span(f"{'' if index == 0 else chr(10)}{said.text}", "said"), *marks(said))
+            for index, said in enumerate(answer.lines)
+        )
+        line = tuple(chain.from_iterable(lines))
+    if text:
+        yield Paragraph(line, "answer")
 
 
 def _at_starts(

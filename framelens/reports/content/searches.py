@@ -53,9 +53,9 @@ class BriefSearch:
 def found_by_search(answer: ReportedAnswer) -> tuple[list[BriefSearch], str]:
     """Return the findings of the searches in an answer, and the rest of its text.
 
-    The rest is the whole text if an answer doesn't begin with the paragraphs of its searches.
+    The rest is the whole text if an answer doesn't begin with the paragraphs of its searches, or if people changed it.
     """
-    searches = [search for search in answer.searches if search.moments.samples]
+    searches = [search for search in answer.searches if search.moments.samples and not answer.lines]
     paragraphs = answer.answer.strip().split("\n\n", len(searches))
     pairs = list(zip(searches, paragraphs, strict=False))
     if len(pairs) < len(searches) or not all(search.moments.thing in text for search, text in pairs):

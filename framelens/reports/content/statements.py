@@ -127,7 +127,7 @@ def note(analysis: Analysis) -> Iterator[Block]:
         yield Paragraph((Span(t("report.title_of_person") + gap()), *mark), "quiet")
     if analysis.corrections and (note := analysis.corrections.note):
         head = Span(labelled(t("report.note_to_reader"), ""), "strong")
-        yield Paragraph((head, Span(note.text, "quoted"), *_doubt(note)), "info")
+        yield Paragraph((head, Span(note.text, "quoted"), *labels.marks(note)), "info")
 
 
 def record(analysis: Analysis) -> Iterator[Block]:
@@ -165,7 +165,7 @@ def unfinished(result: ChunkResult, times: Mapping[int, float]) -> Iterator[Bloc
 def statement(finding: Finding, times: Mapping[int, float] | None = None, *, is_exact: bool = False) -> Line:
     """Return a finding with the times of its frames, if they are given, and its unverified claims."""
     where = labels.finding_times(finding, times, is_exact=is_exact) if times else ()
-    return (Span(finding.text, "said"), *labels.in_parentheses(where), *_doubt(finding))
+    return (Span(finding.text, "said"), *labels.in_parentheses(where), *labels.marks(finding))
 
 
 # ---- sentences and chapters ------------------------------------------------------------------------------------------
@@ -175,15 +175,8 @@ def _sentences(statements: Sequence[Finding], analysis: Analysis, extent: Extent
     times = times_of(analysis.keyframes)
     for finding in statements[: extent.sentences]:
         where = labels.finding_times(finding, times)
-        yield Paragraph((Span(extent.cut(finding.text), "said"), *labels.in_parentheses(where), *_doubt(finding)))
+        yield Paragraph((Span(extent.cut(finding.text), "said"), *labels.in_parentheses(where), *labels.marks(finding)))
     yield from extent.remainder(statements[len(statements[: extent.sentences]) :])
-
-
-def _doubt(finding: Finding) -> Line:
-    """Return what could not be verified, and which person wrote it."""
-    doubts = t("facts.list").join(labels.issues(finding))
-    doubt = (Span(" "), Span(t("report.unverified", issues=doubts), "doubt")) if doubts else ()
-    return (*doubt, *labels.written_by(finding.person))
 
 
 def _chapters_of(analysis: Analysis) -> tuple[Chapter, ...]:
@@ -261,7 +254,7 @@ def _item_of(analysis: Analysis, extent: Extent = WHOLE) -> partial[blocks.Findi
         frames = tuple(number for number in finding.frames if number in times)
         values = ((fields[key], extent.cut(finding.fields.get(key, ""))) for key in fields)
         return blocks.FindingItem(
-            (Span(extent.cut(finding.text), "said"), *_doubt(finding)),
+            (Span(extent.cut(finding.text), "said"), *labels.marks(finding)),
             cited(frames) or labels.finding_times(finding, times),
             frames,
             tuple((label, value) for label, value in values if value),

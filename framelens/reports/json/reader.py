@@ -14,7 +14,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import IO
 
@@ -35,7 +35,6 @@ from framelens.core.domain import (
     Keyframe,
     Layout,
     Notice,
-    ReportedAnswer,
     ReportedConversation,
     ReportedPicture,
     Transcript,
@@ -175,10 +174,8 @@ def _analysis(form: schema.ReportForm, pictures: Sequence[bytes]) -> Analysis:
         raise ValueError("the corrections are not in order")
     originals = {original.number: original for original in corrections.originals} if corrections else {}
     result = partial(_result, originals=originals)
-    answer = _conversation(form.answer, pictures) if form.answer and form.answer.answers else None
-    if corrections and corrections.answer and answer:
-        first = build(ReportedAnswer, corrections.answer)
-        answer = replace(answer, answers=(first, *answer.answers[1:]))
+    answers = {original.created: original for original in corrections.answers} if corrections else {}
+    conversation = partial(_conversation, pictures=pictures, originals=answers)
     written = build(
         Analysis,
         form,
@@ -203,20 +200,24 @@ def _analysis(form: schema.ReportForm, pictures: Sequence[bytes]) -> Analysis:
         layout=layout and build(Layout, layout, parts=tuple(part.frames for part in layout.parts)),
         joins=tuple(map(result, form.joins)),
         field_names={field.key: field.name for field in form.fields},
-        answer=answer,
-        conversations=tuple(_conversation(conversation, pictures) for conversation in form.conversations or ()),
+        answer=conversation(form.answer) if form.answer and form.answer.answers else None,
+        conversations=tuple(map(conversation, form.conversations or ())),
         link=form.link or None,
         corrections=None,
     )
     return corrected(written, corrections.log) if corrections else written
 
 
-def _conversation(form: schema.ConversationForm, pictures: Sequence[bytes]) -> ReportedConversation:
+def _conversation(
+    form: schema.ConversationForm, pictures: Sequence[bytes], originals: Mapping[str, schema.ConversationAnswerForm]
+) -> ReportedConversation:
+    """Return a conversation with the answers as the model gave them."""
     shown = (
         build(ReportedPicture, picture, keyframe=picture.keyframe or 0, jpeg=_jpeg(picture.picture, pictures))
         for picture in form.pictures
     )
-    return build(ReportedConversation, form, pictures=tuple(shown))
+    answers = tuple(originals.get(answer.created, answer) for answer in form.answers)
+    return build(ReportedConversation, form, answers=answers, pictures=tuple(shown))
 
 
 def _transcript(form: schema.TranscriptForm) -> Transcript:

@@ -285,12 +285,22 @@ class ConversationPictureForm(Struct, frozen=True):
     picture: str | None = None
 
 
+class LineForm(Struct, frozen=True):
+    """A line of an answer, with the pictures that a person's text cites, and what could not be verified in it."""
+
+    text: str
+    frames: tuple[int, ...]
+    issues: tuple[str, ...]
+    person: Authorship | None
+
+
 class ConversationAnswerForm(Struct, frozen=True):
     """A question and its answer, which is text of a model. `versions` counts the versions of the question.
 
     `images`, `cited`, `pictures` and `described` are numbers of pictures: the images that the user attached, those that
     the answer cites, those that the model was sent, and those that it was sent as measured facts in words. No picture
     has `unknown_frames`, and no picture that it cites has `own_times`. `searches` are what was looked for in a video.
+    If people changed lines of the answer, `lines` are all of its lines, and say who wrote them.
     """
 
     question: str
@@ -313,7 +323,7 @@ class ConversationAnswerForm(Struct, frozen=True):
     usage: Usage
     seconds: float
     settings: dict[str, str | int | float | None]
-    person: Authorship | None = None
+    lines: tuple[LineForm, ...] = ()
 
 
 class ConversationForm(Struct, frozen=True):
@@ -372,15 +382,15 @@ class OriginalForm(Struct, frozen=True):
 class CorrectionsForm(Struct, frozen=True):
     """What people changed. The rest of the report agrees with the `log`, and `originals` are the model's words.
 
-    `title` and `note`, to the reader, are people's, and so are the statements in `added`. `answer` is the model's
-    answer to the question if a person wrote another. The items of `unmatched` corrections are no longer in the report.
+    `title` and `note`, to the reader, are people's, and so are the statements in `added`. `answers` are the
+    model's answers in which people changed lines. The items of `unmatched` corrections are no longer in the report.
     """
 
     log: Annotated[tuple[Correction, ...], Meta(max_length=MOST_CORRECTIONS)]
     originals: tuple[OriginalForm, ...]
     title: FindingForm | None
     note: FindingForm | None
-    answer: ConversationAnswerForm | None
+    answers: tuple[ConversationAnswerForm, ...]
     added: tuple[FindingForm, ...]
     unmatched: tuple[int, ...]
 

@@ -216,7 +216,7 @@ def _corrections(corrections: Corrections, answers: AnswerWriter) -> schema.Corr
         tuple(originals),
         title,
         note,
-        _conversation_answer(corrections.answer) if corrections.answer else None,
+        tuple(map(_conversation_answer, corrections.answers)),
         answers.findings(corrections.added),
         corrections.unmatched,
     )

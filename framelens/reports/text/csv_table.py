@@ -87,9 +87,13 @@ def _answer_row(answer: ReportedAnswer, conversation: ReportedConversation, num_
         interval.last.time_seconds: interval.end_seconds for interval in intervals if interval.last != interval.first
     }
     cells = _time_cells(keyframes, [ends.get(picture.time_seconds, picture.time_seconds) for picture in shown])
-    against = [*why_incomplete(answer), *doubts(answer.unknown_frames, answer.own_times)]
+    of_lines = dict.fromkeys(issue for line in answer.lines for issue in issues(line))
+    against = [*why_incomplete(answer), *doubts(answer.unknown_frames, answer.own_times), *of_lines]
     verified = t("report.no" if against or not answer.cited else "report.yes")
-    by = t("report.by_model", model=answer.model) if answer.model else ""
+    authors = (plain_text(written_by(line.person)).strip() for line in answer.lines)
+    by = " ".join(
+        dict.fromkeys(filter(None, (t("report.by_model", model=answer.model) if answer.model else "", *authors)))
+    )
     answer_cells = (answer.answer, verified, "; ".join(f"⚠️ {reason}" for reason in against), by, answer.question)
     return ("", *cells, *[""] * num_fields, *answer_cells)
 

@@ -41,6 +41,7 @@ def _parse_frames(text: str) -> tuple[int, ...]:
 @option("--strike", multiple=True, metavar="KEY", help="cli.correct_strike")
 @option("--bring-back", multiple=True, metavar="KEY", help="cli.correct_bring_back")
 @option("--add", metavar="TEXT", help="cli.correct_add")
+@option("--on", default="", metavar="KEY", help="cli.correct_on")
 @option("--time", type=parse_seconds, metavar="T", help="cli.correct_time")
 @option("--frames", type=_parse_frames, default=(), metavar="N,N…", help="cli.correct_frames")
 @option("--rewrite", default="", metavar="HOW", help="cli.correct_rewrite")
@@ -103,7 +104,7 @@ def _drafts(options: Options) -> list[Draft]:
             raise ConfigError("correction_text_missing", key=key[:40])
         drafts.append(Draft("replace", key, " ".join(words), *evidence))
     if options.add is not None:
-        drafts.append(Draft("add", "", options.add, *evidence))
+        drafts.append(Draft("add", options.on, options.add, *evidence))
     drafts += [Draft("undo")] if options.undo else []
     return drafts + ([Draft("redo")] if options.redo else [])
 
@@ -111,7 +112,11 @@ def _drafts(options: Options) -> list[Draft]:
 def _print_items(report: CorrectedReport, *, changed_only: bool) -> None:
     """Print the items, each with its key; those that were changed with the model's words."""
     shown = [item for item in report.items if item.written_by or not (changed_only or item.kind == "picture")]
+    question = ""
     for item in shown:
+        if item.question != question:
+            question = item.question
+            print(f"      {' '.join(question.split())}")
         print(_line(item))
         if item.written_by and item.original and not item.is_struck:
             print(f"      {t('cli.correct_original')} {' '.join(item.original.split())}")

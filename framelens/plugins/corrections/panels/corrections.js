@@ -2,7 +2,7 @@
 // it. The text in an open field is kept until the page has confirmed it.
 
 const views = new WeakMap();
-const LONG = ["note", "chapter", "answer"]; // Enter begins a line in these, Ctrl and Enter saves
+const LONG = ["note", "chapter"]; // Enter begins a line in these, Ctrl and Enter saves
 const RESTS_ON_FRAMES = ["summary", "finding", "reply", "added"];
 
 function labelled(button, text) {
@@ -21,8 +21,14 @@ function open(view, item) {
   draw(view);
 }
 
+// Opens an empty field below an item, for a remark about it.
+function remark(view, item) {
+  view.form = { key: `${item.key} `, about: item.key, kind: "remark", text: "", frames: [], time: "", revision: view.data.revision };
+  draw(view);
+}
+
 function close(view) {
-  const key = view.form?.key;
+  const key = view.form?.about ?? view.form?.key;
   view.form = null;
   draw(view, key);
 }
@@ -30,7 +36,7 @@ function close(view) {
 function save(view) {
   const { key, kind, text, frames, time } = view.form;
   const rests = RESTS_ON_FRAMES.includes(kind) ? { frames, time } : {};
-  send(view, { kind: key ? "replace" : "add", target: key, text, ...rests });
+  send(view, { kind: key && !view.form.about ? "replace" : "add", target: view.form.about || key, text, ...rests });
 }
 
 function pictureOf(frame, words, isOn, act) {
@@ -107,6 +113,7 @@ function buttonsOf(view, item) {
   };
   if (!item.struck) add(item.text ? words.correct : words.write, () => open(view, item));
   if (item.can_strike && !item.struck) add(words.strike, () => send(view, { kind: "strike", target: item.key }));
+  if (item.can_remark && !item.struck) add(words.remark, () => remark(view, item));
   if (item.can_restore) add(item.struck ? words.bring_back : words.restore, () => send(view, { kind: "restore", target: item.key }));
   return made;
 }
@@ -160,9 +167,10 @@ function draw(view, key = view.root.activeElement?.closest?.("[data-key]")?.data
   let kind = "";
   const shown = data.differences ? data.items.filter((item) => item.by) : data.items;
   for (const item of shown) {
-    if (item.kind !== kind) made.push(element("h4", { textContent: words[item.kind] }));
-    kind = item.kind;
+    const head = item.question || words[item.kind];
+    if (item.kind !== "remark" && head !== kind) made.push(element("h4", { textContent: (kind = head) }));
     made.push(data.differences ? differenceOf(item) : itemOf(view, item));
+    if (view.form?.about === item.key) made.push(element("div", { className: "item" }, formOf(view, words.remark)));
   }
   if (data.differences) {
     for (const frame of data.frames.filter(({ off }) => off)) made.push(element("div", { className: "item", textContent: `${words.left_out} ${frame.time}` }));

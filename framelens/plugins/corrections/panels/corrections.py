@@ -49,7 +49,7 @@ _SIDE = 320
 _LABELS = (
     *("title", "note", "answer", "summary", "finding", "reply", "chapter", "added", "pictures", "frame", "rests_on"),
     *("or_time", "save", "cancel", "correct", "write", "strike", "restore", "bring_back", "original", "add", "nothing"),
-    *("left_out", "no_differences"),
+    *("left_out", "no_differences", "remark"),
 )
 
 
@@ -81,7 +81,7 @@ def draw(ui: PageTools, job: JobSnapshot, analysis: Analysis) -> bool:
     _draw_unmatched(ui, analysis)
     if st.session_state.get(_OPEN) != job.id:
         return False
-    log = job.corrections
+    analysis, log = ui.services.reports.get(job.id) or analysis, job.corrections
     _draw_bar(ui, job.id, log)
     _draw_rewriting(ui, job.id)
     _draw_proposals(ui, job.id, log)
@@ -89,7 +89,7 @@ def draw(ui: PageTools, job: JobSnapshot, analysis: Analysis) -> bool:
     items = [item for item in items_of(analysis) if item.kind != "picture"]
     shown = _draw_pages([item for item in items if item.correction] if differences else items)
     data = {
-        "items": [_value(analysis, item) for item in shown],
+        "items": list(map(_value, shown)),
         "frames": list(_frames(ui, job, analysis)),
         "revision": len(log),
         "words": {name: t(f"corrections.{name}") for name in _LABELS},
@@ -240,24 +240,23 @@ def _dismissed(proposal: Correction) -> Draft:
 
 def _draw_unmatched(ui: PageTools, analysis: Analysis) -> None:
     """Say which corrections have no place any more, because a later run wrote other sentences."""
-    corrections = analysis.corrections
-    lost = [entry for entry in corrections.log if entry.number in corrections.unmatched] if corrections else []
+    lost = analysis.corrections.lost if analysis.corrections else ()
     if lost:
         ui.show_warning(t("corrections.unmatched", n=len(lost)))
     for entry in lost:
         st.caption(plain(f"{entry.was} → {entry.text or t('corrections.struck')}"))
 
 
-def _value(analysis: Analysis, item: ReportItem) -> dict[str, object]:
+def _value(item: ReportItem) -> dict[str, object]:
     """Return an item as a value for the browser."""
-    seconds = {frame.number: frame.time_seconds for frame in analysis.keyframes}
-    cited = [seconds[number] for number in item.frames if number in seconds] if item.kind != "answer" else []
+    cited = [item.times[number] for number in item.frames if number in item.times]
     named = [] if item.time_seconds is None else [item.time_seconds]
     times = named if item.kind == "chapter" else [*cited, *named]
     person = item.correction.authorship(item.original) if item.correction else None
     return {
         "key": item.key,
         "kind": item.kind,
+        "question": item.question,
         "text": item.text,
         "original": item.original,
         "frames": list(item.frames),
@@ -266,7 +265,8 @@ def _value(analysis: Analysis, item: ReportItem) -> dict[str, object]:
         "doubts": t("facts.list").join(t(f"unverified.{issue}") for issue in item.issues),
         "by": plain_text(written_by(person)).strip() if not item.is_struck else _struck_by(item),
         "struck": item.is_struck,
-        "can_strike": item.kind not in ("title", "answer") and bool(item.text),
+        "can_strike": item.kind != "title" and bool(item.text),
+        "can_remark": item.kind in ("answer", "summary", "finding", "reply") and bool(item.text),
         "can_restore": item.correction is not None and (bool(item.original) or item.kind == "title"),
     }
 

@@ -119,8 +119,11 @@ class VectorTable:
         return list(json.loads(rows[0][0])) if rows else []
 
     def models(self, kind: Kind) -> list[str]:
-        """List the models that stored vectors are of."""
-        return [name for (name,) in self._store.select("SELECT DISTINCT model FROM moments WHERE kind = ?", kind)]
+        """List the models that stored vectors are of; the vectors of others leave the memory."""
+        names = [name for (name,) in self._store.select("SELECT DISTINCT model FROM moments WHERE kind = ?", kind)]
+        with self._lock:
+            self._loaded = {key: loaded for key, loaded in self._loaded.items() if key[0] != kind or key[1] in names}
+        return names
 
     def contents(self, job_ids: Sequence[str]) -> dict[str, str]:
         """Return the hash of the video of each of these analyses, where it is known."""

@@ -162,6 +162,7 @@ def test_another_model_replaces_the_vectors_while_the_old_ones_serve(index: Inde
         assert index.places(BLUE_VAN) == right, f"{done} of 30 are indexed again"
     models = index.store.select("SELECT DISTINCT model FROM moments WHERE kind = 'picture'")
     assert models == [(encoder.key,)] and index.num_rows() == len(CLIPS)
+    assert set(index.moments._table._loaded) == {("picture", encoder.key)}, "what was replaced leaves the memory"
     encoder.close()
 
 

@@ -92,6 +92,8 @@ class Hooks(Protocol):
           "url_no_video" if it has no video.
         - mcp.tools(): yields functions, each a tool of the MCP server with the name of the function
           (`ToolCall`).
+        - report.offers(services, job): returns what an earlier report offers to a finished one as JSON values, or None;
+          `text` is a sentence, and `command` the command line that accepts it.
         - resume(services): continues unfinished work of earlier processes of the application.
         - routes(gate, prefix): returns Starlette routes whose addresses begin with the prefix.
         - speech.diariser(settings): returns the `LocalDiariser` that separates speakers, or None.

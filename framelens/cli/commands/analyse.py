@@ -117,13 +117,14 @@ def run(options: Options) -> int:
         services = open_services(settings, adopts=False)
         try:
             job = _run_job(services, request, options, cancel)
+            offers = list(registry.results("report.offers", services, job))
             if job.analysis:  # its report is written below
                 services.jobs.audit.record("export", job.id, job.name)
         finally:
             services.close()
     raise_without_report(job)
     assert job.analysis
-    _write_reports(job.analysis, request.path, outputs, options)
+    _write_reports(job.analysis, request.path, outputs, offers, options)
     if job.error is None:
         return 0
     print_failures([job.error])
@@ -187,11 +188,16 @@ def _show_plans(
     return worst_exit_code(codes)
 
 
-def _write_reports(analysis: Analysis, video: Path, outputs: Iterable[Output], options: Options) -> None:
+def _write_reports(
+    analysis: Analysis, video: Path, outputs: Iterable[Output], offers: list[dict[str, str | int]], options: Options
+) -> None:
+    """Write the reports, and print what earlier reports offer."""
+    for offer in offers if not options.quiet else ():
+        print(f"{offer['text']}\n  {offer['command']}", file=sys.stderr)
     if options.json and not options.output:
         from framelens.reports.json import writer
 
-        terminal.write_document(writer.without_pictures(analysis, language()))
+        terminal.write_document(writer.without_pictures(analysis, language(), offers=offers))
         return
     for output in outputs:
         path = output.path_for(video)

@@ -16,5 +16,6 @@ def parts() -> dict[str, str]:
         "api": f"{__name__}.api:router",
         "mcp.tools": f"{__name__}.tools:mcp_tools",
         "report.actions": f"{__name__}.panels.corrections:draw_entry",
+        "report.offers": f"{__name__}.transfer:offers",
         "report.document": f"{__name__}.panels.corrections:draw",
     }

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from framelens.plugin.api import ANALYST, VIEWER, ServicesDep
 from framelens.plugin.corrections import LONGEST_AUTHOR, MOST_CHARACTERS, CorrectionKind, Draft
-from framelens.plugins.corrections.listing import CorrectedReport, listed, report_of
+from framelens.plugins.corrections.listing import CorrectedReport, ReportOffer, listed, report_of
 from framelens.plugins.corrections.rewrite import rewrite
+from framelens.plugins.corrections.transfer import offer_of, offers, take_over
 
 router = APIRouter(tags=["corrections"])
 _MOST_AT_ONCE = 500
@@ -44,7 +45,9 @@ class NewCorrections(BaseModel):
 @router.get("/jobs/{job_id}/corrections", dependencies=[VIEWER])
 def list_corrections(job_id: str, services: ServicesDep) -> CorrectedReport:
     """List what can be corrected in the report of a job, and what people have changed."""
-    return listed(report_of(services, job_id))
+    report = listed(report_of(services, job_id))
+    offer = offers(services, services.jobs.snapshot(job_id))
+    return report.model_copy(update={"offer": ReportOffer.model_validate(offer) if offer else None})
 
 
 @router.post("/jobs/{job_id}/corrections", dependencies=[ANALYST])
@@ -56,6 +59,21 @@ def correct_report(job_id: str, body: NewCorrections, services: ServicesDep) -> 
     drafts = [Draft(new.kind, new.target, new.text, tuple(new.frames), new.time_seconds) for new in body.corrections]
     outcome = services.reports.correct(job_id, drafts, revision=body.revision, author=body.author)
     return listed(outcome.analysis, outcome.rivals)
+
+
+class EarlierCorrections(BaseModel):
+    """An earlier report on the same video whose corrections are taken over."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    report: Annotated[str, Field(max_length=64, description="Id of the earlier report.")]
+    author: Annotated[str, Field(max_length=LONGEST_AUTHOR, description="Your name, where there are no accounts.")] = ""
+
+
+@router.post("/jobs/{job_id}/corrections/take-over", dependencies=[ANALYST])
+def take_over_corrections(job_id: str, body: EarlierCorrections, services: ServicesDep) -> CorrectedReport:
+    """Correct a report as an earlier one on the same video was, where sentences and frames are the same."""
+    return listed(take_over(services, job_id, offer_of(services, job_id, body.report), body.author).analysis)
 
 
 class NewRewriting(BaseModel):

@@ -38,6 +38,14 @@ class LogEntry(BaseModel):
     is_proposal: bool = Field(description="Another person had changed the same item, so that it waits for a decision.")
 
 
+class ReportOffer(BaseModel):
+    """Corrections of an earlier report on the same video that fit this one."""
+
+    report: str = Field(description="Id of the earlier report.")
+    fitting: int = Field(description="Number of its corrections that fit.")
+    text: str = Field(description="The offer in words.")
+
+
 class CorrectedReport(BaseModel):
     """What a report says, item by item, and what people changed in it."""
 
@@ -47,6 +55,9 @@ class CorrectedReport(BaseModel):
     proposals: list[int] = Field([], description="Numbers of the proposals that wait for a decision.")
     unmatched: list[int] = Field([], description="Numbers of corrections whose item is no longer in the report.")
     met: list[LogEntry] = Field([], description="What others had changed meanwhile in the same items.")
+    offer: ReportOffer | None = Field(
+        default=None, description="What an earlier report offers to one without corrections."
+    )
 
 
 def listed(analysis: Analysis, met: tuple[Correction, ...] = ()) -> CorrectedReport:

@@ -12,8 +12,9 @@ from framelens.plugin import t
 from framelens.plugin.api import ToolCall
 from framelens.plugin.command_line import parse_seconds
 from framelens.plugin.corrections import MOST_CHARACTERS, CorrectionKind, Draft
-from framelens.plugins.corrections.listing import CorrectedReport, Item, LogEntry, listed
+from framelens.plugins.corrections.listing import CorrectedReport, Item, LogEntry, ReportOffer, listed
 from framelens.plugins.corrections.rewrite import rewrite
+from framelens.plugins.corrections.transfer import offer_of, offers, take_over
 
 _MOST_ITEMS = 200
 _AUTHOR = "MCP"
@@ -24,6 +25,7 @@ class CorrectQuoted(BaseModel):
     """What the report says and who changed it."""
 
     items: list[Item] = []
+    offer: ReportOffer | None = None
     met: list[LogEntry] | None = None
 
 
@@ -48,6 +50,7 @@ def correct(
     text: Annotated[str, Field(max_length=MOST_CHARACTERS)] = "",
     cited_frames: Annotated[list[int], Field(max_length=256)] = [],  # noqa: B006 - never changed
     at_time: str = "",
+    take_over_from: Annotated[str, Field(max_length=64)] = "",
     seen_revision: int | None = None,
 ) -> CorrectResult:
     """List the items of a report, or correct one of them.
@@ -58,10 +61,14 @@ def correct(
     _, analysis = call.source(video)
     if analysis is None:
         raise InputError("mcp_not_analysed", path=video[:200])
+    services = call.services
+    if take_over_from:
+        offer = offer_of(services, analysis.id, take_over_from)
+        return _result(listed(take_over(services, analysis.id, offer, _AUTHOR).analysis))
     if change is None:
-        return _result(listed(analysis))
+        return _result(listed(analysis), offers(services, services.jobs.snapshot(analysis.id)))
     draft = Draft(change, key, text, tuple(cited_frames), parse_seconds(at_time) if at_time else None)
-    outcome = call.services.reports.correct(analysis.id, [draft], revision=seen_revision, author=_AUTHOR)
+    outcome = services.reports.correct(analysis.id, [draft], revision=seen_revision, author=_AUTHOR)
     return _result(listed(outcome.analysis, outcome.rivals))
 
 
@@ -83,6 +90,7 @@ def rewrite_report(
     return _result(listed(rewrite(call.services, analysis.id, way, _AUTHOR, call.cancel, show).analysis))
 
 
-def _result(report: CorrectedReport) -> CorrectResult:
-    quoted = CorrectQuoted(items=report.items[:_MOST_ITEMS], met=report.met or None)
+def _result(report: CorrectedReport, offer: dict[str, str | int] | None = None) -> CorrectResult:
+    earlier = ReportOffer.model_validate(offer) if offer else None
+    quoted = CorrectQuoted(items=report.items[:_MOST_ITEMS], offer=earlier, met=report.met or None)
     return CorrectResult(revision=report.revision, quoted=quoted)

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from framelens import InputError
-from framelens.plugin import Services
+from framelens.plugin import Services, t
 from framelens.plugin.analyses import JobSnapshot
 from framelens.plugin.corrections import Correction, CorrectionOutcome, Draft, ReportItem, items_of
+from framelens.plugin.texts import sentences
 from framelens.plugins.corrections.listing import report_of
 
 _SAME_SECONDS = 0.05
@@ -30,6 +31,31 @@ class Offer:
     job_id: str
     drafts: tuple[Draft, ...]
     num_left: int
+
+
+def offered(services: Services, job: JobSnapshot) -> Offer | None:
+    """Return what the newest corrected report on the same video offers to a report without corrections."""
+    earlier = "" if job.corrections else corrected_before(services, job)
+    return offer_of(services, job.id, earlier) if earlier else None
+
+
+def offers(services: Services, job: JobSnapshot) -> dict[str, str | int] | None:
+    """Return the same for commands and programs, if anything fits."""
+    offer = offered(services, job)
+    if offer is None or not offer.drafts:
+        return None
+    return {
+        "report": offer.job_id,
+        "fitting": len(offer.drafts),
+        "text": sentence_of(offer),
+        "command": f"framelens library correct {job.id} --take-over {offer.job_id}",
+    }
+
+
+def sentence_of(offer: Offer) -> str:
+    """Return how many corrections fit, and how many don't."""
+    left = t("corrections.offer_left", n=offer.num_left) if offer.num_left else ""
+    return sentences((t("corrections.offer", n=len(offer.drafts)), left))
 
 
 def corrected_before(services: Services, job: JobSnapshot) -> str:

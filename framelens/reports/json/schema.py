@@ -398,8 +398,8 @@ class CorrectionsForm(Struct, frozen=True):
 class ReportForm(Struct, frozen=True, kw_only=True):
     """A whole analysis of a video. Missing values are null or empty.
 
-    Only `conversations`, `corrections` and `link` may be left out. A transcript whose speakers weren't separated says
-    nothing of them. Reports of earlier versions have no `state` and no `footage`.
+    Only `conversations`, `corrections`, `link` and `offers` may be left out. A transcript whose speakers weren't
+    separated says nothing of them. Reports of earlier versions have no `state` and no `footage`.
     """
 
     format: Literal["framelens-report"] = "framelens-report"
@@ -465,6 +465,13 @@ class ReportForm(Struct, frozen=True, kw_only=True):
     corrections: Annotated[
         CorrectionsForm | UnsetType | None,
         Meta(description="What people changed in the report. Left out if they changed nothing."),
+    ] = UNSET
+    offers: Annotated[
+        tuple[dict[str, str | int], ...] | UnsetType,
+        Meta(
+            description="What an earlier report on the video offers: its id (`report`), how many of its corrections fit"
+            " (`fitting`), and the `command` that takes them over. Only in what `framelens analyse --json` prints."
+        ),
     ] = UNSET
 
 

@@ -5,7 +5,7 @@ the video and the address of the engine are left out.
 """
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from msgspec import UNSET, structs
@@ -50,10 +50,10 @@ def write(analysis: Analysis, language: Language) -> bytes:
         return json_text(form_of(analysis))
 
 
-def without_pictures(analysis: Analysis, language: Language) -> bytes:
+def without_pictures(analysis: Analysis, language: Language, *, offers: Sequence[dict[str, str | int]] = ()) -> bytes:
     """Return the same JSON with null in place of the pictures, for programs that read the output."""
     with in_language(language):
-        return json_text(form_of(analysis, pictures=False))
+        return json_text(structs.replace(form_of(analysis, pictures=False), offers=tuple(offers) or UNSET))
 
 
 def form_of(analysis: Analysis, *, pictures: bool = True) -> schema.ReportForm:

@@ -88,3 +88,24 @@ def test_the_command_lists_corrects_and_undoes(tmp_path: Path) -> None:
     assert "s2" in run("correct", "latest", "--redo", "--author", "Anna")
     refused = run_command("library", "correct", "latest", "f3", environ=environment)
     assert refused.returncode == 2 and "--strike f3" in refused.stderr
+
+
+@pytest.mark.slow
+def test_a_new_analysis_offers_the_corrections(card_video: Path, tmp_path: Path) -> None:
+    environment = {"FRAMELENS_DATA_DIR": str(tmp_path / "data")}
+
+    def analyse(*words: object) -> tuple[str, str]:
+        made = run_command("analyse", card_video, "--no-model", *words, environ=environment, cwd=tmp_path)
+        assert made.returncode == 0, made.stderr
+        return made.stdout, made.stderr
+
+    assert "offers" not in json.loads(analyse("--json")[0])
+    run_command("library", "correct", "latest", "note", "Mind the gate.", "--author", "Anna", environ=environment)
+    document, said = analyse("--json", "--frames", "3")
+    (offer,) = json.loads(document)["offers"]
+    assert offer["fitting"] == 1 and f"1 correction fits this report, too.\n  {offer['command']}" in said
+    taken = run_command(*offer["command"].split()[1:], environ=environment)
+    assert "Mind the gate.  (written by Anna" in taken.stdout, taken.stderr
+    assert "library correct" not in analyse("--frames", "3")[1]  # it has its corrections
+    in_chinese = analyse("--frames", "2", "--language", "zh")[1]
+    assert "其中 1 处也适用于这份报告" in in_chinese and "--take-over" in in_chinese

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from framelens import config
+from framelens.api.tools import ToolCall
 from framelens.composition import Services, open_library
 from framelens.core.domain import Finding, Keyframe
 from framelens.core.errors import InputError
 from framelens.jobs.stored.corrections import Draft
-from framelens.plugins.corrections.transfer import corrected_before, offer_of, take_over
+from framelens.plugins.corrections.tools import correct
+from framelens.plugins.corrections.transfer import corrected_before, offer_of, offers, take_over
 from tests.core.test_corrections import report
 from tests.reports.test_reports import NASTY
 
@@ -55,7 +57,17 @@ def test_what_fits_is_offered_and_taken_over_in_its_authors_name(services: Servi
         ("strike", "p3", ()),
     ]
     assert offer.num_left == 1
+    assert offers(services, later) == {
+        "report": "earlier-1",
+        "fitting": 5,
+        "text": "Another report on this video was corrected by people. 5 corrections fit this report, too. 1 doesn't,"
+        " because the model wrote other sentences or chose other pictures.",
+        "command": "framelens library correct later-01 --take-over earlier-1",
+    }
+    listed = correct(ToolCall(services, lambda video: (None, services.reports.get(video)), Path), "later-01")
+    assert listed.quoted and listed.quoted.offer and listed.quoted.offer.report == "earlier-1"
     made = take_over(services, "later-01", offer, "Bo").analysis
+    assert offers(services, services.jobs.snapshot("later-01")) is None
     assert [finding.text for finding in made.findings] == [NASTY, "a van", "something else", "a dog"]
     assert made.corrections and made.corrections.authors == ("Anna",) and made.findings[1].frames == (3,)
     assert (

@@ -28,10 +28,10 @@ from framelens.plugin.corrections import (
 )
 from framelens.plugin.processes import BackgroundTask
 from framelens.plugin.reports import plain_text, written_by
-from framelens.plugin.texts import clock, error_words, labelled, plain, sentences
+from framelens.plugin.texts import clock, error_words, labelled, plain
 from framelens.plugin_page import PageTools
 from framelens.plugins.corrections.rewrite import WAYS, Rewritten, rewrite, rewrites_of
-from framelens.plugins.corrections.transfer import Offer, corrected_before, offer_of, take_over
+from framelens.plugins.corrections.transfer import Offer, offered, sentence_of, take_over
 
 _OPEN, _AUTHOR, _ANSWERED, _CHANGED = (f"corrections_{name}" for name in ("open", "author", "answered", "changed"))
 """Keys of the session: the report that is corrected, the person's name, what became of the last change, and whether
@@ -76,8 +76,7 @@ def draw(ui: PageTools, job: JobSnapshot, analysis: Analysis) -> bool:
         st.rerun()  # the head of the page shows the title, too
     if not (ui.may_change and job.is_over):
         return False
-    if not job.corrections:
-        _draw_offer(ui, job)
+    _draw_offer(ui, job)
     _draw_unmatched(ui, analysis)
     if st.session_state.get(_OPEN) != job.id:
         return False
@@ -104,15 +103,16 @@ def draw(ui: PageTools, job: JobSnapshot, analysis: Analysis) -> bool:
 def _draw_offer(ui: PageTools, job: JobSnapshot) -> None:
     """Offer the corrections of an earlier report on the same video that still fit, if there are any."""
     offers: dict[str, Offer | None] = st.session_state.setdefault(_OFFERS, {})
+    if job.corrections:
+        offers.pop(job.id, None)
+        return
     if job.id not in offers:
-        earlier = corrected_before(ui.services, job)
-        offers[job.id] = offer_of(ui.services, job.id, earlier) if earlier else None
+        offers[job.id] = offered(ui.services, job)
     offer = offers[job.id]
     if offer is None:
         return
     with st.container(border=True, key="corrections_offer"):
-        left = t("corrections.offer_left", n=offer.num_left) if offer.num_left else ""
-        st.markdown(sentences((t("corrections.offer", n=len(offer.drafts)), left)))
+        st.markdown(sentence_of(offer))
         for draft in offer.drafts[:_MOST_OFFERED]:
             st.caption(plain(labelled(draft.author or t("report.somebody"), draft.text or t("corrections.struck"))))
         with st.container(horizontal=True):

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from mcp.types import CallToolResult, ImageContent, TextContent
 
 from framelens import Analysis, AppError, Cancelled, Finding, Turn, error_text, notice_text
-from framelens.plugin import t
+from framelens.plugin import Services, t
 from framelens.plugin.analyses import JobSnapshot, State
+from framelens.plugin.api import placed
 from framelens.plugin.reports import finding_seconds, plain_text, stated_notices, title_of, written_by
 from framelens.plugin.storage import Hit, LibraryEntry, build, to_document
 from framelens.plugin.texts import clock, stage_text
@@ -46,7 +47,7 @@ def entry_of(entry: LibraryEntry, state: State, hits: Sequence[Hit] | None = Non
     return build(schemas.Entry, entry, state=state, frames=entry.num_frames, findings=entry.num_findings, quoted=quoted)
 
 
-def job_result(job: JobSnapshot) -> schemas.AnalysisResult:
+def job_result(services: Services, job: JobSnapshot) -> schemas.AnalysisResult:
     """Return the state of an analysis, and the content of its report, if any.
 
     Raises:
@@ -69,6 +70,8 @@ def job_result(job: JobSnapshot) -> schemas.AnalysisResult:
         value.model = analysis.answered_by
         value.findings = len(analysis.findings)
         value.quoted = _quote(job.name, analysis)
+        calls = (part.call(services, job) for part in placed("report.offers") if job.is_over)
+        value.offers = [f"{offer['text']} correct(take_over_from={offer['report']!r})" for offer in calls if offer]
     return value
 
 

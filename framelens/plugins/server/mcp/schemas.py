@@ -181,6 +181,7 @@ class AnalysisResult(Result):
     keyframes: list[Seconds] | None = None
     model: str | None = Field(default=None, description="The model that answered; empty if none did.")
     findings: int | None = Field(default=None, description="Number of all findings.")
+    offers: list[str] = Field(default=[], description="What an earlier report on the video offers.")
     quoted: AnalysisQuoted | None = None
 
 

@@ -325,7 +325,7 @@ class McpTools:
             stop,
             wait_seconds,
         )
-        return await asyncio.to_thread(lambda: result(results.job_result(jobs.snapshot(job_id))))
+        return await asyncio.to_thread(lambda: result(results.job_result(self.services, jobs.snapshot(job_id))))
 
     async def ask(
         self,

@@ -86,6 +86,7 @@ class Hooks(Protocol):
           models that separate speakers, for `framelens download`, and returns the exit code.
         - launch.checks(settings, folder): returns findings (`CheckFinding`) before a local engine starts, the worst
           first, about the model in a folder, or the settings' model if that is None.
+        - library.check(services, hits, words, cancel): returns `MomentHits` with what the model says of the best.
         - library.search(settings, store, jobs): returns the `LibrarySearch` that searches a library by more than words,
           or None.
         - link.page(url, outbound, cancel): returns the `RemoteVideo` of a page; InputError

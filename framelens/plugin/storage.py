@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from framelens.jobs.stored.library_search import MomentQuery as MomentQuery
     from framelens.jobs.stored.library_search import MomentReason as MomentReason
     from framelens.jobs.stored.library_search import NearPassage as NearPassage
+    from framelens.jobs.stored.library_search import Region as Region
     from framelens.store.authentication import check_access as check_access
     from framelens.store.database import NOT_IN_TRASH as NOT_IN_TRASH
     from framelens.store.database import Store as Store

@@ -40,7 +40,7 @@ from framelens.video.worker_pool import worker_started
 
 if TYPE_CHECKING:
     from framelens.core.analysis_state import AnalysisUpdate
-    from framelens.jobs.stored.library_search import MomentHits
+    from framelens.jobs.stored.library_search import MomentHits, Region
     from framelens.python.session import Session
     from framelens.questions.conversation import AskEvent, Conversation, Look
 
@@ -402,7 +402,11 @@ def find(
     words: str = "",
     *,
     picture: PathLike | None = None,
+    region: Region | None = None,
+    report: str = "",
+    at: float | None = None,
     limit: int = 24,
+    check: bool = False,
     session: Session | None = None,
     **own: Unpack[SessionOptions],
 ) -> MomentHits:
@@ -413,22 +417,30 @@ def find(
     Args:
         words: What is looked for.
         picture: Path of an image file.
+        region: Part of the picture that is looked for: left, top, right and bottom as fractions.
+        report: Id of a report, its beginning, or "latest", whose frame is the picture.
+        at: Time in seconds; the keyframe nearest to it is taken.
         limit: Number of moments at most.
+        check: Let the model in use look at the best 20, and say whether each shows what the words say, and why.
         session: The session to use.
         own: Arguments of a session of the call's own, among them the data folder.
 
     Raises:
-        ConfigError: Neither words nor a picture are given, or no plugin searches.
-        InputError: The picture can't be read, or there is no model that compares it.
+        ConfigError: Neither words nor a picture are given, the region is no part of a picture, or no plugin searches.
+        InputError: The picture or the report can't be read, or there is no model that compares a region.
+        AppError: The model can't be asked.
         StorageError: The data folder can't be read.
     """
+    from framelens import registry
     from framelens.jobs.stored.library_search import MomentQuery
 
-    check_texts(words=words)
-    name, content = ("", b"") if picture is None else read_image(file_path(picture))
+    check_texts(words=words, report=report)
+    image = ("", b"") if picture is None else read_image(file_path(picture))
     assert session
     services = session._open_services()
     search = services.moment_search
     services.jobs.indexing.catch_up()
     search.catch_up()
-    return search.find(MomentQuery(words, content, name, limit))
+    name, content = services.reports.query_picture(report, at, image)
+    hits = search.find(MomentQuery(words, content, name, limit, region=region))
+    return next(registry.results("library.check", services, hits, words, threading.Event()), hits) if check else hits

@@ -16,6 +16,8 @@ MOST_BYTES = 64 << 20
 """Size of an image file."""
 _MOST_PIXELS = 1 << 26
 """8192 x 8192, as for pictures of videos: a larger picture takes hundreds of megabytes, however small its file is."""
+LEAST_REGION = 16
+"""Least side in pixels of a part of an image that is looked for: a patch of SigLIP 2. Not tuned."""
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 
 
@@ -33,7 +35,9 @@ def read_image(path: Path) -> tuple[str, bytes]:
     return readable(path.name), data
 
 
-def picture_of(name: str, data: bytes, *, side: int, quality: int) -> bytes:
+def picture_of(
+    name: str, data: bytes, *, side: int, quality: int, region: tuple[float, float, float, float] | None = None
+) -> bytes:
     """Return an image as an upright JPEG whose longer side is at most `side` pixels; of several, the first.
 
     Args:
@@ -41,10 +45,11 @@ def picture_of(name: str, data: bytes, *, side: int, quality: int) -> bytes:
         data: Content of the file.
         side: Limit of the longer side, in pixels.
         quality: JPEG quality, 0 to 100.
+        region: Part of the upright image that is returned: left, top, right and bottom as fractions.
 
     Raises:
         InputError: "image_unknown": it is no image of a known format. "image_too_large": in bytes or pixels.
-            "image_damaged": it can't be decoded.
+            "image_damaged": it can't be decoded. "region_tiny": the region has too few pixels.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -57,8 +62,11 @@ def picture_of(name: str, data: bytes, *, side: int, quality: int) -> bytes:
             if width * height > _MOST_PIXELS:
                 size, most = f"{width} x {height}", f"{_MOST_PIXELS // 10**6} megapixels"
                 raise InputError("image_too_large", name=name, given=size, most=most)
-            image.draft("RGB", (side, side))  # decodes a JPEG at a fraction of its size where that is enough
+            if region is None:
+                image.draft("RGB", (side, side))  # decodes a JPEG at a fraction of its size where that is enough
             upright = ImageOps.exif_transpose(image)
+            if region is not None:
+                upright = _cropped(upright, region)
             upright.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
             encoded = BytesIO()
             _opaque(upright).save(encoded, "JPEG", quality=quality)
@@ -67,6 +75,16 @@ def picture_of(name: str, data: bytes, *, side: int, quality: int) -> bytes:
     except (OSError, SyntaxError, ValueError, MemoryError) as error:
         raise InputError("image_damaged", name=name, reason=str(error) or type(error).__name__) from error
     return encoded.getvalue()
+
+
+def _cropped(image: Image, region: tuple[float, float, float, float]) -> Image:
+    """Return a part of an image. Raises InputError if hardly anything can be seen in it."""
+    (left, top, right, bottom), (width, height) = region, image.size
+    box = (round(left * width), round(top * height), round(right * width), round(bottom * height))
+    size = (box[2] - box[0], box[3] - box[1])
+    if min(size) < LEAST_REGION:
+        raise InputError("region_tiny", size=f"{size[0]} x {size[1]}", least=LEAST_REGION, whole=f"{width} x {height}")
+    return image.crop(box)
 
 
 def _opaque(image: Image) -> Image:

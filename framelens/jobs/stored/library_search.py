@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from framelens.core.errors import AppError
+from framelens.core.errors import AppError, ConfigError
 from framelens.jobs.stored.library_entries import Backfill
 
+Region = tuple[float, float, float, float]
+"""Left, top, right and bottom of a part of a picture, as fractions of its width and height."""
 MomentReason = Literal["seen", "alike", "same", "words", "meaning"]
 """Why a moment was found: its picture shows what the words say, or shows the like of the given picture, or shows the
 same view as that; or a passage at this time has the words, or their meaning."""
@@ -32,6 +34,10 @@ class MomentQuery:
         picture_name: Its name, for errors.
         limit: Number of moments at most.
         among: Ids of the analyses to look in, None for all.
+        region: The part of the picture that is looked for, None for all of it.
+
+    Raises:
+        ConfigError: The region is no part of a picture, or there is no picture.
     """
 
     words: str = ""
@@ -39,6 +45,20 @@ class MomentQuery:
     picture_name: str = ""
     limit: int = 24
     among: frozenset[str] | None = None
+    region: Region | None = None
+
+    def __post_init__(self) -> None:
+        if self.region is None:
+            return
+        if len(self.region) != 4 or not _is_part(self.region):
+            raise ConfigError("region_outside", given=",".join(f"{edge:g}" for edge in self.region))
+        if not self.picture:
+            raise ConfigError("region_without_picture")
+
+
+def _is_part(region: Region) -> bool:
+    left, top, right, bottom = region
+    return 0 <= left < right <= 1 and 0 <= top < bottom <= 1
 
 
 @dataclass(frozen=True)

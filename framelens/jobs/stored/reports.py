@@ -6,7 +6,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from framelens.core.domain import Analysis
-from framelens.core.errors import InputError
+from framelens.core.errors import ConfigError, InputError
+from framelens.core.units import clock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,6 +81,36 @@ class StoredReports:
             job_id = self._jobs.import_report(analysis)
             keep_conversations(as_written(analysis), job_id, self._conversations)
         return job_id
+
+    def query_picture(
+        self, report: str, seconds: float | None, image: tuple[str, bytes] = ("", b"")
+    ) -> tuple[str, bytes]:
+        """Return the name and content of the picture of a query: an image, or a report's keyframe nearest to a time.
+
+        Args:
+            report: The report as the library resolves it, "" for the image.
+            seconds: The time.
+            image: Name and content of an image file.
+
+        Raises:
+            ConfigError: "frame_of_two": both are given. "frame_incomplete": the report or the time is missing.
+            InputError: "job_unknown", "job_ambiguous" or "frame_outside".
+        """
+        if not report and seconds is None:
+            return image
+        if image[1]:
+            raise ConfigError("frame_of_two")
+        if not report or seconds is None:
+            raise ConfigError("frame_incomplete")
+        job = self._jobs.snapshot(self._jobs.library.resolve_id(report))
+        decode, frames = job.progress.decode, [frame for frame in job.progress.keyframes if frame.jpeg]
+        end = decode.readable_seconds if decode else 0.0
+        if not frames or not 0 <= seconds <= end:
+            raise InputError(
+                "frame_outside", name=job.name, given=clock(max(0.0, seconds)), end=clock(end), n=len(frames)
+            )
+        nearest = min(frames, key=lambda frame: abs(frame.time_seconds - seconds))
+        return f"{job.name} {clock(nearest.time_seconds)}", nearest.jpeg
 
     def name_speakers(self, job_id: str, names: Mapping[str, str]) -> tuple[SpeakerSummary, ...]:
         """Name speakers in a report, and in further ones; see `framelens.jobs.stored.speakers.name_speakers`."""

@@ -19,6 +19,7 @@ def parts() -> dict[str, str]:
         "api": f"{__name__}.api:router",
         "ask.embeddings": f"{__name__}.parts:embedding_model",
         "ask.finder": f"{__name__}.parts:moment_finder",
+        "library.check": f"{__name__}.critic:checked",
         "library.field": f"{__name__}.panels.library:draw_field",
         "library.moments": f"{__name__}.panels.library:draw_moments",
         "library.search": f"{__name__}.parts:library_search",

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from framelens import InputError, MomentHits, error_text
 from framelens.plugin.api import VIEWER, ServicesDep
-from framelens.plugin.storage import MomentQuery, MomentReason
+from framelens.plugin.storage import MomentQuery, MomentReason, Region
 from framelens.plugins.search.critic import checked
 
 router = APIRouter(tags=["moments"])
@@ -27,6 +27,11 @@ class MomentSearch(BaseModel):
 
     words: Annotated[str, Field(max_length=1000, description="What is looked for.")] = ""
     picture: Annotated[str, Field(max_length=_MOST_ENCODED, description="A picture in base64.")] = ""
+    report: Annotated[str, Field(max_length=100, description="A report whose frame is the picture.")] = ""
+    at_seconds: Annotated[float | None, Field(description="The keyframe nearest to this time is taken.")] = None
+    region: Annotated[
+        Region | None, Field(description="Part of the picture: left, top, right and bottom, from 0 to 1.")
+    ] = None
     limit: Annotated[int, Field(ge=1, le=200)] = 24
     check: Annotated[bool, Field(description="Let the model look at the best 20 for what the words say.")] = False
 
@@ -60,7 +65,9 @@ class LibraryMoments(BaseModel):
 @router.post("/moments/search", dependencies=[VIEWER])
 def find_moments(body: MomentSearch, services: ServicesDep) -> LibraryMoments:
     """Find moments in the videos of all reports, by words, by a picture, or by both."""
-    query = MomentQuery(body.words, _decoded(body.picture), "picture", body.limit)
+    image = ("picture", _decoded(body.picture))
+    name, picture = services.reports.query_picture(body.report, body.at_seconds, image)
+    query = MomentQuery(body.words, picture, name, body.limit, region=body.region)
     hits = services.moment_search.find(query)
     return library_moments(checked(services, hits, body.words, threading.Event()) if body.check else hits)
 

@@ -37,8 +37,8 @@ from framelens.plugins.search.vectors import Kind, Near, VectorTable
 Embed = Callable[[Sequence[str]], list[list[float]]]
 IndexedFrame = tuple[tuple[int, float, int], bytes, Box | None]
 """Index, seconds and shot of a keyframe, its JPEG, and the region that is indexed, None for all of it."""
-NEEDS_MODEL = "search_needs_model"
-"""Key of the error of a search by a picture without a model."""
+NEEDS_MODEL, REGION_NEEDS_MODEL = "search_needs_model", "search_region_needs_model"
+"""Keys of the errors of a search by a picture, and by a part of one, without a model."""
 _MOST_PASSAGES = 200
 """Most vectors of passages of an analysis; of more passages an even sample is used."""
 _SAID_CHARACTERS = 300
@@ -216,9 +216,13 @@ class MomentIndex(LibrarySearch):
         """Find moments; see LibrarySearch."""
         if not (query.words.strip() or query.picture):
             raise ConfigError("find_nothing_asked")
-        picture = query.picture and picture_of(query.picture_name, query.picture, side=SIDE, quality=QUALITY)
+        picture = query.picture and picture_of(
+            query.picture_name, query.picture, side=SIDE, quality=QUALITY, region=query.region
+        )
         self.begin()
-        encoder, error = self._sighted(), self._fault(is_needed=bool(picture))
+        encoder, error = self._sighted(), self._fault(query)
+        if error and query.region and not query.words.strip():
+            raise error
         hidden = _Hidden(self._library.hidden(), query.among)
         rankings: dict[MomentReason, list[_Place]] = {}
         try:
@@ -230,7 +234,7 @@ class MomentIndex(LibrarySearch):
             rankings["meaning"] = [self._passage_place(hit) for hit in near]
         except AppError as failure:
             error = failure
-        if picture:
+        if picture and not query.region:
             least = SURE if "alike" in rankings else LEAST
             same = self._nearest_frames("layout", KEY, layout_of(picture), hidden, least)
             rankings = {"same": same, **rankings}
@@ -238,10 +242,10 @@ class MomentIndex(LibrarySearch):
         moments = self._fused(rankings, query.limit)
         return MomentHits(tuple(moments), encoder.label if encoder else "", self.num_left, error or self.task.error)
 
-    def _fault(self, *, is_needed: bool) -> AppError | None:
+    def _fault(self, query: MomentQuery) -> AppError | None:
         """Return why no model compares pictures, where one is needed or named for that."""
         model = self._encoders.model if self._encoders else None
-        if self.is_sighted or not (is_needed or (model and model.is_named)):
+        if self.is_sighted or not (query.picture or (model and model.is_named)):
             return None
         try:
             if model:
@@ -249,7 +253,7 @@ class MomentIndex(LibrarySearch):
         except AppError as error:
             if error.key != "search_model_absent":
                 return error
-        return InputError(NEEDS_MODEL, size=SIZE)
+        return InputError(REGION_NEEDS_MODEL if query.region else NEEDS_MODEL, size=SIZE)
 
     def _near_passages(self, words: str, most: int, hidden: Container[str]) -> list[Near]:
         if not self._texts or not words.strip():

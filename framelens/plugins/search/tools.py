@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Annotated
+from typing import Annotated, cast
 
 from pydantic import BaseModel, Field
 
 from framelens import error_text
 from framelens.plugin.api import ToolCall
 from framelens.plugin.files import read_image
-from framelens.plugin.storage import MomentQuery, MomentReason
+from framelens.plugin.storage import MomentQuery, MomentReason, Region
 from framelens.plugins.search.critic import checked
 
 Text = Annotated[str, Field(max_length=4096)]
@@ -51,6 +51,9 @@ def find_moments(
     call: ToolCall,
     words: Text = "",
     picture: Text = "",
+    report: Text = "",
+    at: float | None = None,
+    region: Annotated[list[float], Field(min_length=4, max_length=4)] | None = None,
     limit: Annotated[int, Field(ge=1, le=50)] = 12,
     check: Annotated[bool, Field(description="Let the model look at the best 20 for what the words say.")] = False,
 ) -> MomentsResult:
@@ -59,11 +62,13 @@ def find_moments(
     Raises:
         AppError: Nothing is asked for, or the picture can't be read or compared.
     """
-    name, content = read_image(call.folder(picture)) if picture else ("", b"")
+    image = read_image(call.folder(picture)) if picture else ("", b"")
+    name, content = call.services.reports.query_picture(report, at, image)
     search = call.services.moment_search
     call.services.jobs.indexing.catch_up()
     search.catch_up(call.cancel)
-    hits = search.find(MomentQuery(words, content, name, limit))
+    part = cast("Region", tuple(region)) if region else None
+    hits = search.find(MomentQuery(words, content, name, limit, region=part))
     if check:
         hits = checked(call.services, hits, words, call.cancel)
     return MomentsResult(

@@ -1,6 +1,7 @@
 """Moments by words and by pictures, with a tiny model that really runs: what is planted is found, and nothing else."""
 
 import base64
+import io
 import json
 import shutil
 import signal
@@ -277,6 +278,45 @@ def test_a_video_is_searched_everywhere(
     assert (from_python.time_seconds, from_python.reasons) == (hit["time_seconds"], ("alike",))
 
 
+@pytest.mark.slow
+def test_a_part_of_a_picture_or_frame_is_looked_for(
+    street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main(["analyse", str(street), "--no-model", "--quiet", "--output", str(tmp_path / "report.md")]) == 0
+    both, edge = Image.new("RGB", (320, 90)), tmp_path / "both.png"
+    for left, thing in ((0, ("van", "blue")), (160, ("ball", "red"))):
+        both.paste(Image.open(io.BytesIO(picture_of(thing))), (left, 0))
+    both.save(edge)
+    assert main.main(["find", "--picture", str(edge), "--region", "0,0,0.5,1", "--language", "en"]) == 6
+    assert "Only a model can find a part of a picture" in capsys.readouterr().err
+    monkeypatch.setenv("FRAMELENS_SEARCH_MODEL", str(MODEL))
+    for region, (first, last) in (("0,0,0.5,1", (2.0, 2.5)), ("50% 0% 100% 100%", (4.0, 4.5))):
+        (hit,) = found(capsys, "--picture", edge, "--region", region)["moments"]
+        assert first <= hit["time_seconds"] < last and hit["reasons"] == ["alike"]
+    (hit,) = framelens.find(picture=edge, region=(0.0, 0.0, 0.5, 1.0)).moments
+    assert 2.0 <= hit.time_seconds < 2.5
+    (whole, *_) = found(capsys, "--report", "latest", "--at", "0:02.1")["moments"]
+    assert 2.0 <= whole["time_seconds"] < 2.5 and whole["reasons"] == ["same", "alike"]
+    (part, *_) = found(capsys, "--report", "latest", "--at", "2.1", "--region", "0,0,1,0.9")["moments"]
+    assert part["time_seconds"] == whole["time_seconds"] and part["reasons"] == ["alike"]
+    with open_library(config.load()) as opened:
+        call = ToolCall(opened, lambda _: (None, None), Path)
+        for arguments in ({"report": "latest", "at": 2.1}, {"picture": str(edge), "region": [0, 0, 0.5, 1]}):
+            assert find_moments(call, **arguments).moments[0].time == whole["time_seconds"]
+    capsys.readouterr()
+    for wrong, said in (
+        (["--picture", edge, "--region", "0.6,0,0.2,1"], "“0.6,0,0.2,1” is no part of a picture"),
+        (["--picture", edge, "--region", "a corner"], "“a corner” is no part of a picture"),
+        (["--picture", edge, "--region", "0,0,1%,1"], "3 x 90 pixels of 320 x 90"),
+        (["van", "--region", "0,0,1,1"], "no picture"),
+        (["--report", "latest"], "needs a report and a time"),
+        (["--report", "latest", "--at", "1:00:00"], "has no frame at 1:00:00"),
+        (["--report", "latest", "--at", "1", "--picture", edge], "Leave one of them out"),
+    ):
+        assert main.main(["find", *map(str, wrong), "--language", "en"]) != 0
+        assert said in capsys.readouterr().err, wrong
+
+
 def judging(*words: str) -> Behave:
     """An engine that answers each look at a picture with the next word, and each question why with a sentence."""
     left = list(words)
@@ -297,7 +337,7 @@ def test_the_model_looks_at_what_was_found(
 ) -> None:
     assert main.main(["analyse", str(street), "--no-model", "--quiet", "--output", str(tmp_path / "report.md")]) == 0
     monkeypatch.setenv("FRAMELENS_SEARCH_MODEL", str(MODEL))
-    with scripted.serve(judging("no", "yes", "perhaps", "yes", "no")) as server:
+    with scripted.serve(judging("no", "yes", "perhaps", "yes", "no", "yes")) as server:
         monkeypatch.setenv("FRAMELENS_BASE_URL", server.base_url)
         for is_confirmed in (False, True, None):
             (hit,) = found(capsys, "a blue van", "--check")["moments"]
@@ -311,6 +351,7 @@ def test_the_model_looks_at_what_was_found(
             False,
             ["It stands on the left."],
         )
+        assert [hit.is_confirmed for hit in framelens.find("a blue van", check=True).moments] == [True]
     asked = server.requests[-1]["messages"][1]["content"]
     assert [part["type"] for part in asked] == ["text", "image_url", "text"]
     assert "There is no a blue van" not in asked[-1]["text"] and "a blue van" in asked[-1]["text"]
@@ -353,6 +394,8 @@ def test_api_finds_moments(gate: Gate, services: Services) -> None:  # noqa: F81
             {},
             {"picture": "no base64!"},
             {"picture": base64.b64encode(b"text").decode()},
+            {"picture": picture, "region": [0, 0, 0, 1]},
+            {"report": "latest", "picture": picture, "at_seconds": 1},
         ):
             assert api.post("moments/search", json=body).status_code == 409
         answer = api.post("moments/search", json={"picture": picture}).json()

@@ -8,7 +8,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from framelens import Cancelled, Moment, MomentHits, error_text
+from framelens import Cancelled, ConfigError, Moment, MomentHits, error_text
 from framelens.plugin import Services, load, open_library, t
 from framelens.plugin.command_line import (
     Options,
@@ -20,6 +20,7 @@ from framelens.plugin.command_line import (
     json_option,
     option,
     parse_path,
+    parse_seconds,
     print_json,
     quiet_option,
     settle_speech,
@@ -28,19 +29,36 @@ from framelens.plugin.command_line import (
     wide_console,
 )
 from framelens.plugin.files import read_image, typed_path
-from framelens.plugin.storage import LibrarySearch, MomentQuery
+from framelens.plugin.storage import LibrarySearch, MomentQuery, Region
 from framelens.plugin.texts import clock, single_line
 from framelens.plugins.search.critic import checked, is_judged, verdict_of
 from framelens.plugins.search.encoder import SIGLIP, SIZE, PictureModel
-from framelens.plugins.search.moment_index import NEEDS_MODEL
+from framelens.plugins.search.moment_index import NEEDS_MODEL, REGION_NEEDS_MODEL
 
 _MOST = 200
 _POLL_SECONDS = 0.2
 
 
+def parse_region(text: str) -> Region:
+    """Parse left, top, right and bottom of a part of a picture, as fractions or percent.
+
+    Raises:
+        ConfigError: The text is something else.
+    """
+    edges = text.replace(",", " ").split()
+    try:
+        left, top, right, bottom = (float(edge[:-1]) / 100 if edge.endswith("%") else float(edge) for edge in edges)
+    except ValueError:
+        raise ConfigError("region_outside", given=text) from None
+    return left, top, right, bottom
+
+
 @command("find", help="cli.find_command", stopped="cancelled")
 @argument("words", nargs=-1, metavar="WORDS", help="cli.find_words")
 @option("--picture", type=parse_path, metavar="FILE", help="cli.find_picture")
+@option("--report", default="", metavar="ID", help="cli.find_report")
+@option("--at", type=parse_seconds, metavar="T", help="cli.find_at")
+@option("--region", type=parse_region, metavar="L,T,R,B", help="cli.find_region")
 @option("--limit", type=whole_number(1, _MOST), default=12, metavar="N", help="cli.find_limit")
 @flag("--check", help="cli.find_check")
 @flag("--download", help=lambda: t("cli.find_download", size=SIZE))
@@ -56,18 +74,20 @@ def run(options: Options) -> int:
     settings = load()
     use_language(options, settings)
     words = " ".join(options.words).strip()
-    name, picture = read_image(Path(typed_path(str(options.picture)))) if options.picture else ("", b"")
+    image = read_image(Path(typed_path(str(options.picture)))) if options.picture else ("", b"")
     cancel, model = cancel_on_signals(), PictureModel(settings)
     if options.download:
         settle_speech(model, cancel, confirmed=True, quiet=options.quiet)
-    if options.download and not (words or picture):
+    if options.download and not (words or image[1] or options.report):
         print(t("cli.find_here", model=model.label))
         return 0
     with open_library(settings) as services:
         search = services.moment_search
+        name, picture = services.reports.query_picture(options.report, options.at, image)
+        query = MomentQuery(words, picture, name, options.limit, region=options.region)
         if words or picture:
             _index(services, search, cancel, quiet=options.quiet)
-        hits = search.find(MomentQuery(words, picture, name, options.limit))
+        hits = search.find(query)
         if options.check:
             hits = _checked(services, hits, words, cancel, quiet=options.quiet)
             if hits.moments and not is_judged(hits):
@@ -112,7 +132,10 @@ def document_of(hits: MomentHits) -> dict[str, object]:
 def _print(hits: MomentHits) -> None:
     if hits.error:
         why = error_text(hits.error)
-        print(why if hits.error.key == NEEDS_MODEL else t("search.incomplete", why=why), file=sys.stderr)
+        print(
+            why if hits.error.key in (NEEDS_MODEL, REGION_NEEDS_MODEL) else t("search.incomplete", why=why),
+            file=sys.stderr,
+        )
     if not hits.moments:
         print(t("search.nothing"))
         return

@@ -9,7 +9,7 @@ not written again keeps its correction in the log, among `unmatched`.
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from typing import Any, Literal
@@ -58,7 +58,7 @@ class ReportItem:
     issues: tuple[str, ...] = ()
     correction: Correction | None = None
     question: str = ""
-    times: Mapping[int, float] = field(default_factory=dict, repr=False)
+    times: Mapping[int, float] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def is_struck(self) -> bool:
@@ -112,13 +112,13 @@ def corrected(analysis: Analysis, log: Sequence[Correction]) -> Analysis:
             if (changed := placement.applied(items, keys)) != items:
                 fields: dict[str, Any] = {name: changed}
                 results[owner.number] = replace(results[owner.number], **fields)
-    answers = {answer.created: _answered(answer, _prefix(written, answer), placement) for answer in _answers(written)}
     remarks = set(chain.from_iterable(placement.remarks.values()))
     additions = (entry for key, entry in state.items() if entry.kind == "add" and key not in remarks)
     times = times_of(written.keyframes)
     keyframes = (replace(frame, jpeg=b"") if f"p{frame.number}" in state else frame for frame in written.keyframes)
+    made = _with(written, results, lambda answer: _answered(answer, _prefix(written, answer), placement))
     return replace(
-        _with(written, results, answers),
+        made,
         keyframes=tuple(keyframes),
         corrections=Corrections(
             tuple(log),
@@ -126,7 +126,7 @@ def corrected(analysis: Analysis, log: Sequence[Correction]) -> Analysis:
             title=_text_in(state, "title", written.title),
             note=_text_in(state, "note"),
             answers=tuple(
-                {answer.created: answer for answer in _answers(written) if answers[answer.created].lines}.values()
+                answer for answer, changed in zip(_answers(written), _answers(made), strict=True) if changed.lines
             ),
             added=tuple(sorted(map(_finding_of, additions), key=lambda finding: _begin(finding, times))),
             unmatched=placement.unmatched,
@@ -145,8 +145,9 @@ def as_written(analysis: Analysis) -> Analysis:
         for result in analysis.requests
         if result.number in originals
     }
+    answers = iter(corrections.answers)
     return replace(
-        _with(analysis, results, {answer.created: answer for answer in corrections.answers}), corrections=None
+        _with(analysis, results, lambda answer: next(answers, answer) if answer.lines else answer), corrections=None
     )
 
 
@@ -291,19 +292,21 @@ def _answered(answer: ReportedAnswer, prefix: str, placement: _Placement) -> Rep
         (line, placement.changes[key]) for line, key in zip(before, keys, strict=True) if key in placement.changes
     ]
     kept = "\n".join(line.text for line in lines)
-    gone = _numbers_in(line.text for line, _ in changes) - _numbers_in(line.text for line in lines if not line.person)
-    taken_back = "\n".join(line.text for line, change in changes if not change.model)
+    unchanged = _numbers_in(line.text for line in lines if not line.person)
+    taken_back = "\n".join(line.text for line, change in changes if not change.model)  # a model looked at nothing
     searches = []
     for search in answer.searches:
         shown = (one for one in search.moments.intervals if one.times in kept or one.times not in taken_back)
         searches.append(replace(search, moments=replace(search.moments, intervals=tuple(shown))))
+    gone = _numbers_in([taken_back]) - unchanged
     cited = (*(number for number in answer.cited if number not in gone), *(n for line in lines for n in line.frames))
+    doubtful = _numbers_in(line.text for line, _ in changes) - unchanged
     return replace(
         answer,
         answer=kept,
         lines=lines or (Finding("", ()),),
         cited=tuple(dict.fromkeys(cited)),
-        unknown_frames=tuple(number for number in answer.unknown_frames if number not in gone),
+        unknown_frames=tuple(number for number in answer.unknown_frames if number not in doubtful),
         own_times=tuple(
             time for time in answer.own_times if any(time in line.text for line in lines if not line.person)
         ),
@@ -317,11 +320,13 @@ def _numbers_in(texts: Iterable[str]) -> set[int]:
     return {int(digits) for text in named for digits in re.findall(r"\d{1,9}", text)}
 
 
-def _with(analysis: Analysis, results: Mapping[int, ChunkResult], answers: Mapping[str, ReportedAnswer]) -> Analysis:
-    """Return an analysis with these results, by number, and answers, by the time of their question."""
+def _with(
+    analysis: Analysis, results: Mapping[int, ChunkResult], change: Callable[[ReportedAnswer], ReportedAnswer]
+) -> Analysis:
+    """Return an analysis with these results, by number, and with its answers changed in their order."""
 
     def replaced(conversation: ReportedConversation) -> ReportedConversation:
-        return replace(conversation, answers=tuple(answers.get(one.created, one) for one in conversation.answers))
+        return replace(conversation, answers=tuple(map(change, conversation.answers)))
 
     return replace(
         analysis,

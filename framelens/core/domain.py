@@ -800,7 +800,7 @@ class Corrections:
         originals: The answers of the model that were changed, as it gave them.
         title: The title of a person.
         note: A note to the reader.
-        answers: The answers of the model in which lines were changed, as it gave them.
+        answers: The answers of the model in which lines were changed, as it gave them, in the order of the report.
         added: Statements that people added, by time.
         unmatched: Numbers of the corrections in force whose item is no longer in the report.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from framelens.analysis.parsing import citations
 from framelens.core.corrected_report import ReportItem, as_written, corrected, items_of
@@ -45,7 +45,7 @@ _LONG = frozenset(("note", "chapter"))
 class Draft:
     """What a person wants to change, in fields of `Correction`; without frames and time a text keeps its own.
 
-    `author` is another person who wrote it in an earlier report.
+    `author` is another person who wrote it in an earlier report, `issues` are keys of what else couldn't be verified.
     """
 
     kind: CorrectionKind
@@ -55,6 +55,7 @@ class Draft:
     time_seconds: float | None = None
     model: str = ""
     author: str = ""
+    issues: tuple[Literal["new_number"], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -219,13 +220,14 @@ def _with_evidence(draft: Draft, entry: Correction, item: ReportItem, written: A
     named = times if seconds is None else {**times, 0: seconds}
     checked = citations.finding(text, frames if seconds is None else (*frames, 0), named)
     ignored = () if item.kind in _NEEDS_FRAME else ("no_frame",)
-    of_fields = (issue for issue in item.issues if issue not in citations.TEXT_ISSUES)
+    found = (issue for issue in checked.issues if issue not in ignored)
+    of_fields = (issue for issue in item.issues if issue not in (*citations.TEXT_ISSUES, "new_number"))
     return replace(
         entry,
         text=text,
         frames=tuple(number for number in checked.frames if number),
         time_seconds=seconds,
-        issues=tuple(dict.fromkeys((*(issue for issue in checked.issues if issue not in ignored), *of_fields))),
+        issues=tuple(dict.fromkeys((*found, *draft.issues, *of_fields))),
     )
 
 

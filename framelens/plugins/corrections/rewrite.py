@@ -1,16 +1,18 @@
 """Rewriting of a report by the model without another look: shorter, longer, in other words, in another language.
 
 The model gets the sentences with their keys and returns them with the same keys, so that every sentence keeps the
-frames that it rests on; what it then says is checked like any other correction. What people wrote is left alone, except
-in another language. What the model leaves out stays unchanged and is counted.
+frames that it rests on; what it then says is checked like any other correction, and a number that its sentence didn't
+have is marked. What people wrote is left alone, except in another language. What the model leaves out or writes in
+another language than it was asked for stays unchanged and is counted.
 """
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from framelens import Analysis, EngineError, InputError, Language
 from framelens.plugin import Services, in_language, language, t
@@ -23,10 +25,21 @@ WAYS = ("shorter", "longer", "zh", "en")
 _MOST_SENT, _LATIN_SHARE = 450, 0.3
 """Tokens of the sentences in a request, so that twice as many fit into an answer of 1,024; tokens of a character other
 than Chinese ones."""
-_LINE = re.compile(r"^\W*(title|note|[a-z]\d+)\W*[:：]\**\s*(.+)$", re.IGNORECASE)
+_LINE = re.compile(r"^(?:\d+[.)])?\W*(title|note|[a-z]\d+)\W*[:：]\**\s*(.+)$", re.IGNORECASE)
 _BREAK = " ¶ "
 """Sign between the lines of a chapter, which is sent on one line."""
 _LONGEST_WAY = 500
+_NUMBER = re.compile(r"(?<![\d:.,])\d+(?:[.,]\d+)*(?![\d:])")
+"""Numbers, without times, which are checked with the citations."""
+_WORD, _ANY_WORD = re.compile(r"[a-z]+"), re.compile(r"[a-z]+|[二三四五六七八九十两]")
+"""Words of a text that may be numbers: 三 is one in 三辆车 and none in 三轮车, so it is only read in what was there."""
+_NUMBER_WORDS = dict(
+    zip(
+        (*"two three four five six seven eight nine ten".split(), *"二三四五六七八九十两"),  # noqa: SIM905
+        (*map(str, range(2, 11)), *map(str, range(2, 11)), "2"),
+        strict=True,
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +49,7 @@ class Rewritten:
     Attributes:
         analysis: The report.
         num_rewritten: Number of its items that the model has rewritten.
-        num_left: Number of those that it left out, which are unchanged.
+        num_left: Number of those that it left out or wrote in another language, which are unchanged.
     """
 
     analysis: Analysis
@@ -73,7 +86,7 @@ def rewrite(
 
     Raises:
         InputError: There is nothing to rewrite, no way is given, or the report can't be corrected.
-        AppError: The engine doesn't start, fails, or answers without a single sentence.
+        AppError: The engine doesn't start, fails, or answers without a single sentence in the right language.
         Cancelled: `cancel` was set.
     """
     analysis = report_of(services, job_id)
@@ -83,26 +96,28 @@ def rewrite(
     if not items:
         raise InputError("rewrite_nothing")
     revision = len(analysis.corrections.log) if analysis.corrections else 0
-    target: Language = "zh" if way == "zh" else "en" if way == "en" else analysis.request.language
+    target: Language = "zh" if way == "zh" or (way != "en" and _is_chinese(item.text for item in items)) else "en"
     with in_language(target):
         system = _instructions(services, way)
-    requests, texts, model = list(_batches(items)), dict[str, str](), ""
+    requests, answered, model = list(_batches(items)), dict[str, str](), ""
     for number, lines in enumerate(requests):
         on_progress((number, len(requests)))
         answer, model = services.asking.write(
             "\n".join(lines), system=system, content=analysis.video.content_key, cancel=cancel
         )
-        texts |= _read(answer)
+        answered |= _read(answer)
+    texts = {item: answered[item.key] for item in items if 0 < len(answered.get(item.key, "")) <= MOST_CHARACTERS}
+    right = {item: text for item, text in texts.items() if text == item.text or _is_in(target, text)}
+    if not right:
+        raise EngineError("rewrite_wrong_language" if texts else "rewrite_unusable", model=model)
+    context = "\n".join(item.text for item in items) if way not in ("shorter", "zh", "en") else ""
     drafts = [
-        Draft("replace", item.key, text[:MOST_CHARACTERS], model=model)
-        for item in items
-        if (text := texts.get(item.key, "").replace(_BREAK.strip(), "\n").strip()) and text != item.text
+        Draft("replace", item.key, text, model=model, issues=_new_numbers(text, f"{item.text}\n{context}"))
+        for item, text in right.items()
+        if text != item.text
     ]
-    if not texts.keys() & {item.key for item in items}:
-        raise EngineError("rewrite_unusable", model=model)
     outcome = services.reports.correct(job_id, drafts, revision=revision, author=author) if drafts else None
-    left = sum(item.key not in texts for item in items)
-    return Rewritten(outcome.analysis if outcome else analysis, len(drafts), left)
+    return Rewritten(outcome.analysis if outcome else analysis, len(drafts), len(items) - len(right))
 
 
 def _is_rewritten(item: ReportItem, way: str) -> bool:
@@ -140,5 +155,23 @@ def _read(answer: str) -> dict[str, str]:
     """Return the texts of an answer by their keys; of two with the same key the first counts."""
     texts: dict[str, str] = {}
     for match in filter(None, map(_LINE.match, answer.splitlines())):
-        texts.setdefault(match[1].lower(), match[2].strip())
+        texts.setdefault(match[1].lower(), match[2].replace(_BREAK.strip(), "\n").strip())
     return texts
+
+
+def _is_chinese(texts: Iterable[str]) -> bool:
+    """Return whether texts are in Chinese; a Chinese character is worth a few letters."""
+    characters = "".join(texts)
+    return 3 * len(re.findall(r"[\u4e00-\u9fff]", characters)) > len(re.findall(r"[A-Za-z]", characters))
+
+
+def _is_in(target: Language, text: str) -> bool:
+    """Return whether a text may be in a language: names stay in their own, and a name alone is in every language."""
+    return _is_chinese([text]) == (target == "zh") or not re.search(r"[a-z]{2} [a-z]{2}|[\u4e00-\u9fff]{5}", text)
+
+
+def _new_numbers(text: str, source: str) -> tuple[Literal["new_number"], ...]:
+    """Return the issue that a text names a number which its source doesn't name, in digits or in words."""
+    named = {*_NUMBER.findall(text), *(_NUMBER_WORDS.get(word, "1") for word in _WORD.findall(text.lower()))}
+    known = {*_NUMBER.findall(source), *(_NUMBER_WORDS.get(word, "1") for word in _ANY_WORD.findall(source.lower()))}
+    return ("new_number",) if named - known - {"1"} else ()

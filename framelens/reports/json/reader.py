@@ -174,7 +174,7 @@ def _analysis(form: schema.ReportForm, pictures: Sequence[bytes]) -> Analysis:
         raise ValueError("the corrections are not in order")
     originals = {original.number: original for original in corrections.originals} if corrections else {}
     result = partial(_result, originals=originals)
-    answers = {original.created: original for original in corrections.answers} if corrections else {}
+    answers = iter(corrections.answers if corrections else ())
     conversation = partial(_conversation, pictures=pictures, originals=answers)
     written = build(
         Analysis,
@@ -209,14 +209,14 @@ def _analysis(form: schema.ReportForm, pictures: Sequence[bytes]) -> Analysis:
 
 
 def _conversation(
-    form: schema.ConversationForm, pictures: Sequence[bytes], originals: Mapping[str, schema.ConversationAnswerForm]
+    form: schema.ConversationForm, pictures: Sequence[bytes], originals: Iterator[schema.ConversationAnswerForm]
 ) -> ReportedConversation:
     """Return a conversation with the answers as the model gave them."""
     shown = (
         build(ReportedPicture, picture, keyframe=picture.keyframe or 0, jpeg=_jpeg(picture.picture, pictures))
         for picture in form.pictures
     )
-    answers = tuple(originals.get(answer.created, answer) for answer in form.answers)
+    answers = tuple(next(originals, answer) if answer.lines else answer for answer in form.answers)
     return build(ReportedConversation, form, answers=answers, pictures=tuple(shown))
 
 

@@ -89,7 +89,8 @@ def form_of(analysis: Analysis, *, pictures: bool = True) -> schema.ReportForm:
         corrections=None,
     )
     conversations = tuple(_conversation(conversation, pictures=pictures) for conversation in analysis.conversations)
-    corrections = analysis.corrections and _corrections(analysis.corrections, answers)
+    changed = [answer for conversation in analysis.all_conversations for answer in conversation.answers if answer.lines]
+    corrections = analysis.corrections and _corrections(analysis.corrections, answers, len(changed))
     optional = {"conversations": conversations, "link": analysis.link, "corrections": corrections}
     return structs.replace(form, **{name: value or UNSET for name, value in optional.items()})
 
@@ -199,7 +200,7 @@ def _worded_forms(keys: tuple[str, ...], texts: list[str]) -> tuple[schema.Worde
     return tuple(schema.WordedForm(key, text) for key, text in zip(keys, texts, strict=True))
 
 
-def _corrections(corrections: Corrections, answers: AnswerWriter) -> schema.CorrectionsForm:
+def _corrections(corrections: Corrections, answers: AnswerWriter, num_answers: int) -> schema.CorrectionsForm:
     originals = (
         schema.OriginalForm(
             result.number,
@@ -216,7 +217,7 @@ def _corrections(corrections: Corrections, answers: AnswerWriter) -> schema.Corr
         tuple(originals),
         title,
         note,
-        tuple(map(_conversation_answer, corrections.answers)),
+        tuple(map(_conversation_answer, corrections.answers[:num_answers])),  # without those that are left out
         answers.findings(corrections.added),
         corrections.unmatched,
     )

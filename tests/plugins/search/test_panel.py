@@ -94,6 +94,26 @@ def test_what_cannot_be_found_or_compared_is_said(index: MomentIndex, monkeypatc
     assert "it is torn" in page("", **picture).error[0].value
 
 
+def test_a_part_of_the_picture_is_looked_for(
+    services: Services, index: MomentIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from framelens.plugins.search.panels.library import QueryPicture
+
+    asked: list[MomentQuery] = []
+    monkeypatch.setattr(index, "find", lambda query: asked.append(query) or MomentHits((), "tiny"))
+    chosen = QueryPicture("van.jpg", b"\xff\xd8", (0.25, 0.25, 0.5, 0.75))
+    shown = page("", find_picture=chosen)
+    assert [query.region for query in asked] == [(0.25, 0.25, 0.5, 0.75)]
+    (part,) = [part for part in parts_shown(shown) if "query" in part]
+    assert list(part["query"]["region"]) == [0.25, 0.25, 0.5, 0.75] and "Drag" in part["words"]["hint"]
+    wrong = page("", find_picture=QueryPicture("van.jpg", b"\xff\xd8", (0.5, 0.5, 0.25, 0.75)))
+    assert "no part of a picture" in wrong.error[0].value
+    object.__setattr__(services.settings, "search_model_path", "")
+    offered = page("", find_picture=chosen)
+    assert "Only a model can find a part" in offered.caption[-1].value and offered.button(key="find_download")
+    assert len(asked) == 1
+
+
 def test_the_model_is_offered_with_its_size(services: Services, index: MomentIndex) -> None:
     object.__setattr__(services.settings, "search_model_path", "")
     assert "418 MB" in page("blue van").button(key="find_download").label

@@ -6,6 +6,7 @@ import base64
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import streamlit as st
 
@@ -13,28 +14,29 @@ from framelens import AppError, Moment, MomentHits
 from framelens.plugin import current_user, in_language, language, t
 from framelens.plugin.files import picture_of
 from framelens.plugin.processes import BackgroundTask
-from framelens.plugin.storage import LibraryQuery, LibrarySearch, MomentQuery
+from framelens.plugin.storage import LibraryQuery, LibrarySearch, MomentQuery, Region
 from framelens.plugin.texts import clock, error_words, plain, single_line
 from framelens.plugin_page import PageTools
 from framelens.plugins.search.critic import MOST_CHECKED, checked, checks_of, in_order, is_judged, verdict_of
-from framelens.plugins.search.encoder import QUALITY, SIDE, SIGLIP, PictureModel
+from framelens.plugins.search.encoder import QUALITY, SIGLIP, PictureModel
 from framelens.plugins.search.moment_index import NEEDS_MODEL, MomentIndex
 
 _AREA = "library_field"
 """Key of the container of the search field, onto which pictures may be dropped."""
-_PICTURE, _REFUSED, _KEY, _MORE = "find_picture", "find_refused", "find_moments", "find_more"
+_PICTURE, _REFUSED, _KEY, _MORE, _QUERY = "find_picture", "find_refused", "find_moments", "find_more", "find_query"
 _FEW, _MOST = 8, 48
 """Moments above the reports that have the words, and with a picture or on demand."""
-_SHOWN_SIDE = 320
-"""Longer side of a moment's picture in pixels."""
+_SHOWN_SIDE, _KEPT_SIDE = 320, 1280
+"""Longer side in pixels of a moment's picture, and of the picture that is searched for, of which a part is chosen."""
 
 
 @dataclass(frozen=True)
 class QueryPicture:
-    """A picture that is searched for: its name, and itself as a JPEG."""
+    """A picture that is searched for: its name, itself as a JPEG, and the part that is looked for."""
 
     name: str
     content: bytes
+    region: Region | None = None
 
 
 def draw_field(ui: PageTools) -> None:
@@ -51,7 +53,8 @@ def draw_field(ui: PageTools) -> None:
             for upload_id in ids[:1]:
                 with ui.services.videos.read_once(upload_id, "picture") as (name, file):
                     content = file.read()
-                st.session_state[_PICTURE] = QueryPicture(name, picture_of(name, content, side=SIDE, quality=QUALITY))
+                jpeg = picture_of(name, content, side=_KEPT_SIDE, quality=QUALITY)
+                st.session_state[_PICTURE] = QueryPicture(name, jpeg)
 
     ui.draw_picture_upload(t("search.picture"), key="find_upload", area=_AREA, on_uploaded=take)
 
@@ -67,13 +70,15 @@ def draw_moments(ui: PageTools, asked: LibraryQuery) -> bool:
         _draw_picture(ui, picture)
     model = PictureModel(ui.services.settings)
     is_offered = bool(model.download_bytes()) and not (isinstance(search, MomentIndex) and search.is_sighted)
-    if is_offered and not picture:
-        _draw_offer(ui, model, "search.offer")
-        return False
+    region = picture.region if picture else None
+    if is_offered and (region or not picture):
+        _draw_offer(ui, model, "search.offer_region" if region else "search.offer")
+        return bool(region)
     is_long = bool(picture) or st.session_state.get(_MORE) == words
     limit, among = _MOST if is_long else _FEW + 1, _filtered(ui, replace(asked, words=""))
-    query = MomentQuery(words, picture.content if picture else b"", limit=limit, among=among)
+    content, name = (picture.content, picture.name) if picture else (b"", "")
     try:
+        query = MomentQuery(words, content, name, limit, among, region)
         with st.spinner(t("search.searching"), show_time=False):
             hits = search.find(query)
     except AppError as error:
@@ -198,19 +203,27 @@ def _search_frame(ui: PageTools, job_id: str, frame_index: object) -> None:
     for frame in job.progress.keyframes:
         if frame.frame_index == frame_index:
             time = clock(frame.time_seconds).partition(".")[0]
-            jpeg = picture_of(job.name, frame.jpeg, side=SIDE, quality=QUALITY)
+            jpeg = picture_of(job.name, frame.jpeg, side=_KEPT_SIDE, quality=QUALITY)
             st.session_state[_PICTURE] = QueryPicture(f"{single_line(job.name)} {time}", jpeg)
 
 
 def _draw_picture(ui: PageTools, picture: QueryPicture) -> None:
-    """Draw the picture that is searched for, with the button that takes it away."""
+    """Draw the picture that is searched for, with ways to choose a part and to take it away."""
 
     def forget() -> None:
         st.session_state.pop(_PICTURE, None)
 
-    query = {"picture": f"data:image/jpeg;base64,{base64.b64encode(picture.content).decode()}", "name": picture.name}
-    data = {"query": query, "moments": [], "words": {"forget": t("search.no_picture")}}
-    ui.mount("moments", __package__, key="find_query", data=data, on_forget_change=forget)
+    def choose() -> None:
+        region = ui.sent(_QUERY, "region")
+        if isinstance(region, list):
+            st.session_state[_PICTURE] = replace(picture, region=cast("Region", tuple(region)) if region else None)
+
+    address = f"data:image/jpeg;base64,{base64.b64encode(picture.content).decode()}"
+    data = {
+        "query": {"picture": address, "name": picture.name, "region": picture.region},
+        "words": {name: t(f"search.query.{name}") for name in ("forget", "hint", "keys", "whole")},
+    }
+    ui.mount("query", __package__, key=_QUERY, data=data, on_forget_change=forget, on_region_change=choose)
 
 
 def _draw_progress(search: LibrarySearch) -> None:

@@ -24,22 +24,10 @@ function momentOf(moment, words, report) {
   return card;
 }
 
-// The picture that is searched for, which a press takes away.
-function queryOf(query, words, report) {
-  const forget = element("button", { type: "button", className: "query" });
-  forget.append(element("img", { alt: "", src: query.picture }), element("span", { textContent: `✕ ${query.name}` }));
-  forget.title = words.forget;
-  forget.setAttribute("aria-label", `${words.forget}: ${query.name}`);
-  forget.addEventListener("click", () => report("forget", true));
-  return forget;
-}
-
 export default drawnAfterRelease(({ data, parentElement, setTriggerValue }) => {
   const now = JSON.stringify(data);
   if (shown.get(parentElement) === now) return; // redrawing the same moments would take the focus from a button
   shown.set(parentElement, now);
   const cards = data.moments.map((moment) => momentOf(moment, data.words, setTriggerValue));
-  const query = data.query ? [queryOf(data.query, data.words, setTriggerValue)] : [];
-  parentElement.querySelector(".asked").replaceChildren(...query);
   parentElement.querySelector(".moments").replaceChildren(...cards);
 });

@@ -8,7 +8,8 @@ from framelens.core import exported
 if TYPE_CHECKING:
     from framelens.core.engines.model_hub import chosen_hub as chosen_hub
     from framelens.core.engines.model_hub import is_offline as is_offline
-    from framelens.engine.downloads.hub import download as download
+    from framelens.engine.downloads.hub_model import Files as Files
+    from framelens.engine.downloads.hub_model import HubModel as HubModel
     from framelens.engine.hub_cache import find_in_cache as find_in_cache
     from framelens.engine.model_resolution import resolve_model as resolve_model
     from framelens.jobs.readiness import ModelCandidate as ModelCandidate

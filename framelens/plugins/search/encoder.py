@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from framelens import Cancelled, DecodeError, EngineError, InputError, ModelNotFound, StorageError
+from framelens import Cancelled, DecodeError, EngineError, InputError, ModelNotFound
 from framelens.plugin import Settings
 from framelens.plugin.chat import picture_part, text_part
 from framelens.plugin.files import typed_path
-from framelens.plugin.models import chosen_hub, confirmed_downloads, download, find_in_cache
-from framelens.plugin.processes import DecoderWorker, ProgressListener, in_thread, require
-from framelens.plugin.storage import Failure, ModelRecords
+from framelens.plugin.models import Files, HubModel, find_in_cache
+from framelens.plugin.processes import DecoderWorker, in_thread, require
+from framelens.plugin.storage import Failure
 from framelens.plugin.texts import human_size
 from framelens.plugins.search.layout import Box, Vector
 
@@ -116,24 +116,19 @@ What a picture shows has cosines of 0.058 to 0.094 with its name in a library of
 SIZE = human_size(SIGLIP.num_bytes)
 
 
-class PictureModel:
-    """The model that compares pictures, and the consent to its download; see framelens.engine.recognisers.LocalModel.
+class PictureModel(HubModel):
+    """The model that compares pictures.
 
     Args:
         settings: The settings; `search_model_path` names a folder with such a model in place of the catalogue's.
     """
 
-    engine = "onnxruntime"
+    kind = "search"
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
         self._named = Path(typed_path(settings.search_model_path)) if settings.search_model_path else None
-        self.name = self.label = self._named.name if self._named else SIGLIP.name
-
-    @property
-    def is_named(self) -> bool:
-        """Return whether the settings name a folder."""
-        return self._named is not None
+        name, hub_id = (self._named.name, "") if self._named else (SIGLIP.name, SIGLIP.hub_id)
+        super().__init__(settings, name, label=name, engine=PACKAGES[0], hub_id=hub_id)
 
     @property
     def folder(self) -> Path | None:
@@ -142,49 +137,21 @@ class PictureModel:
             return self._named if is_whole(self._named) else None
         return find_in_cache(SIGLIP.hub_id, is_whole)
 
-    def is_available(self) -> bool:
-        """Return whether it can be used, if need be after a download that was confirmed."""
-        with suppress(StorageError):
-            return self.folder is not None or bool(self._confirmed().get(SIGLIP.hub_id))
-        return False
-
     def download_bytes(self) -> int:
         """Return the size of the download, 0 if it is here or named."""
         return 0 if self._named or self.folder else SIGLIP.num_bytes
 
-    def confirm_download(self) -> None:
-        """Confirm the download. Raises StorageError."""
-        self._confirmed().save(SIGLIP.hub_id, True)
-
-    def fetch(self, on_progress: ProgressListener, cancel: threading.Event) -> Path:
-        """Return the folder, after a download if that was confirmed.
-
-        Raises:
-            ModelNotFound: The named folder lacks files, or the model can't be downloaded.
-            ConfigError: A package is not installed.
-            StorageError: The disk is full.
-            Cancelled: `cancel` was set.
-        """
+    def check_usable(self) -> None:
+        """Raise AppErrors unless its packages are installed, and it is whole here or its download confirmed."""
         for package in PACKAGES:
             require(package)
-        if folder := self.folder:
-            return folder
-        if self._named:
+        if self._named and not is_whole(self._named):
             missing = [name for name in FILES if not (self._named / name).is_file()]
             raise ModelNotFound("search_model_incomplete", folder=str(self._named), files=", ".join(missing))
-        if not self.is_available():
-            raise ModelNotFound("search_model_absent", model=self.name, size=SIZE)
-        try:
-            folder = download(SIGLIP.hub_id, on_progress, cancel, only=FILES)
-        except ModelNotFound as error:
-            reason = str(error.values.get("reason") or error.key)
-            values = {"model": self.name, "id": SIGLIP.hub_id, "endpoint": chosen_hub().endpoint, "reason": reason}
-            raise ModelNotFound("search_download_failed", **values) from error
-        self._confirmed().save(SIGLIP.hub_id, None)
-        return folder
+        super().check_usable()
 
-    def _confirmed(self) -> ModelRecords[bool]:
-        return confirmed_downloads(self._settings.data_dir)
+    def _download(self, files: Files) -> Path:
+        return files(self.hub_id, FILES)
 
 
 def is_whole(folder: Path) -> bool:

@@ -245,7 +245,7 @@ class MomentIndex(LibrarySearch):
     def _fault(self, query: MomentQuery) -> AppError | None:
         """Return why no model compares pictures, where one is needed or named for that."""
         model = self._encoders.model if self._encoders else None
-        if self.is_sighted or not (query.picture or (model and model.is_named)):
+        if self.is_sighted or not (query.picture or (model and not model.hub_id)):
             return None
         try:
             if model:

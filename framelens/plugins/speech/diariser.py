@@ -18,7 +18,7 @@ from framelens.plugins.speech.diarisation.messages import (
     SoundTaken,
     TurnsFound,
 )
-from framelens.plugins.speech.hub_model import SPARE_BYTES, HubModel, answer_of, answers_of, threads_here
+from framelens.plugins.speech.hub_model import SPARE_BYTES, SpeechModel, answer_of, answers_of, threads_here
 from framelens.plugins.speech.recogniser import parts
 from framelens.plugins.speech.speaker_models import SpeakerReference, default_models, models_in
 
@@ -32,7 +32,7 @@ def diariser(settings: Settings) -> SherpaDiariser:
     return SherpaDiariser(settings, models_in(Path(typed_path(named))) if named else default_models())
 
 
-class SherpaDiariser(HubModel[SpeakerReference]):
+class SherpaDiariser(SpeechModel[SpeakerReference]):
     """Diariser with a pair of models; see framelens.engine.recognisers.LocalDiariser."""
 
     def model(self) -> SpeechModelName:

@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import re
 import struct
-import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from framelens import ModelNotFound
-from framelens.plugin.models import find_in_cache, resolve_model
-from framelens.plugin.processes import ProgressListener
-from framelens.plugins.speech.hub_model import download_files
+from framelens.plugin.models import Files, find_in_cache, resolve_model
 from framelens.plugins.speech.recognition.messages import Device, ModelFamily
 
 PACKAGES = ("faster_whisper", "ctranslate2")
@@ -42,7 +39,7 @@ _NEEDED = ("config.json", "model.bin", "tokenizer.json")
 
 @dataclass(frozen=True)
 class WhisperReference:
-    """A Whisper model by name; see framelens.plugins.speech.hub_model.Reference.
+    """A Whisper model by name, perhaps not on this machine yet.
 
     Attributes:
         name: As a person calls it: a size, or the name of a folder.
@@ -86,9 +83,9 @@ class WhisperReference:
         if self.folder is not None:
             check_folder(self.folder)
 
-    def download(self, on_progress: ProgressListener, cancel: threading.Event) -> WhisperReference:
-        """Download the model and return it. Raises what `download_files` raises."""
-        return replace(self, folder=download_files(self, self.hub_id, on_progress, cancel))
+    def download(self, files: Files) -> WhisperReference:
+        """Download the model and return it."""
+        return replace(self, folder=files(self.hub_id, ()))
 
 
 def find_model(name: str) -> WhisperReference | None:

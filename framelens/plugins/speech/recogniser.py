@@ -26,7 +26,14 @@ from framelens.plugin.speech import (
     speech_between,
 )
 from framelens.plugin.storage import ModelRecords
-from framelens.plugins.speech.hub_model import SPARE_BYTES, HubModel, answer_of, answers_of, is_installed, threads_here
+from framelens.plugins.speech.hub_model import (
+    SPARE_BYTES,
+    SpeechModel,
+    answer_of,
+    answers_of,
+    is_installed,
+    threads_here,
+)
 from framelens.plugins.speech.models import PACKAGES, WhisperReference, find_model
 from framelens.plugins.speech.recognition.cues import cues_of
 from framelens.plugins.speech.recognition.messages import (
@@ -79,7 +86,7 @@ def device_here() -> Device:
     return "cuda" if GpuReader()().cards else "cpu"
 
 
-class WorkerRecogniser(HubModel[WhisperReference | SherpaReference]):
+class WorkerRecogniser(SpeechModel[WhisperReference | SherpaReference]):
     """Recogniser with a model; see framelens.engine.recognisers.LocalRecogniser."""
 
     def model(self, cancel: threading.Event) -> SpeechModelName:

@@ -6,16 +6,14 @@ it ends its process where they are missing.
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
 from framelens import ModelNotFound
 from framelens.plugin.files import typed_path
-from framelens.plugin.models import find_in_cache
-from framelens.plugin.processes import ProgressListener
-from framelens.plugins.speech.hub_model import download_files, has_bytes
+from framelens.plugin.models import Files, find_in_cache
+from framelens.plugins.speech.hub_model import has_bytes
 from framelens.plugins.speech.recognition.messages import SHERPA_FILES, Device, sherpa_weights
 
 Family = Literal["sensevoice", "paraformer"]
@@ -33,7 +31,7 @@ _MARKS: dict[Family, bytes] = {"sensevoice": b"lang_yue", "paraformer": b"lfr_wi
 
 @dataclass(frozen=True)
 class SherpaReference:
-    """A model of one of these families; see framelens.plugins.speech.hub_model.Reference.
+    """A model of one of these families, perhaps not on this machine yet.
 
     Attributes:
         family: Its family.
@@ -76,10 +74,9 @@ class SherpaReference:
         if self.folder and _family_of(self.folder) != self.family:
             raise ModelNotFound("speech_model_incomplete", folder=str(self.folder), files=", ".join(SHERPA_FILES))
 
-    def download(self, on_progress: ProgressListener, cancel: threading.Event) -> SherpaReference:
-        """Download the model and return it. Raises what `download_files` raises."""
-        folder = download_files(self, self.hub_id, on_progress, cancel, SHERPA_FILES)
-        return replace(self, folder=folder)
+    def download(self, files: Files) -> SherpaReference:
+        """Download the model and return it."""
+        return replace(self, folder=files(self.hub_id, SHERPA_FILES))
 
 
 def find_sherpa_model(name: str) -> SherpaReference | None:

@@ -6,14 +6,12 @@ whatever their names: it ends its process where they are missing.
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from framelens import ModelNotFound
-from framelens.plugin.models import find_in_cache
-from framelens.plugin.processes import ProgressListener
-from framelens.plugins.speech.hub_model import download_files, has_bytes
+from framelens.plugin.models import Files, find_in_cache
+from framelens.plugins.speech.hub_model import has_bytes
 
 _SEGMENTATION = ("csukuangfj/sherpa-onnx-pyannote-segmentation-3-0", "model.onnx")
 _EMBEDDING = (
@@ -27,7 +25,7 @@ _SEGMENTATION_MARK, _EMBEDDING_MARK = b"powerset_max_classes", b"output_dim"
 
 @dataclass(frozen=True)
 class SpeakerReference:
-    """Both models; see framelens.plugins.speech.hub_model.Reference.
+    """Both models, perhaps not on this machine yet.
 
     Attributes:
         name: As a person calls them.
@@ -73,12 +71,9 @@ class SpeakerReference:
             if path and not has_bytes(path, mark):
                 raise ModelNotFound("speaker_model_other", file=str(path))
 
-    def download(self, on_progress: ProgressListener, cancel: threading.Event) -> SpeakerReference:
-        """Download the models and return them. Raises what `download_files` raises."""
-        segmentation, embedding = (
-            download_files(self, hub_id, on_progress, cancel, (name,)) / name
-            for hub_id, name in (_SEGMENTATION, _EMBEDDING)
-        )
+    def download(self, files: Files) -> SpeakerReference:
+        """Download the models and return them."""
+        segmentation, embedding = (files(hub_id, (name,)) / name for hub_id, name in (_SEGMENTATION, _EMBEDDING))
         return replace(self, segmentation=segmentation, embedding=embedding)
 
 

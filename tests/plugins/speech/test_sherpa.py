@@ -10,7 +10,7 @@ from framelens import config
 from framelens.analysis.inputs.transcription import Found, Transcription
 from framelens.core.errors import AppError, InputError, ModelNotFound
 from framelens.engine.recognisers import build_recogniser, local_recogniser
-from framelens.plugins.speech.hub_model import HubModel
+from framelens.plugins.speech.hub_model import SpeechModel
 from framelens.plugins.speech.recognition.packing import SpeechPassage
 from framelens.plugins.speech.recognition.sherpa import words_of
 from framelens.plugins.speech.sherpa_models import find_sherpa_model
@@ -75,7 +75,7 @@ def test_models_are_known_by_name_and_by_what_is_in_a_folder(
     monkeypatch.setenv("MODELSCOPE_CACHE", str(tmp_path / "hub"))
     settings = config.load({"FRAMELENS_DATA_DIR": str(tmp_path), "FRAMELENS_SPEECH": "sensevoice"})
     found = local_recogniser(settings)
-    assert isinstance(found, HubModel) and found.label == "SenseVoice" and found.download_bytes() == 239_000_000
+    assert isinstance(found, SpeechModel) and found.label == "SenseVoice" and found.download_bytes() == 239_000_000
     with pytest.raises(ModelNotFound) as caught:
         found.fetch(lambda _: None, threading.Event())
     assert caught.value.key == "speech_model_absent"

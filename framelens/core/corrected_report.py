@@ -46,6 +46,7 @@ class ReportItem:
         frames: Numbers of the frames that it rests on.
         correction: The correction in force.
         question: The question of a conversation that it answers, "" elsewhere.
+        original_issues: What could not be verified in the model's words.
         times: Seconds of the pictures that it may cite, by number.
     """
 
@@ -58,6 +59,7 @@ class ReportItem:
     issues: tuple[str, ...] = ()
     correction: Correction | None = None
     question: str = ""
+    original_issues: tuple[str, ...] = ()
     times: Mapping[int, float] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -186,8 +188,11 @@ def _item(key: str, item: Statement, text: str, correction: Correction | None, g
     seconds = item.start_seconds if isinstance(item, Chapter) else None
     frames = (item.first_frame,) if isinstance(item, Chapter) else item.frames
     frames, issues = (shown.frames, shown.issues) if isinstance(shown, Finding) else (frames, ())
+    before = item.issues if isinstance(item, Finding) else ()
     now = text_of(shown) if shown else ""
-    return ReportItem(key, group.kind, now, text, frames, seconds, issues, correction, group.question, group.times)
+    return ReportItem(
+        key, group.kind, now, text, frames, seconds, issues, correction, group.question, before, group.times
+    )
 
 
 def _additions(
@@ -195,7 +200,7 @@ def _additions(
 ) -> Iterator[ReportItem]:
     for key, entry in entries.items():
         values = entry.text, "", entry.frames, entry.time_seconds, entry.issues, entry
-        yield ReportItem(key, kind, *values, question, times)
+        yield ReportItem(key, kind, *values, question, times=times)
 
 
 def _groups(written: Analysis) -> Iterator[_Group]:
@@ -227,8 +232,15 @@ def _prefix(analysis: Analysis, answer: ReportedAnswer) -> str:
 
 
 def _lines_of(answer: ReportedAnswer) -> tuple[Finding, ...]:
-    """Return the lines of an answer, empty ones included."""
-    return tuple(Finding(line.rstrip(), ()) for line in answer.answer.strip().splitlines())
+    """Return the lines of an answer, empty ones included, each with what could not be verified in it."""
+
+    def issues(line: str) -> Iterator[str]:
+        if _numbers_in(line) & {*answer.unknown_frames}:
+            yield "frame_not_sent"
+        if any(time in line for time in answer.own_times):
+            yield "own_time"
+
+    return tuple(Finding(line.rstrip(), (), tuple(issues(line))) for line in answer.answer.strip().splitlines())
 
 
 def _owners(analysis: Analysis, letter: str) -> Sequence[ChunkResult]:
@@ -282,42 +294,35 @@ def _changed(item: Statement, correction: Correction | None) -> Statement | None
 
 
 def _answered(answer: ReportedAnswer, prefix: str, placement: _Placement) -> ReportedAnswer:
-    """Return an answer after the corrections of its lines, without the evidence that only changed lines name."""
+    """Return an answer after the corrections of its lines, which then say themselves what could not be verified."""
     before = _lines_of(answer)
     keys = [f"{prefix}{number}" for number in range(1, len(before) + 1)]
     lines = placement.applied(before, iter(keys))
     if lines == before:
         return answer
-    changes = [
-        (line, placement.changes[key]) for line, key in zip(before, keys, strict=True) if key in placement.changes
-    ]
     kept = "\n".join(line.text for line in lines)
-    unchanged = _numbers_in(line.text for line in lines if not line.person)
-    taken_back = "\n".join(line.text for line, change in changes if not change.model)  # a model looked at nothing
+    changes = ((line.text, placement.changes.get(key)) for line, key in zip(before, keys, strict=True))
+    taken_back = "\n".join(text for text, change in changes if change and not change.model)  # a model looked at nothing
     searches = []
     for search in answer.searches:
         shown = (one for one in search.moments.intervals if one.times in kept or one.times not in taken_back)
         searches.append(replace(search, moments=replace(search.moments, intervals=tuple(shown))))
-    gone = _numbers_in([taken_back]) - unchanged
+    gone = _numbers_in(taken_back) - _numbers_in("\n".join(line.text for line in lines if not line.person))
     cited = (*(number for number in answer.cited if number not in gone), *(n for line in lines for n in line.frames))
-    doubtful = _numbers_in(line.text for line, _ in changes) - unchanged
     return replace(
         answer,
         answer=kept,
         lines=lines or (Finding("", ()),),
         cited=tuple(dict.fromkeys(cited)),
-        unknown_frames=tuple(number for number in answer.unknown_frames if number not in doubtful),
-        own_times=tuple(
-            time for time in answer.own_times if any(time in line.text for line in lines if not line.person)
-        ),
+        unknown_frames=tuple(n for n in answer.unknown_frames if n not in _numbers_in(answer.answer)),
+        own_times=tuple(time for time in answer.own_times if time not in answer.answer),
         searches=tuple(searches),
     )
 
 
-def _numbers_in(texts: Iterable[str]) -> set[int]:
-    """Return the numbers that texts name as pictures: "[3]", "frame 3", "第 3 帧"."""
-    named = (match[0] for text in texts for match in _NAMED.finditer(text))
-    return {int(digits) for text in named for digits in re.findall(r"\d{1,9}", text)}
+def _numbers_in(text: str) -> set[int]:
+    """Return the numbers that a text names as pictures: "[3]", "frame 3", "第 3 帧"."""
+    return {int(digits) for match in _NAMED.finditer(text) for digits in re.findall(r"\d{1,9}", match[0])}
 
 
 def _with(

@@ -169,6 +169,9 @@ def test_lines_of_all_answers_are_corrected_struck_and_remarked_on() -> None:
     ]
     assert [line.text for line in answer.lines] == [*texts, "It is oval, as in frame 9."]
     assert answer.lines[-1].issues == ("frame_not_sent",) and answer.cited == (1,)
+    assert (
+        framelens.correct(made, "q2", "At 00:02.000–00:03.000, frames 50 to 74").question_answer.lines[1].issues == ()
+    )  # type: ignore[union-attr]
     assert [interval.times for interval in answer.searches[0].moments.intervals] == ["00:02.000–00:03.000"]
     other = made.conversations[0].answers[1]
     assert "A heading of frame 1 at 00:03" in other.answer and other.unknown_frames == (99,)

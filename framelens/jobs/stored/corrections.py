@@ -220,7 +220,7 @@ def _with_evidence(draft: Draft, entry: Correction, item: ReportItem, written: A
     named = times if seconds is None else {**times, 0: seconds}
     checked = citations.finding(text, frames if seconds is None else (*frames, 0), named)
     ignored = () if item.kind in _NEEDS_FRAME else ("no_frame",)
-    found = (issue for issue in checked.issues if issue not in ignored)
+    found = (issue for issue in checked.issues if issue not in ignored and not _is_as_before(issue, text, item, times))
     of_fields = (issue for issue in item.issues if issue not in (*citations.TEXT_ISSUES, "new_number"))
     return replace(
         entry,
@@ -229,6 +229,15 @@ def _with_evidence(draft: Draft, entry: Correction, item: ReportItem, written: A
         time_seconds=seconds,
         issues=tuple(dict.fromkeys((*found, *draft.issues, *of_fields))),
     )
+
+
+def _is_as_before(issue: str, text: str, item: ReportItem, times: Mapping[int, float]) -> bool:
+    """Return whether a line of an answer names only such frames or times as the model's, where they were measured."""
+    if item.kind != "answer" or issue in item.original_issues:
+        return False
+    if issue == "own_time":
+        return {*citations.own_times(text, times)} <= {*citations.own_times(item.original, times)}
+    return {*citations.cited_in(text)} - {*times} <= {*citations.cited_in(item.original)}
 
 
 def _evidence(

@@ -336,5 +336,5 @@ def signed(paragraph: Paragraph) -> Line:
 
 
 def plain_text(line: Sequence[Span]) -> str:
-    """Return the text of a line without styles."""
-    return "".join(span.text for span in line)
+    """Return the text of a line without styles; a sign is before what could not be verified."""
+    return "".join(f"⚠️ {span.text}" if span.style == "doubt" else span.text for span in line)

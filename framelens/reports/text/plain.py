@@ -20,6 +20,7 @@ from framelens.reports.content.document import (
     Paragraph,
     Table,
     Verbatim,
+    plain_text,
     signed,
 )
 
@@ -38,9 +39,9 @@ def _lines(block: Block) -> Iterator[str]:
         case Heading(anchor=content_blocks.SHEET):  # pictures alone
             pass
         case Heading(line=line):
-            yield _text(line)
+            yield plain_text(line)
         case Paragraph():
-            yield _text(signed(block))
+            yield plain_text(signed(block))
         case Listing():
             yield from (f"{'  ' * level}{_item(item)}" for level, item in block.leveled)
         case Measurements(items):
@@ -54,21 +55,17 @@ def _lines(block: Block) -> Iterator[str]:
         case Findings(items):
             yield from map(_finding, items)
         case Table(heads, rows):
-            yield from (" · ".join(filter(None, map(_text, row))) for row in (heads, *rows) if row)
+            yield from (" · ".join(filter(None, map(plain_text, row))) for row in (heads, *rows) if row)
 
 
 def _item(line: Line) -> str:
-    return f"- {_text(line)}"
+    return f"- {plain_text(line)}"
 
 
 def _chapter(card: ChapterCard) -> str:
-    return " · ".join(filter(None, (f"- {_text(card.times)}", card.title, card.text)))
+    return " · ".join(filter(None, (f"- {plain_text(card.times)}", card.title, card.text)))
 
 
 def _finding(item: FindingItem) -> str:
     fields = "".join(f" · {label}: {value}" for label, value in item.fields)
-    return f"{_item(item.line)}{aside(_text(item.times))}{fields}"
-
-
-def _text(line: Line) -> str:
-    return "".join(f"⚠️ {span.text}" if span.style == "doubt" else span.text for span in line)
+    return f"{_item(item.line)}{aside(plain_text(item.times))}{fields}"

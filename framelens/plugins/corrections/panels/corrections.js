@@ -145,6 +145,7 @@ function itemOf(view, item) {
 
 function differenceOf(item) {
   const made = element("div", { className: "item" });
+  if (item.about) made.append(element("div", { className: "about", textContent: item.about }));
   if (item.original) made.append(element("del", { textContent: item.original }));
   if (item.text && !item.struck) made.append(element("ins", { textContent: item.text }));
   made.append(element("div", { className: "about", textContent: item.by }));

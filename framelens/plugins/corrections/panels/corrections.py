@@ -257,6 +257,7 @@ def _value(item: ReportItem) -> dict[str, object]:
         "key": item.key,
         "kind": item.kind,
         "question": item.question,
+        "about": item.correction.was if item.correction and item.kind == "remark" else "",
         "text": item.text,
         "original": item.original,
         "frames": list(item.frames),

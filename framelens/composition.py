@@ -137,7 +137,7 @@ class Services:
         """Return the part that answers questions about videos."""
         from framelens.jobs.asking import Asking
 
-        return Asking(self.jobs, self.switcher, self.templates, self.shared)
+        return Asking(self.jobs, self.switcher, self.templates, self.shared, self.library_search)
 
     @property
     def model_switch(self) -> ModelSwitch:

@@ -48,7 +48,7 @@ def draw() -> None:
             chat.draw_turns(conversation, names, shown=shown, on_open=chat.show)
             composer.draw(conversation)
     else:
-        chat.draw_turns(conversation, names, shown="", on_open=chat.show)
+        chat.draw_turns(conversation, names, shown="", on_open=chat.open_report)
         composer.draw(conversation)
 
 

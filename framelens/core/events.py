@@ -135,7 +135,7 @@ VideoEvent = (
 Stage = Literal["survey", "facts", "engine", "answer", "ask", "summary", "done"]
 
 
-AnswerStep = Literal["question", "thumbnails", "embeddings", "finder", "votes", "frames", "search", "words"]
+AnswerStep = Literal["library", "question", "thumbnails", "embeddings", "finder", "votes", "frames", "search", "words"]
 """Steps of the stage "answer": a search, or a choice of frames and the words about them."""
 
 

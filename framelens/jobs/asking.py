@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,11 +15,11 @@ from framelens.analysis.task import Control
 from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.background_task import in_thread
 from framelens.core.domain import Analysis, AnalysisRequest, Keyframe, Language, Notice, Selection
-from framelens.core.errors import Cancelled, ConfigError, EngineError, InputError
+from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError, InputError
 from framelens.core.events import EngineProgress, Noticed, value_of
 from framelens.core.files import given_path, readable, single_line, storable, typed_path
 from framelens.core.images import fitted
-from framelens.i18n import language, t
+from framelens.i18n import as_notice, language, t
 from framelens.i18n.formatting import phase_text, stage_text
 from framelens.jobs.analyses import AnalysisRun, build_request, raise_without_report
 from framelens.jobs.readiness import readiness
@@ -42,7 +42,9 @@ if TYPE_CHECKING:
     from framelens.analysis.requests.engine_connection import EngineConnection
     from framelens.jobs.engine_session import EngineSession, SharedParts
     from framelens.jobs.engine_switcher import EngineSwitcher
+    from framelens.jobs.library_questions import Choice
     from framelens.jobs.queue import Jobs
+    from framelens.jobs.stored.library_search import LibrarySearch
 
 _POLL_SECONDS = 0.05
 _LOOK_SECONDS = 600.0
@@ -94,11 +96,18 @@ class Asking:
         switcher: Switcher of the engine in use.
         templates: All templates.
         shared: Parts that the sessions of all engines share.
+        search: What finds moments in the library, None without a plugin that does.
     """
 
     def __init__(
-        self, jobs: Jobs, switcher: EngineSwitcher[EngineSession], templates: Templates, shared: SharedParts
+        self,
+        jobs: Jobs,
+        switcher: EngineSwitcher[EngineSession],
+        templates: Templates,
+        shared: SharedParts,
+        search: LibrarySearch | None = None,
     ) -> None:
+        self._search = search
         self._jobs = jobs
         self._switcher = switcher
         self._templates = templates
@@ -220,6 +229,7 @@ class Asking:
         frames: int | None = None,
         clip: Selection = _WHOLE,
         use_model: bool = True,
+        everywhere: bool = False,
         cancel: threading.Event,
         on_step: Callable[[str], object],
     ) -> Conversation:
@@ -231,6 +241,7 @@ class Asking:
             frames: Most keyframes of a new analysis.
             clip: Range of the videos that the question is about.
             use_model: Ask a model.
+            everywhere: Look in the whole library.
             cancel: Stops it within a second once it is set.
             on_step: Called with what is done now, in the language of the context.
 
@@ -241,6 +252,7 @@ class Asking:
             options = FrameOptions(language(), frames, clip, use_model=use_model)
             about = value_of(self.begin(about, options, cancel), lambda update: on_step(stage_text(update.state)))
         look = None if clip == _WHOLE else Look("auto", clip.start_seconds, clip.end_seconds)
+        look = Look(everywhere=True) if everywhere else look
         asked = about.with_question(question, AskSettings(), look=look)
         on_step(t("ask.answering"))
         with closing(self.ask(AnswerDraft(asked), cancel, use_model=use_model)) as events:
@@ -264,17 +276,64 @@ class Asking:
         from framelens.questions.answer import converse
 
         conversation = draft.conversation
-        analyses = {analysis_id: self._analysis(analysis_id) for analysis_id in conversation.about}
-        measured = partial(self._wait_for_facts, conversation.about, cancel)
+        is_ready = use_model and self.has_model()
+        choice = None
+        if conversation.is_everywhere or len(conversation.about) > 1:
+            yield Looking("library")
+            choice = self._choose(conversation, cancel, has_model=is_ready)
+        about = choice.reports if choice else conversation.about
+        analyses = {analysis_id: self._analysis(analysis_id) for analysis_id in about}
+        measured = partial(self._wait_for_facts, about, cancel)
         tools = self._switcher.session.retrieval(self._shared.stills)
         with self._switcher.admitted(Control(cancel=cancel)):
             content = next((analysis.video.content_key for analysis in analyses.values()), conversation.id)
             connect = partial(self._connect, content, cancel) if use_model else None
-            shared, is_ready = self._shared, use_model and self.has_model()
-            repository, queues = shared.conversations, shared.queues
-            answer = converse(draft, analyses, measured, connect, repository, queues, tools, cancel, has_model=is_ready)
+            repository, queues = self._shared.conversations, self._shared.queues
+            first = self._by_moments(draft, choice, analyses, cancel, has_model=is_ready) if choice else None
+            answer = converse(
+                draft, analyses, measured, connect, repository, queues, tools, cancel, has_model=is_ready, first=first
+            )
             with closing(answer) as events:
                 yield from events
+
+    def _choose(self, conversation: Conversation, cancel: threading.Event, *, has_model: bool) -> Choice | None:
+        """Choose reports for a question by moments. Raises AppErrors."""
+        from framelens.jobs.library_questions import choose
+
+        if self._search is None:
+            if conversation.is_everywhere:
+                raise ConfigError("find_without_plugin")
+            return None
+        self._jobs.indexing.catch_up(cancel)
+        self._search.catch_up(cancel)
+        return choose(conversation, self._search, self._jobs, has_model=has_model)
+
+    def _by_moments(
+        self,
+        draft: AnswerDraft,
+        choice: Choice,
+        analyses: Mapping[str, Analysis],
+        cancel: threading.Event,
+        *,
+        has_model: bool,
+    ) -> Generator[AskEvent, None, bool]:
+        """Answer a question with moments, which the model looks at; see framelens.jobs.library_questions."""
+        from framelens.jobs.library_questions import answer, frame_of
+
+        moments = list(choice.hits.moments)
+        if choice.thing and has_model:
+            framed = [(index, frame_of(moment, analyses[moment.job_id])) for index, moment in enumerate(moments)]
+            seen = [(index, frame) for index, frame in framed if frame]
+            try:
+                looks = self._look(choice.thing, [frame for _, frame in seen], draft.conversation.id, cancel)
+                for done, ((index, _), look) in enumerate(zip(seen, looks, strict=True), 1):
+                    moments[index] = replace(moments[index], is_confirmed=look.is_there, remark=look.reason)
+                    yield Looking("votes", done, len(seen))
+            except Cancelled:
+                raise
+            except AppError as error:  # the moments are an answer without it
+                yield draft.applied(Noticed(as_notice(error)))
+        return (yield from answer(draft, choice, moments, analyses))
 
     def write(self, prompt: str, *, system: str, content: str, cancel: threading.Event) -> tuple[str, str]:
         """Return the lines that the model in use answers to a text without pictures, and the model's name.
@@ -314,10 +373,17 @@ class Asking:
             AppError: The engine doesn't start, takes no pictures, or a request fails.
             Cancelled: `cancel` was set.
         """
+        with self._switcher.admitted(Control(cancel=cancel)):
+            yield from self._look(thing, frames, content, cancel)
+
+    def _look(
+        self, thing: str, frames: Sequence[Keyframe], content: str, cancel: threading.Event
+    ) -> Generator[Judgement, None, None]:
+        """Yield what the model says of frames, while the engine is kept unchanged; see `look`."""
         from framelens.llm import messages, stream
         from framelens.questions.votes import UNDECIDED, VoteAsker
 
-        with self._switcher.admitted(Control(cancel=cancel)):
+        if frames:
             connection = value_of(self._connect(content, cancel))
             if connection.sight.needs_text:
                 raise EngineError("model_blind", model=connection.endpoint.model)

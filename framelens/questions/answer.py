@@ -66,6 +66,7 @@ def converse(
     cancel: threading.Event,
     *,
     has_model: bool = True,
+    first: Generator[AskEvent, None, bool] | None = None,
 ) -> Generator[AskEvent, None, None]:
     """Answer the current question of a conversation, store it, and yield the events; the last is AnswerDone.
 
@@ -85,6 +86,7 @@ def converse(
         tools: What the choice of frames for the question needs.
         cancel: Stops the answer within 0.1 s once it is set.
         has_model: Whether the model is on this machine or served elsewhere; else text and speech answer what they can.
+        first: What may answer it before anything else does; its events are in the draft.
 
     Raises:
         AppError: The engine doesn't start or doesn't answer, the question needs a model and there is none, or the
@@ -97,6 +99,7 @@ def converse(
     reading = answer_from_text(
         draft, analyses, measured, repository, tools, cancel, has_model=has_model and connect is not None
     )
+    reading = reading if first is None else _first_of(first, reading)
     answering = _answer_events(draft, reading, analyses, measured, connect, repository, queues, tools, cancel)
     try:
         with closing(answering) as events:
@@ -122,6 +125,15 @@ def converse(
     yield values.AnswerDone(draft.conversation)
     if failure:
         raise failure
+
+
+def _first_of(*answers: Generator[AskEvent, None, bool]) -> Generator[AskEvent, None, bool]:
+    """Yield the events of each until one has answered the question; return whether one has."""
+    for answer in answers:
+        with closing(answer) as events:
+            if (yield from events):
+                return True
+    return False
 
 
 def _answer_events(

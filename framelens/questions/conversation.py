@@ -116,12 +116,13 @@ class Look:
     """What to look at for an answer: `auto` leaves the kind of the question to its classification.
 
     The range [start_seconds, end_seconds) restricts it to a part of the videos; None doesn't. With `local`, frames are
-    taken densely in it.
+    taken densely in it. `everywhere` looks for reports in the whole library.
     """
 
     kind: LookKind = "auto"
     start_seconds: float | None = None
     end_seconds: float | None = None
+    everywhere: bool = False
 
     @property
     def has_range(self) -> bool:
@@ -286,6 +287,17 @@ class Conversation:
     def last(self) -> Turn:
         """Return the current turn."""
         return self.turn(self.current)
+
+    @property
+    def is_everywhere(self) -> bool:
+        """Return whether its questions are about the whole library."""
+        return any(turn.look.everywhere for turn in self.turns)
+
+    @property
+    def reports(self) -> tuple[str, ...]:
+        """Return the ids of the analyses that it is about, and of those with frames in it."""
+        frames = (frame.analysis_id for turn in self.turns for frame in turn.frames)
+        return tuple(dict.fromkeys(filter(None, (*self.about, *frames))))
 
     def turn(self, number: int) -> Turn:
         """Return the turn with this number.

@@ -56,7 +56,7 @@ def as_markdown(conversation: Conversation, names: Mapping[str, str]) -> str:
         lines += [f"## {turn.number}. {inert(turn.question)}", "", *_notes(conversation, turn)]
         if turn.answer.strip():
             lines += [*(f"> {inert(line)}  " for line in turn.answer.splitlines()), ""]
-        lines += [*_evidence(turn, names if len(about) > 1 else {})]
+        lines += [*_evidence(turn, names if conversation.is_everywhere or len(about) > 1 else {})]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -137,6 +137,12 @@ def show(frame: FrameRef) -> None:
     page_state().go_to(frame.time_seconds)
 
 
+def open_report(frame: FrameRef) -> None:
+    """Open the report of a frame at its time, where the page has no player."""
+    page_state().open_job(frame.analysis_id)
+    page_state().go_to(frame.time_seconds)
+
+
 def _is_stated(conversation: Conversation) -> bool:
     """Return whether the last turn says why it failed, with a button that asks again."""
     return bool(conversation.turns and conversation.current) and conversation.last.state == "failed"

@@ -48,7 +48,7 @@ def draw(
     key = f"ask_{conversation.id if conversation else 'new'}"
     readiness = missing_model.ready()
     is_busy = conversation is not None and services().answers.is_running(conversation.id)
-    has_video = has_subjects or bool(analysis or (conversation and conversation.about))
+    has_video = has_subjects or bool(analysis or (conversation and (conversation.about or conversation.is_everywhere)))
     begin = begin or partial(services().conversations.get, conversation.id if conversation else "")
     with st.container(key="ask_composer", gap="xsmall"):
         if error := page_state().ask_error:
@@ -80,6 +80,7 @@ def _draw_about(key: str, *, has_subjects: bool) -> None:
     """Draw what the question is about beside the report: videos or a range, and pictures."""
     if has_subjects:
         start.draw_subjects()
+        start.draw_everywhere()
     elif part := page_state().range:
         label = plain(t("ask.page.part", part=frame_options.format_stored_range(*part)))
         button(label, "ask_part", _clear_range, icon="close", help=t("ui.player_range_clear"))
@@ -143,8 +144,11 @@ def _submit(key: str, conversation: Conversation | None, begin: Callable[[], Con
         images = services().conversations.keep_images(_read_pictures(state.asked_pictures.pop(key, {})))
         question = text.strip() or (t("ask.page.about_images") if images else "")
         chosen, current = settings.read(conversation), begin()
-        start, end = state.range or (None, None)
-        current = current.with_question(question, chosen, images=images, look=Look("auto", start, end))
+        start_seconds, end_seconds = state.range or (None, None)
+        everywhere = not (conversation or current.about) and bool(st.session_state.get(start.EVERYWHERE_KEY))
+        current = current.with_question(
+            question, chosen, images=images, look=Look("auto", start_seconds, end_seconds, everywhere)
+        )
         services().answers.start(current)
         state.open_chat(current.id)
     if state.ask_error:

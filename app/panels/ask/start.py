@@ -16,7 +16,10 @@ from framelens.plugin_page import JobRow, Options
 from framelens.questions.conversation import Conversation
 from framelens.reports.content.labels import printable
 from framelens.reports.content.page_text import joined
+from framelens.store.library_index import LibraryQuery
 
+EVERYWHERE_KEY = "ask_everywhere"
+"""Key of the choice to ask about the whole library."""
 _LISTED = 20
 """Conversations in the list at first."""
 
@@ -28,6 +31,14 @@ def draw_subjects() -> None:
         removable(printable(joined(entry.name, rows.topic_of(entry))), f"ask_leave_{entry.id}", _leave_out, entry.id)
     for video_id in state.asked_videos:
         removable(video_picker.name_of(video_id), f"ask_leave_{video_id}", _leave_out, video_id)
+
+
+def draw_everywhere() -> None:
+    """Draw the choice to ask about the whole library, if no report or video is chosen and there are several."""
+    state = page_state()
+    is_chosen = state.asked_reports or state.asked_videos
+    if services().library_search and not is_chosen and services().jobs.library.count(LibraryQuery()) > 1:
+        st.toggle(t("ask.page.everywhere"), key=EVERYWHERE_KEY, help=t("ask.page.everywhere_help"))
 
 
 def _leave_out(id_: str) -> None:

@@ -290,7 +290,8 @@ def _values(
     view: ChatView, turn: Turn, pictures: Iterable[FrameRef], *, is_live: bool
 ) -> Iterator[report_blocks.Value]:
     """Yield the results of each search with pictures of its intervals, the rest of the text, and its cited pictures."""
-    gallery = partial(view.pictures.gallery, shown=view.shown, can_look=not view.is_busy)
+    can_look = bool(view.conversation.about) and not view.is_busy
+    gallery = partial(view.pictures.gallery, shown=view.shown, can_look=can_look)
     others = {id_: name for id_, name in view.pictures.names.items() if id_ != view.shown}
     frames = {(frame.analysis_id, frame.time_seconds): frame for frame in pictures}
     results, rest = found_by_search(reported_answer(turn, others))

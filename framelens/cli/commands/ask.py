@@ -101,6 +101,7 @@ _numbers = together(
 @option("--frames", type=parse_frames, metavar="N", help="cli.ask_frames")
 @range_options
 @subtitles_option
+@flag("--library", help="cli.ask_library")
 @option("--look", type=Choice(_LOOKS), help="cli.ask_look")
 @_numbers
 @option("--system-prompt", metavar="TEXT", help="cli.ask_system_prompt")
@@ -127,6 +128,8 @@ def run(options: Options) -> int:
             _manage(options)
         return 0
     about, question = _split(options.texts)
+    if options.library and about:
+        raise ConfigError("ask_library_about")
     question = sys.stdin.read().strip() if question == "-" else question
     if options.conversation and about:
         raise ConfigError("ask_continue_about", given=about[0])
@@ -154,7 +157,7 @@ def run(options: Options) -> int:
                     asked_with,
                     edit=options.edit,
                     images=images or None,
-                    look=_look(options, clip),
+                    look=Look(everywhere=True) if options.library else _look(options, clip),
                 )
                 return _answer(conversation, options, cancel)
         finally:
@@ -285,7 +288,8 @@ class _Printer:
         turn = conversation.last
         if self._streams and turn.answer:
             print()
-            names = services().reports.video_names(conversation) if len(conversation.about) > 1 else {}
+            is_named = conversation.is_everywhere or len(conversation.about) > 1
+            names = services().reports.video_names(conversation) if is_named else {}
             for line in cited_lines(turn, names):
                 print(line)
             sys.stdout.flush()

@@ -129,7 +129,7 @@ class StoredReports:
 
     def video_names(self, conversation: Conversation) -> dict[str, str]:
         """Return the names of the videos that a conversation is about, by the ids of their analyses."""
-        return {job_id: self._jobs.snapshot(job_id).name for job_id in conversation.about}
+        return {entry.id: entry.name for entry in self._jobs.library.entries(conversation.reports)}
 
     def _other(self, job_id: str) -> Analysis | None:
         with suppress(InputError):  # it was deleted

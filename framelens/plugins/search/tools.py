@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import islice
 from typing import Annotated, cast
 
 from pydantic import BaseModel, Field
 
-from framelens import error_text
+from framelens import InputError, Moment, error_text
 from framelens.plugin.api import ToolCall
 from framelens.plugin.files import read_image
 from framelens.plugin.storage import MomentQuery, MomentReason, Region
 from framelens.plugins.search.critic import checked
 
+_MOST = 200
+"""Moments that are found, of which those that the caller may see are returned."""
 Text = Annotated[str, Field(max_length=4096)]
 
 
@@ -42,6 +47,15 @@ class MomentsResult(BaseModel):
     quoted: MomentsQuoted | None = None
 
 
+def _is_open(call: ToolCall, moment: Moment) -> bool:
+    """Return whether the caller may see the report of a moment."""
+    try:
+        call.source(moment.job_id)
+    except InputError:
+        return False
+    return True
+
+
 def mcp_tools() -> Iterator[Callable[..., BaseModel]]:
     """Yield the tools of this plugin."""
     yield find_moments
@@ -63,12 +77,15 @@ def find_moments(
         AppError: Nothing is asked for, or the picture can't be read or compared.
     """
     image = read_image(call.folder(picture)) if picture else ("", b"")
+    if report:
+        call.source(report)
     name, content = call.services.reports.query_picture(report, at, image)
     search = call.services.moment_search
     call.services.jobs.indexing.catch_up()
     search.catch_up(call.cancel)
     part = cast("Region", tuple(region)) if region else None
-    hits = search.find(MomentQuery(words, content, name, limit, region=part))
+    hits = search.find(MomentQuery(words, content, name, _MOST, region=part))
+    hits = replace(hits, moments=tuple(islice(filter(partial(_is_open, call), hits.moments), limit)))
     if check:
         hits = checked(call.services, hits, words, call.cancel)
     return MomentsResult(

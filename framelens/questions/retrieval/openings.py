@@ -89,6 +89,17 @@ _ASKS = re.compile(
     r"|描述|总结|概括|什么|啥|何|几|多少|谁|哪|怎|有没有|是否|[吗呢][？?]?$",
     re.IGNORECASE,
 )
+_WHICH_VIDEOS = re.compile(
+    r"(?P<lead>(?:in|on) )?(?:which|what)(?: of (?:the|these|my))? (?:videos?|reports?|clips?|recordings?|files?) "
+    r"(?:(?:shows?|ha(?:s|ve)|contains?) (?P<shown>.+)|(?P<rest>.+))",
+    re.IGNORECASE,
+)
+_VIDEOS_HAN = "(?:哪些|哪几个|哪个|哪一个|哪段)(?:视频|录像|报告|片段)(?:里面|当中|里|中)?"
+_WHICH_VIDEOS_HAN = re.compile(
+    rf"(?:请问)?(?:在)?{_VIDEOS_HAN}(?:都)?(?:出现过|出现了|出现|能看到|可以看到|看得到|拍到了|拍到|有)(?P<thing>.+)"
+    rf"|(?P<subject>.+?)(?:都)?(?:出现)?在{_VIDEOS_HAN}(?:出现过|出现)?[?？]?"
+)
+"""Questions for the videos that show a thing."""
 _MOST_PARTS, _MOST_WORDS, _LONGEST_THING = 3, 8, 60
 
 
@@ -132,6 +143,31 @@ def opening_of(question: str) -> QuestionOpening:
         kind = None
     is_decided = kind in SEARCHED and is_plain and bool(thing)
     return QuestionOpening(kind, thing[:_LONGEST_THING], is_decided)
+
+
+def shown_in_videos(question: str) -> str:
+    """Return the thing of a question for the videos that show it, "" for any other question.
+
+    >>> shown_in_videos("In which videos is a blue van?"), shown_in_videos("哪些视频里有蓝色面包车？")
+    ('a blue van', '蓝色面包车')
+    """
+    question = " ".join(question.split())
+    if match := _WHICH_VIDEOS_HAN.fullmatch(question):
+        asked = [f"有没有{match['thing'] or match['subject']}"]
+    elif match := _WHICH_VIDEOS.fullmatch(question):
+        verb, _, rest = (match["rest"] or "").partition(" ")
+        is_there = match["lead"] and verb.lower() in ("is", "are")
+        shown = match["shown"] or (rest.removeprefix("there ") if is_there else "")
+        asked = [match["rest"] or f"is there {shown}", f"is there {shown}", f"are there any {shown}"]
+    else:
+        return ""
+    return next((opening.thing for opening in map(opening_of, asked) if opening.is_decided), "")
+
+
+def without_article(thing: str) -> str:
+    """Return a thing without its English article."""
+    first, _, rest = thing.partition(" ")
+    return rest if rest and first.lower() in _ARTICLES else thing
 
 
 def kind_by_opening(question: str) -> Kind | None:

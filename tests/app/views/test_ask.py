@@ -298,3 +298,15 @@ def test_unknown_conversation_leads_to_the_list(services: Services) -> None:
     page.query_params["chat"] = "nothing-like-it"
     page.run()
     assert not page.exception and page.error and page.chat_input
+
+
+def test_the_whole_library_is_asked(services: Services, job_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(services.jobs.library), "count", lambda self, query: 2)
+    page = shown()
+    page.toggle(key="ask_everywhere").set_value(True).run()
+    page.chat_input[0].set_value("In which videos is a blue van?").run()
+    (conversation,) = services.conversations.find("blue van")
+    answered = over(services, conversation.id)
+    assert answered.is_everywhere and not answered.about
+    assert "“a blue van” is in none of the 2 videos" in answered.last.answer
+    assert "no model compares pictures here" in texts(shown(answered))

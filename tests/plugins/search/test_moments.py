@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import av
 import numpy as np
@@ -28,6 +28,7 @@ from framelens.cli import main
 from framelens.composition import Services, open_library
 from framelens.core.errors import AppError, InputError, ModelNotFound
 from framelens.core.roles import LOCAL_USER, User, as_user
+from framelens.core.units import clock
 from framelens.jobs.stored.library_search import MomentQuery
 from framelens.plugins.search.encoder import FILES, SIGLIP, VISION, Encodable, Encoders, LocalEncoder, PictureModel
 from framelens.plugins.search.moment_index import MomentIndex
@@ -274,6 +275,15 @@ def test_a_video_is_searched_everywhere(
         ]
         with pytest.raises(AppError, match="find_nothing_asked"):
             find_moments(call)
+
+        def refuse(name: str) -> NoReturn:
+            raise InputError("job_unknown", id=name)
+
+        assert find_moments(ToolCall(opened, refuse, Path), "红色的球").moments == []  # outside of the roots
+    capsys.readouterr()
+    assert main.main(["ask", "--library", "--no-model", "In which videos is a blue van?", "--language", "en"]) == 0
+    answer = capsys.readouterr().out
+    assert "“a blue van” is in 1 of 1 video:" in answer and f"- {clock(2.0)} [1]" in answer
     (from_python,) = framelens.find(picture=picture, limit=3).moments
     assert (from_python.time_seconds, from_python.reasons) == (hit["time_seconds"], ("alike",))
 

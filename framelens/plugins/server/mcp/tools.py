@@ -337,15 +337,18 @@ class McpTools:
         start: Time = 0,
         end: Time | None = None,
         use_model: bool = True,
+        library: bool = False,
         wait_seconds: Wait = 45,
     ) -> Annotated[CallToolResult, schemas.AnswerResult]:
         """Ask about videos, or ask a further question of a conversation; cancelling the call stops the answer."""
         checked_question(question)
-        if bool(videos) == bool(conversation):
+        if [bool(videos), bool(conversation), library].count(True) != 1:
             raise ConfigError("mcp_ask_about")
+        if library and self._roots:
+            raise ConfigError("mcp_ask_library")
         about = tuple(str(self._file(video) or self._report_id(video)) for video in videos)
         continued = self._conversation_id(conversation) if conversation else ""
-        inquiry = _Question(question, about, continued, frames, _range(start, end), use_model)
+        inquiry = _Question(question, about, continued, frames, _range(start, end), use_model, library)
         if (answer := self._answers.get(inquiry)) is None:
             answer = self._answers[inquiry] = _Answer(self.services, inquiry)
 
@@ -516,6 +519,7 @@ class _Question:
     frames: int | None
     clip: Selection
     use_model: bool
+    library: bool
 
 
 class _Answer:
@@ -542,6 +546,7 @@ class _Answer:
             frames=question.frames,
             clip=question.clip,
             use_model=question.use_model,
+            everywhere=question.library,
             cancel=self.cancel,
             on_step=self._note,
         )

@@ -243,6 +243,10 @@ async def test_speech_answers_without_a_model(tmp_path: Path, video: Path, engin
         answer = await called(client, "ask", **asked)
         assert answer["state"] == "complete" and "00:00.500" in answer["quoted"]["answer"]
         assert "needs a model" in await refused(client, "ask", **asked | {"question": "Which is first?"})
+        everywhere = {**asked, "videos": [], "library": True}
+        assert "00:00.500" in (await called(client, "ask", **everywhere))["quoted"]["answer"]
+        none = await called(client, "ask", **everywhere | {"question": "In which videos is a blue van?"})
+        assert "is in none of the 1 video" in none["quoted"]["answer"] and none["state"] == "complete"
     assert engine.requests == []
 
 
@@ -258,7 +262,7 @@ async def test_conversation_continues_and_answers_are_quoted(tmp_path: Path, vid
         assert "Which is first?" in json.dumps(engine.requests[-1]["messages"])
         report = await called(client, "report", video=str(video))
         assert "Which is first?" in report["quoted"]["text"] and "And then?" in report["quoted"]["text"]
-        assert "not both" in await refused(client, "ask", question="Which?")
+        assert "exactly one" in await refused(client, "ask", question="Which?")
         assert "no question" in await refused(client, "ask", question=" ", videos=[str(video)])
         assert "not known" in await refused(client, "ask", question="Which?", conversation="nothing")
 
@@ -418,7 +422,8 @@ async def test_other_conversations_are_unknown_with_a_root(tmp_path: Path, video
     requests = len(engine.requests)
     async with connected(tmp_path, "--root", root, engine=engine) as client:
         assert "not known" in await refused(client, "ask", conversation="latest", question="What is it?")
-        assert len(engine.requests) == requests
+        refusal = await refused(client, "ask", question="In which videos is red?", library=True)
+        assert "some folders only" in refusal and len(engine.requests) == requests
         own = await called(client, "ask", videos=[str(inside)], question="Which colour?", frames=2)
         again = await called(client, "ask", conversation=own["conversation"], question="And then?")
         assert again["state"] == "complete" and "4711" not in json.dumps(engine.requests[requests:])

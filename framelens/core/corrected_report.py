@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, count
+from itertools import count
 from typing import Any, Literal
 
 from framelens.core.corrections import Correction, in_force
@@ -84,10 +84,11 @@ class _Group:
 
 @dataclass(frozen=True)
 class _Placement:
-    """Corrections by the keys of the items that they change, remarks by those that they follow, and the others."""
+    """Corrections by the keys of the items that they change, remarks by those that they follow, and other additions."""
 
     changes: Mapping[str, Correction]
     remarks: Mapping[str, Mapping[str, Correction]]
+    added: Mapping[str, Correction]
     unmatched: tuple[int, ...]
 
     def applied(self, items: Iterable[Any], keys: Iterator[str]) -> tuple[Any, ...]:
@@ -114,8 +115,6 @@ def corrected(analysis: Analysis, log: Sequence[Correction]) -> Analysis:
             if (changed := placement.applied(items, keys)) != items:
                 fields: dict[str, Any] = {name: changed}
                 results[owner.number] = replace(results[owner.number], **fields)
-    remarks = set(chain.from_iterable(placement.remarks.values()))
-    additions = (entry for key, entry in state.items() if entry.kind == "add" and key not in remarks)
     times = times_of(written.keyframes)
     keyframes = (replace(frame, jpeg=b"") if f"p{frame.number}" in state else frame for frame in written.keyframes)
     made = _with(written, results, lambda answer: _answered(answer, _prefix(written, answer), placement))
@@ -130,7 +129,7 @@ def corrected(analysis: Analysis, log: Sequence[Correction]) -> Analysis:
             answers=tuple(
                 answer for answer, changed in zip(_answers(written), _answers(made), strict=True) if changed.lines
             ),
-            added=tuple(sorted(map(_finding_of, additions), key=lambda finding: _begin(finding, times))),
+            added=tuple(sorted(map(_finding_of, placement.added.values()), key=lambda finding: _begin(finding, times))),
             unmatched=placement.unmatched,
         ),
     )
@@ -166,13 +165,12 @@ def items_of(analysis: Analysis) -> Iterator[ReportItem]:
         )
     for group in _groups(written):
         for key, item in group.keyed():
-            if text := text_of(item):
-                yield _item(key, item, text, placement.changes.get(key), group)
-            yield from _additions(placement.remarks.get(key, {}), "remark", group.times, group.question)
-        if group.prefix == "f":
-            remarks = set(chain.from_iterable(placement.remarks.values()))
-            added = {key: entry for key, entry in state.items() if entry.kind == "add" and key not in remarks}
-            yield from _additions(added, "added", times)
+            if text_of(item):
+                yield _item(key, group, group.kind, item, placement.changes.get(key))
+            for added, entry in placement.remarks.get(key, {}).items():
+                yield _item(added, group, "remark", None, entry)
+        for key, entry in placement.added.items() if group.prefix == "f" else ():
+            yield _item(key, group, "added", None, entry)
     for frame in written.keyframes:
         key = f"p{frame.number}"
         yield ReportItem(key, "picture", "", "", (frame.number,), frame.time_seconds, (), state.get(key), times=times)
@@ -183,24 +181,20 @@ def text_of(item: Statement) -> str:
     return item.text if isinstance(item, Finding) else f"{item.title}\n{item.text}".strip()
 
 
-def _item(key: str, item: Statement, text: str, correction: Correction | None, group: _Group) -> ReportItem:
-    shown = _changed(item, correction)
-    seconds = item.start_seconds if isinstance(item, Chapter) else None
-    frames = (item.first_frame,) if isinstance(item, Chapter) else item.frames
-    frames, issues = (shown.frames, shown.issues) if isinstance(shown, Finding) else (frames, ())
-    before = item.issues if isinstance(item, Finding) else ()
-    now = text_of(shown) if shown else ""
-    return ReportItem(
-        key, group.kind, now, text, frames, seconds, issues, correction, group.question, before, group.times
-    )
-
-
-def _additions(
-    entries: Mapping[str, Correction], kind: ItemKind, times: Mapping[int, float], question: str = ""
-) -> Iterator[ReportItem]:
-    for key, entry in entries.items():
-        values = entry.text, "", entry.frames, entry.time_seconds, entry.issues, entry
-        yield ReportItem(key, kind, *values, question, times=times)
+def _item(
+    key: str, group: _Group, kind: ItemKind, original: Statement | None, correction: Correction | None
+) -> ReportItem:
+    """Return the item of a statement, or of what a person added (without `original`)."""
+    shown = _changed(original, correction) if original else correction and _finding_of(correction)
+    frames, issues, was = tuple[int, ...](), tuple[str, ...](), tuple[str, ...]()
+    seconds = correction.time_seconds if correction else None
+    if isinstance(original, Chapter):
+        frames, seconds = (original.first_frame,), original.start_seconds
+    elif isinstance(stated := shown or original, Finding):
+        frames, issues = stated.frames, stated.issues if shown else ()
+        was = original.issues if original else ()
+    texts = text_of(shown) if shown else "", text_of(original) if original else ""
+    return ReportItem(key, kind, *texts, frames, seconds, issues, correction, group.question, was, group.times)
 
 
 def _groups(written: Analysis) -> Iterator[_Group]:
@@ -257,22 +251,21 @@ def _placed(written: Analysis, state: Mapping[str, Correction]) -> _Placement:
     by_text: dict[tuple[str, str], list[str]] = {}
     for key, text in texts.items():
         by_text.setdefault((_group_of(key), text), []).append(key)
-    changes, remarks, unmatched = dict[str, Correction](), dict[str, dict[str, Correction]](), list[int]()
+    changes, remarks, added = dict[str, Correction](), dict[str, dict[str, Correction]](), dict[str, Correction]()
+    unmatched: list[int] = []
     for key, correction in state.items():
         is_added = correction.kind == "add"
         target = correction.target if is_added else key
-        if target in ("title", "note", ""):
-            continue
         if texts.get(target) != correction.was:
             moved = by_text.get((_group_of(target), correction.was), []) if correction.was else []
             target = moved[0] if len(moved) == 1 else ""
-        if is_added and target:
-            remarks.setdefault(target, {})[key] = correction
-        elif not is_added and target and target not in changes:
+        if is_added:
+            (remarks.setdefault(target, {}) if target else added)[key] = correction
+        elif target and target not in changes:
             changes[target] = correction
-        elif not is_added:
+        elif key not in ("title", "note"):
             unmatched.append(correction.number)
-    return _Placement(changes, remarks, tuple(sorted(unmatched)))
+    return _Placement(changes, remarks, added, tuple(sorted(unmatched)))
 
 
 def _group_of(key: str) -> str:

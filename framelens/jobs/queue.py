@@ -19,6 +19,7 @@ from typing import Any, cast, get_args
 from framelens.analysis.inputs.extraction_cache import ExtractionCache
 from framelens.analysis.task import Control, EarlierResults
 from framelens.core.codec import to_json
+from framelens.core.corrections import merged
 from framelens.core.domain import Analysis, AnalysisRequest, Notice
 from framelens.core.errors import AppError, Cancelled, InputError, StorageError, VideoError
 from framelens.core.files import new_id, readable, restored, single_line
@@ -473,9 +474,7 @@ class Jobs:
     def _merge_corrections(self, job_id: str, analysis: Analysis) -> None:
         others = analysis.corrections.log if analysis.corrections else ()
         if others and self._repository.get_stored(job_id).is_over:
-            from framelens.store import corrections
-
-            corrections.merge(self._store, job_id, others)
+            self._store.append_corrections(job_id, lambda log: merged(log, others))
             self.corrected(job_id)
 
     def corrected(self, job_id: str) -> JobSnapshot:
@@ -526,10 +525,7 @@ class Jobs:
         self._store.save_frames(job.id, pictures_of(job).items())
         for result in job.progress.results:
             self._store.save_result(job.id, result.number, to_json(result))
-        if job.corrections:
-            from framelens.store import corrections
-
-            corrections.merge(self._store, job.id, job.corrections)
+        self._store.append_corrections(job.id, lambda _: job.corrections)
         self.indexing.index(job)
         self.audit.record("import", job.id, job.name)
         return job.id

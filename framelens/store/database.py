@@ -9,13 +9,13 @@ import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-from framelens.core.codec import from_json
+from framelens.core.codec import from_json, to_json
 from framelens.core.corrections import Correction
 from framelens.core.errors import StorageError
 from framelens.core.files import make_private_folder, readable
@@ -198,6 +198,19 @@ class Store:
         """Get the log of the corrections of a report in its order. Raises ValueError for a damaged entry."""
         rows = self.select("SELECT document FROM corrections WHERE job_id = ? ORDER BY number", job_id)
         return tuple(from_json(document, Correction) for (document,) in rows)
+
+    def append_corrections(
+        self, job_id: str, make: Callable[[tuple[Correction, ...]], Sequence[Correction]]
+    ) -> tuple[Correction, ...]:
+        """Append what `make` returns for the log so far, all or nothing; return what was appended. Raises StorageError.
+
+        No other program appends in between, so the numbers that `make` gives are free.
+        """
+        with self.changing() as connection:
+            added = tuple(make(self.corrections(job_id)))
+            rows = ((job_id, entry.number, to_json(entry)) for entry in added)
+            connection.executemany("INSERT INTO corrections VALUES (?, ?, ?)", rows)
+        return added
 
     def frames(self, job_id: str) -> dict[int, bytes]:
         """Get the images of an analysis by number."""

@@ -1,11 +1,11 @@
-"""Corrections of reports: checked, appended to the log of a report, and made findable."""
+"""Corrections of reports by people: drafts, checked, and the entries of the log that they become."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from framelens.analysis.parsing import citations
 from framelens.core.corrected_report import ReportItem, as_written, corrected, items_of
@@ -23,14 +23,9 @@ from framelens.core.corrections import (
 from framelens.core.domain import Analysis
 from framelens.core.errors import InputError, StorageError
 from framelens.core.files import readable, single_line
-from framelens.core.roles import current_user, require_role
 from framelens.core.units import clock
-from framelens.store import corrections
 
-if TYPE_CHECKING:
-    from framelens.jobs.queue import Jobs
-    from framelens.store.database import Store
-
+Log = tuple[Correction, ...]
 _SAME_SECONDS = 0.05
 """A time that is as near to a keyframe's names its frame."""
 _NEEDS_FRAME = frozenset(("finding", "summary", "reply", "added"))
@@ -71,100 +66,57 @@ class CorrectionOutcome:
     rivals: tuple[Correction, ...] = ()
 
 
-def correct(
-    store: Store,
-    jobs: Jobs,
-    complete: Callable[[Analysis], Analysis],
-    job_id: str,
-    drafts: Sequence[Draft],
-    *,
-    revision: int | None = None,
-    author: str = "",
-) -> CorrectionOutcome:
-    """Append corrections to the log of a finished report, all or nothing.
+def corrected_by(analysis: Analysis, drafts: Sequence[Draft], author: str) -> Analysis:
+    """Return an analysis with corrections, which are stored nowhere. Raises InputError as `entries_of` does."""
+    written, log = as_written(analysis), analysis.corrections.log if analysis.corrections else ()
+    return corrected(written, (*log, *entries_of(written, log, drafts, None, author)))
+
+
+def entries_of(
+    written: Analysis, log: Log, drafts: Sequence[Draft], revision: int | None, author: str
+) -> tuple[Correction, ...]:
+    """Return the entries of the log for drafts.
 
     Args:
-        store: The store.
-        jobs: The queue, which has the report.
-        complete: Adds the conversations about a report.
-        job_id: The report.
+        written: The report as the model wrote it, with its conversations.
+        log: The log so far.
         drafts: The corrections, in their order.
         revision: Length of the log that the person has seen, None for all of it.
-        author: Name of the person where there are no accounts; a user with an account writes in the account's name.
+        author: Name of the person.
 
     Raises:
-        InputError: "job_unknown", "job_still_runs", "no_report_yet", "role_analyst", or a draft can't be applied.
-        StorageError: The log can't be written, or is full ("corrections_many").
+        InputError: A draft can't be applied.
+        StorageError: The log is full ("corrections_many").
     """
-    require_role("analyst")
-    author = _checked_author(current_user().name or author)
-    job = jobs.snapshot(job_id)
-    if job.written is None:
-        raise InputError("no_report_yet", id=job_id)
-    if not job.is_over:
-        raise InputError("job_still_runs", name=job.name)
-    written, met = complete(job.written), list[Correction]()
-
-    def make(log: corrections.Log) -> Sequence[Correction]:
-        return _entries(written, log, drafts, len(log) if revision is None else revision, author, met)
-
-    corrections.append(store, job_id, make)
-    changed = jobs.corrected(job_id)
-    jobs.audit.record("correct", job_id, job.name)
-    assert changed.analysis
-    return CorrectionOutcome(complete(changed.analysis), tuple(dict.fromkeys(met)))
-
-
-def corrected_by(analysis: Analysis, drafts: Sequence[Draft], author: str) -> Analysis:
-    """Return an analysis with corrections, which are stored nowhere. Raises InputError as `correct` does."""
-    written, log = as_written(analysis), analysis.corrections.log if analysis.corrections else ()
-    return corrected(written, (*log, *_entries(written, log, drafts, len(log), _checked_author(author), [])))
-
-
-def _checked_author(author: str) -> str:
-    """Return the name of a person on one line. Raises InputError if it is too long."""
-    if len(name := single_line(author)) > LONGEST_AUTHOR:
+    if len(author := single_line(author)) > LONGEST_AUTHOR:
         raise InputError("correction_author_long", most=LONGEST_AUTHOR)
-    return name
-
-
-def _entries(
-    written: Analysis,
-    log: corrections.Log,
-    drafts: Sequence[Draft],
-    revision: int,
-    author: str,
-    met: list[Correction],
-) -> Sequence[Correction]:
-    """Return the entries for drafts, and add the corrections of others that they meet to `met`."""
     if len(log) + len(drafts) > MOST_CORRECTIONS:
         raise StorageError("corrections_many", most=MOST_CORRECTIONS)
     seen, created = log, datetime.now(UTC).isoformat(timespec="milliseconds")
+    revision = len(log) if revision is None else revision
     items, touched = _items(written, log), set[str]()
     for draft in drafts:
-        entry = Correction(len(log) + 1, created, author, draft.kind, draft.target, revision=revision)
-        entry = replace(entry, model=draft.model)
-        if draft.author:
-            entry = replace(entry, author=draft.author, taken_by=author)
+        entry = Correction(
+            len(log) + 1, created, draft.author or author, draft.kind, draft.target,
+            revision=revision, model=draft.model, taken_by=author if draft.author else "",
+        )  # fmt: skip
+        if draft.target in touched:
+            items, touched = _items(written, log), set()
         if entry.is_step:
             log = (*log, *_steps(entry, log))
             items, touched = _items(written, log), set()
-            continue
-        if draft.target in touched:
-            items, touched = _items(written, log), set()
-        entry = _checked(draft, entry, items, written)
-        touched.add(entry.key)
-        others = rivals(seen, entry.key, revision) if revision < len(seen) else ()
-        met += others
-        log = (*log, replace(entry, is_proposal=bool(others)))
+        else:
+            entry = _checked(draft, entry, items, written)
+            touched.add(entry.key)
+            log = (*log, replace(entry, is_proposal=bool(rivals(seen, entry.key, revision))))
     return log[len(seen) :]
 
 
-def _items(written: Analysis, log: corrections.Log) -> dict[str, ReportItem]:
+def _items(written: Analysis, log: Log) -> dict[str, ReportItem]:
     return {item.key: item for item in items_of(corrected(written, log))}
 
 
-def _steps(entry: Correction, log: corrections.Log) -> list[Correction]:
+def _steps(entry: Correction, log: Log) -> list[Correction]:
     """Return undo or redo of what was made at once. Raises InputError if there is nothing.
 
     An undo may name a proposal, which is then dismissed.

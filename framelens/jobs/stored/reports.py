@@ -5,8 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from framelens.core.corrections import rivals
 from framelens.core.domain import Analysis
 from framelens.core.errors import ConfigError, InputError
+from framelens.core.roles import current_user, require_role
 from framelens.core.units import clock
 
 if TYPE_CHECKING:
@@ -121,11 +123,34 @@ class StoredReports:
     def correct(
         self, job_id: str, drafts: Sequence[Draft], *, revision: int | None = None, author: str = ""
     ) -> CorrectionOutcome:
-        """Correct a report; see `framelens.jobs.stored.corrections.correct`."""
-        from framelens.jobs.stored.corrections import correct
+        """Append corrections to the log of a finished report, all or nothing, and make them findable.
 
-        complete = self.with_conversations
-        return correct(self._store, self._jobs, complete, job_id, drafts, revision=revision, author=author)
+        Args:
+            job_id: The report.
+            drafts: The corrections, in their order.
+            revision: Length of the log that the person has seen, None for all of it.
+            author: Name of the person where there are no accounts; a user with an account writes in the account's name.
+
+        Raises:
+            InputError: "job_unknown", "job_still_runs", "no_report_yet", "role_analyst", or a draft can't be applied.
+            StorageError: The log can't be written, or is full ("corrections_many").
+        """
+        from framelens.jobs.stored.corrections import CorrectionOutcome, entries_of
+
+        require_role("analyst")
+        author, job = current_user().name or author, self._jobs.snapshot(job_id)
+        if job.written is None:
+            raise InputError("no_report_yet", id=job_id)
+        if not job.is_over:
+            raise InputError("job_still_runs", name=job.name)
+        written = self.with_conversations(job.written)
+        added = self._store.append_corrections(job_id, lambda log: entries_of(written, log, drafts, revision, author))
+        changed = self._jobs.corrected(job_id)
+        self._jobs.audit.record("correct", job_id, job.name)
+        assert changed.analysis
+        before = [entry for entry in changed.corrections if entry not in added]
+        met = (rival for entry in added if entry.is_proposal for rival in rivals(before, entry.key, entry.revision))
+        return CorrectionOutcome(self.with_conversations(changed.analysis), tuple(dict.fromkeys(met)))
 
     def video_names(self, conversation: Conversation) -> dict[str, str]:
         """Return the names of the videos that a conversation is about, by the ids of their analyses."""

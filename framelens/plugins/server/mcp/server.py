@@ -6,7 +6,7 @@ Every error of a tool is a sentence in its result, where the model that called i
 import logging
 import secrets
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import closing
 from typing import Any, NoReturn
 
@@ -50,7 +50,7 @@ class Server(MCPServer):  # type: ignore[misc]
                 _tool(tools.look, reads=True),
                 _tool(tools.transcript, reads=True),
                 _tool(tools.report),
-                *(_tool(plugin.described) for plugin in tools.of_plugins),
+                *_plugin_tools(tools),
             )
         }
         self._log_path = tools.services.log_path
@@ -114,6 +114,18 @@ def _tool(function: Callable[..., Any], *, reads: bool = False, repeats: bool = 
         schema.pop("title", None)
         schema["description"] = t(f"mcp.argument.{argument}", **McpTools.described_by)
     return tool
+
+
+def _plugin_tools(tools: McpTools) -> Iterator[Tool]:
+    """Yield the tools of other plugins; a tool without a text is left out, since the others work."""
+    for plugin in tools.of_plugins:
+        function = plugin.described
+        try:
+            tool = _tool(function)
+        except KeyError as error:
+            _log.warning("the tool %s is left out: its plugin has no text %s", function.__name__, error)
+        else:
+            yield tool
 
 
 def serve_http(server: Server, listening: socket.socket, key: str) -> NoReturn:

@@ -279,8 +279,7 @@ class Asking:
         is_ready = use_model and self.has_model()
         choice = None
         if conversation.is_everywhere or len(conversation.about) > 1:
-            yield Looking("library")
-            choice = self._choose(conversation, cancel, has_model=is_ready)
+            choice = yield from self._choose(conversation, cancel, has_model=is_ready)
         about = choice.reports if choice else conversation.about
         analyses = {analysis_id: self._analysis(analysis_id) for analysis_id in about}
         measured = partial(self._wait_for_facts, about, cancel)
@@ -296,17 +295,17 @@ class Asking:
             with closing(answer) as events:
                 yield from events
 
-    def _choose(self, conversation: Conversation, cancel: threading.Event, *, has_model: bool) -> Choice | None:
-        """Choose reports for a question by moments. Raises AppErrors."""
+    def _choose(
+        self, conversation: Conversation, cancel: threading.Event, *, has_model: bool
+    ) -> Generator[Looking, None, Choice | None]:
+        """Choose reports for a question by moments; see framelens.jobs.library_questions. Raises AppErrors."""
         from framelens.jobs.library_questions import choose
 
         if self._search is None:
             if conversation.is_everywhere:
                 raise ConfigError("find_without_plugin")
             return None
-        self._jobs.indexing.catch_up(cancel)
-        self._search.catch_up(cancel)
-        return choose(conversation, self._search, self._jobs, has_model=has_model)
+        return (yield from choose(conversation, self._search, self._jobs, cancel, has_model=has_model))
 
     def _by_moments(
         self,

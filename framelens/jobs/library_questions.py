@@ -7,12 +7,15 @@ question they choose the reports and frames that the model is asked about.
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from framelens.core.domain import Analysis, Keyframe, Notice
+from framelens.core.errors import AppError, Cancelled
 from framelens.core.events import Noticed
 from framelens.core.files import single_line
 from framelens.core.units import clock
@@ -21,7 +24,7 @@ from framelens.jobs.stored.library_search import LibrarySearch, Moment, MomentHi
 from framelens.questions.conversation import AnswerDraft, AnswerText, AskEvent, Conversation, FrameRef
 from framelens.questions.retrieval.openings import opening_of, shown_in_videos, without_article
 from framelens.questions.retrieval.text_question import text_question
-from framelens.questions.retrieval.values import SEARCHED
+from framelens.questions.retrieval.values import SEARCHED, Looking
 
 if TYPE_CHECKING:
     from framelens.jobs.queue import Jobs
@@ -32,6 +35,7 @@ _MOST_MOMENTS = 20
 """Moments that are looked at, as many as the check of a search looks at."""
 _MOST_IN_VIDEO = 5
 """Moments of a video that an answer lists."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,16 @@ class Choice:
         return bool(self.thing) or not self.reports
 
 
-def choose(conversation: Conversation, search: LibrarySearch, jobs: Jobs, *, has_model: bool) -> Choice | None:
-    """Choose reports for the current question; None where it is about all of the conversation's.
+def choose(
+    conversation: Conversation, search: LibrarySearch, jobs: Jobs, cancel: threading.Event, *, has_model: bool
+) -> Generator[Looking, None, Choice | None]:
+    """Choose reports for the current question, and yield the progress; the result is the generator's value.
+
+    It is None where the question is about all reports of the conversation. What isn't indexed yet is indexed first.
 
     Raises:
         AppError: The search failed.
+        Cancelled: `cancel` was set.
     """
     is_everywhere, question = conversation.is_everywhere, conversation.last.question
     is_few = not is_everywhere and len(conversation.about) <= MOST_REPORTS
@@ -70,6 +79,14 @@ def choose(conversation: Conversation, search: LibrarySearch, jobs: Jobs, *, has
         return None
     among = None if is_everywhere else frozenset(conversation.about)
     words = text.words if text and text.words else without_article(thing or opening_of(question).thing or question)
+    yield Looking("library")
+    jobs.indexing.catch_up(cancel)
+    try:
+        search.catch_up(cancel)
+    except Cancelled:
+        raise
+    except AppError as error:  # what is indexed can be searched
+        _log.warning("not all reports could be indexed: %s", error)
     hits = search.find(MomentQuery(words, limit=_MOST_MOMENTS, among=among))
     if is_few and has_model and not (hits.model and hits.moments):
         return None  # the model looks more closely at a few videos

@@ -24,7 +24,12 @@ class NewCorrection(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     kind: CorrectionKind
-    target: Annotated[str, Field(max_length=20, description="Key of the item, such as f1, s1 or title.")] = ""
+    target: Annotated[
+        str,
+        Field(
+            max_length=20, description="Key of the item, such as f1, q1 or title; of an addition, what it remarks on."
+        ),
+    ] = ""
     text: Annotated[str, Field(max_length=MOST_CHARACTERS)] = ""
     frames: Annotated[list[int], Field(max_length=256, description="By default those of the item.")] = []
     time_seconds: Annotated[float | None, Field(ge=0, le=1e7, description="Time that it rests on.")] = None

@@ -167,7 +167,7 @@ def _is_chinese(texts: Iterable[str]) -> bool:
 
 def _is_in(target: Language, text: str) -> bool:
     """Return whether a text may be in a language: names stay in their own, and a name alone is in every language."""
-    return _is_chinese([text]) == (target == "zh") or not re.search(r"[a-z]{2} [a-z]{2}|[\u4e00-\u9fff]{5}", text)
+    return _is_chinese([text]) == (target == "zh") or not re.search(r"\b[a-z]{3,}\b|[\u4e00-\u9fff]{5}", text)
 
 
 def _new_numbers(text: str, source: str) -> tuple[Literal["new_number"], ...]:

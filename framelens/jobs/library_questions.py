@@ -35,6 +35,8 @@ _MOST_MOMENTS = 20
 """Moments that are looked at, as many as the check of a search looks at."""
 _MOST_IN_VIDEO = 5
 """Moments of a video that an answer lists."""
+_NO_CITATION = str.maketrans("[]", "()")
+"""A number in brackets on the screen, or that a model wrote about one frame, cites nothing."""
 _log = logging.getLogger(__name__)
 
 
@@ -186,5 +188,5 @@ def _text(choice: Choice, moments: Sequence[Moment], listed: Sequence[tuple[Mome
 
 
 def _line(moment: Moment, mark: str) -> str:
-    said = moment.remark or single_line(moment.text)
+    said = (moment.remark or single_line(moment.text)).translate(_NO_CITATION)
     return f"- {clock(moment.time_seconds)}{mark}{': ' + said if said else ''}"

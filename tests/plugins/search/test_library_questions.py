@@ -60,12 +60,12 @@ def library(services: Services, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lib
 
 
 def test_videos_with_a_thing_are_named_with_its_moments(library: Library) -> None:
-    library.moments = (library.moment(2, 1), library.moment(0, 0, "a blue van turns"), library.moment(2, 0))
+    library.moments = (library.moment(2, 1), library.moment(0, 0, "a blue van turns [1]"), library.moment(2, 0))
     turn = library.ask("In which videos is a blue van?").last
     assert (library.queries[-1].words, library.queries[-1].among) == ("blue van", None)
     assert turn.state == "complete" and turn.answer.startswith("“a blue van” is in 2 of 3 videos:")
     assert turn.answer.index("video 2.mp4:") < turn.answer.index("video 0.mp4:")
-    assert "[3]: a blue van turns" in turn.answer and "no model has looked" in turn.answer
+    assert "[3]: a blue van turns (1)" in turn.answer and "no model has looked" in turn.answer
     shown = [(library.ids[2], library.times[0]), (library.ids[2], library.times[1]), (library.ids[0], library.times[0])]
     assert [(frame.analysis_id, frame.time_seconds) for frame in turn.cited] == shown
 

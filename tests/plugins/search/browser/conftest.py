@@ -1,0 +1,3 @@
+"""The fixtures of the browser."""
+
+from tests.browser.conftest import app, browser, profile, visit  # noqa: F401

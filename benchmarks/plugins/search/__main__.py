@@ -15,13 +15,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from benchmarks.footage import clips_in
 from benchmarks.plugins.search.planted import FRAMES, PAIRS, Clip, Thing, draw_clips, fill, to_jpeg
 from benchmarks.plugins.search.small import print_small
 from benchmarks.plugins.search.views import print_views
 from framelens import MomentHits, config
-from framelens.plugin.storage import MomentQuery
+from framelens.plugin.storage import MomentQuery, Region
 from framelens.plugins.search.encoder import Encodable, Encoder, Encoders
 from framelens.plugins.search.moment_index import MomentIndex
 from framelens.plugins.search.vectors import VectorTable
@@ -71,6 +72,8 @@ def _measure_library(folder: Path, model: Path) -> None:
         "words, Chinese": lambda thing: MomentQuery(captions(*thing)[-1]),
         "picture": lambda thing: MomentQuery("", _picture(thing, rng)),
         "both": lambda thing: MomentQuery(captions(*thing)[1], _picture(thing, rng)),
+        "beside another": lambda thing: MomentQuery("", _picture_of_two(thing, rng)[0]),
+        "a part of that": lambda thing: _part_of_two(thing, rng),
     }
     print(f"{'asked by':<16} recall@10  precision  first right  'nothing' of {len(_MISSING)}")
     plain = MomentIndex(store, library)
@@ -85,6 +88,22 @@ def _measure_library(folder: Path, model: Path) -> None:
 
 def _picture(thing: Thing, rng: np.random.Generator) -> bytes:
     return to_jpeg(paste(background(rng), draw_thing(*thing, rng), rng))
+
+
+def _picture_of_two(thing: Thing, rng: np.random.Generator) -> tuple[bytes, Region]:
+    """Draw a thing beside another that is in no clip; return the picture and the part with the thing."""
+    other = _MISSING[int(rng.integers(len(_MISSING)))]
+    halves = [paste(background(rng), draw_thing(*drawn, rng), rng) for drawn in (thing, other)]
+    width, height = halves[0].size
+    picture = Image.new("RGB", (2 * width, height))
+    for number, half in enumerate(halves):
+        picture.paste(half, (number * width, 0))
+    return to_jpeg(picture), (0.0, 0.0, 0.5, 1.0)
+
+
+def _part_of_two(thing: Thing, rng: np.random.Generator) -> MomentQuery:
+    picture, region = _picture_of_two(thing, rng)
+    return MomentQuery("", picture, region=region)
 
 
 def _print_line(

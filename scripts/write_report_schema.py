@@ -15,7 +15,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "docs" / "reference" / "report.schema.json"
-LEFT_OUT = {"conversations", "corrections", "link", "speaker", "speakers", "speakers_guessed"}
+LEFT_OUT = {"conversations", "corrections", "link", "offers", "speaker", "speakers", "speakers_guessed"}
 
 
 def schema() -> dict[str, Any]:

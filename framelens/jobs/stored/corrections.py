@@ -151,7 +151,7 @@ def _checked(draft: Draft, entry: Correction, items: dict[str, ReportItem], writ
     if draft.kind in ("strike", "restore"):
         return entry
     if entry.target and draft.kind == "add":
-        item = replace(item, kind="remark", frames=(), correction=None)
+        item = replace(item, kind="remark", frames=(), issues=(), correction=None)
     return _with_evidence(draft, entry, item, written)
 
 

@@ -1,14 +1,16 @@
 """Keyframe candidates: the best frame after each shot's start, one for each stable picture, and bounded pools of them.
 
-A candidate keeps its picture as the decoder returned it, which costs no work, until it is chosen or the memory limit
-requires a JPEG. A window opens where a cut is suspected and counts once the cut is confirmed; it closes when its time
-is over or the next window opens. A stable segment lasts a few seconds at most, so one pass serves a video of any
-length. The choice itself is made in framelens.video.keyframes.selector, after the whole video was read.
+A candidate keeps its picture as the decoder returned it until some later ones are kept: many candidates are
+dropped by then. Those that stay become JPEGs, a tenth of the size. A window opens where a cut is suspected and counts
+once the cut is confirmed; it closes when its time is over or the next window opens. A stable segment lasts a few
+seconds at most, so one pass serves a video of any length. The choice itself is made in
+framelens.video.keyframes.selector, after the whole video was read.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
@@ -200,11 +202,11 @@ class Candidate:
         if self._jpeg is None:
             assert self._picture is not None
             self._jpeg = as_jpeg(self._picture.upright(max_side), JPEG_QUALITY)
-            self._picture, self.num_raw_bytes = None, 0
+            self._picture = None
         return self._jpeg
 
     def thumbnail(self) -> Thumbnail:
-        """Return a small picture; call before the memory limit may have required a JPEG."""
+        """Return a small picture; call before `jpeg`."""
         assert self._picture is not None
         jpeg, width, height = as_jpeg(self._picture.upright(THUMBNAIL_SIDE), _THUMBNAIL_QUALITY)
         return Thumbnail(self.index, self.time_seconds, self.opens, self.score, jpeg, width, height)
@@ -272,25 +274,8 @@ class Pool(Generic[ItemT]):
         return min(range(1, len(items) - 1), key=missed)
 
 
-def keep_within(pools: list[Pool[Candidate]], raw_bytes: int, max_side: int) -> None:
-    """Encode raw pictures as JPEG until the remaining raw pictures take at most `raw_bytes`.
-
-    The pictures most likely to be chosen come first: openings of shots, then the highest scores.
-    """
-    raw = [item for pool in pools for item in pool.items if item.num_raw_bytes]
-    surplus = sum(item.num_raw_bytes for item in raw) - raw_bytes
-    if surplus <= 0:
-        return
-    raw.sort(key=lambda item: (item.opens is not None, item.score))
-    while surplus > 0:
-        item = raw.pop()
-        surplus -= item.num_raw_bytes
-        item.jpeg(max_side)
-
-
-_RAW_BYTES = 32 << 20
-"""Most memory for raw pictures. With 192 MiB, two minutes of 720p take 2 % less of the processor's time and an hour as
-much, for 50 and 150 MB more memory (docs/benchmarks/keyframes.md, What speed costs in quality)."""
+_RAW_BYTES = 8 << 20
+"""Most memory for pictures as the decoder returned them. With 32 MiB, ten minutes of 720p make a tenth fewer JPEGs."""
 _FEWEST_SPARE, _MOST_SPARE = 96, 256
 """Stable segments kept beyond the frames that may be chosen: more of them miss less but make more JPEGs."""
 _SPARE_OPENINGS = 64
@@ -339,6 +324,7 @@ class CandidateCollector:
         self.pages = PageDetector()
         self._thumbnails: Pool[Thumbnail] = Pool(MOST_THUMBNAILS, parts=_THUMBNAIL_PARTS)
         self._opening_windows: list[BestFrameWindow] = []
+        self._raw: deque[Candidate] = deque()  # the latest
         self._unsettled: dict[int, Candidate] = {}
         self._gradual_ends: list[float] = []
         self._keeps_next = False
@@ -474,8 +460,15 @@ class CandidateCollector:
             self._pictured_seconds = max(self._pictured_seconds, candidate.time_seconds)
         pool.add(candidate)
         self._keep_after_graduals()
-        keep_within([self._opening_pool, self._segment_pool, self._page_pool], _RAW_BYTES, self._max_side)
+        self._raw.append(candidate)
+        while sum(item.num_raw_bytes for item in self._raw) > _RAW_BYTES:
+            self._encode(self._raw.popleft())
         return candidate
+
+    def _encode(self, candidate: Candidate) -> None:
+        """Replace the picture of a candidate by a JPEG, unless it was dropped."""
+        if any(candidate in pool.items for pool in (self._segment_pool, self._opening_pool, self._page_pool)):
+            candidate.jpeg(self._max_side)
 
 
 class BestFrameWindow:

@@ -65,9 +65,9 @@ class Details:
 def _levels(pixels: Image, other_pixels: Image, colours: Blocks, other_colours: Blocks) -> Levels:
     size = pixels.shape[-1]
     apart = cv2.absdiff(pixels.reshape(-1, size), other_pixels.reshape(-1, size))
-    luma = np.asarray(apart @ np.full(size, 1 / (_LUMA_LEVELS * size), np.float32))
-    levels = luma.reshape(pixels.shape[:-1]) + np.abs(colours - other_colours).sum(axis=1)
-    return np.asarray(levels.T, np.float32)
+    sums = cv2.reduce(apart, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F)
+    luma = sums.reshape(pixels.shape[:-1]) / np.float32(_LUMA_LEVELS * size)
+    return np.asarray((luma + np.abs(colours - other_colours).sum(axis=1)).T, np.float32)
 
 
 def _by_cell(luma: Image) -> Image:

@@ -182,6 +182,7 @@ def _by_times(clip: Clip, options: ExtractOptions) -> Iterator[Event]:
         elif isinstance(event, OpeningRead) and opening is not None:
             begins = _opening(clip, survey, opening, max_side)
             yield OpeningChosen(begins.keyframes)
+    clip.close()
     check = _Check(clip, selection)
     result = clip.result(check.noted(survey), check.unconfirmed)
     if strategies.is_whole(selection):
@@ -249,6 +250,7 @@ def _choose(
         elif opening is not None and (choices := _opening_choices(survey, opening)):
             begins = [choice.candidate for choice in choices]
             yield shifted(OpeningChosen(_keyframes(choices, max_side)))
+    clip.close()  # other decoders and the choice use its memory
     if (again := check.again(survey)) is not None:
         with again:
             survey = create_survey(again, frames=frames, max_side=max_side)

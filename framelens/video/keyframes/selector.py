@@ -318,8 +318,8 @@ def _unlike(blocks: Blocks, worth: Cells, times: Values, longest: float) -> Valu
     for index in range(num - 1):
         stop = int(np.searchsorted(times, times[index] + longest, side="right"))
         if stop > index + 1:
-            unlike = np.abs(weighted[index + 1 : stop] - weighted[index]).sum(axis=1)
-            unlike = np.clip(unlike - np.float32(_SAME), 0, 1)
+            apart = weighted[index + 1 : stop] - weighted[index]
+            unlike = np.clip(np.abs(apart, out=apart).sum(axis=1) - np.float32(_SAME), 0, 1)
             unlike[~np.logical_and.accumulate(unlike <= _STILL, axis=0)] = 1.0
             shares[index, index + 1 : stop] = np.einsum("kc,kc->k", worth[index + 1 : stop], unlike)
             shares[index, index + 1 : stop] /= totals[index + 1 : stop]

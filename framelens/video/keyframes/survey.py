@@ -38,7 +38,7 @@ _MOST_LOOSE = 256  # bounds memory.
 _REST_SECONDS, _REST_STEP = 2.5, 0.25
 """Time for which detectors look at a picture that stays, at either end, and the distance of the times at which they do:
 a page is one after two seconds, a cut is compared with the half second before it."""
-_BATCH_FRAMES, _BATCH_BYTES = 6, 8 << 20
+_BATCH_FRAMES, _BATCH_BYTES = 4, 8 << 20
 """Most frames of a batch, and their decoded bytes: few compared with those that the decoder holds."""
 
 

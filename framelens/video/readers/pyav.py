@@ -195,8 +195,10 @@ class AvReader(base.FrameReader):
             raise
 
     def close(self) -> None:
-        """Close the container."""
+        """Close the container and free the decoder with its pictures; what was read stays known."""
         self._container.close()
+        for name in ("_stream", "_decoder"):
+            vars(self).pop(name, None)
 
     @property
     def decoded_share(self) -> float:

@@ -252,7 +252,7 @@ class Asking:
             options = FrameOptions(language(), frames, clip, use_model=use_model)
             about = value_of(self.begin(about, options, cancel), lambda update: on_step(stage_text(update.state)))
         look = None if clip == _WHOLE else Look("auto", clip.start_seconds, clip.end_seconds)
-        look = Look(everywhere=True) if everywhere else look
+        look = replace(look or Look(), everywhere=True) if everywhere else look
         asked = about.with_question(question, AskSettings(), look=look)
         on_step(t("ask.answering"))
         with closing(self.ask(AnswerDraft(asked), cancel, use_model=use_model)) as events:

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from framelens.analysis.planning.frame_budget import parse_frames
@@ -157,7 +158,7 @@ def run(options: Options) -> int:
                     asked_with,
                     edit=options.edit,
                     images=images or None,
-                    look=Look(everywhere=True) if options.library else _look(options, clip),
+                    look=_look(options, clip),
                 )
                 return _answer(conversation, options, cancel)
         finally:
@@ -191,9 +192,10 @@ def _clip(options: Options) -> Selection:
 
 def _look(options: Options, clip: Selection) -> Look | None:
     """Return the options for where to look, or None without such options."""
+    look = Look(options.look or "auto", everywhere=options.library)
     if clip == Selection():
-        return Look(options.look) if options.look else None
-    return Look(options.look or "auto", clip.start_seconds, clip.end_seconds)
+        return look if look != Look() or options.look else None
+    return replace(look, start_seconds=clip.start_seconds, end_seconds=clip.end_seconds)
 
 
 def ask_settings(options: Options) -> AskSettings:

@@ -317,11 +317,11 @@ class Asking:
         has_model: bool,
     ) -> Generator[AskEvent, None, bool]:
         """Answer a question with moments, which the model looks at; see framelens.jobs.library_questions."""
-        from framelens.jobs.library_questions import answer, frame_of
+        from framelens.jobs.library_questions import answer
 
         moments = list(choice.hits.moments)
         if choice.thing and has_model:
-            framed = [(index, frame_of(moment, analyses[moment.job_id])) for index, moment in enumerate(moments)]
+            framed = [(index, moment.frame_of(analyses[moment.job_id])) for index, moment in enumerate(moments)]
             seen = [(index, frame) for index, frame in framed if frame]
             try:
                 looks = self._look(choice.thing, [frame for _, frame in seen], draft.conversation.id, cancel)

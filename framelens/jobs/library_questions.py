@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from framelens.core.domain import Analysis, Keyframe, Notice
+from framelens.core.domain import Analysis, Notice
 from framelens.core.errors import AppError, Cancelled
 from framelens.core.events import Noticed
 from framelens.core.files import single_line
@@ -120,11 +120,6 @@ def _total(conversation: Conversation, jobs: Jobs) -> int:
     return jobs.library.count(LibraryQuery()) if conversation.is_everywhere else len(conversation.about)
 
 
-def frame_of(moment: Moment, analysis: Analysis) -> Keyframe | None:
-    """Return the keyframe of a moment, or the nearest; None if the report has no pictures."""
-    return min(analysis.pictured, key=lambda frame: abs(frame.time_seconds - moment.time_seconds), default=None)
-
-
 def answer(
     draft: AnswerDraft, choice: Choice, moments: Sequence[Moment], analyses: Mapping[str, Analysis]
 ) -> Generator[AskEvent, None, bool]:
@@ -140,7 +135,7 @@ def answer(
         Whether it is answered.
     """
     listed = list(_listed(moment for moment in moments if moment.is_confirmed is not False))
-    frames = [frame_of(moment, analyses[moment.job_id]) if moment.job_id in analyses else None for moment in listed]
+    frames = [moment.frame_of(analyses[moment.job_id]) if moment.job_id in analyses else None for moment in listed]
     refs = [FrameRef(0, frame.time_seconds, m.job_id) for m, frame in zip(listed, frames, strict=True) if frame]
     numbered = draft.conversation.numbered(refs)
     yield draft.applied(draft.turn.with_frames(numbered))

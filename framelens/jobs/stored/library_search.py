@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from framelens.core.domain import Analysis, Keyframe
 from framelens.core.errors import AppError, ConfigError
 from framelens.jobs.stored.library_entries import Backfill
 
@@ -86,6 +87,10 @@ class Moment:
     text: str = ""
     is_confirmed: bool | None = None
     remark: str = ""
+
+    def frame_of(self, analysis: Analysis) -> Keyframe | None:
+        """Return the keyframe that it is about, or the nearest; None if the report has no pictures."""
+        return min(analysis.pictured, key=lambda frame: abs(frame.time_seconds - self.time_seconds), default=None)
 
 
 @dataclass(frozen=True)

@@ -64,10 +64,9 @@ def in_order(moments: Iterable[Moment]) -> tuple[Moment, ...]:
 
 
 def _frame_of(services: Services, moment: Moment) -> Keyframe | None:
-    """Return the keyframe that a moment is about, or the nearest; None if the report has no pictures."""
+    """Return the keyframe of a moment, None if its report has no pictures."""
     report = services.reports.get(moment.job_id, conversations=False)
-    frames = report.pictured if report else ()
-    return min(frames, key=lambda frame: abs(frame.time_seconds - moment.time_seconds), default=None)
+    return moment.frame_of(report) if report else None
 
 
 def is_judged(hits: MomentHits) -> bool:

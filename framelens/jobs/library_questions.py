@@ -183,5 +183,6 @@ def _text(choice: Choice, moments: Sequence[Moment], listed: Sequence[tuple[Mome
 
 
 def _line(moment: Moment, mark: str) -> str:
-    said = (moment.remark or single_line(moment.text)).translate(_NO_CITATION)
+    is_named = moment.text == moment.name and not moment.remark
+    said = t("ask.library.named") if is_named else (moment.remark or single_line(moment.text)).translate(_NO_CITATION)
     return f"- {clock(moment.time_seconds)}{mark}{': ' + said if said else ''}"

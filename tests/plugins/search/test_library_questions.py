@@ -63,7 +63,7 @@ def test_videos_with_a_thing_are_named_with_its_moments(library: Library) -> Non
     library.moments = (library.moment(2, 1), library.moment(0, 0, "a blue van turns [1]"), library.moment(2, 0))
     turn = library.ask("In which videos is a blue van?").last
     assert (library.queries[-1].words, library.queries[-1].among) == ("blue van", None)
-    assert turn.state == "complete" and turn.answer.startswith("“a blue van” is in 2 of 3 videos:")
+    assert turn.state == "complete" and turn.answer.startswith("“a blue van” was found in 2 of 3 videos:")
     assert turn.answer.index("video 2.mp4:") < turn.answer.index("video 0.mp4:")
     assert "[3]: a blue van turns (1)" in turn.answer and "no model has looked" in turn.answer
     shown = [(library.ids[2], library.times[0]), (library.ids[2], library.times[1]), (library.ids[0], library.times[0])]
@@ -90,7 +90,7 @@ def test_the_model_decides_and_its_failure_leaves_the_moments(
     looks = [Judgement(False, "a red car"), Judgement(True, "It is parked.")]
     monkeypatch.setattr(Asking, "_look", lambda self, thing, frames, content, cancel: iter(looks))
     turn = library.ask("In which videos is a blue van?", has_model=True).last
-    assert "is in 1 of 3 videos" in turn.answer and "[1]: It is parked." in turn.answer
+    assert "was found in 1 of 3 videos" in turn.answer and "[1]: It is parked." in turn.answer
     assert "video 0.mp4" not in turn.answer and "looked at the 2 likeliest moments" in turn.answer
     looks[1] = Judgement(False, "a bus")
     assert "and none shows it" in library.ask("In which videos is a blue van?", has_model=True).last.answer
@@ -100,13 +100,13 @@ def test_the_model_decides_and_its_failure_leaves_the_moments(
 
     monkeypatch.setattr(Asking, "_look", fail)
     turn = library.ask("In which videos is a blue van?", has_model=True).last
-    assert "is in 2 of 3 videos" in turn.answer and [notice.key for notice in turn.notices] == ["model_blind"]
+    assert "was found in 2 of 3 videos" in turn.answer and [notice.key for notice in turn.notices] == ["model_blind"]
 
 
 def test_chosen_reports_alone_are_searched(library: Library) -> None:
     library.moments = (library.moment(1, 0),)
     turn = library.ask("In which videos is a blue van?", *library.ids[:2]).last
-    assert library.queries[-1].among == frozenset(library.ids[:2]) and "is in 1 of 2 videos" in turn.answer
+    assert library.queries[-1].among == frozenset(library.ids[:2]) and "was found in 1 of 2 videos" in turn.answer
     library.queries.clear()
     with pytest.raises(ConfigError, match="ask_needs_model"):
         library.ask("Who pays for the coffee?", *library.ids)  # a few are asked about together

@@ -283,7 +283,7 @@ def test_a_video_is_searched_everywhere(
     capsys.readouterr()
     assert main.main(["ask", "--library", "--no-model", "In which videos is a blue van?", "--language", "en"]) == 0
     answer = capsys.readouterr().out
-    assert "“a blue van” is in 1 of 1 video:" in answer and f"- {clock(2.0)} [1]" in answer
+    assert "“a blue van” was found in 1 of 1 video:" in answer and f"- {clock(2.0)} [1]" in answer
     (from_python,) = framelens.find(picture=picture, limit=3).moments
     assert (from_python.time_seconds, from_python.reasons) == (hit["time_seconds"], ("alike",))
 

@@ -42,7 +42,7 @@ def test_every_command_of_the_skill_works_in_its_order(folder: Path) -> None:
             done = called(words, folder, FRAMELENS_BASE_URL=engine.base_url, FRAMELENS_LANGUAGE="en")
             assert done.returncode == 0, (words, done.stderr)
             answers[words] = json.loads(done.stdout) if "--json" in words else done.stdout
-    assert len(answers) == len(COMMANDS) == 12
+    assert len(answers) == len(COMMANDS) == 13
     (when,) = (answers[words] for words in COMMANDS if "When is the red card" in words)
     assert "00:03.000–00:04.500" in json.dumps(when, ensure_ascii=False)
     assert "Here is the red card." in json.dumps(answers["transcript talk.mp4 --json"])

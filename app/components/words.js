@@ -1,6 +1,6 @@
 // A model's text as elements: bold, italics and code of Markdown, frame numbers that were really sent as buttons, and
 // lines of a report as runs of text with buttons at times. Nothing here can load or link to anything.
-// What a citation is follows framelens.analysis.parsing.citations.
+// What a citation is follows framelens.core.citations.
 
 const INLINE = /(\*\*[^*\n]+\*\*|__[^_\n]+__|\*[^*\s][^*\n]*\*|`[^`\n]+`)/;
 const CITED =

@@ -8,12 +8,12 @@ not written again keeps its correction in the log, among `unmatched`.
 """
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, Literal
 
+from framelens.core.citations import cited_in
 from framelens.core.corrections import Correction, in_force
 from framelens.core.domain import (
     Analysis,
@@ -32,8 +32,6 @@ _FIELDS: dict[str, tuple[ItemKind, str]] = {
     "r": ("reply", "reply"), "s": ("summary", "overview"), "c": ("chapter", "chapters"), "f": ("finding", "findings"),
 }  # fmt: skip
 """Kinds of statements by the letters of their keys, and the fields of a result that have them."""
-
-_NAMED = re.compile(r"[\[［【][^\]］】\n]*[\]］】]|(?:frames?|images?|第|帧)\s*[\d\s,，、和–~-]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -229,7 +227,7 @@ def _lines_of(answer: ReportedAnswer) -> tuple[Finding, ...]:
     """Return the lines of an answer, empty ones included, each with what could not be verified in it."""
 
     def issues(line: str) -> Iterator[str]:
-        if _numbers_in(line) & {*answer.unknown_frames}:
+        if {*cited_in(line)} & {*answer.unknown_frames}:
             yield "frame_not_sent"
         if any(time in line for time in answer.own_times):
             yield "own_time"
@@ -300,22 +298,17 @@ def _answered(answer: ReportedAnswer, prefix: str, placement: _Placement) -> Rep
     for search in answer.searches:
         shown = (one for one in search.moments.intervals if one.times in kept or one.times not in taken_back)
         searches.append(replace(search, moments=replace(search.moments, intervals=tuple(shown))))
-    gone = _numbers_in(taken_back) - _numbers_in("\n".join(line.text for line in lines if not line.person))
+    gone = {*cited_in(taken_back)} - {*cited_in("\n".join(line.text for line in lines if not line.person))}
     cited = (*(number for number in answer.cited if number not in gone), *(n for line in lines for n in line.frames))
     return replace(
         answer,
         answer=kept,
         lines=lines or (Finding("", ()),),
         cited=tuple(dict.fromkeys(cited)),
-        unknown_frames=tuple(n for n in answer.unknown_frames if n not in _numbers_in(answer.answer)),
+        unknown_frames=tuple(n for n in answer.unknown_frames if n not in cited_in(answer.answer)),
         own_times=tuple(time for time in answer.own_times if time not in answer.answer),
         searches=tuple(searches),
     )
-
-
-def _numbers_in(text: str) -> set[int]:
-    """Return the numbers that a text names as pictures: "[3]", "frame 3", "第 3 帧"."""
-    return {int(digits) for match in _NAMED.finditer(text) for digits in re.findall(r"\d{1,9}", match[0])}
 
 
 def _with(

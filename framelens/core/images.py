@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from io import BytesIO
 from types import ModuleType
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
+Region = tuple[float, float, float, float]
+"""Left, top, right and bottom of a part of a picture, as fractions of its width and height."""
 _WIDE_BLUR = 0.8
 """Standard deviation in pixels from which on a blur uses a kernel of five pixels instead of three. Not tuned."""
 
@@ -79,9 +81,13 @@ def image_size(data: bytes) -> tuple[int, int]:
         return header.size
 
 
-def smaller(
-    jpeg: bytes, side: int, *, quality: int = 82, region: tuple[float, float, float, float] | None = None
-) -> bytes:
+def is_region(edges: Sequence[float]) -> bool:
+    """Return whether these are the edges of a part of a picture, see `Region`."""
+    left, top, right, bottom = edges if len(edges) == 4 else (0, 0, 0, 0)
+    return 0 <= left < right <= 1 and 0 <= top < bottom <= 1
+
+
+def smaller(jpeg: bytes, side: int, *, quality: int = 82, region: Region | None = None) -> bytes:
     """Return the picture, or a part of it, with its longer side at most `side` pixels.
 
     A picture that isn't larger is returned unchanged.
@@ -95,7 +101,7 @@ def smaller(
         jpeg: The encoded picture; its orientation tag is ignored.
         side: Limit of the longer side, in pixels.
         quality: JPEG quality of the result, 0 to 100.
-        region: Left, top, right and bottom edge of the part, at least a pixel, as shares of width and height, 0 to 1.
+        region: The part, at least a pixel.
 
     Raises:
         ValueError: The data can't be decoded.
@@ -171,7 +177,7 @@ def _encode_jpeg(picture: np.ndarray, quality: int) -> bytes:
     return bytes(cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, quality))[1])
 
 
-def _cropped(jpeg: bytes, region: tuple[float, float, float, float]) -> bytes:
+def _cropped(jpeg: bytes, region: Region) -> bytes:
     import numpy as np
 
     cv2 = _opencv()

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from framelens.analysis.requests.engine_connection import EngineConnection
     from framelens.jobs.engine_session import EngineSession, SharedParts
     from framelens.jobs.engine_switcher import EngineSwitcher
-    from framelens.jobs.library_questions import Choice
+    from framelens.jobs.library_questions import ReportChoice
     from framelens.jobs.queue import Jobs
     from framelens.jobs.stored.library_search import LibrarySearch
 
@@ -297,7 +297,7 @@ class Asking:
 
     def _choose(
         self, conversation: Conversation, cancel: threading.Event, *, has_model: bool
-    ) -> Generator[Looking, None, Choice | None]:
+    ) -> Generator[Looking, None, ReportChoice | None]:
         """Choose reports for a question by moments; see framelens.jobs.library_questions. Raises AppErrors."""
         from framelens.jobs.library_questions import choose
 
@@ -310,7 +310,7 @@ class Asking:
     def _by_moments(
         self,
         draft: AnswerDraft,
-        choice: Choice,
+        choice: ReportChoice,
         analyses: Mapping[str, Analysis],
         cancel: threading.Event,
         *,

@@ -20,7 +20,7 @@ from framelens.core.events import Noticed
 from framelens.core.files import single_line
 from framelens.core.units import clock
 from framelens.i18n import as_notice, in_language, t
-from framelens.jobs.stored.library_search import LibrarySearch, Moment, MomentHits, MomentQuery
+from framelens.jobs.stored.library_search import MOST_CHECKED, LibrarySearch, Moment, MomentHits, MomentQuery
 from framelens.questions.conversation import AnswerDraft, AnswerText, AskEvent, Conversation, FrameRef
 from framelens.questions.retrieval.openings import opening_of, shown_in_videos, without_article
 from framelens.questions.retrieval.text_question import text_question
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 MOST_REPORTS = 8
 """Reports that the model is asked about together: with 16 frames each, they fill the context of small models."""
-_MOST_MOMENTS = 20
-"""Moments that are looked at, as many as the check of a search looks at."""
 _MOST_IN_VIDEO = 5
 """Moments of a video that an answer lists."""
 _NO_CITATION = str.maketrans("[]", "()")
@@ -41,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Choice:
+class ReportChoice:
     """Moments for a question, and the reports that it is about.
 
     Attributes:
@@ -64,7 +62,7 @@ class Choice:
 
 def choose(
     conversation: Conversation, search: LibrarySearch, jobs: Jobs, cancel: threading.Event, *, has_model: bool
-) -> Generator[Looking, None, Choice | None]:
+) -> Generator[Looking, None, ReportChoice | None]:
     """Choose reports for the current question, and yield the progress; the result is the generator's value.
 
     It is None where the question is about all reports of the conversation. What isn't indexed yet is indexed first.
@@ -89,7 +87,7 @@ def choose(
         raise
     except AppError as error:  # what is indexed can be searched
         _log.warning("not all reports could be indexed: %s", error)
-    hits = search.find(MomentQuery(words, limit=_MOST_MOMENTS, among=among))
+    hits = search.find(MomentQuery(words, limit=MOST_CHECKED, among=among))
     if is_few and has_model and not (hits.model and hits.moments):
         return None  # the model looks more closely at a few videos
     earlier = [frame.analysis_id for turn in conversation.branch()[:-1] for frame in turn.frames]
@@ -97,7 +95,7 @@ def choose(
     if not (is_everywhere or thing or reports):
         return None
     kept = reports if thing else reports[:MOST_REPORTS]
-    return Choice(kept, thing, hits, _total(conversation, jobs))
+    return ReportChoice(kept, thing, hits, _total(conversation, jobs))
 
 
 def _thing(question: str, *, is_everywhere: bool) -> str:
@@ -121,7 +119,7 @@ def _total(conversation: Conversation, jobs: Jobs) -> int:
 
 
 def answer(
-    draft: AnswerDraft, choice: Choice, moments: Sequence[Moment], analyses: Mapping[str, Analysis]
+    draft: AnswerDraft, choice: ReportChoice, moments: Sequence[Moment], analyses: Mapping[str, Analysis]
 ) -> Generator[AskEvent, None, bool]:
     """Answer a question with moments, or add their frames to it; yield the events, which are applied to the draft.
 
@@ -135,9 +133,11 @@ def answer(
         Whether it is answered.
     """
     listed = list(_listed(moment for moment in moments if moment.is_confirmed is not False))
-    frames = [moment.frame_of(analyses[moment.job_id]) if moment.job_id in analyses else None for moment in listed]
-    refs = [FrameRef(0, frame.time_seconds, m.job_id) for m, frame in zip(listed, frames, strict=True) if frame]
-    numbered = draft.conversation.numbered(refs)
+    seconds = {}
+    for moment in listed:
+        if moment.job_id in analyses and (frame := moment.frame_of(analyses[moment.job_id])):
+            seconds[moment] = frame.time_seconds
+    numbered = draft.conversation.numbered([FrameRef(0, at, moment.job_id) for moment, at in seconds.items()])
     yield draft.applied(draft.turn.with_frames(numbered))
     if choice.hits.error:
         yield draft.applied(Noticed(as_notice(choice.hits.error)))
@@ -150,11 +150,9 @@ def answer(
         yield draft.applied(Noticed(Notice("ask_library_chosen", numbers, "info")))
         return False
     marks = {(ref.analysis_id, ref.time_seconds): f" [{ref.number}]" for ref in numbered}
-    keys = [
-        (moment.job_id, frame.time_seconds if frame else -1.0) for moment, frame in zip(listed, frames, strict=True)
-    ]
+    marked = [(moment, marks.get((moment.job_id, seconds.get(moment, -1.0)), "")) for moment in listed]
     with in_language(draft.conversation.language):
-        text = _text(choice, moments, [(moment, marks.get(key, "")) for moment, key in zip(listed, keys, strict=True)])
+        text = _text(choice, moments, marked)
     yield draft.applied(AnswerText(text))
     return True
 
@@ -168,7 +166,7 @@ def _listed(moments: Iterable[Moment]) -> Iterator[Moment]:
         yield from sorted(best[:_MOST_IN_VIDEO], key=lambda moment: moment.time_seconds)
 
 
-def _text(choice: Choice, moments: Sequence[Moment], listed: Sequence[tuple[Moment, str]]) -> str:
+def _text(choice: ReportChoice, moments: Sequence[Moment], listed: Sequence[tuple[Moment, str]]) -> str:
     """Say in which videos something is, with its moments and their marks; "in none" where there are none."""
     is_looked = any(moment.is_confirmed is not None for moment in moments)
     values = {"thing": choice.thing, "total": choice.total, "looked": len(moments)}

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from framelens.core.files import shown_path as shown_path
     from framelens.core.files import storable as storable
     from framelens.core.files import typed_path as typed_path
+    from framelens.core.images import Region as Region
+    from framelens.core.images import is_region as is_region
     from framelens.core.links import media_type as media_type
     from framelens.core.redaction import is_secret as is_secret
     from framelens.core.redaction import redact as redact

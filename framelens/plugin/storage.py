@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from framelens.core.codec import from_json as from_json
     from framelens.core.codec import to_document as to_document
     from framelens.core.codec import to_json as to_json
+    from framelens.jobs.stored.library_search import MOST_CHECKED as MOST_CHECKED
     from framelens.jobs.stored.library_search import LibrarySearch as LibrarySearch
     from framelens.jobs.stored.library_search import MomentQuery as MomentQuery
     from framelens.jobs.stored.library_search import MomentReason as MomentReason
     from framelens.jobs.stored.library_search import NearPassage as NearPassage
-    from framelens.jobs.stored.library_search import Region as Region
     from framelens.store.authentication import check_access as check_access
     from framelens.store.database import NOT_IN_TRASH as NOT_IN_TRASH
     from framelens.store.database import Store as Store

@@ -40,7 +40,8 @@ from framelens.video.worker_pool import worker_started
 
 if TYPE_CHECKING:
     from framelens.core.analysis_state import AnalysisUpdate
-    from framelens.jobs.stored.library_search import MomentHits, Region
+    from framelens.core.images import Region
+    from framelens.jobs.stored.library_search import MomentHits
     from framelens.python.session import Session
     from framelens.questions.conversation import AskEvent, Conversation, Look
 

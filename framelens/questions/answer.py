@@ -12,10 +12,10 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from framelens.analysis.parsing import citations
 from framelens.analysis.parsing.repetition_detector import until_loop
 from framelens.analysis.planning.frame_budget import DEFAULT_CONTEXT
 from framelens.analysis.requests.engine_connection import EngineConnection
+from framelens.core import citations
 from framelens.core.domain import Analysis, Notice, Usage
 from framelens.core.errors import (
     AppError,

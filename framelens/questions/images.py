@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from framelens.core.errors import InputError
 from framelens.core.files import readable, reason_of
+from framelens.core.images import Region
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -35,9 +36,7 @@ def read_image(path: Path) -> tuple[str, bytes]:
     return readable(path.name), data
 
 
-def picture_of(
-    name: str, data: bytes, *, side: int, quality: int, region: tuple[float, float, float, float] | None = None
-) -> bytes:
+def picture_of(name: str, data: bytes, *, side: int, quality: int, region: Region | None = None) -> bytes:
     """Return an image as an upright JPEG whose longer side is at most `side` pixels; of several, the first.
 
     Args:
@@ -45,7 +44,7 @@ def picture_of(
         data: Content of the file.
         side: Limit of the longer side, in pixels.
         quality: JPEG quality, 0 to 100.
-        region: Part of the upright image that is returned: left, top, right and bottom as fractions.
+        region: Part of the upright image that is returned.
 
     Raises:
         InputError: "image_unknown": it is no image of a known format. "image_too_large": in bytes or pixels.
@@ -77,7 +76,7 @@ def picture_of(
     return encoded.getvalue()
 
 
-def _cropped(image: Image, region: tuple[float, float, float, float]) -> Image:
+def _cropped(image: Image, region: Region) -> Image:
     """Return a part of an image. Raises InputError if hardly anything can be seen in it."""
     (left, top, right, bottom), (width, height) = region, image.size
     box = (round(left * width), round(top * height), round(right * width), round(bottom * height))

@@ -18,16 +18,15 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.footage import clips_in
-from benchmarks.plugins.search.planted import FRAMES, PAIRS, Clip, Thing, draw_clips, fill, to_jpeg
+from benchmarks.plugins.search.planted import FRAMES, PAIRS, Clip, Thing, draw_clips, fill, stored, to_jpeg
 from benchmarks.plugins.search.small import print_small
 from benchmarks.plugins.search.views import print_views
 from framelens import MomentHits, config
-from framelens.plugin.storage import MomentQuery, Region
+from framelens.plugin.files import Region
+from framelens.plugin.storage import MomentQuery
 from framelens.plugins.search.encoder import Encodable, Encoder, Encoders
-from framelens.plugins.search.moment_index import MomentIndex
+from framelens.plugins.search.moment_index import MomentIndex, with_changes
 from framelens.plugins.search.vectors import VectorTable
-from framelens.store.database import Row, Store
-from framelens.store.library_index import EntrySummary, LibraryIndex
 from scripts.test_models.things import background, captions, draw_thing, paste
 
 _CLIPS, _ABSENT = 300, 14
@@ -61,7 +60,9 @@ def _measure_library(folder: Path, model: Path) -> None:
     clips = draw_clips(_CLIPS, _PRESENT, seed=202)
     store, library = fill(folder, clips)
     by_id = {clip.id: clip for clip in clips}
-    index = MomentIndex(store, library, frames=lambda job_id: by_id[job_id].indexed(), encoders=encoders)
+    index = MomentIndex(
+        store, library, frames=lambda job_id: by_id[job_id].indexed(), details=with_changes, encoders=encoders
+    )
     began = time.perf_counter()
     index.catch_up()
     num_frames = sum(len(clip.frames) for clip in clips)
@@ -170,12 +171,10 @@ def _measure_million(folder: Path, *, jobs: int = 10_000, frames: int = 100, wid
     """Time searches of 10,000 reports with 100 frames each, and print the memory of the process."""
     import psutil
 
-    store = Store(folder / "framelens.sqlite")
-    library, table, rng = LibraryIndex(store), VectorTable(store), np.random.default_rng(1)
-    for number in range(jobs):
-        job_id = f"job{number:05d}"
-        store.save(Row(job_id, "2026-01-01", job_id, "done", "", "{}"))
-        library.put(job_id, EntrySummary("done", num_frames=frames), [], b"")
+    ids = [f"job{number:05d}" for number in range(jobs)]
+    store, _ = stored(folder / "framelens.sqlite", dict.fromkeys(ids, frames))
+    table, rng = VectorTable(store), np.random.default_rng(1)
+    for job_id in ids:
         vectors = rng.standard_normal((frames, width)).astype(np.float32)
         table.put(job_id, "picture", "model", [(place, float(place), place) for place in range(frames)], list(vectors))
     process = psutil.Process()

@@ -6,7 +6,7 @@ shot differ in where the thing is. Of every second clip a finding names what one
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from framelens.plugins.search.layout import Box
+from framelens.plugin.files import Region
 from framelens.store.database import Row, Store
 from framelens.store.library_index import EntrySummary, LibraryIndex, Passage
 from scripts.test_models.things import COLOURS, THINGS, background, captions, draw_thing, paste
@@ -32,7 +32,7 @@ class Clip:
     shots: tuple[Thing | None, ...]
     frames: tuple[bytes, ...]
 
-    def indexed(self) -> Iterator[tuple[tuple[int, float, int], bytes, Box | None]]:
+    def indexed(self) -> Iterator[tuple[tuple[int, float, int], bytes, Region | None]]:
         """Yield the frames as the index takes them: one a second."""
         for index, jpeg in enumerate(self.frames):
             yield (index, float(index), index // FRAMES), jpeg, None
@@ -62,12 +62,20 @@ def to_jpeg(picture: Image.Image) -> bytes:
     return file.getvalue()
 
 
+def stored(path: Path, num_frames: Mapping[str, int]) -> tuple[Store, LibraryIndex]:
+    """Store reports without texts, each by its id with its number of keyframes."""
+    store = Store(path)
+    library = LibraryIndex(store)
+    for job_id, count in num_frames.items():
+        store.save(Row(job_id, "2026-01-01", job_id, "done", "", "{}"))
+        library.put(job_id, EntrySummary("done", num_frames=count), [], b"")
+    return store, library
+
+
 def fill(folder: Path, clips: list[Clip]) -> tuple[Store, LibraryIndex]:
     """Store the clips as reports."""
-    store = Store(folder / "framelens.sqlite")
-    library = LibraryIndex(store)
+    store, library = stored(folder / "framelens.sqlite", {clip.id: len(clip.frames) for clip in clips})
     for number, clip in enumerate(clips):
-        store.save(Row(clip.id, "2026-01-01", clip.id, "done", "", "{}"))
         said = [(shot, thing) for shot, thing in enumerate(clip.shots) if thing]
         passages = [
             Passage("finding", captions(*thing)[0], float(shot * FRAMES)) for shot, thing in said[: (number + 1) % 2]

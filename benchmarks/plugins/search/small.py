@@ -8,13 +8,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.plugins.search.planted import Thing, to_jpeg
+from benchmarks.plugins.search.planted import Thing, stored, to_jpeg
 from framelens.plugin.storage import MomentQuery
 from framelens.plugins.search.encoder import Encoders
-from framelens.plugins.search.layout import Box, changed_region
-from framelens.plugins.search.moment_index import MomentIndex
-from framelens.store.database import Row, Store
-from framelens.store.library_index import EntrySummary, LibraryIndex
+from framelens.plugins.search.moment_index import IndexedFrame, MomentIndex, with_changes
 from scripts.test_models.things import background, captions, draw_thing
 
 _CLIPS, _WIDTH, _HEIGHT, _NOISE = 150, 480, 270, 3.0
@@ -27,14 +24,12 @@ def print_small(folder: Path, encoders: Encoders, things: tuple[Thing, ...]) -> 
     print("| side of the thing, of 480 x 270 | index | recall@10 | precision |\n|---|---|---:|---:|")
     for side in _SIDES:
         clips = dict(_clips(side, things, np.random.default_rng(77)))
-        for name in ("whole pictures", "and what changed"):
-            store = Store(folder / f"{side} {name}.sqlite")
-            library = LibraryIndex(store)
-            for job_id in clips:
-                store.save(Row(job_id, "2026-01-01", job_id, "done", "", "{}"))
-                library.put(job_id, EntrySummary("done", num_frames=3), [], b"")
-            frames = {job_id: list(_indexed(pictures, name)) for job_id, (_, pictures) in clips.items()}
-            index = MomentIndex(store, library, frames=lambda job_id, of=frames: iter(of[job_id]), encoders=encoders)
+        for name, details in (("whole pictures", iter), ("and what changed", with_changes)):
+            store, library = stored(folder / f"{side} {name}.sqlite", dict.fromkeys(clips, 3))
+            frames = {job_id: list(_indexed(pictures)) for job_id, (_, pictures) in clips.items()}
+            index = MomentIndex(
+                store, library, frames=lambda job_id, of=frames: iter(of[job_id]), details=details, encoders=encoders
+            )
             index.catch_up()
             recalls, precisions = [], []
             for thing in things:
@@ -64,9 +59,5 @@ def _noisy(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
     return Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
 
 
-def _indexed(pictures: list[bytes], name: str) -> Iterator[tuple[tuple[int, float, int], bytes, Box | None]]:
-    for number, jpeg in enumerate(pictures):
-        place = (number, float(number), 0)
-        yield place, jpeg, None
-        if name != "whole pictures" and number and (region := changed_region(pictures[number - 1], jpeg)):
-            yield place, jpeg, region
+def _indexed(pictures: list[bytes]) -> Iterator[IndexedFrame]:
+    return (((number, float(number), 0), jpeg, None) for number, jpeg in enumerate(pictures))

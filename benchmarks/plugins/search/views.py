@@ -17,13 +17,12 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
 from benchmarks.keyframes.tools import chosen
+from benchmarks.plugins.search.planted import stored, to_jpeg
 from framelens import AppError
 from framelens.core.domain import Keyframe
 from framelens.plugin.storage import MomentQuery
 from framelens.plugins.search.layout import layout_of
 from framelens.plugins.search.moment_index import MomentIndex
-from framelens.store.database import Row, Store
-from framelens.store.library_index import EntrySummary, LibraryIndex
 
 _ASKED = 5
 """Frames of each video that are asked for."""
@@ -53,11 +52,8 @@ CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 def print_views(folder: Path, videos: Sequence[Path]) -> None:
     """Print a table of the videos' frames as queries; `folder` is for the library."""
-    store = Store(folder / "framelens.sqlite")
-    library, frames = LibraryIndex(store), dict(_keyframes(videos))
-    for job_id, keyframes in frames.items():
-        store.save(Row(job_id, "2026-01-01", job_id, "done", "", "{}"))
-        library.put(job_id, EntrySummary("done", num_frames=len(keyframes)), [], b"")
+    frames = dict(_keyframes(videos))
+    store, library = stored(folder / "framelens.sqlite", {job_id: len(those) for job_id, those in frames.items()})
     index = MomentIndex(store, library, frames=lambda job_id: ((_place(f), f.jpeg, None) for f in frames[job_id]))
     began = time.process_time()
     index.catch_up()
@@ -71,7 +67,7 @@ def print_views(folder: Path, videos: Sequence[Path]) -> None:
     for name, change in CHANGES.items():
         firsts, nearests, nothings = [], [], []
         for job_id, seconds, picture in asked:
-            query = _jpeg(change(picture))
+            query = to_jpeg(change(picture).convert("RGB"))
             hits = index.find(MomentQuery(picture=query)).moments
             firsts.append(bool(hits) and hits[0].job_id == job_id)
             nearest = min(frames[job_id], key=lambda frame: abs(frame.time_seconds - seconds))
@@ -106,11 +102,5 @@ def _asked(video: Path) -> Iterator[tuple[float, Image.Image]]:
         ]
     for part in range(_ASKED):
         seconds, picture = pictures[int((part + 0.5) / _ASKED * len(pictures))]
-        if layout_of(_jpeg(picture)).any():
+        if layout_of(to_jpeg(picture)).any():
             yield seconds - pictures[0][0], picture
-
-
-def _jpeg(picture: Image.Image) -> bytes:
-    file = BytesIO()
-    picture.convert("RGB").save(file, "JPEG", quality=90)
-    return file.getvalue()

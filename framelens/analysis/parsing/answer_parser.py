@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from framelens.analysis.parsing import citations
 from framelens.analysis.parsing.tolerant_json import TolerantJson, canonical, find, is_answer, is_entry, is_schema
 from framelens.analysis.prompts.schema import Scope
 from framelens.analysis.prompts.templates import Field, Template
+from framelens.core import citations
 from framelens.core.domain import Chapter, Finding, Subject
 
 __all__ = ["ParsedAnswer", "parse_answer", "partial_text"]

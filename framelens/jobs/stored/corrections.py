@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
-from framelens.analysis.parsing import citations
+from framelens.core import citations
 from framelens.core.corrected_report import ReportItem, as_written, corrected, items_of
 from framelens.core.corrections import (
     LONGEST_AUTHOR,

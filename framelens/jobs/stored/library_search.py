@@ -7,10 +7,11 @@ from typing import Literal
 
 from framelens.core.domain import Analysis, Keyframe
 from framelens.core.errors import AppError, ConfigError
+from framelens.core.images import Region, is_region
 from framelens.jobs.stored.library_entries import Backfill
 
-Region = tuple[float, float, float, float]
-"""Left, top, right and bottom of a part of a picture, as fractions of its width and height."""
+MOST_CHECKED = 20
+"""Moments that the model looks at: what comes later is rarely what is looked for."""
 MomentReason = Literal["seen", "alike", "same", "words", "meaning"]
 """Why a moment was found: its picture shows what the words say, or shows the like of the given picture, or shows the
 same view as that; or a passage at this time has the words, or their meaning."""
@@ -49,17 +50,10 @@ class MomentQuery:
     region: Region | None = None
 
     def __post_init__(self) -> None:
-        if self.region is None:
-            return
-        if len(self.region) != 4 or not _is_part(self.region):
+        if self.region is not None and not is_region(self.region):
             raise ConfigError("region_outside", given=",".join(f"{edge:g}" for edge in self.region))
-        if not self.picture:
+        if self.region is not None and not self.picture:
             raise ConfigError("region_without_picture")
-
-
-def _is_part(region: Region) -> bool:
-    left, top, right, bottom = region
-    return 0 <= left < right <= 1 and 0 <= top < bottom <= 1
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from framelens.plugin.api import ANALYST, VIEWER, ServicesDep
 from framelens.plugin.corrections import LONGEST_AUTHOR, MOST_CHARACTERS, CorrectionKind, Draft
-from framelens.plugins.corrections.listing import CorrectedReport, ReportOffer, listed, report_of
+from framelens.plugins.corrections.listing import CorrectedReport, listed, report_of
 from framelens.plugins.corrections.rewrite import rewrite
-from framelens.plugins.corrections.transfer import offer_of, offers, take_over
+from framelens.plugins.corrections.transfer import offer_of, offer_value, take_over
 
 router = APIRouter(tags=["corrections"])
 _MOST_AT_ONCE = 500
@@ -50,9 +50,7 @@ class NewCorrections(BaseModel):
 @router.get("/jobs/{job_id}/corrections", dependencies=[VIEWER])
 def list_corrections(job_id: str, services: ServicesDep) -> CorrectedReport:
     """List what can be corrected in the report of a job, and what people have changed."""
-    report = listed(report_of(services, job_id))
-    offer = offers(services, services.jobs.snapshot(job_id))
-    return report.model_copy(update={"offer": ReportOffer.model_validate(offer) if offer else None})
+    return listed(report_of(services, job_id)).model_copy(update={"offer": offer_value(services, job_id)})
 
 
 @router.post("/jobs/{job_id}/corrections", dependencies=[ANALYST])

@@ -14,7 +14,7 @@ from framelens.plugin.command_line import parse_seconds
 from framelens.plugin.corrections import MOST_CHARACTERS, CorrectionKind, Draft
 from framelens.plugins.corrections.listing import CorrectedReport, Item, LogEntry, ReportOffer, listed
 from framelens.plugins.corrections.rewrite import rewrite
-from framelens.plugins.corrections.transfer import offer_of, offers, take_over
+from framelens.plugins.corrections.transfer import offer_of, offer_value, take_over
 
 _MOST_ITEMS = 200
 _AUTHOR = "MCP"
@@ -66,7 +66,7 @@ def correct(
         offer = offer_of(services, analysis.id, take_over_from)
         return _result(listed(take_over(services, analysis.id, offer, _AUTHOR).analysis))
     if change is None:
-        return _result(listed(analysis), offers(services, services.jobs.snapshot(analysis.id)))
+        return _result(listed(analysis), offer_value(services, analysis.id))
     draft = Draft(change, key, text, tuple(cited_frames), parse_seconds(at_time) if at_time else None)
     outcome = services.reports.correct(analysis.id, [draft], revision=seen_revision, author=_AUTHOR)
     return _result(listed(outcome.analysis, outcome.rivals))
@@ -90,7 +90,6 @@ def rewrite_report(
     return _result(listed(rewrite(call.services, analysis.id, way, _AUTHOR, call.cancel, show).analysis))
 
 
-def _result(report: CorrectedReport, offer: dict[str, str | int] | None = None) -> CorrectResult:
-    earlier = ReportOffer.model_validate(offer) if offer else None
-    quoted = CorrectQuoted(items=report.items[:_MOST_ITEMS], offer=earlier, met=report.met or None)
+def _result(report: CorrectedReport, offer: ReportOffer | None = None) -> CorrectResult:
+    quoted = CorrectQuoted(items=report.items[:_MOST_ITEMS], offer=offer, met=report.met or None)
     return CorrectResult(revision=report.revision, quoted=quoted)

@@ -12,7 +12,7 @@ from framelens.plugin import Services, t
 from framelens.plugin.analyses import JobSnapshot
 from framelens.plugin.corrections import Correction, CorrectionOutcome, Draft, ReportItem, items_of
 from framelens.plugin.texts import sentences
-from framelens.plugins.corrections.listing import report_of
+from framelens.plugins.corrections.listing import ReportOffer, report_of
 
 _SAME_SECONDS = 0.05
 """Frames of two analyses that are as near are the same picture."""
@@ -50,6 +50,12 @@ def offers(services: Services, job: JobSnapshot) -> dict[str, str | int] | None:
         "text": sentence_of(offer),
         "command": f"framelens library correct {job.id} --take-over {offer.job_id}",
     }
+
+
+def offer_value(services: Services, job_id: str) -> ReportOffer | None:
+    """Return the same as a value of the API."""
+    offer = offers(services, services.jobs.snapshot(job_id))
+    return ReportOffer.model_validate(offer) if offer else None
 
 
 def sentence_of(offer: Offer) -> str:

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from framelens import InputError, MomentHits, error_text
 from framelens.plugin.api import VIEWER, ServicesDep
-from framelens.plugin.storage import MomentQuery, MomentReason, Region
+from framelens.plugin.files import Region
+from framelens.plugin.storage import MomentQuery, MomentReason
 from framelens.plugins.search.critic import checked
 
 router = APIRouter(tags=["moments"])

@@ -9,9 +9,7 @@ from dataclasses import replace
 from framelens import ConfigError, Keyframe, Moment, MomentHits
 from framelens.plugin import Services, t
 from framelens.plugin.processes import BackgroundTasks
-
-MOST_CHECKED = 20
-"""Moments that the model looks at: what comes later is rarely what is looked for."""
+from framelens.plugin.storage import MOST_CHECKED
 
 
 class MomentChecks(BackgroundTasks[tuple[int, int], MomentHits]):

@@ -22,12 +22,12 @@ import numpy as np
 from framelens import Cancelled, DecodeError, EngineError, InputError, ModelNotFound
 from framelens.plugin import Settings
 from framelens.plugin.chat import picture_part, text_part
-from framelens.plugin.files import typed_path
+from framelens.plugin.files import Region, typed_path
 from framelens.plugin.models import Files, HubModel, find_in_cache
 from framelens.plugin.processes import DecoderWorker, in_thread, require
 from framelens.plugin.storage import Failure
 from framelens.plugin.texts import human_size
-from framelens.plugins.search.layout import Box, Vector
+from framelens.plugins.search.layout import Vector
 
 if TYPE_CHECKING:
     from framelens.plugins.search.embeddings import EmbeddingModel
@@ -63,7 +63,7 @@ class Encodable:
 
     text: str = ""
     jpeg: bytes = field(default=b"", repr=False)
-    box: Box | None = None
+    box: Region | None = None
 
 
 @dataclass(frozen=True)

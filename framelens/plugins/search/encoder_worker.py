@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framelens import InputError
+from framelens.plugin.files import Region
 from framelens.plugin.processes import further_requests, serve
 from framelens.plugins.search.encoder import FILES, TEXT, VISION, Encodable, Encoded, EncoderRequest
-from framelens.plugins.search.layout import Box
 
 _NICENESS = 10
 """As for text recognition: the page goes first."""
@@ -69,7 +69,7 @@ class ImageTextModel:
         given = {"input_ids": padded, "attention_mask": (np.arange(self._length) < len(ids))[None].astype(np.int64)}
         return _run(self._text, {entry.name: given[entry.name] for entry in self._text.get_inputs()})
 
-    def picture_vector(self, jpeg: bytes, box: Box | None) -> NDArray[np.float32] | None:
+    def picture_vector(self, jpeg: bytes, box: Region | None) -> NDArray[np.float32] | None:
         """Encode a picture or a part of it, None if it can't be decoded."""
         from PIL import Image
 

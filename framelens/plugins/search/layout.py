@@ -11,7 +11,8 @@ from io import BytesIO
 import numpy as np
 from numpy.typing import NDArray
 
-Box = tuple[float, float, float, float]
+from framelens.plugin.files import Region
+
 Vector = NDArray[np.float32]
 KEY = "layout 1"
 """Model of these vectors in the index."""
@@ -25,7 +26,7 @@ _BLACK, _SPECKS, _MOST_BARS = 32, 98, 0.4
 """Lines belong to bars if so many percent of their pixels are darker; and bars cover less than this share each."""
 _PLAIN = 1.0
 """Mean step between cells, of 255 levels, below which a picture has no layout."""
-_CHANGED, _FEWEST, _LARGEST = 16.0, 3, 0.3
+_CHANGED, _FEWEST, _LARGEST = 16.0, 3, 0.15
 """Levels that a cell differs by, at least so many cells, and the largest share of the picture that they span."""
 
 
@@ -42,7 +43,7 @@ def layout_of(jpeg: bytes) -> Vector:
     return roots
 
 
-def changed_region(before: bytes, after: bytes) -> Box | None:
+def changed_region(before: bytes, after: bytes) -> Region | None:
     """Return the part of a picture that differs from the one before, None if nothing does or too much.
 
     A change of the light as a whole is no difference.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,7 +19,7 @@ import numpy as np
 from framelens import AppError, Cancelled, ConfigError, EngineError, InputError, Moment, MomentHits
 from framelens.plugin import LOCAL_USER, as_user
 from framelens.plugin.analyses import JobSnapshot
-from framelens.plugin.files import picture_of
+from framelens.plugin.files import Region, picture_of
 from framelens.plugin.storage import (
     LibraryIndex,
     LibraryQuery,
@@ -31,11 +31,11 @@ from framelens.plugin.storage import (
     Store,
 )
 from framelens.plugins.search.encoder import QUALITY, SIDE, SIZE, Encodable, Encoder, Encoders, LocalEncoder
-from framelens.plugins.search.layout import KEY, LEAST, SURE, Box, Vector, changed_region, layout_of
+from framelens.plugins.search.layout import KEY, LEAST, SURE, Vector, changed_region, layout_of
 from framelens.plugins.search.vectors import Kind, Near, VectorTable
 
 Embed = Callable[[Sequence[str]], list[list[float]]]
-IndexedFrame = tuple[tuple[int, float, int], bytes, Box | None]
+IndexedFrame = tuple[tuple[int, float, int], bytes, Region | None]
 """Index, seconds and shot of a keyframe, its JPEG, and the region that is indexed, None for all of it."""
 NEEDS_MODEL, REGION_NEEDS_MODEL = "search_needs_model", "search_region_needs_model"
 """Keys of the errors of a search by a picture, and by a part of one, without a model."""
@@ -96,6 +96,7 @@ class MomentIndex(LibrarySearch):
         store: The store.
         library: Its library.
         frames: Returns the keyframes to index of an analysis, each with its place and a region of its own, or None.
+        details: Adds parts of these keyframes that the encoder looks at as well.
         texts: What embeds passages, None for no search by meaning.
         encoders: What encodes pictures, None for no search of what they show.
     """
@@ -106,13 +107,14 @@ class MomentIndex(LibrarySearch):
         library: LibraryIndex,
         *,
         frames: Callable[[str], Iterator[IndexedFrame]] = lambda _: iter(()),
+        details: Callable[[Iterable[IndexedFrame]], Iterator[IndexedFrame]] = iter,
         texts: TextEmbedder | None = None,
         encoders: Encoders | None = None,
     ) -> None:
         super().__init__("moments")
         self._library = library
         self._table = VectorTable(store)
-        self._frames = frames
+        self._frames, self._details = frames, details
         self._texts = texts
         self._encoders = encoders
         self._is_blind = False
@@ -175,7 +177,7 @@ class MomentIndex(LibrarySearch):
         self._table.put(job_id, "text", texts.key, list(chosen), vectors)
 
     def _make_pictures(self, job_id: str, encoder: Encoder) -> None:
-        frames = self._frames_of(job_id)
+        frames = list(self._details(self._frames_of(job_id)))
         vectors = encoder.vectors([Encodable(jpeg=jpeg, box=box) for _, jpeg, box in frames], self._closing)
         kept = [(place, vector) for (place, _, _), vector in zip(frames, vectors, strict=True) if vector is not None]
         self._table.put(job_id, "picture", encoder.key, [place for place, _ in kept], [vector for _, vector in kept])
@@ -351,20 +353,28 @@ def _moment(places: dict[MomentReason, _Place], name: str) -> Moment:
 
 
 def frames_of(job: JobSnapshot) -> Iterator[IndexedFrame]:
-    """Yield the keyframes of a job, each followed by small parts of it: its text, and what changed within the shot."""
+    """Yield the keyframes of a job, each followed by the region of its text if that is a small part of it."""
     regions = {facts.number: _text_region([line.box for line in facts.texts]) for facts in job.progress.facts}
-    before = None
     for frame in job.progress.keyframes:
         place = (frame.frame_index, round(frame.time_seconds, 3), frame.shot)
         yield place, frame.jpeg, None
         if region := regions.get(frame.number):
             yield place, frame.jpeg, region
-        if before and before.shot == frame.shot and (changed := changed_region(before.jpeg, frame.jpeg)):
-            yield place, frame.jpeg, changed
-        before = frame
 
 
-def _text_region(boxes: Sequence[Box]) -> Box | None:
+def with_changes(frames: Iterable[IndexedFrame]) -> Iterator[IndexedFrame]:
+    """Yield frames and their regions, and what changed since the frame before in the same shot."""
+    shot_before, before = -1, b""
+    for frame in frames:
+        yield frame
+        (_, _, shot), jpeg, region = frame
+        if region is None:
+            if before and shot == shot_before and (changed := changed_region(before, jpeg)):
+                yield frame[0], jpeg, changed
+            shot_before, before = shot, jpeg
+
+
+def _text_region(boxes: Sequence[Region]) -> Region | None:
     if not boxes:
         return None
     left, top, right, bottom = (

@@ -43,11 +43,16 @@ def moment_finder(settings: Settings) -> Finder | None:
 def library_search(settings: Settings, store: Store, jobs: Jobs) -> MomentIndex:
     """Build the index of moments of a library."""
     from framelens.plugins.search.encoder import Encoders
-    from framelens.plugins.search.moment_index import MomentIndex, TextEmbedder, frames_of
+    from framelens.plugins.search.moment_index import MomentIndex, TextEmbedder, frames_of, with_changes
 
     model = embedding_model(settings)
     texts = TextEmbedder(f"{model.model} {model.base_url}".strip(), model) if model else None
     encoders = Encoders(settings, model)
     return MomentIndex(
-        store, jobs.library, frames=lambda job_id: frames_of(jobs.snapshot(job_id)), texts=texts, encoders=encoders
+        store,
+        jobs.library,
+        frames=lambda job_id: frames_of(jobs.snapshot(job_id)),
+        details=with_changes,
+        texts=texts,
+        encoders=encoders,
     )

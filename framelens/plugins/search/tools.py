@@ -12,8 +12,8 @@ from pydantic import BaseModel, Field
 
 from framelens import InputError, Moment, error_text
 from framelens.plugin.api import ToolCall
-from framelens.plugin.files import read_image
-from framelens.plugin.storage import MomentQuery, MomentReason, Region
+from framelens.plugin.files import Region, read_image
+from framelens.plugin.storage import MomentQuery, MomentReason
 from framelens.plugins.search.critic import checked
 
 _MOST = 200

@@ -1,9 +1,8 @@
 """Vectors of all analyses: a table in the store, and all of them in memory for a search, a byte per dimension.
 
 Each analysis has one row of each kind: its pictures as a model sees them, their layout, and its passages. So a kill
-leaves all of it or nothing. All
-vectors are compared with the query: for a million that takes a fifth of a second (docs/benchmarks/search.md), and what
-is found is exact. The nearest stay the same in 8-bit integers.
+leaves all of it or nothing. All vectors are compared with the query: for a million that takes a fifth of a second
+(docs/benchmarks/search.md), and what is found is exact. The nearest stay the same in 8-bit integers.
 """
 
 from __future__ import annotations

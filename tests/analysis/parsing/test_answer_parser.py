@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from framelens.analysis.parsing.answer_parser import ParsedAnswer, parse_answer, partial_text
-from framelens.analysis.parsing.citations import without_own_times
 from framelens.analysis.prompts.schema import schema_of
 from framelens.analysis.prompts.templates import built_in
+from framelens.core.citations import without_own_times
 from framelens.core.domain import Chapter, Finding, Subject
 from framelens.i18n import LANGUAGES, catalogue, in_language
 from tests.analysis.mangled import GOOD, TIMES, mangled

@@ -20,7 +20,7 @@ from tests.reports.test_reports import analysis
 
 
 class Library:
-    """Reports of as many videos, and a search that finds what it is told to; `queries` are the searches."""
+    """Reports of as many videos, and a search that finds what it is given; `queries` are the searches."""
 
     def __init__(self, services: Services, monkeypatch: pytest.MonkeyPatch, size: int = 3) -> None:
         self.services, self.queries = services, list[MomentQuery]()

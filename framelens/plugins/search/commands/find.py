@@ -28,8 +28,8 @@ from framelens.plugin.command_line import (
     whole_number,
     wide_console,
 )
-from framelens.plugin.files import read_image, typed_path
-from framelens.plugin.storage import LibrarySearch, MomentQuery, Region
+from framelens.plugin.files import Region, read_image, typed_path
+from framelens.plugin.storage import LibrarySearch, MomentQuery
 from framelens.plugin.texts import clock, single_line
 from framelens.plugins.search.critic import checked, is_judged, verdict_of
 from framelens.plugins.search.encoder import SIGLIP, SIZE, PictureModel
@@ -131,11 +131,9 @@ def document_of(hits: MomentHits) -> dict[str, object]:
 
 def _print(hits: MomentHits) -> None:
     if hits.error:
+        needs_model = hits.error.key in (NEEDS_MODEL, REGION_NEEDS_MODEL)
         why = error_text(hits.error)
-        print(
-            why if hits.error.key in (NEEDS_MODEL, REGION_NEEDS_MODEL) else t("search.incomplete", why=why),
-            file=sys.stderr,
-        )
+        print(why if needs_model else t("search.incomplete", why=why), file=sys.stderr)
     if not hits.moments:
         print(t("search.nothing"))
         return

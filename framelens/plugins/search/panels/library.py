@@ -12,12 +12,12 @@ import streamlit as st
 
 from framelens import AppError, Moment, MomentHits
 from framelens.plugin import current_user, in_language, language, t
-from framelens.plugin.files import picture_of
+from framelens.plugin.files import Region, picture_of
 from framelens.plugin.processes import BackgroundTask
-from framelens.plugin.storage import LibraryQuery, LibrarySearch, MomentQuery, Region
+from framelens.plugin.storage import MOST_CHECKED, LibraryQuery, LibrarySearch, MomentQuery
 from framelens.plugin.texts import clock, error_words, plain, single_line
 from framelens.plugin_page import PageTools
-from framelens.plugins.search.critic import MOST_CHECKED, checked, checks_of, in_order, is_judged, verdict_of
+from framelens.plugins.search.critic import checked, checks_of, in_order, is_judged, verdict_of
 from framelens.plugins.search.encoder import QUALITY, SIGLIP, PictureModel
 from framelens.plugins.search.moment_index import NEEDS_MODEL, MomentIndex
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, cast
 
 from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult
@@ -43,11 +43,13 @@ from framelens.plugin.analyses import (
 from framelens.plugin.api import ToolCall, placed
 from framelens.plugin.command_line import parse_seconds
 from framelens.plugin.files import (
+    Region,
     check_file,
     confine,
     file_of,
     held_folder,
     is_inside,
+    is_region,
     is_video_name,
     readable,
     restored,
@@ -86,7 +88,7 @@ _SHRINK = 0.8  # of the side, while pictures take too many bytes
 Count = Annotated[int, Field(ge=1, le=50)]
 Frames = Annotated[int, Field(ge=1, le=MOST_FRAMES)]
 Offset = Annotated[int, Field(ge=0, le=10**9)]
-Region = Annotated[list[float], Field(min_length=4, max_length=4)]
+Edges = Annotated[list[float], Field(min_length=4, max_length=4)]
 Side = Annotated[int, Field(ge=_SIDES[0], le=_SIDES[1])]
 Text = Annotated[str, Field(max_length=4096)]  # the longest path on Linux
 NonBlank = Annotated[Text, AfterValidator(filled)]
@@ -235,7 +237,7 @@ class McpTools:
         self,
         video: NonBlank,
         times: Annotated[tuple[Time, ...], Field(max_length=_MOST_PICTURES)] = (),
-        region: Region | None = None,
+        region: Edges | None = None,
         width: Side = 640,
     ) -> Annotated[CallToolResult, schemas.LookResult]:
         """Return the pictures at these times, else keyframes, as small JPEGs; `region` enlarges a part of them."""
@@ -244,9 +246,8 @@ class McpTools:
         moments = [_seconds(time) for time in times] or [frame.time_seconds for frame in _spread(keyframes)]
         if not moments:
             raise ConfigError("mcp_look_when")
-        left, top, right, bottom = box = region or (0, 0, 1, 1)
-        if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
-            raise ConfigError("mcp_region", given=", ".join(f"{edge:g}" for edge in box))
+        if region and not is_region(region):
+            raise ConfigError("mcp_region", given=", ".join(f"{edge:g}" for edge in region))
 
         def picture(seconds: float) -> tuple[float, bytes]:
             if path:
@@ -256,7 +257,7 @@ class McpTools:
             return nearest.time_seconds, nearest.jpeg
 
         stills = [picture(seconds) for seconds in moments]
-        side, part = width, (left, top, right, bottom) if region else None
+        side, part = width, cast("Region", tuple(region)) if region else None
         while sum(map(len, small := [smaller(jpeg, side, region=part) for _, jpeg in stills])) > _MOST_PICTURE_BYTES:
             side = int(side * _SHRINK)
         pictures = [

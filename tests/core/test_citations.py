@@ -1,6 +1,6 @@
 import pytest
 
-from framelens.analysis.parsing.citations import cited_in, read
+from framelens.core.citations import cited_in, read
 from framelens.core.domain import Finding
 
 TIMES = {1: 0.0, 2: 1.5, 3: 3.0, 4: 4.5}

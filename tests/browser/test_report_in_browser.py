@@ -95,6 +95,7 @@ def reported(page: Page, app: App) -> Locator:
 @pytest.mark.parametrize(("width", "height"), first_of([(1280, 720), (390, 844)]))
 def test_nothing_moves_when_the_report_arrives(rich_app: App, visit: Visit, width: int, height: int) -> None:
     page = visit.page
+    rich_app.go.unlink(missing_ok=True)
     page.set_viewport_size({"width": width, "height": height})
     started(page, rich_app, f"What moves at {width}?")
     expect(page.get_by_text("in progress")).to_be_visible()

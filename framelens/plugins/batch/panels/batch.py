@@ -111,7 +111,6 @@ def _draw_progress(ui: PageTools, batch_id: str) -> None:
         st.markdown(plain(joined(counts_text(counts_of(statuses), total), left)))
         with st.container(horizontal=True, gap="small", width="content"):
             conflicts = _draw_actions(ui, batch, statuses)
-    # Between the buttons and the table, whose own buttons are drawn above it while the pointer is on it.
     if ended < total:
         st.progress((ended + sum(job.share for job in live.values())) / total)
     for error in filter(None, (ui.view.error, batches(ui).error_of(batch_id))):
@@ -188,9 +187,11 @@ def _draw_table(ui: PageTools, batch_id: str, statuses: Sequence[VideoStatus], l
     columns: dict[str, Any] = {name: st.column_config.TextColumn(label) for name, label in names.items()}
     columns["state"] = st.column_config.TextColumn(names["state"], width=_STATE_WIDTH)
     columns["says"] = st.column_config.TextColumn(names["says"], width="large")
-    key = f"batch_table_{batch_id}"
+    # A table of its own after each choice: a cell that stays selected keeps the table's buttons over the page's.
+    key = f"batch_table_{batch_id}_{st.session_state.setdefault('batch_choices', 0)}"
 
     def open_row() -> None:
+        st.session_state["batch_choices"] += 1
         for row, _ in st.session_state[key]["selection"]["cells"]:
             if job_id := statuses[row].video.job_id:
                 ui.view.open_job(job_id)

@@ -47,6 +47,7 @@ def test_switch_is_followed_and_failure_keeps_old_model(
     good, broken = tmp_path / "second", tmp_path / "broken"
     for folder in (good, broken):
         shutil.copytree(tiny_text, folder)
+    models_app.go.unlink(missing_ok=True)
     go_there(models_app, visit)
     take(visit, good)
     page = main(visit)

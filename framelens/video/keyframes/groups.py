@@ -6,16 +6,21 @@ takes many at once.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import inf
 
+import av.error
 import cv2
 import numpy as np
+from av.packet import Packet
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from framelens.core.domain import VideoInfo
 from framelens.video.features.frame_signature import NUM_CELLS
 from framelens.video.readers.base import Image
 from framelens.video.readers.packets import PacketTable
+from framelens.video.readers.pyav import open_video
 from framelens.video.seeking import AccurateSeeker, InaccurateSeekError
 
 _MACROBLOCK_PIXELS = 256
@@ -55,7 +60,46 @@ def groups_of(video: VideoInfo) -> Groups | None:
             packets, unit = seeker.packets, seeker.unit_seconds
     except InaccurateSeekError:
         return None
-    return Groups(packets, unit, video.width * video.height / _MACROBLOCK_PIXELS) if packets.groups else None
+    return _grouped(video, packets, unit)
+
+
+def _grouped(video: VideoInfo, packets: PacketTable, unit_seconds: float) -> Groups | None:
+    macroblocks = video.width * video.height / _MACROBLOCK_PIXELS
+    return Groups(packets, unit_seconds, macroblocks) if packets.groups else None
+
+
+def sampled_groups(video: VideoInfo, number: int) -> Groups | None:
+    """Return the groups of pictures at evenly spaced times; None if the file has none, or can't be sought in.
+
+    They say what most of a video is like without a read of the whole file.
+
+    Raises:
+        VideoError: The file is not a video any more.
+    """
+    container, stream = open_video(video.path)
+    length, packets = video.duration_seconds_from_header or 0.0, PacketTable()
+    unit = float(stream.time_base or 1)
+    with container:
+        try:
+            for sample in range(number):
+                seconds = video.start_seconds + (sample + 0.5) / number * length
+                container.seek(round(seconds / unit), stream=stream)
+                _add_group(packets, container.demux(stream), round(_LONGEST_SECONDS / unit))
+        except av.error.FFmpegError:
+            return None
+    return _grouped(video, packets, unit)
+
+
+def _add_group(packets: PacketTable, read: Iterable[Packet[VideoStream]], longest: int) -> None:
+    """Add the packets of the first whole group that is read, up to `longest` ticks of it."""
+    begin: int | None = None
+    for packet in read:
+        if packet.pts is None or not packet.size or (begin is None and not packet.is_keyframe):
+            continue
+        if begin is not None and (packet.is_keyframe or packet.pts - begin > longest):
+            return
+        packets.add(packet.pts, packet.size, begins_group=begin is None)
+        begin = packet.pts if begin is None else begin
 
 
 class Groups:

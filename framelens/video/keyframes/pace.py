@@ -20,7 +20,7 @@ from math import inf
 import numpy as np
 
 from framelens.core.domain import Selection, VideoInfo
-from framelens.video.keyframes.groups import Groups, groups_of
+from framelens.video.keyframes.groups import Groups, groups_of, sampled_groups
 from framelens.video.keyframes.strategies import is_whole
 from framelens.video.readers.ahead import ahead
 from framelens.video.readers.base import FrameReader, Image
@@ -31,6 +31,9 @@ _LONG_SECONDS = 1800.0
 """Length from which a video is surveyed at the fast pace by itself, if most of it is still."""
 _MOSTLY_STILL = 0.5
 """Share of a video that is still, from which most of it is."""
+_SAMPLES, _LEAST_STILL_SAMPLES = 16, 5
+"""Groups that are looked at before all packets are listed, and how many of them must be still. With half of a video
+still there are fewer in one of 26 videos, with two thirds of it in one of 1,000 (binomial distribution)."""
 _WORTH_SHARE = 0.7
 """Largest share of the packets for which the fast pace pays: it lists the packets and decodes key frames before."""
 
@@ -75,6 +78,8 @@ def pacing_of(video: VideoInfo, least_still: float = 0.0) -> Pacing | None:
     Raises:
         VideoError: The file is not a video any more.
     """
+    if least_still and not _may_be_still(video):
+        return None
     groups = groups_of(video)
     if groups is None:
         return None
@@ -88,6 +93,12 @@ def pacing_of(video: VideoInfo, least_still: float = 0.0) -> Pacing | None:
         for index, is_still in enumerate(still)
     }
     return Pacing(until, groups.decoded_share(until))
+
+
+def _may_be_still(video: VideoInfo) -> bool:
+    """Return whether enough groups are still for a list of all packets, which reads the whole file."""
+    groups = sampled_groups(video, _SAMPLES)
+    return groups is None or sum(groups.still()) >= _LEAST_STILL_SAMPLES
 
 
 def _key_levels(video: VideoInfo, groups: Groups, still: Sequence[bool]) -> dict[int, Image]:

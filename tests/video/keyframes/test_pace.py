@@ -113,6 +113,13 @@ def test_only_long_still_videos_are_fast_by_themselves(
     assert (surveyed(slides, "auto").decode.decoded_share < 1) == is_fast
 
 
+def test_packets_of_a_long_video_that_moves_are_not_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_video(tmp_path / "video.mp4", moving(300, 320, 192), options={"preset": "ultrafast", "g": "50"})
+    monkeypatch.setattr(pace_module, "_LONG_SECONDS", 5.0)
+    monkeypatch.setattr(pace_module, "groups_of", None)
+    assert surveyed(path, "auto").decode.decoded_share == 1
+
+
 def test_a_change_too_slow_for_packets_shows_at_key_frames(tmp_path: Path) -> None:
     def images() -> Iterator[Image]:
         for number in range(400):

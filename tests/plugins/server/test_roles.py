@@ -33,6 +33,7 @@ OF_PROGRAMS: dict[str, Role] = {
     "POST /jobs/{job_id}/resume": "analyst",
     "DELETE /jobs/{job_id}": "analyst",
     "POST /jobs/{job_id}/questions": "analyst",
+    "POST /questions": "analyst",
     "GET /conversations/{conversation_id}": "viewer",
     "GET /conversations/{conversation_id}/events": "viewer",
     "POST /webhooks": "analyst",

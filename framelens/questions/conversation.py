@@ -265,6 +265,7 @@ class Conversation:
         language: core.Language of the instructions to the model.
         turns: All turns of all branches, by number.
         current: Number of the turn that the shown branch ends with, 0 before the first question.
+        is_everywhere: Whether its questions are about the whole library, as one of its turns says.
     """
 
     id: str
@@ -274,6 +275,7 @@ class Conversation:
     language: Language
     turns: tuple[Turn, ...] = ()
     current: int = 0
+    is_everywhere: bool = False
 
     @classmethod
     def begun_about(cls, analyses: Iterable[str], language: Language) -> Conversation:
@@ -287,11 +289,6 @@ class Conversation:
     def last(self) -> Turn:
         """Return the current turn."""
         return self.turn(self.current)
-
-    @property
-    def is_everywhere(self) -> bool:
-        """Return whether its questions are about the whole library."""
-        return any(turn.look.everywhere for turn in self.turns)
 
     @property
     def reports(self) -> tuple[str, ...]:
@@ -390,8 +387,9 @@ class Conversation:
             evidence=_earlier_evidence(edited, question, look),
             settings=settings,
         )
-        name = self.name or _name(question)
-        return replace(self, name=name, turns=(*self.turns, turn), current=turn.number)
+        name, is_everywhere = self.name or _name(question), self.is_everywhere or turn.look.everywhere
+        turns = (*self.turns, turn)
+        return replace(self, name=name, turns=turns, current=turn.number, is_everywhere=is_everywhere)
 
     def with_turn(self, changed: Turn) -> Conversation:
         """Return the conversation with this turn in place of the turn with its number."""

@@ -49,8 +49,8 @@ def turn_document(turn: Turn) -> dict[str, Any]:
 def as_markdown(conversation: Conversation, names: Mapping[str, str]) -> str:
     """Return a conversation with all its branches as Markdown; each question says what it follows."""
     about = [names.get(analysis_id, analysis_id) for analysis_id in conversation.about]
-    key = "ask.export.about" if about else "ask.export.created"
-    head = t(key, name=", ".join(about), created=local_minute(conversation.created))
+    key = "about" if about else "everywhere" if conversation.is_everywhere else "created"
+    head = t(f"ask.export.{key}", name=", ".join(about), created=local_minute(conversation.created))
     lines = [f"# {inert(conversation.name)}", "", inert(head), ""]
     for turn in conversation.turns:
         lines += [f"## {turn.number}. {inert(turn.question)}", "", *_notes(conversation, turn)]
@@ -97,8 +97,16 @@ def _evidence(turn: Turn, names: Mapping[str, str]) -> Iterator[str]:
 
 def _head(conversation: Conversation, names: Mapping[str, str]) -> dict[str, Any]:
     about = [{"analysis": analysis_id, "video": names.get(analysis_id, "")} for analysis_id in conversation.about]
-    ids = {"form": FORM, "id": conversation.id, "about": about, "name": conversation.name}
-    return {**ids, "created": conversation.created, "language": conversation.language, "current": conversation.current}
+    return {
+        "form": FORM,
+        "id": conversation.id,
+        "about": about,
+        "library": conversation.is_everywhere,
+        "name": conversation.name,
+        "created": conversation.created,
+        "language": conversation.language,
+        "current": conversation.current,
+    }
 
 
 def _frame(frame: FrameRef) -> Mapping[str, object]:

@@ -45,7 +45,9 @@ class ConversationRepository:
                 return conversation
             images = stored.numbered(conversation.last.images)
             turn = replace(conversation.last, number=stored.turns[-1].number + 1, images=images)
-            conversation = replace(conversation, turns=(*stored.turns, turn), current=turn.number)
+            is_everywhere = conversation.is_everywhere or stored.is_everywhere
+            turns = (*stored.turns, turn)
+            conversation = replace(conversation, turns=turns, current=turn.number, is_everywhere=is_everywhere)
         return conversation
 
     def save(self, conversation: Conversation, changed: Turn) -> None:
@@ -135,9 +137,10 @@ def _row(conversation: Conversation) -> ConversationRow:
         conversation.language,
         conversation.current,
         conversation.about,
+        conversation.is_everywhere,
     )
 
 
 def _of_row(row: ConversationRow, turns: tuple[Turn, ...]) -> Conversation:
     language: Language = language_of(row.language)
-    return Conversation(row.id, row.about, row.name, row.created, language, turns, row.current)
+    return Conversation(row.id, row.about, row.name, row.created, language, turns, row.current, bool(row.everywhere))

@@ -17,7 +17,7 @@ from framelens.store.database import NOT_IN_TRASH, Store, listed, visible
 from framelens.store.library_index import LATEST
 from framelens.store.tokenizer import SearchTerm, body_of, terms_of
 
-_COLUMNS = "id, created, changed, name, language, current"
+_COLUMNS = "id, created, changed, name, language, current, everywhere"
 _ABOUT = (
     "(SELECT json_group_array(job_id) FROM"
     f" (SELECT job_id FROM conversation_jobs WHERE conversation_id = conversations.id AND job_id {NOT_IN_TRASH}"
@@ -31,7 +31,13 @@ _UNUSED = timedelta(days=1)
 
 @dataclass(frozen=True)
 class ConversationRow:
-    """A stored conversation without its turns. `changed` is set when it is saved; `about` are ids of analyses."""
+    """A stored conversation without its turns.
+
+    Attributes:
+        changed: Set when it is saved.
+        about: Ids of analyses.
+        everywhere: Whether it is about the whole library; it stays so.
+    """
 
     id: str
     created: str
@@ -40,6 +46,7 @@ class ConversationRow:
     language: str
     current: int
     about: tuple[str, ...] = ()
+    everywhere: bool = False
 
 
 class ConversationStore:
@@ -89,8 +96,9 @@ class ConversationStore:
             if not is_stored and not are_new:
                 raise InputError("conversation_unknown", id=row.id)
             connection.execute(
-                f"INSERT INTO conversations ({_COLUMNS}, words, user_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (id) DO UPDATE SET changed = excluded.changed, current = excluded.current",
+                f"INSERT INTO conversations ({_COLUMNS}, words, user_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (id) DO UPDATE SET changed = excluded.changed, current = excluded.current,"
+                " everywhere = max(everywhere, excluded.everywhere)",
                 (
                     row.id,
                     row.created,
@@ -98,6 +106,7 @@ class ConversationStore:
                     row.name,
                     row.language,
                     row.current,
+                    row.everywhere,
                     _index_text(row.name),
                     current_user().id,
                 ),

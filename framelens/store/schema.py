@@ -6,7 +6,7 @@ A folder of a version from before the first release is refused, never changed.
 import sqlite3
 from collections.abc import Iterator
 
-VERSION = 2
+VERSION = 3
 """Version of the tables, SQLite's user_version of a file."""
 _APPLICATION_ID = 0x464C454E
 """SQLite's application_id of our files, "FLEN"; files from before the first release have none."""
@@ -19,6 +19,12 @@ CREATE TABLE corrections (
     document TEXT NOT NULL,
     PRIMARY KEY (job_id, number)
 );
+""",
+    2: """
+-- Whether a conversation is about the whole library, which its turns say (framelens.questions.conversation).
+ALTER TABLE conversations ADD COLUMN everywhere INTEGER NOT NULL DEFAULT 0;
+UPDATE conversations SET everywhere = 1 WHERE id IN
+    (SELECT conversation_id FROM turns WHERE instr(document, '"everywhere":true'));
 """,
 }
 """Statements by the version that they follow; a new file has all of them."""

@@ -1,5 +1,6 @@
 """Conversations as values: the tree of turns, the checks of questions and settings."""
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from framelens.questions.conversation import (
     Conversation,
     FrameRef,
     FramesAdded,
+    Look,
     ReasoningText,
     checked_question,
 )
@@ -134,3 +136,21 @@ def test_counts_in_a_measured_answer_cite_no_frame(tmp_path: Path) -> None:
     answer._store(repository, draft, 0.0)
     store.close()
     assert draft.turn.cited == draft.turn.unknown_frames == ()
+
+
+def test_a_list_says_which_conversations_are_about_all_reports(tmp_path: Path) -> None:
+    path = tmp_path / "framelens.sqlite"
+    with closing(Store(path)) as store:
+        repository = ConversationRepository(store)
+        begun = Conversation.begun_about([], "en")
+        repository.add(begun.with_question('Is "everywhere":true?', SETTINGS))
+        over_all = replace(begun, id="other").with_question("In which?", SETTINGS, look=Look(everywhere=True))
+        repository.add(repository.add(over_all).with_question("And then?", SETTINGS))
+        listed = [(found.is_everywhere, found.turns) for found in repository.find()]
+        assert listed == [(True, ()), (False, ())]
+        # As version 2 left it.
+        with store.changing() as connection:
+            connection.execute("ALTER TABLE conversations DROP COLUMN everywhere")
+            connection.execute("PRAGMA user_version = 2")
+    with closing(Store(path)) as store:
+        assert [(found.is_everywhere, found.turns) for found in ConversationRepository(store).find()] == listed

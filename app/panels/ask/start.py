@@ -97,7 +97,8 @@ def _show_more() -> None:
 
 def _row(conversation: Conversation) -> JobRow:
     entries = services().jobs.library.entries(conversation.about)
-    videos = ", ".join(entry.name for entry in entries) or t("ask.page.without_video")
+    about = t("ask.page.everywhere" if conversation.is_everywhere else "ask.page.without_video")
+    videos = ", ".join(entry.name for entry in entries) or about
     is_running = services().answers.is_running(conversation.id)
     state = t("ask.page.answering" if is_running else "ask.page.conversation")
     facts = (videos, local_time(conversation.created), state if is_running else "")

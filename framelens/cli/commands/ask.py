@@ -381,6 +381,7 @@ def _list(options: Options) -> None:
     if options.json:
         rows = [
             {"id": conversation.id, "created": conversation.created, "name": conversation.name,
+             "library": conversation.is_everywhere,
              "about": [{"analysis": analysis_id, "video": names[analysis_id]} for analysis_id in conversation.about]}
             for conversation in conversations
         ]  # fmt: skip
@@ -393,6 +394,7 @@ def _list(options: Options) -> None:
     for column in ("id", "created", "question", "video"):
         table.add_column(t(f"ask.column_{column}"), no_wrap=column in ("id", "created"))
     for conversation in conversations:
-        videos = Text(", ".join(one_line(names[analysis_id]) for analysis_id in conversation.about))
-        table.add_row(conversation.id, local_minute(conversation.created), Text(one_line(conversation.name)), videos)
+        videos = ", ".join(one_line(names[analysis_id]) for analysis_id in conversation.about)
+        subjects = Text(videos or (t("ask.page.everywhere") if conversation.is_everywhere else ""))
+        table.add_row(conversation.id, local_minute(conversation.created), Text(one_line(conversation.name)), subjects)
     wide_console().print(table)

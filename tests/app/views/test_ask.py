@@ -310,3 +310,5 @@ def test_the_whole_library_is_asked(services: Services, job_id: str, monkeypatch
     assert answered.is_everywhere and not answered.about
     assert "“a blue van” is in none of the 2 videos" in answered.last.answer
     assert "no model compares pictures here" in texts(shown(answered))
+    rows = next(part["jobs"] for part in parts_shown(shown()) if "jobs" in part)
+    assert rows[0]["lines"][0].split(" · ")[0] == t("ask.page.everywhere", "en")

@@ -98,8 +98,8 @@ def test_question_about_a_video_lists_frames_with_times(video: Path, data: Path,
     assert "## 3. 换个问法" in run("--export", document["id"], data=data).stdout
 
     listed = json.loads(run("--list", "--json", data=data).stdout)
-    assert [(one["id"], one["name"], one["about"][0]["video"]) for one in listed] == [
-        (document["id"], "Which is first?", "cards.mp4")
+    assert [(one["id"], one["name"], one["library"], one["about"][0]["video"]) for one in listed] == [
+        (document["id"], "Which is first?", False, "cards.mp4")
     ]
     assert document["id"] in run("--search", "问法", data=data).stdout
     assert document["id"] not in run("--search", "法问", data=data).stdout
@@ -197,6 +197,9 @@ def test_several_videos_images_and_text_alone(video: Path, data: Path, server: S
     assert [(one["name"], len(one["about"])) for one in listed[:2]] == [("Hello there?", 0), ("Which?", 1)]
     assert "Hello there?" in run("--export", "latest", data=data).stdout
     assert "Hello there?" in run("--list", data=data).stdout
+    assert run("In which videos is a van?", "--library", data=data, server=server).returncode == 0
+    assert "Conversation about all reports" in run("--export", "latest", data=data).stdout
+    assert "All reports" in run("--list", data=data).stdout.splitlines()[1]
 
 
 def test_place_in_the_queue_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

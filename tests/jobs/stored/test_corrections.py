@@ -150,6 +150,7 @@ def test_no_correction_is_lost_in_fifty_kills(tmp_path: Path, services: Services
 def test_a_folder_without_the_table_gets_it(tmp_path: Path, services: Services) -> None:
     with services.store.changing() as connection:
         connection.execute("DROP TABLE corrections")
+        connection.execute("ALTER TABLE conversations DROP COLUMN everywhere")
         connection.execute("PRAGMA user_version = 1")
     with opened(tmp_path / "data") as again:
         assert again.reports.correct("report-1", [Draft("strike", "f1")]).analysis.findings

@@ -119,23 +119,26 @@ def date_of(created: str) -> datetime | None:
 
 
 _HAN_DIGITS = {"零": 0, "一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9}
-HAN_NUMERALS = "".join(_HAN_DIGITS) + "十百"
-"""Signs of Chinese numbers below a thousand."""
+_HAN_POWERS = {"十": 10, "百": 100, "千": 1000}
+HAN_NUMERALS = "".join((*_HAN_DIGITS, *_HAN_POWERS, "万"))
+"""Signs of Chinese numbers below a hundred million."""
 
 
 def han_number(numerals: str) -> int:
-    """Return the value of a Chinese number below a thousand.
+    """Return the value of a Chinese number below a hundred million.
 
-    >>> han_number("十二"), han_number("三十"), han_number("一百零五")
-    (12, 30, 105)
+    >>> han_number("十二"), han_number("三十"), han_number("一百零五"), han_number("三万二千")
+    (12, 30, 105, 32000)
     """
-    number = digit = 0
+    number = section = digit = 0
     for sign in numerals:
         if sign in _HAN_DIGITS:
             digit = _HAN_DIGITS[sign]
+        elif sign in _HAN_POWERS:
+            section, digit = section + (digit or 1) * _HAN_POWERS[sign], 0
         else:
-            number, digit = number + (digit or 1) * (10 if sign == "十" else 100), 0
-    return number + digit
+            number, section, digit = (section + digit or 1) * 10_000, 0, 0
+    return number + section + digit
 
 
 def retry_after(header: str | None) -> float | None:

@@ -9,11 +9,13 @@ if TYPE_CHECKING:
     from framelens.analysis.planning.time_parsing import parse_range as parse_range
     from framelens.core.files import single_line as single_line
     from framelens.core.units import GIB as GIB
+    from framelens.core.units import HAN_NUMERALS as HAN_NUMERALS
     from framelens.core.units import clock as clock
     from framelens.core.units import extrapolated_seconds as extrapolated_seconds
     from framelens.core.units import foreign_number as foreign_number
     from framelens.core.units import gib_number as gib_number
     from framelens.core.units import gib_text as gib_text
+    from framelens.core.units import han_number as han_number
     from framelens.core.units import human_size as human_size
     from framelens.core.units import rounded_time as rounded_time
     from framelens.i18n import aside as aside

@@ -19,6 +19,7 @@ from framelens.plugin import Services, in_language, language, t
 from framelens.plugin.corrections import MOST_CHARACTERS, Draft, ReportItem, items_of
 from framelens.plugin.processes import BackgroundTasks
 from framelens.plugins.corrections.listing import report_of
+from framelens.plugins.corrections.quantities import names_new_number
 
 WAYS = ("shorter", "longer", "zh", "en")
 """Ways that have a name; a template's key and any other words are ways, too."""
@@ -29,17 +30,6 @@ _LINE = re.compile(r"^(?:\d+[.)])?\W*(title|note|[a-z]\d+)\W*[:：]\**\s*(.+)$",
 _BREAK = " ¶ "
 """Sign between the lines of a chapter, which is sent on one line."""
 _LONGEST_WAY = 500
-_NUMBER = re.compile(r"(?<![\d:.,])\d+(?:[.,]\d+)*(?![\d:])")
-"""Numbers, without times, which are checked with the citations."""
-_WORD, _ANY_WORD = re.compile(r"[a-z]+"), re.compile(r"[a-z]+|[二三四五六七八九十两]")
-"""Words of a text that may be numbers: 三 is one in 三辆车 and none in 三轮车, so it is only read in what was there."""
-_NUMBER_WORDS = dict(
-    zip(
-        (*"two three four five six seven eight nine ten".split(), *"二三四五六七八九十两"),  # noqa: SIM905
-        (*map(str, range(2, 11)), *map(str, range(2, 11)), "2"),
-        strict=True,
-    )
-)
 
 
 @dataclass(frozen=True)
@@ -112,7 +102,7 @@ def rewrite(
         raise EngineError("rewrite_wrong_language" if texts else "rewrite_unusable", model=model)
     context = "\n".join(item.text for item in items) if way not in ("shorter", "zh", "en") else ""
     drafts = [
-        Draft("replace", item.key, text, model=model, issues=_new_numbers(text, f"{item.text}\n{context}"))
+        Draft("replace", item.key, text, model=model, issues=_issues(text, f"{item.text}\n{context}"))
         for item, text in right.items()
         if text != item.text
     ]
@@ -170,8 +160,5 @@ def _is_in(target: Language, text: str) -> bool:
     return _is_chinese([text]) == (target == "zh") or not re.search(r"\b[a-z]{3,}\b|[\u4e00-\u9fff]{5}", text)
 
 
-def _new_numbers(text: str, source: str) -> tuple[Literal["new_number"], ...]:
-    """Return the issue that a text names a number which its source doesn't name, in digits or in words."""
-    named = {*_NUMBER.findall(text), *(_NUMBER_WORDS.get(word, "1") for word in _WORD.findall(text.lower()))}
-    known = {*_NUMBER.findall(source), *(_NUMBER_WORDS.get(word, "1") for word in _ANY_WORD.findall(source.lower()))}
-    return ("new_number",) if named - known - {"1"} else ()
+def _issues(text: str, source: str) -> tuple[Literal["new_number"], ...]:
+    return ("new_number",) if names_new_number(text, source) else ()

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from framelens.jobs.engine_switcher import EngineSwitcher
     from framelens.jobs.library_questions import ReportChoice
     from framelens.jobs.queue import Jobs
-    from framelens.jobs.stored.library_search import LibrarySearch
+    from framelens.jobs.stored.library_search import LibrarySearch, Moment
 
 _POLL_SECONDS = 0.05
 _LOOK_SECONDS = 600.0
@@ -78,14 +78,6 @@ class FrameOptions:
     def takes_any_report(self) -> bool:
         """Return whether the newest report on a video will do."""
         return replace(self, language="en", use_model=True) == FrameOptions("en")
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What the model says of a frame: whether a thing is there, None if its answer can't be used, and why."""
-
-    is_there: bool | None
-    reason: str
 
 
 class Asking:
@@ -319,15 +311,12 @@ class Asking:
         """Answer a question with moments, which the model looks at; see framelens.jobs.library_questions."""
         from framelens.jobs.library_questions import answer
 
-        moments = list(choice.hits.moments)
+        moments: Sequence[Moment] = choice.hits.moments
         if choice.thing and has_model:
-            framed = [(index, moment.frame_of(analyses[moment.job_id])) for index, moment in enumerate(moments)]
-            seen = [(index, frame) for index, frame in framed if frame]
             try:
-                looks = self._look(choice.thing, [frame for _, frame in seen], draft.conversation.id, cancel)
-                for done, ((index, _), look) in enumerate(zip(seen, looks, strict=True), 1):
-                    moments[index] = replace(moments[index], is_confirmed=look.is_there, remark=look.reason)
-                    yield Looking("votes", done, len(seen))
+                for done, total, checked in self._check(choice.thing, moments, cancel):
+                    moments = checked
+                    yield Looking("votes", done, total)
             except Cancelled:
                 raise
             except AppError as error:  # the moments are an answer without it
@@ -357,28 +346,41 @@ class Asking:
             is_cut = reply.finish_reason == "length"
             return reply.text.rpartition("\n")[0] if is_cut else reply.text, connection.endpoint.model
 
-    def look(
-        self, thing: str, frames: Sequence[Keyframe], *, content: str, cancel: threading.Event
-    ) -> Generator[Judgement, None, None]:
-        """Ask the model in use about each frame whether a thing is there and why, and yield its answers in order.
+    def check(
+        self, thing: str, moments: Sequence[Moment], *, cancel: threading.Event
+    ) -> Generator[tuple[int, int, Sequence[Moment]], None, None]:
+        """Let the model in use look at moments; yield the number of looks done and of all, and the moments after each.
 
         Args:
             thing: What is looked for, with its article.
-            frames: Frames of any videos.
-            content: Of several engines, the engine that answers about this content is asked.
+            moments: The moments; those of reports without pictures are not looked at.
             cancel: Ends the requests within 0.1 s of being set.
 
         Raises:
+            InputError: "job_unknown": a report was deleted.
             AppError: The engine doesn't start, takes no pictures, or a request fails.
             Cancelled: `cancel` was set.
         """
         with self._switcher.admitted(Control(cancel=cancel)):
-            yield from self._look(thing, frames, content, cancel)
+            yield from self._check(thing, moments, cancel)
+
+    def _check(
+        self, thing: str, moments: Sequence[Moment], cancel: threading.Event
+    ) -> Generator[tuple[int, int, Sequence[Moment]], None, None]:
+        """Yield moments with what the model says, while the engine is kept unchanged; see `check`."""
+        checked = list(moments)
+        analyses = [self._jobs.snapshot(moment.job_id).analysis for moment in moments]
+        pairs = [(moment, analysis) for moment, analysis in zip(moments, analyses, strict=True) if analysis]
+        frames = {moment: frame for moment, analysis in pairs if (frame := moment.frame_of(analysis))}
+        looks = self._look(thing, list(frames.values()), moments[0].job_id if moments else "", cancel)
+        for done, (moment, (is_there, reason)) in enumerate(zip(frames, looks, strict=True), 1):
+            checked[moments.index(moment)] = replace(moment, is_confirmed=is_there, remark=reason)
+            yield done, len(frames), checked
 
     def _look(
         self, thing: str, frames: Sequence[Keyframe], content: str, cancel: threading.Event
-    ) -> Generator[Judgement, None, None]:
-        """Yield what the model says of frames, while the engine is kept unchanged; see `look`."""
+    ) -> Generator[tuple[bool | None, str], None, None]:
+        """Yield whether the model sees a thing on each of these frames, None if its answer can't be used, and why."""
         from framelens.llm import messages, stream
         from framelens.questions.votes import UNDECIDED, VoteAsker
 
@@ -395,14 +397,14 @@ class Asking:
             for index, frame in enumerate(frames):
                 probability = probabilities.get(index, UNDECIDED)
                 if probability == UNDECIDED:
-                    yield Judgement(None, "")
+                    yield None, ""
                     continue
                 is_there = probability > UNDECIDED
                 question = t("ask.prompt.why_there" if is_there else "ask.prompt.why_absent", thing=thing)
                 system = t("ask.prompt.why_system")
                 asked = connection.messages([frame], question, system=system, url=url)
                 reply = stream.ask(connection.chat, asked, cancel=cancel)
-                yield Judgement(is_there, single_line(reply.text)[:_LONGEST_REASON])
+                yield is_there, single_line(reply.text)[:_LONGEST_REASON]
 
     def _analysis(self, job_id: str) -> Analysis:
         if (analysis := self._jobs.snapshot(job_id).analysis) is None:

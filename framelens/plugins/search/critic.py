@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from framelens import ConfigError, Keyframe, Moment, MomentHits
+from framelens import ConfigError, Moment, MomentHits
 from framelens.plugin import Services, t
 from framelens.plugin.processes import BackgroundTasks
 from framelens.plugin.storage import MOST_CHECKED
@@ -44,27 +44,16 @@ def checked(
     """
     if not thing.strip():
         raise ConfigError("check_without_words")
-    framed = ((moment, _frame_of(services, moment)) for moment in hits.moments[:MOST_CHECKED])
-    pairs = [(moment, frame) for moment, frame in framed if frame]
-    if not pairs:
-        return hits
-    judged = dict[Moment, Moment]()
-    looks = services.asking.look(thing, [frame for _, frame in pairs], content=pairs[0][0].job_id, cancel=cancel)
-    for (moment, _), look in zip(pairs, looks, strict=True):
-        judged[moment] = replace(moment, is_confirmed=look.is_there, remark=look.reason)
-        on_progress(len(judged), len(pairs))
-    return replace(hits, moments=in_order(judged.get(moment, moment) for moment in hits.moments))
+    best, others = hits.moments[:MOST_CHECKED], hits.moments[MOST_CHECKED:]
+    for done, total, moments in services.asking.check(thing, best, cancel=cancel):
+        hits = replace(hits, moments=in_order((*moments, *others)))
+        on_progress(done, total)
+    return hits
 
 
 def in_order(moments: Iterable[Moment]) -> tuple[Moment, ...]:
     """Return first what the model confirms, last what it rejects."""
     return tuple(sorted(moments, key=lambda moment: {True: 0, None: 1, False: 2}[moment.is_confirmed]))
-
-
-def _frame_of(services: Services, moment: Moment) -> Keyframe | None:
-    """Return the keyframe of a moment, None if its report has no pictures."""
-    report = services.reports.get(moment.job_id, conversations=False)
-    return moment.frame_of(report) if report else None
 
 
 def is_judged(hits: MomentHits) -> bool:

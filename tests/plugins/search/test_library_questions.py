@@ -11,7 +11,7 @@ import pytest
 from framelens import config
 from framelens.composition import Services, open_library
 from framelens.core.errors import ConfigError, EngineError
-from framelens.jobs.asking import Asking, Judgement
+from framelens.jobs.asking import Asking
 from framelens.jobs.library_questions import MOST_REPORTS
 from framelens.jobs.stored.library_search import Moment, MomentHits, MomentQuery
 from framelens.plugins.search.moment_index import MomentIndex
@@ -87,15 +87,15 @@ def test_the_model_decides_and_its_failure_leaves_the_moments(
 ) -> None:
     library.moments = (library.moment(0, 0), library.moment(1, 0))
     monkeypatch.setattr(Asking, "has_model", lambda self: True)
-    looks = [Judgement(False, "a red car"), Judgement(True, "It is parked.")]
+    looks = [(False, "a red car"), (True, "It is parked.")]
     monkeypatch.setattr(Asking, "_look", lambda self, thing, frames, content, cancel: iter(looks))
     turn = library.ask("In which videos is a blue van?", has_model=True).last
     assert "was found in 1 of 3 videos" in turn.answer and "[1]: It is parked." in turn.answer
     assert "video 0.mp4" not in turn.answer and "looked at the 2 likeliest moments" in turn.answer
-    looks[1] = Judgement(False, "a bus")
+    looks[1] = (False, "a bus")
     assert "and none shows it" in library.ask("In which videos is a blue van?", has_model=True).last.answer
 
-    def fail(*arguments: object) -> Iterator[Judgement]:
+    def fail(*arguments: object) -> Iterator[tuple[bool | None, str]]:
         raise EngineError("model_blind", model="words-only")
 
     monkeypatch.setattr(Asking, "_look", fail)

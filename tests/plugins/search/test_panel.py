@@ -10,7 +10,7 @@ from app.context import LANGUAGE_KEY
 from app.state import PageState
 from framelens.composition import Services
 from framelens.core.errors import InputError
-from framelens.jobs.asking import Asking, Judgement
+from framelens.jobs.asking import Asking
 from framelens.jobs.stored.library_search import Moment, MomentHits, MomentQuery
 from framelens.plugins.search.critic import checks_of
 from framelens.plugins.search.moment_index import MomentIndex
@@ -126,8 +126,8 @@ def test_the_model_looks_when_it_is_told_to(
     job_id = index._library.find(LibraryQuery(), order="newest", offset=0, limit=1)[0].id
     hits = tuple(Moment(job_id, "street.mp4", seconds, 0, ("seen",), 0.5) for seconds in (1.0, 62.4))
     monkeypatch.setattr(index, "find", lambda query: MomentHits(hits, "tiny"))
-    looks = [Judgement(False, "a red one"), Judgement(True, "a blue van")]
-    monkeypatch.setattr(Asking, "look", lambda self, thing, frames, **options: iter(looks))
+    looks = [(False, "a red one"), (True, "a blue van")]
+    monkeypatch.setattr(Asking, "_look", lambda self, thing, frames, content, cancel: iter(looks))
     monkeypatch.setattr(Asking, "has_model", lambda self: False)
     assert "find_check_button" not in [button.key for button in page("blue van").button]
     monkeypatch.setattr(Asking, "has_model", lambda self: True)

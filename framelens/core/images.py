@@ -87,10 +87,8 @@ def is_region(edges: Sequence[float]) -> bool:
     return 0 <= left < right <= 1 and 0 <= top < bottom <= 1
 
 
-def smaller(jpeg: bytes, side: int, *, quality: int = 82, region: Region | None = None) -> bytes:
-    """Return the picture, or a part of it, with its longer side at most `side` pixels.
-
-    A picture that isn't larger is returned unchanged.
+def smaller(jpeg: bytes, side: int, *, quality: int = 82) -> bytes:
+    """Return the picture with its longer side at most `side` pixels; a picture that isn't larger unchanged.
 
     It is blurred first, so that its sharpness fits the smaller size (Lowe's model of a picture: a blur of half a pixel
     in either size), and then scaled cubically. Small letters are read from that as well as from the mean of the pixels
@@ -101,13 +99,11 @@ def smaller(jpeg: bytes, side: int, *, quality: int = 82, region: Region | None 
         jpeg: The encoded picture; its orientation tag is ignored.
         side: Limit of the longer side, in pixels.
         quality: JPEG quality of the result, 0 to 100.
-        region: The part, at least a pixel.
 
     Raises:
         ValueError: The data can't be decoded.
         OSError: The header can't be read.
     """
-    jpeg = _cropped(jpeg, region) if region else jpeg
     size = image_size(jpeg)
     return jpeg if max(size) <= side else _encode_jpeg(_decode_scaled(jpeg, _size_at(size, side / max(size))), quality)
 
@@ -175,19 +171,6 @@ def _decode_scaled(jpeg: bytes, size: tuple[int, int]) -> np.ndarray:
 def _encode_jpeg(picture: np.ndarray, quality: int) -> bytes:
     cv2 = _opencv()
     return bytes(cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, quality))[1])
-
-
-def _cropped(jpeg: bytes, region: Region) -> bytes:
-    import numpy as np
-
-    cv2 = _opencv()
-    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    if picture is None:
-        raise ValueError("no JPEG")
-    height, width = picture.shape[:2]
-    left, top = min(int(region[0] * width), width - 1), min(int(region[1] * height), height - 1)
-    right, bottom = math.ceil(region[2] * width), math.ceil(region[3] * height)
-    return _encode_jpeg(picture[top:bottom, left:right], 90)
 
 
 @cache

@@ -51,6 +51,7 @@ from framelens.plugin.files import (
     is_inside,
     is_region,
     is_video_name,
+    picture_of,
     readable,
     restored,
     shown_path,
@@ -83,6 +84,7 @@ _FILES_ONLY = ("html", "pdf", "docx")
 _STOP_SECONDS = 10.0
 _LATEST_SECONDS = 1e8  # three years, longer than any video
 _FULL_SIDE = 1 << 16  # more pixels than a side of any picture has
+_QUALITY = 90  # of a part of a picture before it is scaled
 _SHRINK = 0.8  # of the side, while pictures take too many bytes
 
 Count = Annotated[int, Field(ge=1, le=50)]
@@ -257,8 +259,11 @@ class McpTools:
             return nearest.time_seconds, nearest.jpeg
 
         stills = [picture(seconds) for seconds in moments]
-        side, part = width, cast("Region", tuple(region)) if region else None
-        while sum(map(len, small := [smaller(jpeg, side, region=part) for _, jpeg in stills])) > _MOST_PICTURE_BYTES:
+        jpegs, side = [jpeg for _, jpeg in stills], width
+        if region:
+            part = partial(picture_of, video, side=_FULL_SIDE, quality=_QUALITY, region=cast("Region", tuple(region)))
+            jpegs = [part(jpeg) for jpeg in jpegs]
+        while sum(map(len, small := [smaller(jpeg, side) for jpeg in jpegs])) > _MOST_PICTURE_BYTES:
             side = int(side * _SHRINK)
         pictures = [
             schemas.ShownPicture(asked=moment, seconds=round(seconds, 3), clock=clock(seconds))

@@ -203,6 +203,8 @@ async def test_pictures_are_small_and_a_region_is_enlarged(tmp_path: Path, video
         assert "times" in await refused(client, "look", video=str(video), times=[*range(9)])
         assert "times: A list is expected." in await refused(client, "look", video=str(video), times="1")
         assert "[0.5, 0, 1, 0.5]" in await refused(client, "look", video=str(video), times=[1], region=[1, 0, 0, 1])
+        tiny = [0.5, 0.5, 0.501, 0.501]
+        assert "at least 16 x 16" in await refused(client, "look", video=str(video), times=[1], region=tiny)
         assert "times" in await refused(client, "look", video=str(video))
         assert "width" in await refused(client, "look", video=str(video), times=[1], width=4000)
         assert "not a time" in await refused(client, "look", video=str(video), times=[1e300])

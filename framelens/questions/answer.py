@@ -21,6 +21,7 @@ from framelens.core.errors import (
     AppError,
     Cancelled,
     ConfigError,
+    EngineBrokeOff,
     EngineBusy,
     EngineError,
     FormatRefused,
@@ -226,7 +227,8 @@ def _prepare(
 ) -> Generator[AskEvent | _ReplyEnd, None, None]:
     """Add frames to the question, then yield the events of the answer.
 
-    If a remote engine dies before it has said anything, another engine is asked, or the same once it is back.
+    If a remote engine dies before it has said anything, another engine is asked, or the same once it is back; if only
+    the connection to an engine breaks then, it is asked again.
     """
     is_silent = True
     try:
@@ -245,14 +247,19 @@ def _prepare(
                 is_silent = is_silent and not isinstance(event, AnswerText | ReasoningText | _ReplyEnd)
                 yield event if isinstance(event, _ReplyEnd) else draft.applied(event)
     except EngineError as error:
-        if not (death := connection.death(error)):
-            raise
-        if not (is_silent and connection.endpoint.kind == "remote"):
-            raise death from (None if death is error else error)
-        notice = connection.continuation(death)
-        with closing(connect(was_lost=True)) as connecting:
-            connection = yield from connecting
-        yield draft.applied(Noticed(notice))
+        if death := connection.death(error):
+            if not (is_silent and connection.endpoint.kind == "remote"):
+                raise death from (None if death is error else error)
+            notice = connection.continuation(death)
+            with closing(connect(was_lost=True)) as connecting:
+                connection = yield from connecting
+            yield draft.applied(Noticed(notice))
+        else:  # only the connection may have broken
+            pause = Retries().pause_after(error, runs=True) if isinstance(error, EngineBrokeOff) else None
+            if not is_silent or pause is None:
+                raise
+            if cancel.wait(pause):
+                raise Cancelled from error
         for event in _answer(draft.conversation, analyses, measured, connection, repository, cancel):
             yield event if isinstance(event, _ReplyEnd) else draft.applied(event)
 

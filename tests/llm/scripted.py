@@ -55,8 +55,8 @@ class Server:
 
     Those about the kind of a question are `classifications` instead, and answered with nothing, unless it `classifies`.
 
-    While `dead` is set, it hangs up on every request. `headers` are the completions' headers, in lower case. With
-    `flood`, it answers every request with the flood.
+    While `dead` is set, it hangs up on every request; if it `returns`, until its models are asked
+    for. `headers` are the completions' headers, in lower case. With `flood`, it answers every request with the flood.
     """
 
     behave: Behave
@@ -72,14 +72,15 @@ class Server:
     headers: list[dict[str, str]] = field(default_factory=list)
     aborted: threading.Event = field(default_factory=threading.Event)
     dead: threading.Event = field(default_factory=threading.Event)
+    returns: bool = False
     metrics: str = ""
     base_url: str = ""
     flood: Flood | None = None
 
     def restart(self) -> NoReturn:
-        """Hang up, on this request and on all others for a moment."""
+        """Hang up, on this request and on all others until somebody has looked whether the engine is there."""
+        self.returns = True
         self.dead.set()
-        threading.Timer(0.1, self.dead.clear).start()
         raise HangUp
 
     def prompt_tokens(self, body: dict[str, Any]) -> int:
@@ -110,6 +111,8 @@ class _Handler(loopback.Handler):
             return
         if self.state.dead.is_set():
             self.close_connection = True
+            if self.state.returns and self.path == "/v1/models":
+                self.state.dead.clear()
             return
         if self.path == "/metrics" and self.state.metrics:
             self.send_whole(200, self.state.metrics.encode(), {"Content-Type": "text/plain"})

@@ -138,3 +138,22 @@ def test_only_messages_of_damaged_pictures_count(tmp_path: Path, text: str, is_d
         file.write(text.encode())
         assert messages.take() is is_damage
         assert not messages.take()
+
+
+def test_message_that_comes_in_pieces_counts_once_it_is_whole(tmp_path: Path) -> None:
+    with (tmp_path / "messages").open("w+b", buffering=0) as file:
+        messages = Messages(file)
+        file.write(b"[ffv1 @ 0x55] ")
+        assert not messages.take()
+        file.write(b"slice CRC mismatch\n[ffv1 @ 0x55] ")
+        assert messages.take()
+        assert not messages.take()
+
+
+def test_messages_take_little_room(tmp_path: Path) -> None:
+    with (tmp_path / "messages").open("w+b", buffering=0) as file:
+        messages = Messages(file)
+        for _ in range(3):
+            file.write(b"[ffv1 @ 0x55] slice CRC mismatch\n" * 40_000)
+            assert messages.take()
+        assert (tmp_path / "messages").stat().st_size < 2 << 20

@@ -37,6 +37,10 @@ _LOST_END = re.compile(rb"^Failed to reallocate parser buffer", re.MULTILINE)
 the file without an error."""
 
 
+_MOST_BYTES = 1 << 20
+"""Size from which a file of messages is emptied; what is written at that moment would be lost."""
+
+
 class Damage:
     """Tracker of damage along a video. Call `shows` for every frame in display order."""
 
@@ -73,21 +77,28 @@ class Damage:
 
 
 class Messages:
-    """Reader of the decoder messages written to `file`."""
+    """Reader of the decoder messages written to `file`.
+
+    Threads write while it reads, and a message comes in pieces: of an unfinished line nothing is read yet.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        self._num_read = 0
         self.lost_end = False
 
     def take(self) -> bool:
         """Return whether a decoder has reported damage since the last call."""
         number = self._file.fileno()
-        if not (size := os.fstat(number).st_size):
+        if not (size := os.fstat(number).st_size - self._num_read):
             return False
-        os.lseek(number, 0, os.SEEK_SET)
-        text = os.read(number, size)
-        os.ftruncate(number, 0)
-        os.lseek(number, 0, os.SEEK_SET)
+        text = os.pread(number, size, self._num_read)
+        text = text[: text.rfind(b"\n") + 1]
+        self._num_read += len(text)
+        if self._num_read > _MOST_BYTES and len(text) == size:
+            os.ftruncate(number, 0)
+            os.lseek(number, 0, os.SEEK_SET)
+            self._num_read = 0
         self.lost_end = self.lost_end or _LOST_END.search(text) is not None
         return _DAMAGE.search(text) is not None
 

@@ -19,7 +19,7 @@ from framelens.core.errors import AppError, Cancelled
 from framelens.core.events import Noticed
 from framelens.core.files import single_line
 from framelens.core.units import clock
-from framelens.i18n import as_notice, in_language, t
+from framelens.i18n import as_notice, in_language, labelled, t
 from framelens.jobs.stored.library_search import MOST_CHECKED, LibrarySearch, Moment, MomentHits, MomentQuery
 from framelens.questions.conversation import AnswerDraft, AnswerText, AskEvent, Conversation, FrameRef
 from framelens.questions.retrieval.openings import opening_of, shown_in_videos, without_article
@@ -168,6 +168,8 @@ def _listed(moments: Iterable[Moment]) -> Iterator[Moment]:
 
 def _text(choice: ReportChoice, moments: Sequence[Moment], listed: Sequence[tuple[Moment, str]]) -> str:
     """Say in which videos something is, with its moments and their marks; "in none" where there are none."""
+    if not choice.total:
+        return t("library.empty")
     is_looked = any(moment.is_confirmed is not None for moment in moments)
     values = {"thing": choice.thing, "total": choice.total, "looked": len(moments)}
     if not listed:
@@ -176,11 +178,13 @@ def _text(choice: ReportChoice, moments: Sequence[Moment], listed: Sequence[tupl
     lines = [t("ask.library.videos", n=len({moment.job_id for moment, _ in listed}), **values)]
     for _, video in groupby(listed, key=lambda pair: pair[0].job_id):
         pairs = list(video)
-        lines += ["", f"{single_line(pairs[0][0].name)}:", *(_line(moment, mark) for moment, mark in pairs)]
+        name = labelled(single_line(pairs[0][0].name), "").rstrip()
+        lines += ["", name, *(_line(moment, mark) for moment, mark in pairs)]
     return "\n".join([*lines, "", t(f"ask.library.{'looked' if is_looked else 'not_looked'}", **values)])
 
 
 def _line(moment: Moment, mark: str) -> str:
     is_named = moment.text == moment.name and not moment.remark
     said = t("ask.library.named") if is_named else (moment.remark or single_line(moment.text)).translate(_NO_CITATION)
-    return f"- {clock(moment.time_seconds)}{mark}{': ' + said if said else ''}"
+    place = f"- {clock(moment.time_seconds)}{mark}"
+    return labelled(place, said) if said else place

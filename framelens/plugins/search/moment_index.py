@@ -294,7 +294,7 @@ class MomentIndex(LibrarySearch):
 
     def _passage_place(self, near: Near) -> _Place:
         passage = dict(self._library.passages(near.job_id)).get(self._passage_of(near) or 0, Passage("name", ""))
-        return self._placed(near.job_id, passage.seconds or 0.0, passage.text)
+        return self._placed(near.job_id, passage.seconds, passage.text)
 
     def _worded(self, query: MomentQuery) -> list[_Place]:
         """Rank the passages with the words; those about a whole video count only where no other has them."""
@@ -306,17 +306,17 @@ class MomentIndex(LibrarySearch):
                     continue
                 hits = self._library.hits(entry.id, query.words)
                 timed = [hit for hit in hits if hit.seconds is not None] or hits[:1]
-                places += [self._placed(entry.id, hit.seconds or 0.0, hit.text) for hit in timed]
+                places += [self._placed(entry.id, hit.seconds, hit.text) for hit in timed]
         return places
 
-    def _placed(self, job_id: str, seconds: float, text: str) -> _Place:
-        """Return a place in an analysis with the keyframe that is shown then, if it is indexed."""
+    def _placed(self, job_id: str, seconds: float | None, text: str) -> _Place:
+        """Return a place in an analysis with the keyframe that is shown then, None for the first, if it is indexed."""
         frames = self._table.places(job_id, "layout")
         if not frames:
-            return _Place(job_id, seconds, -1, text=text)
-        before = [frame for frame in frames if frame[1] <= seconds + 0.001] or frames[:1]
-        frame_index, _, shot = max(before, key=lambda frame: frame[1])
-        return _Place(job_id, seconds, shot, frame_index, text=text)
+            return _Place(job_id, seconds or 0.0, -1, text=text)
+        before = [frame for frame in frames if seconds is not None and frame[1] <= seconds + 0.001] or frames[:1]
+        frame_index, shown_seconds, shot = max(before, key=lambda frame: frame[1])
+        return _Place(job_id, shown_seconds if seconds is None else seconds, shot, frame_index, text=text)
 
     def _fused(self, rankings: dict[MomentReason, list[_Place]], limit: int) -> Iterator[Moment]:
         """Merge rankings by reciprocal rank; the places of a shot are one moment, at the best of them."""

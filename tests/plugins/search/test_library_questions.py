@@ -11,11 +11,14 @@ import pytest
 from framelens import config
 from framelens.composition import Services, open_library
 from framelens.core.errors import ConfigError, EngineError
+from framelens.i18n import in_language
 from framelens.jobs.asking import Asking
 from framelens.jobs.library_questions import MOST_REPORTS
 from framelens.jobs.stored.library_search import Moment, MomentHits, MomentQuery
+from framelens.plugins.search.layout import KEY, layout_of
 from framelens.plugins.search.moment_index import MomentIndex
 from framelens.questions.conversation import Conversation
+from tests.cards import draw_card, to_jpeg
 from tests.reports.test_reports import analysis
 
 
@@ -68,6 +71,17 @@ def test_videos_with_a_thing_are_named_with_its_moments(library: Library) -> Non
     assert "[3]: a blue van turns (1)" in turn.answer and "no model has looked" in turn.answer
     shown = [(library.ids[2], library.times[0]), (library.ids[2], library.times[1]), (library.ids[0], library.times[0])]
     assert [(frame.analysis_id, frame.time_seconds) for frame in turn.cited] == shown
+
+
+def test_a_name_is_found_at_the_first_picture(library: Library) -> None:
+    library.services.jobs.indexing.catch_up()
+    index = MomentIndex(library.services.store, library.services.jobs.library)
+    index._table.put(library.ids[0], "layout", KEY, [(0, 1.5, 0)], [layout_of(to_jpeg(draw_card("red")))])
+    (found,) = [moment for moment in index.find(MomentQuery("video")).moments if moment.job_id == library.ids[0]]
+    assert (found.time_seconds, found.text) == (1.5, "video 0.mp4")
+    library.moments = (found,)
+    with in_language("zh"):
+        assert "\n\nvideo 0.mp4：\n- 00:01.500 [1]：名称里有这些字\n" in library.ask("哪些视频里有 video？").last.answer
 
 
 def test_in_none_is_an_answer_and_words_alone_are_said(library: Library) -> None:

@@ -363,10 +363,11 @@ def test_what_runs_until_it_is_ended_answers_and_ends(command: str, place: Place
     command = re.sub(r"--model-path \S+", f"--model-path {tiny}", command)
     serves = command.startswith("framelens serve")
     exchanged = {"STREAMLIT_SERVER_PORT": str(port), "STREAMLIT_SERVER_HEADLESS": "true", "VLLM_MODEL_PATH": str(tiny)}
-    _install(place, "")
+    _install(place, f"VLLM_MODEL_PATH={tiny}")
     with _running(place, f"exec {command}{f' --port {port}' if serves else ''}", **exchanged):
         answer = _answer(f"http://127.0.0.1:{port}/{'v1/models' if serves else '_stcore/health'}")
         assert answer == (401 if serves else 200)  # without its key, framelens serve says nothing
+        assert b"Installing" not in (place.folder / "log").read_bytes()
 
 
 @pytest.mark.slow

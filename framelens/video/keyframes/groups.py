@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from framelens.core.domain import VideoInfo
 from framelens.video.features.frame_signature import NUM_CELLS
+from framelens.video.limits import move_on
 from framelens.video.readers.base import Image
-from framelens.video.readers.packets import PacketTable
+from framelens.video.readers.packets import PacketTable, demuxed
 from framelens.video.readers.pyav import open_video
 from framelens.video.seeking import AccurateSeeker, InaccurateSeekError
 
@@ -84,8 +85,8 @@ def sampled_groups(video: VideoInfo, number: int) -> Groups | None:
             for sample in range(number):
                 seconds = video.start_seconds + (sample + 0.5) / number * length
                 container.seek(round(seconds / unit), stream=stream)
-                _add_group(packets, container.demux(stream), round(_LONGEST_SECONDS / unit))
-        except av.error.FFmpegError:
+                _add_group(packets, demuxed(container, stream), round(_LONGEST_SECONDS / unit))
+        except (av.error.FFmpegError, IndexError):  # at the end PyAV fails for a stream that appeared
             return None
     return _grouped(video, packets, unit)
 
@@ -94,6 +95,7 @@ def _add_group(packets: PacketTable, read: Iterable[Packet[VideoStream]], longes
     """Add the packets of the first whole group that is read, up to `longest` ticks of it."""
     begin: int | None = None
     for packet in read:
+        move_on()
         if packet.pts is None or not packet.size or (begin is None and not packet.is_keyframe):
             continue
         if begin is not None and (packet.is_keyframe or packet.pts - begin > longest):

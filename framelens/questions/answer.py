@@ -228,12 +228,13 @@ def _prepare(
     """Add frames to the question, then yield the events of the answer.
 
     If a remote engine dies before it has said anything, another engine is asked, or the same once it is back; if only
-    the connection to an engine breaks then, it is asked again.
+    the connection to an engine breaks then, after the frames are there, it is asked again.
     """
-    is_silent = True
+    is_silent, has_frames = True, False
     try:
         with closing(add_frames(draft, analyses, connection, repository, tools, cancel)) as events:
             rest = yield from events
+        has_frames = True
         if not rest:  # a search has answered
             yield _ReplyEnd(Reply(draft.turn.answer, "stop", None), 0)
             return
@@ -256,7 +257,7 @@ def _prepare(
             yield draft.applied(Noticed(notice))
         else:  # only the connection may have broken
             pause = Retries().pause_after(error, runs=True) if isinstance(error, EngineBrokeOff) else None
-            if not is_silent or pause is None:
+            if not (is_silent and has_frames) or pause is None:  # without its frames the answer would be another
                 raise
             if cancel.wait(pause):
                 raise Cancelled from error

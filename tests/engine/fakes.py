@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from framelens.core.events import EngineProgress
 from framelens.engine.base import Launcher
 from framelens.engine.local.local_engine import LocalEngine
@@ -29,3 +31,11 @@ def fake_launcher(plan: dict[str, Any], **changes: Any) -> Launcher:
         "read_phase": lambda line: EngineProgress(line.removeprefix("phase: ")) if line.startswith("phase: ") else None,
     }
     return Launcher(**{**parts, **changes})
+
+
+def is_gone(pid: int) -> bool:
+    """Return whether a process has ended, also if its parent has not noticed."""
+    try:
+        return psutil.Process(pid).status() == "zombie"
+    except psutil.NoSuchProcess:
+        return True

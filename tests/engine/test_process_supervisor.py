@@ -5,12 +5,12 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from framelens.core.errors import EngineError
 from framelens.engine.local.child_process import ChildProcess, LogReader, tail
 from framelens.i18n import error_text
+from tests.engine.fakes import is_gone
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="local engines run on Linux alone")
 
@@ -47,7 +47,7 @@ def read_when_written(path: Path, words: int) -> list[int]:
 
 def assert_gone(pids: list[int]) -> None:
     deadline = time.monotonic() + 30
-    while left := [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]:
+    while left := [pid for pid in pids if not is_gone(pid)]:
         assert time.monotonic() < deadline, f"{left} are still there after 30 s"
         time.sleep(0.05)
 

@@ -17,7 +17,7 @@ from framelens.core.events import EngineProgress
 from framelens.engine.local import shared_engine
 from framelens.engine.local.local_engine import LocalEngine
 from framelens.engine.local.shared_engine import SharedEngine, engine_identity
-from tests.engine.fakes import MakeEngine, fake_launcher
+from tests.engine.fakes import MakeEngine, fake_launcher, is_gone
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="local engines run on Linux alone")
 
@@ -78,10 +78,6 @@ def ready(engine: LocalEngine) -> str:
 
 def pids(plan: dict[str, Any]) -> list[int]:
     return [int(line) for line in Path(plan["starts"]).read_text().split()]
-
-
-def is_gone(pid: int) -> bool:
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie"
 
 
 @pytest.mark.slow

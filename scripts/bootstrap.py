@@ -83,7 +83,7 @@ def rerun_with_supported_python(arguments: list[str]) -> None:
 def has_certificates() -> bool:
     """Return whether this system has certificates that it trusts; an image of a container may have none."""
     paths = ssl.get_default_verify_paths()
-    return os.name == "nt" or bool(paths.cafile or paths.capath)
+    return sys.platform in ("win32", "darwin") or bool(paths.cafile or paths.capath)
 
 
 def works(python: str) -> bool:

@@ -273,7 +273,8 @@ def _system_trust() -> dict[str, str]:
     A company's proxy has a certificate of its own. scripts/bootstrap.py does so, too; it imports nothing of FrameLens.
     """
     paths = ssl.get_default_verify_paths()
-    return {"UV_SYSTEM_CERTS": "1"} if paths.cafile or paths.capath else {}
+    has_certificates = sys.platform in ("win32", "darwin") or paths.cafile or paths.capath
+    return {"UV_SYSTEM_CERTS": "1"} if has_certificates else {}
 
 
 def _constraint_lines(pins: str, installed: Mapping[str, str], *, unverified: tuple[str, ...]) -> Iterator[str]:

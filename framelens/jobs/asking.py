@@ -369,9 +369,9 @@ class Asking:
     ) -> Generator[tuple[int, int, Sequence[Moment]], None, None]:
         """Yield moments with what the model says, while the engine is kept unchanged; see `check`."""
         checked = list(moments)
-        analyses = [self._jobs.snapshot(moment.job_id).analysis for moment in moments]
-        pairs = [(moment, analysis) for moment, analysis in zip(moments, analyses, strict=True) if analysis]
-        frames = {moment: frame for moment, analysis in pairs if (frame := moment.frame_of(analysis))}
+        analyses = {job_id: self._jobs.snapshot(job_id).analysis for job_id in {moment.job_id for moment in moments}}
+        pairs = ((moment, analyses[moment.job_id]) for moment in moments)
+        frames = {moment: frame for moment, analysis in pairs if analysis and (frame := moment.frame_of(analysis))}
         looks = self._look(thing, list(frames.values()), moments[0].job_id if moments else "", cancel)
         for done, (moment, (is_there, reason)) in enumerate(zip(frames, looks, strict=True), 1):
             checked[moments.index(moment)] = replace(moment, is_confirmed=is_there, remark=reason)
